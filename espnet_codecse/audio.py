@@ -1,0 +1,76 @@
+"""Reading, resampling and writing audio: the only user of soundfile and soxr."""
+
+from pathlib import Path
+from typing import Tuple, Union
+
+import numpy as np
+
+from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import atomic_path
+
+PathLike = Union[str, Path]
+
+
+def read_audio(path: PathLike, start: int = 0, num_samples: int = -1) -> Tuple[np.ndarray, int]:
+    """Read a file that soundfile knows (wav, flac, ogg, mp3).
+
+    Args:
+        path: the file.
+        start: first sample to read.
+        num_samples: samples to read; -1 reads to the end.
+
+    Returns:
+        ``(samples (num_samples, channels) float32 in [-1, 1], sample rate in Hz)``.
+
+    Raises:
+        UserError: the file is missing or not readable as audio.
+    """
+    import soundfile
+
+    if not Path(path).is_file():
+        raise UserError(f"{path}: no such audio file; check the path")
+    try:
+        return soundfile.read(str(path), start=start, frames=num_samples, dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, RuntimeError) as error:
+        raise UserError(f"{path}: not readable as audio ({error}); convert it to wav or flac") from error
+
+
+def audio_info(path: PathLike) -> Tuple[int, int, int]:
+    """Return ``(number of samples, sample rate in Hz, number of channels)`` from the header alone.
+
+    Raises:
+        UserError: the file is missing or not readable as audio.
+    """
+    import soundfile
+
+    if not Path(path).is_file():
+        raise UserError(f"{path}: no such audio file; check the path")
+    try:
+        info = soundfile.info(str(path))
+    except (soundfile.SoundFileError, RuntimeError) as error:
+        raise UserError(f"{path}: not readable as audio ({error}); convert it to wav or flac") from error
+    return info.frames, info.samplerate, info.channels
+
+
+def resample(samples: np.ndarray, rate: int, target_rate: int) -> np.ndarray:
+    """Resample ``(num_samples,)`` or ``(num_samples, channels)`` from ``rate`` to ``target_rate`` (both Hz)."""
+    if rate == target_rate:
+        return samples
+    import soxr
+
+    return soxr.resample(samples, rate, target_rate, quality="HQ").astype(np.float32, copy=False)
+
+
+def write_audio(path: PathLike, samples: np.ndarray, rate: int, subtype: str = "PCM_16") -> None:
+    """Write ``(num_samples,)`` or ``(num_samples, channels)`` atomically; the format follows the suffix.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    import soundfile
+
+    with atomic_path(path) as temporary:
+        try:
+            soundfile.write(str(temporary), samples, rate, subtype=subtype)
+        except (soundfile.SoundFileError, RuntimeError) as error:
+            raise UserError(f"{path}: cannot be written ({error}); is the disk full?") from error

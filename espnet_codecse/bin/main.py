@@ -1,0 +1,50 @@
+"""The ``codecse`` command line: ``codecse COMMAND ...``; ``codecse --help`` lists the commands.
+
+Every command is one module of this folder with ``get_parser()`` and ``main(argv)``. It is imported only
+when it is called, so that ``codecse --help`` starts at once.
+"""
+
+import importlib
+import sys
+from typing import List, Optional
+
+from espnet_codecse import __version__
+from espnet_codecse.errors import UserError
+
+COMMANDS = {
+    "doctor": ("doctor", "name every version and device, and what is missing"),
+}
+
+
+def _usage() -> str:
+    lines = ["usage: codecse COMMAND [options]", "", "commands:"]
+    lines += [f"  {name:<14}{text}" for name, (_, text) in COMMANDS.items()]
+    lines += ["", "codecse COMMAND --help describes one command; codecse --version prints the version."]
+    return "\n".join(lines)
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run one command and return its exit status; bad input is one line on stderr and status 1."""
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv or argv[0] in ("-h", "--help"):
+        print(_usage())
+        return 0 if argv else 2
+    if argv[0] == "--version":
+        print(__version__)
+        return 0
+    if argv[0] not in COMMANDS:
+        print(f"codecse: unknown command '{argv[0]}'; known: {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    module = importlib.import_module(f"espnet_codecse.bin.{COMMANDS[argv[0]][0]}")
+    try:
+        return module.main(argv[1:]) or 0
+    except UserError as error:
+        print(f"codecse {argv[0]}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"codecse {argv[0]}: interrupted; the same command goes on where it was", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""Kaldi-style two-column files and atomic writes."""
+
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Dict, Iterator, Mapping, Union
+
+from espnet_codecse.errors import UserError
+
+PathLike = Union[str, Path]
+
+
+@contextmanager
+def atomic_path(path: PathLike) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; on success sync it and rename it to ``path``.
+
+    A process killed at any moment leaves either the old file or the complete new one.
+
+    Raises:
+        UserError: the file system is full or does not accept the file.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The suffix is kept because soundfile and numpy choose the format by it.
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    os.chmod(name, 0o666 & ~_umask())  # mkstemp gives 0600; a data directory is shared by a group
+    temporary = Path(name)
+    try:
+        yield temporary
+        with open(temporary, "rb+") as stream:
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror or error}); free some space or choose another folder") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def read_scp(path: PathLike) -> Dict[str, str]:
+    """Read ``id value`` lines; the value may hold spaces.
+
+    Raises:
+        UserError: the file is missing, a line has no value, or an id occurs twice.
+    """
+    table: Dict[str, str] = {}
+    try:
+        with open(path, encoding="utf-8") as stream:
+            for number, line in enumerate(stream, 1):
+                fields = line.strip().split(maxsplit=1)
+                if not fields:
+                    continue
+                if len(fields) == 1:
+                    raise UserError(f"{path}:{number}: '{fields[0]}' has no value; every line must be 'id value'")
+                if fields[0] in table:
+                    raise UserError(f"{path}:{number}: the id '{fields[0]}' occurs twice; remove one of the lines")
+                table[fields[0]] = fields[1]
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; was the stage that writes it run?") from None
+    return table
+
+
+def write_scp(path: PathLike, table: Mapping[str, object]) -> None:
+    """Write ``id value`` lines sorted as under ``LC_ALL=C``, atomically."""
+    # Code-point order of Python strings equals the byte order of their UTF-8, which is what LC_ALL=C sorts by.
+    with atomic_path(path) as temporary:
+        with open(temporary, "w", encoding="utf-8") as stream:
+            for key in sorted(table):
+                stream.write(f"{key} {table[key]}\n")

@@ -1,0 +1,116 @@
+"""The command line of the runner: Kaldi's ``run.pl`` calling convention."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Dict, List, Tuple
+
+from espnet_codecse.errors import UserError
+from espnet_codecse.job.abs_backend import Part, Resources
+from espnet_codecse.job.local import Interrupted, LocalBackend
+from espnet_codecse.job.marker import is_done
+from espnet_codecse.job.resources import default_nj
+
+USAGE = """usage: python3 -m espnet_codecse.job [options] [JOB=1:nj] log/x.JOB.log command [arguments]
+
+Runs the command nj times with JOB replaced by 1 ... nj in the log's name and in the arguments. All parts are
+tried; if one fails, its log's path and last lines are shown and the status is 1. An argument that is a shell
+operator by itself ('|', '>', '<', '&&', ...) works as one.
+
+options:
+  --max_jobs_run N    parts at once (default: number of cores; with --gpu number of GPUs / N)
+  --gpu N             GPUs per part: sets CUDA_VISIBLE_DEVICES, part index modulo the visible devices (default: 0)
+  --resume            skip the parts that ended well before with the same command (marker <log>.done)
+  --print_nj          print the number of parts that fits this machine and stop
+  --mem_per_job GB    memory of one part, for --print_nj (default: 2)
+  --NAME VALUE        any other option of run.pl / slurm.pl (mem, num_threads, time, config) is accepted and ignored
+"""
+FLAGS = ("resume", "print_nj", "help")
+TAIL_LINES = 20
+
+
+def _take_options(argv: List[str], options: Dict[str, str]) -> List[str]:
+    """Move leading ``--name value`` (or ``-name value``) pairs to ``options`` and return the rest."""
+    while argv and re.match(r"--?[A-Za-z]", argv[0]):
+        name = argv[0].lstrip("-").replace("-", "_")
+        if name == "h":
+            name = "help"
+        if name in FLAGS:
+            options[name], argv = "true", argv[1:]
+        elif len(argv) < 2:
+            raise UserError(f"{argv[0]}: the option has no value; see --help")
+        else:
+            options[name], argv = argv[1], argv[2:]
+    return argv
+
+
+def _number(options: Dict[str, str], name: str, default: float) -> float:
+    try:
+        return float(options.pop(name, default))
+    except ValueError:
+        raise UserError(f"--{name}: not a number; see --help") from None
+
+
+def parse(argv: List[str]) -> Tuple[List[Part], Dict[str, str]]:
+    """Return the parts (empty when nothing is to be run) and the options by name."""
+    options: Dict[str, str] = {}
+    argv = _take_options(list(argv), options)
+    name, first, last = "", 1, 1
+    found = re.fullmatch(r"([A-Za-z_]\w*)=(\d+)(?::(\d+))?", argv[0]) if argv else None
+    if found:
+        name, first = found.group(1), int(found.group(2))
+        last = int(found.group(3) or first)
+        argv = _take_options(argv[1:], options)
+    if "help" in options or "print_nj" in options:
+        return [], options
+    if last < first:
+        raise UserError(f"{found.group(0)}: the range is empty; the last number must not be below the first")
+    if len(argv) < 2:
+        raise UserError("a log file and a command are needed; see --help")
+    if name and last > first and name not in argv[0]:
+        raise UserError(f"{argv[0]}: '{name}' does not occur in the log's name; the parts would share one log")
+    parts = []
+    for index in range(first, last + 1):
+        log, *command = [arg.replace(name, str(index)) if name else arg for arg in argv]
+        parts.append(Part(index, Path(log), tuple(command)))
+    return parts, options
+
+
+def report_failures(parts: List[Part], status: Dict[int, int]) -> None:
+    """Show the first failing part's log path and last lines, and name the other failing logs."""
+    failed = [part for part in parts if status[part.index] != 0]
+    print(f"job: {len(failed)} of {len(parts)} parts failed", file=sys.stderr)
+    for position, part in enumerate(failed):
+        print(f"job: {part.log}: status {status[part.index]}", file=sys.stderr)
+        if position == 0:
+            lines = part.log.read_text(encoding="utf-8", errors="replace").splitlines()
+            print("\n".join(f"    {line}" for line in lines[-TAIL_LINES:]), file=sys.stderr)
+
+
+def main(argv: List[str]) -> int:
+    """Run the parts; 0 when all ended well, 1 when one failed, 128 + signal when interrupted."""
+    try:
+        parts, options = parse(argv)
+        mem_per_job = _number(options, "mem_per_job", 2.0)
+        if "print_nj" in options:
+            print(default_nj(mem_per_job))
+            return 0
+        if not parts:
+            print(USAGE)
+            return 0
+        resume = options.pop("resume", None) is not None
+        resources = Resources(int(_number(options, "gpu", 0)), int(_number(options, "max_jobs_run", 0)), options)
+        missing = [part for part in parts if not (resume and is_done(part))]
+        if len(missing) < len(parts):
+            print(f"job: {len(parts) - len(missing)} of {len(parts)} parts done before: skipped", file=sys.stderr)
+        status = LocalBackend().run(missing, resources)
+    except UserError as error:
+        print(f"job: {error}", file=sys.stderr)
+        return 1
+    except Interrupted as interrupted:
+        print("job: interrupted; all parts were stopped", file=sys.stderr)
+        return 128 + int(interrupted.args[0])
+    if any(status.values()):
+        report_failures(missing, status)
+        return 1
+    return 0

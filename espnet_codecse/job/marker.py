@@ -1,0 +1,36 @@
+"""Done markers: a part that ended well is not run again while its command is the same."""
+
+import hashlib
+from pathlib import Path
+
+from espnet_codecse.fileio import atomic_path
+from espnet_codecse.job.abs_backend import Part
+
+
+def marker_path(part: Part) -> Path:
+    """``<log>.done`` beside the log."""
+    return part.log.with_name(part.log.name + ".done")
+
+
+def command_hash(part: Part) -> str:
+    """Hash of the part's arguments; the zero byte cannot occur in an argument."""
+    return hashlib.sha256("\0".join(part.command).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def is_done(part: Part) -> bool:
+    """Whether the same command has ended with status 0 before."""
+    try:
+        return marker_path(part).read_text(encoding="utf-8").strip() == command_hash(part)
+    except FileNotFoundError:
+        return False
+
+
+def mark_done(part: Part) -> None:
+    """Record that the part ended with status 0."""
+    with atomic_path(marker_path(part)) as temporary:
+        temporary.write_text(command_hash(part) + "\n", encoding="utf-8")
+
+
+def forget(part: Part) -> None:
+    """Remove the marker: the part is about to run again."""
+    marker_path(part).unlink(missing_ok=True)

@@ -1,0 +1,81 @@
+"""A process pool whose workers die with their parent, for the parallel work inside one command."""
+
+import multiprocessing
+import os
+import threading
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait as wait_for
+from typing import Any, Callable, Iterable, Iterator, Optional, Tuple
+
+from espnet_codecse.errors import UserError
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def _start_worker(initializer: Optional[Callable], initargs: Tuple) -> None:
+    # A pool's worker waits for work for ever when its parent is killed with SIGKILL: watch the parent.
+    parent = multiprocessing.parent_process()
+
+    def _die_with_parent() -> None:
+        wait_for([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    if initializer is not None:
+        initializer(*initargs)
+
+
+def map_unordered(
+    function: Callable[[Any], Any],
+    items: Iterable[Any],
+    nj: int,
+    threads: int = 1,
+    initializer: Optional[Callable] = None,
+    initargs: Tuple = (),
+) -> Iterator[Any]:
+    """Yield ``function(item)`` as the results come; a few items per worker are under way at once.
+
+    Args:
+        function: a function of a module (it is sent by name).
+        items: what to work on; taken one by one, so it may be a long generator.
+        nj: worker processes; 1 works in this process.
+        threads: value of OMP_NUM_THREADS and the like in the workers.
+        initializer: called once per worker with ``initargs`` (also when ``nj`` is 1).
+        initargs: its arguments.
+
+    Raises:
+        UserError: a worker died, usually for want of memory.
+    """
+    if nj <= 1:
+        if initializer is not None:
+            initializer(*initargs)
+        for item in items:
+            yield function(item)
+        return
+    saved = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update({name: str(threads) for name in THREAD_VARIABLES})  # read by the libraries at import
+    context = multiprocessing.get_context("spawn")  # fork is not safe once torch has started threads
+    pool = ProcessPoolExecutor(nj, mp_context=context, initializer=_start_worker, initargs=(initializer, initargs))
+    try:
+        pending, iterator = set(), iter(items)
+        while True:
+            while len(pending) < 2 * nj:
+                try:
+                    pending.add(pool.submit(function, next(iterator)))
+                except StopIteration:
+                    break
+            if not pending:
+                break
+            finished, pending = wait(pending, return_when=FIRST_COMPLETED)
+            for future in finished:
+                yield future.result()
+    except BrokenProcessPool:
+        raise UserError("a worker process died (out of memory?); run again with a smaller --nj: it goes on") from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        for name, value in saved.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

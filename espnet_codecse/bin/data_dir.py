@@ -1,0 +1,37 @@
+"""``codecse data_dir validate|fix DIR``: check or repair a Kaldi-style data directory."""
+
+import argparse
+import sys
+from typing import List, Optional
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Options of the command."""
+    parser = argparse.ArgumentParser(prog="codecse data_dir", description="Check or repair a data directory.")
+    commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    validate = commands.add_parser("validate", help="sorted, unique ids, the same in all files, references present")
+    validate.add_argument("dir", metavar="DIR", help="data directory")
+    validate.add_argument("--num_references", type=int, default=0, help="spk1.scp ... spkN.scp that must be there")
+    validate.add_argument("--no_files", action="store_true", help="do not check that the audio files exist")
+    fix = commands.add_parser("fix", help="sort, keep the ids that all files have, rewrite spk2utt")
+    fix.add_argument("dir", metavar="DIR", help="data directory")
+    return parser
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run the command; returns the exit status."""
+    args = get_parser().parse_args(argv)
+    from espnet_codecse.corpus.data_dir import fix_data_dir, validate_data_dir
+
+    if args.action == "validate":
+        count = validate_data_dir(args.dir, args.num_references, check_files=not args.no_files)
+        print(f"{args.dir}: {count} utterances, consistent")
+        return 0
+    dropped = fix_data_dir(args.dir)
+    listed = ", ".join(f"{name}: {number}" for name, number in sorted(dropped.items()))
+    print(f"{args.dir}: fixed; lines dropped: {listed or 'none'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""``codecse format SRC DST``: check a data directory and bring its audio to one rate and one channel."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import List, Optional
+
+from espnet_codecse.errors import UserError
+
+
+def sample_rate(text: str) -> int:
+    """Parse a rate in Hz, also in ESPnet's short form (``16k``)."""
+    scale = 1000 if text.endswith("k") else 1
+    try:
+        return int(float(text.rstrip("k")) * scale)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a sample rate such as 16000 or 16k") from None
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Options of the command."""
+    parser = argparse.ArgumentParser(
+        prog="codecse format",
+        description="Check every utterance of a data directory and write a checked copy. Audio that is already right "
+        "is not rewritten; what cannot be used is listed in DST/rejected.tsv. A run that was stopped goes on.",
+    )
+    parser.add_argument("source", type=Path, metavar="SRC", help="data directory with wav.scp and utt2spk")
+    parser.add_argument("target", type=Path, metavar="DST", help="data directory to write")
+    parser.add_argument("--fs", type=sample_rate, default=16000, help="sample rate in Hz, also 16k (default 16000)")
+    parser.add_argument("--nj", type=int, default=0, help="processes (default: one a core)")
+    parser.add_argument("--ref_channel", type=int, default=0, help="channel kept of a multi-channel file (default 0)")
+    parser.add_argument("--min_duration", type=float, default=0.0, help="shortest utterance, seconds (default: no limit)")
+    parser.add_argument("--max_duration", type=float, default=0.0, help="longest utterance, seconds (default: no limit)")
+    parser.add_argument(
+        "--num_frames_min_samples", type=int, default=1, help="samples of one codec frame: shorter is rejected (default 1)"
+    )
+    parser.add_argument("--num_references", type=int, default=0, help="spk1.scp ... spkN.scp that must be there")
+    parser.add_argument("--expected_count", type=int, help="published number of utterances; another one is an error")
+    return parser
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run the command; returns the exit status."""
+    args = get_parser().parse_args(argv)
+    from espnet_codecse.corpus.check import FormatSettings, format_data_dir
+    from espnet_codecse.corpus.parallel import default_num_jobs
+
+    if args.source.resolve() == args.target.resolve():
+        raise UserError(f"{args.target}: source and target are the same folder; give another target")
+    settings = FormatSettings(
+        rate=args.fs,
+        ref_channel=args.ref_channel,
+        min_samples=args.num_frames_min_samples,
+        min_duration=args.min_duration,
+        max_duration=args.max_duration,
+        num_references=args.num_references,
+    )
+    num_jobs = args.nj or default_num_jobs()
+    print(format_data_dir(args.source, args.target, settings, num_jobs, args.expected_count))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

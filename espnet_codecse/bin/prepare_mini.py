@@ -1,0 +1,104 @@
+"""``codecse prepare_mini``: mixtures of any recordings, or of synthesised speech and noise, as data directories."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import List, Optional
+
+from espnet_codecse.bin.format_data import sample_rate
+from espnet_codecse.errors import UserError
+
+
+def _range(low: str, high: str) -> dict:
+    return {"type": float, "nargs": 2, "metavar": (low, high)}
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Options of the command."""
+    parser = argparse.ArgumentParser(
+        prog="codecse prepare_mini",
+        description="Write data/{train,valid,test} (mixtures with references) and data/{clean,noise}_{train,valid,test}. "
+        "Without --clean_dir speech (eSpeak NG) and noise are synthesised, with no network. The same options give the "
+        "same bytes; a run that was stopped goes on.",
+    )
+    add = parser.add_argument
+    add("--dst", type=Path, default=Path("data"), help="folder of the data directories (default data)")
+    add("--downloads", type=Path, default=Path("downloads"), help="folder of the synthesised corpus (default downloads)")
+    add(
+        "--clean_dir",
+        type=Path,
+        help="folder of clean recordings, one folder a speaker; or a folder with train, valid and test, each with "
+        "speech/ and noise/, which is used as it is divided",
+    )
+    add("--noise_dir", type=Path, help="folder of noise recordings")
+    add("--fs", type=sample_rate, default=16000, help="sample rate in Hz, also 16k (default 16000)")
+    add("--num_speakers", type=int, choices=(1, 2), default=1, help="speakers in a mixture (default 1)")
+    add("--snr_range", **_range("LOW", "HIGH"), default=(-5.0, 20.0), help="train and valid, dB (default -5 20)")
+    add("--ratio_range", **_range("LOW", "HIGH"), default=(-5.0, 5.0), help="speaker 1 to 2, dB (default -5 5)")
+    add("--level_range", **_range("LOW", "HIGH"), default=(-35.0, -15.0), help="mixture, dBFS (default -35 -15)")
+    add("--noise_probability", type=float, help="portion with noise (default 1; 0 for two speakers)")
+    add("--reverb_probability", type=float, default=0.2, help="portion of train and valid in a room (default 0.2)")
+    add("--test_reverb_probability", type=float, default=0.0, help="portion of test in a room (default 0)")
+    add("--rt60_range", **_range("LOW", "HIGH"), default=(0.15, 0.6), help="seconds (default 0.15 0.6)")
+    add(
+        "--reverb_target",
+        choices=("dry", "early"),
+        default="dry",
+        help="reference of a reverberant mixture: the dry speech at the direct path, or with 50 ms of reflections",
+    )
+    add("--num_train", type=int, default=0, help="train mixtures (default 300 synthesised, else by --train_copies)")
+    add("--num_valid", type=int, default=0, help="valid mixtures (default 30 synthesised, else 2 an utterance)")
+    add("--train_copies", type=int, default=4, help="mixtures of each train utterance (default 4)")
+    add("--max_duration", type=float, default=8.0, help="longer train and valid speech is cut, seconds (default 8)")
+    add("--seed", type=int, default=0, help="of train and valid; the test set never changes (default 0)")
+    add("--nj", type=int, default=0, help="processes (default: one a core)")
+    return parser
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run the command; returns the exit status."""
+    args = get_parser().parse_args(argv)
+    from espnet_codecse.corpus.mini import MiniSettings, prepare
+    from espnet_codecse.corpus.mixtures import MixtureSettings
+    from espnet_codecse.corpus.parallel import default_num_jobs
+
+    for name in ("snr_range", "ratio_range", "level_range", "rt60_range"):
+        low, high = getattr(args, name)
+        if low > high:
+            raise UserError(f"--{name}: {low:g} is above {high:g}; give the lower value first")
+    for name in ("noise_probability", "reverb_probability", "test_reverb_probability"):
+        value = getattr(args, name)
+        if value is not None and not 0 <= value <= 1:
+            raise UserError(f"--{name}: {value:g} is not between 0 and 1")
+    # As in WSJ0-2mix, two speakers are separated without noise unless it is asked for.
+    noise_probability = args.noise_probability
+    if noise_probability is None:
+        noise_probability = 1.0 if args.num_speakers == 1 else 0.0
+    mixtures = MixtureSettings(
+        rate=args.fs,
+        num_speakers=args.num_speakers,
+        snr_range=tuple(args.snr_range),
+        ratio_range=tuple(args.ratio_range),
+        level_range=tuple(args.level_range),
+        noise_probability=noise_probability,
+        reverb_probability=args.reverb_probability,
+        rt60_range=tuple(args.rt60_range),
+        reverb_target=args.reverb_target,
+        max_duration=args.max_duration,
+        seed=args.seed,
+    )
+    settings = MiniSettings(
+        mixtures=mixtures,
+        num_train=args.num_train,
+        num_valid=args.num_valid,
+        train_copies=args.train_copies,
+        test_reverb_probability=args.test_reverb_probability,
+    )
+    num_jobs = args.nj or default_num_jobs()
+    for line in prepare(args.dst, settings, num_jobs, args.clean_dir, args.noise_dir, args.downloads):
+        print(line)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

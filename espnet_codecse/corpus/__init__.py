@@ -1,0 +1,1 @@
+"""Corpora as Kaldi-style data directories: mixing, reverberation, synthesis and checks; knows no model."""

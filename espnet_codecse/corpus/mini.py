@@ -1,0 +1,180 @@
+"""The mini corpus: data directories of mixtures from any folders of recordings, or from synthesised speech and noise."""
+
+import hashlib
+import json
+import sys
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence
+
+from espnet_codecse.corpus.data_dir import validate_data_dir, write_data_dir
+from espnet_codecse.corpus.mixtures import Mixture, MixtureSettings, RenderJob, plan_mixtures, render_mixture
+from espnet_codecse.corpus.parallel import run_parts, write_json
+from espnet_codecse.corpus.sources import SPLITS, Recording, Sources, find_sources
+from espnet_codecse.corpus.synthesis import write_corpus
+from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import atomic_path
+
+# Mixtures of the synthesised corpus; those of given folders follow from the number of utterances.
+SYNTHETIC_TRAIN, SYNTHETIC_VALID = 300, 30
+# The test set is the same whatever is asked of the training set.
+TEST_SEED = 0
+TEST_LEVELS = (-35.0, -15.0)
+
+
+@dataclass(frozen=True)
+class MiniSettings:
+    """What to prepare.
+
+    Attributes:
+        mixtures: how train and valid mixtures are drawn; the test set takes rate, speakers and reverb_target of it.
+        num_train, num_valid: mixtures; 0 for ``train_copies`` of each utterance and ``valid_copies``.
+        train_copies, valid_copies: mixtures of each utterance.
+        test_reverb_probability: portion of the test mixtures in a simulated room.
+    """
+
+    mixtures: MixtureSettings = MixtureSettings()
+    num_train: int = 0
+    num_valid: int = 0
+    train_copies: int = 4
+    valid_copies: int = 2
+    test_reverb_probability: float = 0.0
+
+
+def prepare(
+    target: Path,
+    settings: MiniSettings,
+    num_jobs: int,
+    clean_dir: Optional[Path] = None,
+    noise_dir: Optional[Path] = None,
+    downloads: Path = Path("downloads"),
+) -> List[str]:
+    """Write ``target/{train,valid,test}`` and ``target/{clean,noise}_{train,valid,test}``; returns a line for each set.
+
+    Args:
+        target: folder of the data directories; audio goes to ``target/audio``.
+        settings: what to prepare.
+        num_jobs: processes.
+        clean_dir: folder of recordings; without it speech and noise are synthesised below ``downloads``.
+        noise_dir: folder of noise recordings, needed unless ``clean_dir`` has a given split with noise.
+        downloads: where the synthesised corpus is written.
+
+    Raises:
+        UserError: no usable recordings, too few speakers or noises, or nothing could be mixed.
+    """
+    if clean_dir is None:
+        if noise_dir is not None:
+            raise UserError("--noise_dir: it needs --clean_dir too; give both, or none for synthesised data")
+        clean_dir = downloads / f"espeak_{settings.mixtures.rate}_{settings.mixtures.seed}"
+        write_corpus(clean_dir, settings.mixtures.rate, settings.mixtures.seed, num_jobs)
+        settings = replace(
+            settings,
+            num_train=settings.num_train or SYNTHETIC_TRAIN,
+            num_valid=settings.num_valid or SYNTHETIC_VALID,
+        )
+    sources = find_sources(clean_dir, noise_dir)
+    if sources.skipped:
+        _write_skipped(target / "audio" / "skipped.tsv", sources)
+    lines = []
+    for split in SPLITS:
+        _write_recordings(target / f"clean_{split}", sources.speech[split], prefix_of_name=True)
+        _write_recordings(target / f"noise_{split}", sources.noise[split], prefix_of_name=False)
+        mixtures, count = _split_settings(settings, split, len(sources.speech[split]))
+        plan = plan_mixtures(sources.speech[split], sources.noise[split], mixtures, count)
+        lines.append(_make_set(target, split, plan, mixtures, num_jobs))
+    return lines
+
+
+def _split_settings(settings: MiniSettings, split: str, num_utterances: int) -> "tuple[MixtureSettings, int]":
+    common = settings.mixtures
+    if split == "train":
+        return common, settings.num_train or settings.train_copies * num_utterances
+    if split == "valid":
+        return replace(common, seed=common.seed + 1), settings.num_valid or settings.valid_copies * num_utterances
+    test = MixtureSettings(
+        rate=common.rate,
+        num_speakers=common.num_speakers,
+        level_range=TEST_LEVELS,
+        noise_probability=1.0 if common.noise_probability > 0 else 0.0,
+        reverb_probability=settings.test_reverb_probability,
+        reverb_target=common.reverb_target,
+        cycle=True,
+        seed=TEST_SEED,
+    )
+    return test, 0
+
+
+def _write_skipped(path: Path, sources: Sources) -> None:
+    with atomic_path(path) as temporary:
+        rows = "".join(f"{name}\t{reason}\n" for name, reason in sources.skipped)
+        temporary.write_text("path\treason\n" + rows, encoding="utf-8")
+    first = sources.skipped[0]
+    print(f"{len(sources.skipped)} recordings left out (first: {first[0]}: {first[1]}), see {path}", file=sys.stderr)
+
+
+def _write_recordings(path: Path, recordings: Sequence[Recording], prefix_of_name: bool) -> None:
+    """Write a data directory of plain recordings; noise has no speakers, so that every id is its own."""
+    write_data_dir(
+        path,
+        {
+            "wav.scp": {item.name: item.path for item in recordings},
+            "utt2spk": {item.name: item.group if prefix_of_name else item.name for item in recordings},
+            "utt2fs": {item.name: item.rate for item in recordings},
+            "utt2num_samples": {item.name: item.num_samples for item in recordings},
+        },
+    )
+
+
+def _make_set(target: Path, split: str, plan: List[Mixture], settings: MixtureSettings, num_jobs: int) -> str:
+    """Render ``plan`` and write ``target/split``; nothing is done when the same plan was completed before."""
+    description = json.dumps([plan, asdict(settings)], sort_keys=True)
+    key = hashlib.sha256(description.encode()).hexdigest()[:8]
+    done = target / split / ".done"
+    before: Dict[str, Any] = json.loads(done.read_text(encoding="utf-8")) if done.is_file() else {}
+    if before.get("key") == key:
+        return f"{before['summary']} (skipped: done by an earlier run)"
+    done.unlink(missing_ok=True)
+    audio_dir = target / "audio" / f"{split}_{key}"
+    if before:
+        old = target / "audio" / f"{split}_{before['key']}"
+        print(f"{target}/{split}: made anew; audio of the earlier options stays in {old}", file=sys.stderr)
+    jobs = [RenderJob(mixture, str(audio_dir), settings) for mixture in plan]
+    results = run_parts(render_mixture, jobs, audio_dir / ".parts", num_jobs, f"mix {split}", part_size=16)
+    made = [(mixture, result) for mixture, result in zip(plan, results) if result["reason"] is None]
+    if not made:
+        raise UserError(f"{target}/{split}: nothing could be mixed (first: {results[0]['reason']}); check the recordings")
+    summary = _write_mixtures(target / split, made, settings)
+    if len(made) < len(plan):
+        reason = next(result["reason"] for result in results if result["reason"] is not None)
+        summary += f", {len(plan) - len(made)} could not be mixed (first: {reason})"
+    write_json(done, {"key": key, "summary": summary})
+    return summary
+
+
+def _write_mixtures(path: Path, made: Sequence["tuple[Mixture, Dict[str, Any]]"], settings: MixtureSettings) -> str:
+    # Noise references are a table for all or for none: a data directory has the same ids in every file.
+    names = set.intersection(*(set(result["paths"]) for _, result in made))
+    tables: Dict[str, Dict[str, Any]] = {
+        name: {mixture.name: result["paths"][name] for mixture, result in made} for name in sorted(names)
+    }
+    tables["utt2spk"] = {mixture.name: mixture.speaker for mixture, _ in made}
+    tables["utt2fs"] = {mixture.name: settings.rate for mixture, _ in made}
+    tables["utt2num_samples"] = {mixture.name: result["num_samples"] for mixture, result in made}
+    tables["utt2category"] = {mixture.name: f"1ch_{settings.rate}Hz" for mixture, _ in made}
+    if "noise1.scp" in names:
+        tables["utt2snr"] = {mixture.name: f"{mixture.snr:g}" for mixture, _ in made}
+        tables["utt2noise"] = {mixture.name: mixture.noise_kind for mixture, _ in made}
+    if settings.num_speakers == 2:
+        tables["utt2sir"] = {mixture.name: f"{mixture.ratio:g}" for mixture, _ in made}
+    if settings.reverb_probability > 0:
+        tables["utt2reverb"] = {mixture.name: int(mixture.reverberant) for mixture, _ in made}
+    for leftover in path.glob("*.scp"):
+        if leftover.name not in tables:
+            leftover.unlink()  # of earlier options (a second speaker, say): it would name other ids
+    for leftover in path.glob("utt2*"):
+        if leftover.name not in tables:
+            leftover.unlink()
+    write_data_dir(path, tables)
+    validate_data_dir(path, settings.num_speakers, check_files=False)
+    minutes = sum(tables["utt2num_samples"].values()) / settings.rate / 60
+    return f"{path}: {len(made)} mixtures, {minutes:.1f} min, {len(set(tables['utt2spk'].values()))} speakers"

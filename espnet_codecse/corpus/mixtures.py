@@ -1,0 +1,205 @@
+"""Plan and render mixtures: which speech meets which noise at which SNR, level and room, and the audio of it.
+
+The plan is made first, in one process, from a seed; rendering one mixture depends on its line of the plan alone, so
+that the audio is the same for any number of processes and after any interruption.
+"""
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from espnet_codecse.audio import read_audio, resample, write_audio
+from espnet_codecse.corpus.mixing import add_noise, add_speaker, rms, set_level
+from espnet_codecse.corpus.reverberation import random_room_response, reverberate
+from espnet_codecse.corpus.sources import Recording
+from espnet_codecse.errors import UserError
+
+TEST_SNRS = (-5.0, 0.0, 5.0, 10.0, 15.0)
+TEST_RATIOS = (-5.0, -2.5, 0.0, 2.5, 5.0)
+# Of a recording of hours only a stretch is read.
+MAX_NOISE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class MixtureSettings:
+    """How mixtures are drawn.
+
+    Attributes:
+        rate: sample rate, Hz.
+        num_speakers: 1 (enhancement) or 2 (separation).
+        snr_range: speech (all speakers) to noise, dB, uniform.
+        ratio_range: first to second speaker, dB, uniform.
+        level_range: level of the mixture, dBFS (root mean square), uniform.
+        noise_probability: portion of mixtures that have noise.
+        reverb_probability: portion of mixtures in a simulated room.
+        rt60_range: seconds.
+        reverb_target: ``dry`` or ``early``, see reverberation.py.
+        max_duration: longer speech is cut at a random position, seconds; 0 for no limit.
+        cycle: test protocol: every utterance once and uncut, SNR and ratio cycling through fixed values.
+        seed: of everything drawn.
+    """
+
+    rate: int = 16000
+    num_speakers: int = 1
+    snr_range: Tuple[float, float] = (-5.0, 20.0)
+    ratio_range: Tuple[float, float] = (-5.0, 5.0)
+    level_range: Tuple[float, float] = (-35.0, -15.0)
+    noise_probability: float = 1.0
+    reverb_probability: float = 0.0
+    rt60_range: Tuple[float, float] = (0.15, 0.6)
+    reverb_target: str = "dry"
+    max_duration: float = 0.0
+    cycle: bool = False
+    seed: int = 0
+
+
+class Stretch(NamedTuple):
+    """Part of a recording: its path, first sample and number of samples at its own rate."""
+
+    path: str
+    start: int
+    num_samples: int
+
+
+class Mixture(NamedTuple):
+    """One line of the plan. ``snr`` (dB) is None without noise, ``ratio`` (dB) without a second speaker."""
+
+    name: str
+    speaker: str
+    speech: List[Stretch]
+    noise: Optional[Stretch]
+    noise_kind: str
+    snr: Optional[float]
+    ratio: Optional[float]
+    level: float
+    reverberant: bool
+    seed: List[int]
+
+
+def may_mix(first: str, second: str) -> bool:
+    """Whether two speaker folders surely hold different people.
+
+    A folder named ``<corpus>_unknown`` may hold any speaker of that corpus, so it is mixed with other corpora only.
+    """
+    if first == second:
+        return False
+    if first.split("_")[0] == second.split("_")[0]:
+        return not (first.endswith("unknown") or second.endswith("unknown"))
+    return True
+
+
+def _stretch(recording: Recording, seconds: float, rng: np.random.Generator) -> Stretch:
+    """A random stretch of at most ``seconds`` (0: all of it) of ``recording``."""
+    limit = int(seconds * recording.rate) if seconds else recording.num_samples
+    if recording.num_samples <= limit:
+        return Stretch(recording.path, 0, recording.num_samples)
+    return Stretch(recording.path, int(rng.integers(recording.num_samples - limit + 1)), limit)
+
+
+def _draw(rng: np.random.Generator, limits: Tuple[float, float]) -> float:
+    return round(float(rng.uniform(*limits)), 1)
+
+
+def plan_mixtures(
+    speech: Sequence[Recording],
+    noise: Sequence[Recording],
+    settings: MixtureSettings,
+    num_mixtures: int = 0,
+) -> List[Mixture]:
+    """Draw ``num_mixtures`` mixtures (0: every utterance once); every utterance occurs equally often, give or take one.
+
+    Raises:
+        UserError: two speakers are wanted and there is only one (or only unidentified ones).
+    """
+    utterances = sorted(speech)
+    plan: List[Mixture] = []
+    count = num_mixtures if num_mixtures and not settings.cycle else len(utterances)
+    order: List[int] = []
+    shuffle = np.random.default_rng([settings.seed, 0])
+    while len(order) < count:
+        order += list(range(len(utterances))) if count == len(utterances) else list(shuffle.permutation(len(utterances)))
+    noises = [sorted(noise)[index] for index in shuffle.permutation(len(noise))]
+    max_duration = 0.0 if settings.cycle else settings.max_duration
+    for number, index in enumerate(order[:count]):
+        first = utterances[index]
+        copy = number // len(utterances)
+        name = first.name if settings.cycle else f"{first.name}_{copy}"
+        # A seed by name: the mixture does not change when utterances are added elsewhere.
+        seed = [settings.seed, zlib.crc32(name.encode())]
+        rng = np.random.default_rng(seed)
+        stretches, speaker, ratio = [_stretch(first, max_duration, rng)], first.group, None
+        if settings.num_speakers == 2:
+            others = [item for item in utterances if may_mix(first.group, item.group)]
+            if not others:
+                raise UserError(f"{first.path}: no other speaker to mix with '{first.group}'; add speakers to its split")
+            second = others[int(rng.integers(len(others)))]
+            stretches.append(_stretch(second, max_duration, rng))
+            speaker = f"{first.group}_{second.group}"
+            name = f"{speaker}_{name}_{second.name}"
+            ratio = TEST_RATIOS[number % len(TEST_RATIOS)] if settings.cycle else _draw(rng, settings.ratio_range)
+        snr = noise_stretch = None
+        kind = ""
+        if rng.random() < settings.noise_probability:
+            source = noises[number % len(noises)] if settings.cycle else noises[int(rng.integers(len(noises)))]
+            noise_stretch, kind = _stretch(source, MAX_NOISE_SECONDS, rng), source.group
+            snr = TEST_SNRS[number % len(TEST_SNRS)] if settings.cycle else _draw(rng, settings.snr_range)
+        level = _draw(rng, settings.level_range)
+        reverberant = bool(rng.random() < settings.reverb_probability)
+        plan.append(Mixture(name, speaker, stretches, noise_stretch, kind, snr, ratio, level, reverberant, seed))
+    return plan
+
+
+class RenderJob(NamedTuple):
+    """One mixture, the folder for its audio, and the settings it was planned with."""
+
+    mixture: Mixture
+    audio_dir: str
+    settings: MixtureSettings
+
+
+def _read(stretch: Stretch, rate: int) -> np.ndarray:
+    samples, file_rate = read_audio(stretch.path, stretch.start, stretch.num_samples)
+    return resample(samples[:, 0], file_rate, rate).astype(np.float64)
+
+
+def render_mixture(job: RenderJob) -> Dict[str, Any]:
+    """Write ``<audio_dir>/{mix,spk1,spk2,noise1}/<name>.flac``; mixture = references + noise unless reverberant.
+
+    Returns:
+        ``{"reason": str or None, "paths": {table name: path}, "num_samples": int}``; a mixture that cannot be made
+        (silent or damaged recording) has a reason and no files.
+    """
+    mixture, settings = job.mixture, job.settings
+    rng = np.random.default_rng([*mixture.seed, 1])
+    try:
+        signals = [_read(stretch, settings.rate) for stretch in mixture.speech]
+        if any(rms(signal) == 0 for signal in signals):
+            raise ValueError("speech is silent")
+        if len(signals) == 2:
+            signals[1] = add_speaker(signals[0], signals[1], mixture.ratio or 0.0, rng)
+        references, heard = signals, signals
+        if mixture.reverberant:
+            pairs = []
+            for signal in signals:
+                response, direct = random_room_response(rng, settings.rate, settings.rt60_range)
+                pairs.append(reverberate(signal, response, direct, settings.rate, settings.reverb_target))
+            heard, references = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+        total = np.sum(heard, axis=0)
+        parts = list(references)
+        if mixture.noise is not None:
+            total, noise = add_noise(total, _read(mixture.noise, settings.rate), mixture.snr or 0.0, rng)
+            parts.append(noise)
+        total, parts = set_level(total, parts, mixture.level)
+    except (ValueError, UserError) as error:
+        return {"reason": str(error), "paths": {}, "num_samples": 0}
+    names = ["wav.scp"] + [f"spk{number + 1}.scp" for number in range(len(references))]
+    names += ["noise1.scp"] if mixture.noise is not None else []
+    paths = {}
+    for name, signal in zip(names, [total, *parts]):
+        folder = "mix" if name == "wav.scp" else name[: -len(".scp")]
+        paths[name] = str(Path(job.audio_dir) / folder / f"{mixture.name}.flac")
+        write_audio(paths[name], signal, settings.rate)
+    return {"reason": None, "paths": paths, "num_samples": len(total)}

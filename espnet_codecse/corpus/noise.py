@@ -1,0 +1,82 @@
+"""Synthesised noises, each a function of a random generator: the same bytes for the same seed."""
+
+from typing import Callable, Dict, List, Sequence
+
+import numpy as np
+
+from espnet_codecse.corpus.mixing import fit_length, rms
+
+# Exponent of the power spectral density, 1 / f ** exponent.
+COLOURS = {"white": 0.0, "pink": 1.0, "brown": 2.0}
+LEVEL = 0.1  # root mean square of every noise, full scale is 1
+
+
+def _level(signal: np.ndarray) -> np.ndarray:
+    """Scale ``signal`` to the common level, or to a peak of 0.9 where that would clip."""
+    gain = min(LEVEL / max(rms(signal), 1e-9), 0.9 / max(float(np.abs(signal).max()), 1e-9))
+    return (gain * signal).astype(np.float32)
+
+
+def coloured(rng: np.random.Generator, num_samples: int, rate: int, exponent: float) -> np.ndarray:
+    """Gaussian noise ``(num_samples,)`` with a power spectral density of 1 / f ** ``exponent`` above 20 Hz."""
+    spectrum = np.fft.rfft(rng.standard_normal(num_samples))
+    frequency = np.maximum(np.fft.rfftfreq(num_samples, 1.0 / rate), 20.0)
+    return _level(np.fft.irfft(spectrum * frequency ** (-exponent / 2), num_samples))
+
+
+def hum(rng: np.random.Generator, num_samples: int, rate: int) -> np.ndarray:
+    """Mains hum: 50 or 60 Hz with up to 30 harmonics, a slow drift, and a little broadband noise."""
+    mains = float(rng.choice([50.0, 60.0]))
+    time = np.arange(num_samples) / rate
+    drift = 1.0 + 0.002 * np.sin(2 * np.pi * rng.uniform(0.05, 0.3) * time + rng.uniform(0, 2 * np.pi))
+    phase = 2 * np.pi * mains * np.cumsum(drift) / rate
+    signal = np.zeros(num_samples)
+    for harmonic in range(1, min(31, int(0.45 * rate / mains))):
+        signal += rng.uniform(0.2, 1.0) / harmonic**0.7 * np.sin(harmonic * phase + rng.uniform(0, 2 * np.pi))
+    return _level(signal + 0.05 * rng.standard_normal(num_samples))
+
+
+def modulated(rng: np.random.Generator, num_samples: int, rate: int) -> np.ndarray:
+    """Coloured noise whose amplitude follows a slow sine and random swells, as machines and wind do."""
+    time = np.arange(num_samples) / rate
+    frequency = rng.uniform(0.5, 8.0)
+    depth = rng.uniform(0.5, 0.95)
+    sine = 1.0 + depth * np.sin(2 * np.pi * frequency * time + rng.uniform(0, 2 * np.pi))
+    corners = rng.uniform(0.2, 1.0, size=max(2, int(num_samples / rate) + 1))
+    swell = np.interp(np.linspace(0, len(corners) - 1, num_samples), np.arange(len(corners)), corners)
+    return _level(coloured(rng, num_samples, rate, rng.uniform(0.0, 2.0)) * sine * swell)
+
+
+def impulses(rng: np.random.Generator, num_samples: int, rate: int) -> np.ndarray:
+    """Clicks and knocks: decaying bursts at random times over faint pink noise."""
+    signal = 0.02 * coloured(rng, num_samples, rate, 1.0)
+    for _ in range(max(4, rng.poisson(5.0 * num_samples / rate))):
+        length = int(rate * rng.uniform(0.002, 0.08))
+        start = int(rng.integers(num_samples))
+        stop = min(start + length, num_samples)
+        time = np.arange(stop - start) / rate
+        burst = rng.standard_normal(stop - start) + np.sin(2 * np.pi * rng.uniform(200, 4000) * time)
+        signal[start:stop] += rng.uniform(0.2, 1.0) * burst * np.exp(-5.0 * np.arange(stop - start) / length)
+    return _level(signal)
+
+
+def babble(rng: np.random.Generator, num_samples: int, speech: Sequence[np.ndarray]) -> np.ndarray:
+    """Sum of ``speech``, one array ``(num_samples,)`` a voice, each repeated from a random position at its own level."""
+    signal = np.zeros(num_samples)
+    for voice in speech:
+        signal += 10.0 ** (rng.uniform(-6.0, 0.0) / 20.0) * fit_length(_level(voice), num_samples, rng)
+    return _level(signal)
+
+
+def simple_noises() -> Dict[str, Callable[[np.random.Generator, int, int], np.ndarray]]:
+    """Noises that need no speech: ``{kind: function(rng, num_samples, rate)}``."""
+    noises: Dict[str, Callable[[np.random.Generator, int, int], np.ndarray]] = {}
+    for name, exponent in COLOURS.items():
+        noises[name] = lambda rng, num_samples, rate, exponent=exponent: coloured(rng, num_samples, rate, exponent)
+    noises.update(hum=hum, modulated=modulated, impulses=impulses)
+    return noises
+
+
+def noise_kinds() -> List[str]:
+    """Names of all kinds of noise, babble included."""
+    return [*simple_noises(), "babble"]

@@ -1,0 +1,126 @@
+"""Work in parts: a process pool, one result file a part, progress on stderr.
+
+A part that is complete leaves its result in ``<work_dir>/<part>.json``, written atomically and last; a run that was
+killed at any moment does only the missing parts when it is started again.
+"""
+
+import json
+import multiprocessing
+import os
+import sys
+import threading
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any, Callable, List, Optional, Sequence
+
+from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import atomic_path
+
+
+def default_num_jobs() -> int:
+    """Number of processes that this machine (or its scheduler's share of it) can run at once."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` as JSON, atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(value), encoding="utf-8")
+
+
+class Progress:
+    """A tqdm bar on a terminal; elsewhere (a log file) one line for every tenth of the work."""
+
+    def __init__(self, total: int, description: str, done: int = 0):
+        self.total, self.description, self.count = total, description, done
+        self.bar = None
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self.bar = tqdm(total=total, initial=done, desc=description, leave=False)
+
+    def update(self, number: int) -> None:
+        """Count ``number`` more items."""
+        before = self.count * 10 // max(self.total, 1)
+        self.count += number
+        if self.bar is not None:
+            self.bar.update(number)
+        elif self.count * 10 // max(self.total, 1) > before:
+            print(f"{self.description}: {self.count}/{self.total}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Remove the bar."""
+        if self.bar is not None:
+            self.bar.close()
+
+
+def _end_with_parent() -> None:
+    """Let a worker end when its parent was killed, so that no orphan goes on writing beside the next run."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
+
+
+def _run_part(function: Callable[[Any], Any], items: Sequence[Any], result: str) -> List[Any]:
+    values = [function(item) for item in items]
+    write_json(Path(result), values)
+    return values
+
+
+def run_parts(
+    function: Callable[[Any], Any],
+    items: Sequence[Any],
+    work_dir: Path,
+    num_jobs: int,
+    description: str,
+    part_size: int = 32,
+) -> List[Any]:
+    """Apply ``function`` to every item and return the values in order; parts done by an earlier run are kept.
+
+    Args:
+        function: a top-level function (it is pickled) of one item, with a JSON-serialisable value.
+        items: picklable items; the same ones in the same order as in the run that is resumed.
+        work_dir: folder of the part results; the caller names it after everything that the values depend on.
+        num_jobs: processes; 1 works in this process.
+        description: what the progress is called.
+        part_size: items a part.
+
+    Raises:
+        UserError: raised by ``function``, or a worker was killed.
+    """
+    starts = list(range(0, len(items), part_size))
+    values: List[Optional[List[Any]]] = [None] * len(starts)
+    missing = []
+    for part, start in enumerate(starts):
+        result = work_dir / f"{part}.json"
+        if result.is_file():
+            values[part] = json.loads(result.read_text(encoding="utf-8"))
+        else:
+            missing.append((part, list(items[start : start + part_size]), str(result)))
+    done = sum(len(value) for value in values if value is not None)
+    if done:
+        print(f"{description}: {done} of {len(items)} were done by an earlier run", file=sys.stderr)
+    progress = Progress(len(items), description, done)
+    try:
+        if num_jobs <= 1 or len(missing) <= 1:
+            for part, chunk, result in missing:
+                values[part] = _run_part(function, chunk, result)
+                progress.update(len(chunk))
+        else:
+            # A fork server, because a fork of this process would inherit threads of libraries it has loaded.
+            context = multiprocessing.get_context("forkserver")
+            with ProcessPoolExecutor(min(num_jobs, len(missing)), context, initializer=_end_with_parent) as pool:
+                futures = {pool.submit(_run_part, function, chunk, result): part for part, chunk, result in missing}
+                try:
+                    for future in as_completed(futures):
+                        values[futures[future]] = future.result()
+                        progress.update(len(values[futures[future]]))
+                except BaseException as error:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    if type(error).__name__ == "BrokenProcessPool":
+                        raise UserError(f"{description}: a process was killed (memory?); run it again with fewer --nj") from error
+                    raise
+    finally:
+        progress.close()
+    return [value for part in values for value in part or []]

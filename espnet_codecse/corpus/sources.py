@@ -1,0 +1,163 @@
+"""Clean speech and noise found in folders of recordings, divided into train, valid and test.
+
+Either the folder has a given split, ``<split>/speech/<speaker>/...`` and ``<split>/noise/...``, which is used as it
+is, or the speakers (folders) and the noise recordings are divided here, so that none occurs in two splits.
+"""
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from espnet_codecse.audio import audio_info
+from espnet_codecse.errors import UserError
+
+SPLITS = ("train", "valid", "test")
+SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+VALID_PORTION = TEST_PORTION = 0.1
+
+
+class Recording(NamedTuple):
+    """One file: an id made of the speaker and the file name, the speaker (or kind of noise), path, length, rate."""
+
+    name: str
+    group: str
+    path: str
+    num_samples: int
+    rate: int
+
+    @property
+    def seconds(self) -> float:
+        """Duration in seconds."""
+        return self.num_samples / self.rate
+
+
+class Sources(NamedTuple):
+    """Recordings of each split, and what was found but cannot be used: ``(path, reason)``."""
+
+    speech: Dict[str, List[Recording]]
+    noise: Dict[str, List[Recording]]
+    skipped: List[Tuple[str, str]]
+
+
+def has_given_split(root: Path) -> bool:
+    """Whether ``root`` has train, valid and test folders, each with speech and noise."""
+    return all((root / split / kind).is_dir() for split in SPLITS for kind in ("speech", "noise"))
+
+
+def audio_files(root: Path) -> List[Path]:
+    """All recordings below ``root``, sorted, hidden files left out.
+
+    Raises:
+        UserError: the folder does not exist or has no recording.
+    """
+    if not root.is_dir():
+        raise UserError(f"{root}: no such folder; give one that holds recordings ({', '.join(SUFFIXES)})")
+    files = [path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
+    if not files:
+        raise UserError(f"{root}: no recording in it; give a folder that holds {', '.join(SUFFIXES)} files")
+    return sorted(files)
+
+
+def safe_name(text: str) -> str:
+    """Replace what may not occur in an utterance id (spaces, slashes, signs) by ``_``."""
+    return re.sub(r"[^\w.-]+", "_", text).strip("_") or "x"
+
+
+def speaker_of(path: Path, root: Path, flat_speakers: bool) -> str:
+    """Speaker of a recording: its first folder below ``root``, or for files directly in ``root`` their name.
+
+    With ``flat_speakers`` the name's part before the first ``_`` or ``-`` is the speaker (``p226_001.wav``).
+    """
+    parts = path.relative_to(root).parts
+    if len(parts) > 1:
+        return safe_name(parts[0])
+    return safe_name(re.split(r"[_-]", path.stem)[0] if flat_speakers else path.stem)
+
+
+def scan(root: Path, speech: bool, skipped: List[Tuple[str, str]]) -> List[Recording]:
+    """Read the headers of all recordings below ``root``; files that cannot be used are appended to ``skipped``.
+
+    The group of a noise is its kind: the file name without the number at its end, or its folder.
+    """
+    files = audio_files(root)
+    # A corpus unpacked into one enclosing folder: descend, or all of it would be one speaker.
+    while len({path.relative_to(root).parts[0] for path in files}) == 1 and len(files) > 1:
+        inner = root / files[0].relative_to(root).parts[0]
+        if not inner.is_dir():
+            break
+        if speech and all(path.parent == inner for path in files):
+            break
+        root = inner
+    prefixes = Counter(re.split(r"[_-]", path.stem)[0] for path in files)
+    flat_speakers = 3 <= len(prefixes) < len(files)
+    recordings: List[Recording] = []
+    used: Counter = Counter()
+    for path in files:
+        try:
+            num_samples, rate, _ = audio_info(path)
+        except UserError as error:
+            skipped.append((str(path), str(error)[len(str(path)) + 2 :]))
+            continue
+        if num_samples == 0:
+            skipped.append((str(path), "empty, no samples"))
+            continue
+        relative = path.relative_to(root)
+        if speech:
+            group = speaker_of(path, root, flat_speakers)
+            inside = relative.parts[1:] if len(relative.parts) > 1 else relative.parts
+            rest = safe_name("-".join(Path(*inside).with_suffix("").parts))
+            name = rest if rest.startswith(group) else f"{group}_{rest}"
+        else:
+            name = safe_name("-".join(relative.with_suffix("").parts))
+            group = re.sub(r"[-_\d]*\d[-_\dA-Z]*$", "", name) or name
+        used[name] += 1
+        if used[name] > 1:
+            name = f"{name}-{used[name]}"
+        recordings.append(Recording(name, group, str(path), num_samples, rate))
+    if not recordings:
+        raise UserError(f"{root}: none of its {len(files)} recordings is readable (first: {skipped[-1][1]})")
+    return recordings
+
+
+def _divide(groups: Sequence[str], what: str, root: Path) -> Dict[str, str]:
+    """Assign every group to a split, always in the same way: about 80 / 10 / 10 %."""
+    names = sorted(set(groups))
+    if len(names) < 3:
+        raise UserError(
+            f"{root}: {len(names)} {what}, at least 3 are needed for disjoint train, valid and test; "
+            "add some, or make train, valid and test folders with speech and noise in each"
+        )
+    order = np.random.default_rng(0).permutation(len(names))
+    num_test = max(1, round(TEST_PORTION * len(names)))
+    num_valid = max(1, round(VALID_PORTION * len(names)))
+    split = {}
+    for rank, index in enumerate(order):
+        split[names[index]] = "test" if rank < num_test else "valid" if rank < num_test + num_valid else "train"
+    return split
+
+
+def find_sources(clean_dir: Path, noise_dir: Optional[Path]) -> Sources:
+    """Find speech and noise, with the split that ``clean_dir`` gives or one made here.
+
+    Raises:
+        UserError: a folder is missing or has nothing readable, or there are too few speakers or noises to divide.
+    """
+    skipped: List[Tuple[str, str]] = []
+    if has_given_split(clean_dir):
+        speech = {split: scan(clean_dir / split / "speech", True, skipped) for split in SPLITS}
+        if noise_dir is None:
+            noise = {split: scan(clean_dir / split / "noise", False, skipped) for split in SPLITS}
+            return Sources(speech, noise, skipped)
+    else:
+        found = scan(clean_dir, True, skipped)
+        split_of = _divide([recording.group for recording in found], "speakers (folders)", clean_dir)
+        speech = {split: [item for item in found if split_of[item.group] == split] for split in SPLITS}
+    if noise_dir is None:
+        raise UserError(f"{clean_dir}: no train, valid and test folders with speech and noise; give --noise_dir DIR too")
+    found = scan(noise_dir, False, skipped)
+    split_of = _divide([recording.path for recording in found], "noise recordings", noise_dir)
+    noise = {split: [item for item in found if split_of[item.path] == split] for split in SPLITS}
+    return Sources(speech, noise, skipped)

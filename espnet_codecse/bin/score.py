@@ -1,0 +1,57 @@
+"""Score enhanced speech against clean references.
+
+    codecse score --ref_scp dump/raw/test/spk1.scp --inf_scp exp/x/enhanced_test/spk1.scp --output_dir exp/x/enhanced_test/scoring
+    codecse score --ref_scp clean_folder --inf_scp enhanced_folder --output_dir scoring --metrics "SI_SDR PESQ"
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import List, Optional
+
+from espnet_codecse.metrics.registry import DEFAULT_METRICS, known_metrics
+
+
+def _metric_table() -> str:
+    lines = ["metrics:"]
+    for metric in known_metrics():
+        rate = f"{metric.sample_rate} Hz" if metric.sample_rate else "any rate"
+        reference = "" if metric.needs_reference else ", no reference"
+        lines.append(f"  {metric.name:<13}{metric.description} ({rate}{reference})")
+    return "\n".join([*lines, "  DNSMOS       the four DNSMOS columns, computed together"])
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Build the argument parser."""
+    parser = argparse.ArgumentParser(
+        prog="codecse score", description=__doc__.split("\n")[0], epilog=_metric_table(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--ref_scp", action="append", default=[], metavar="SCP", help="clean speech: scp or folder; repeat it per speaker")
+    add("--inf_scp", action="append", required=True, metavar="SCP",
+        help="speech to score: scp or folder; repeat it per speaker (order chosen by SI-SDR)")
+    add("--output_dir", required=True, type=Path, help="gets <METRIC>_spk<n> and result_<metric>.txt")
+    add("--metrics", default=DEFAULT_METRICS, help="names, separated by spaces (default: '%(default)s')")
+    add("--nj", type=int, default=0, help="processes (default: what cores and memory allow)")
+    return parser
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Score, write the files and print one line per metric."""
+    args = get_parser().parse_args(argv)
+    from espnet_codecse.job import default_nj
+    from espnet_codecse.metrics.score import score_set
+
+    summaries = score_set(
+        args.ref_scp, args.inf_scp, args.output_dir, args.metrics.split(), args.nj or default_nj(mem_per_job=1.0)
+    )
+    for item in summaries:
+        undefined = f", {item.num_nan} without a value (nan: silent, too short or not computed)" if item.num_nan else ""
+        print(f"{item.metric:<13}{item.mean:8.3f}  mean of {item.num_values}{undefined}")
+    print(f"scores are in {args.output_dir}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

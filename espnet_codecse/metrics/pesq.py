@@ -1,0 +1,43 @@
+"""PESQ (ITU-T P.862) as MOS-LQO: wide-band (P.862.2) at 16 kHz and narrow-band (P.862.1) at 8 kHz."""
+
+from typing import Dict, Optional
+
+import numpy as np
+
+from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric
+from espnet_codecse.metrics.registry import register
+
+
+class _Pesq(AbsMetricFamily):
+    mode = ""
+
+    def load(self) -> None:
+        import pesq
+
+        self._pesq = pesq
+
+    def compute(self, reference: Optional[np.ndarray], estimate: np.ndarray, sample_rate: int) -> Dict[str, float]:
+        name = self.columns[0].name
+        if not np.any(reference) or not np.any(estimate):
+            return {name: float("nan")}
+        try:
+            value = self._pesq.pesq(sample_rate, reference, estimate, self.mode)
+        except self._pesq.PesqError:  # no utterance found, or shorter than a quarter of a second
+            value = float("nan")
+        return {name: float(value)}
+
+
+@register()
+class PesqWideBand(_Pesq):
+    """Wide-band PESQ; recordings of other rates are resampled to 16 kHz."""
+
+    mode = "wb"
+    columns = (Metric("PESQ", 16000, True, (1.0, 4.65), True, "pesq", "wide-band PESQ, MOS-LQO (P.862.2)"),)
+
+
+@register()
+class PesqNarrowBand(_Pesq):
+    """Narrow-band PESQ, which 8 kHz separation papers report; computed at 8 kHz."""
+
+    mode = "nb"
+    columns = (Metric("PESQ_NB", 8000, True, (1.0, 4.56), True, "pesq", "narrow-band PESQ, MOS-LQO (P.862.1)"),)

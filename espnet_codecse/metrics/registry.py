@@ -1,0 +1,77 @@
+"""The registry of metric families; families are found by the names of their columns."""
+
+import importlib
+from typing import Dict, List, Sequence, Tuple, Type
+
+from espnet_codecse.errors import UserError
+from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric
+
+# Modules that register themselves when imported; they import their packages only when a score is computed.
+FAMILY_MODULES = ("sdr", "pesq", "stoi", "dnsmos")
+DEFAULT_METRICS = "SI_SDR SDR PESQ STOI ESTOI DNSMOS"
+
+_FAMILIES: Dict[str, Type[AbsMetricFamily]] = {}
+_GROUPS: Dict[str, Tuple[str, ...]] = {}
+
+
+def register(group: str = ""):
+    """Class decorator: make a family known by its columns, and by ``group`` for all of them together.
+
+    Raises:
+        ValueError: a name is taken.
+    """
+
+    def _register(family: Type[AbsMetricFamily]) -> Type[AbsMetricFamily]:
+        names = [column.name for column in family.columns]
+        for name in names + ([group] if group else []):
+            if name in _FAMILIES or name in _GROUPS:
+                raise ValueError(f"the metric name '{name}' is registered twice")
+        _FAMILIES.update({name: family for name in names})
+        if group:
+            _GROUPS[group] = tuple(names)
+        return family
+
+    return _register
+
+
+def _import_families() -> None:
+    for module in FAMILY_MODULES:
+        importlib.import_module(f"espnet_codecse.metrics.{module}")
+
+
+def known_metrics() -> List[Metric]:
+    """All metrics in the order of registration."""
+    _import_families()
+    return [get_metric(name) for name in _FAMILIES]
+
+
+def get_metric(name: str) -> Metric:
+    """Return the description of one metric.
+
+    Raises:
+        UserError: no such metric; the message lists the known ones.
+    """
+    _import_families()
+    if name not in _FAMILIES:
+        known = ", ".join([*_FAMILIES, *(f"{group} (= all {group}_*)" for group in _GROUPS)])
+        raise UserError(f"--metrics: unknown metric '{name}'; known: {known}")
+    return next(column for column in _FAMILIES[name].columns if column.name == name)
+
+
+def select(names: Sequence[str]) -> List[Metric]:
+    """Turn names of metrics and groups into metrics, each once, in the given order.
+
+    Raises:
+        UserError: no such metric, or none given.
+    """
+    _import_families()
+    expanded = [column for name in names for column in _GROUPS.get(name, (name,))]
+    if not expanded:
+        raise UserError(f"--metrics: no metric given; for example --metrics '{DEFAULT_METRICS}'")
+    return [get_metric(name) for name in dict.fromkeys(expanded)]
+
+
+def family_of(name: str) -> Type[AbsMetricFamily]:
+    """The family class that computes the metric ``name``."""
+    get_metric(name)
+    return _FAMILIES[name]

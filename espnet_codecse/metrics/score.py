@@ -1,0 +1,171 @@
+"""Scoring of a set of utterances: parallel, resumable, written as ESPnet writes scores."""
+
+import importlib.util
+import itertools
+import math
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Sequence, Tuple
+
+import numpy as np
+
+from espnet_codecse.audio import read_audio, resample
+from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import atomic_path, write_scp
+from espnet_codecse.job.pool import map_unordered
+from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric
+from espnet_codecse.metrics.registry import family_of, select
+from espnet_codecse.metrics.score_inputs import Utterance, check_audio, read_inputs
+from espnet_codecse.metrics.score_log import ScoreLog, Scores
+from espnet_codecse.metrics.sdr import si_sdr
+
+_LOADED: Dict[type, AbsMetricFamily] = {}
+Task = Tuple[Utterance, Tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The outcome of one metric over a set: mean over all speakers and utterances that have a value."""
+
+    metric: str
+    mean: float
+    num_values: int
+    num_nan: int
+
+
+def _family(metric: str) -> AbsMetricFamily:
+    """The family of ``metric``, loaded once per process."""
+    kind = family_of(metric)
+    if kind not in _LOADED:
+        family = kind()
+        try:
+            family.load()
+        except ImportError as error:
+            raise UserError(f"{metric}: its package does not load ({error}); reinstall it or leave {metric} out") from None
+        _LOADED[kind] = family
+    return _LOADED[kind]
+
+
+def best_permutation(references: Sequence[np.ndarray], estimates: Sequence[np.ndarray]) -> Tuple[int, ...]:
+    """Index of the estimate for each reference, by the largest sum of SI-SDR (dB); as found when all are silent."""
+    if len(references) < 2:
+        return tuple(range(len(estimates)))
+    table = np.array([[si_sdr(reference, estimate) for estimate in estimates] for reference in references])
+    table = np.nan_to_num(table, nan=-100.0)
+    rows = range(len(references))
+    return max(itertools.permutations(rows), key=lambda order: sum(table[row, order[row]] for row in rows))
+
+
+def score_utterance(task: Task) -> Tuple[str, Scores]:
+    """Compute the metrics of one utterance; ``{metric: [value per speaker]}``, None where it is not defined."""
+    utterance, metrics = task
+    signals, rates = [], []
+    for path in (*utterance.references, *utterance.estimates):
+        samples, rate = read_audio(path)
+        signals.append(np.nan_to_num(samples[:, 0]))
+        rates.append(rate)
+    length = min(len(signal) for signal in signals)
+    signals = [signal[:length] for signal in signals]
+    count = len(utterance.references)
+    references, estimates = signals[:count], signals[count:]
+    order = best_permutation(references, estimates)
+    scores: Scores = {metric: [] for metric in metrics}
+    for kind in dict.fromkeys(family_of(metric) for metric in metrics):
+        family = _family(kind.columns[0].name)
+        target_rate = kind.columns[0].sample_rate or rates[0]
+        for speaker, index in enumerate(order):
+            reference = resample(references[speaker], rates[0], target_rate) if references else None
+            values = family.compute(reference, resample(estimates[index], rates[0], target_rate), target_rate)
+            for metric, value in values.items():
+                if metric in scores:
+                    scores[metric].append(value if math.isfinite(value) else None)
+    return utterance.id, scores
+
+
+def available(metrics: Sequence[Metric]) -> List[Metric]:
+    """The metrics whose packages are installed; one warning line for each family that has to be left out."""
+    present, warned = [], set()
+    for metric in metrics:
+        missing = [package for package in metric.package.split() if importlib.util.find_spec(package) is None]
+        if not missing:
+            present.append(metric)
+        elif family_of(metric.name) not in warned:
+            warned.add(family_of(metric.name))
+            names = " ".join(column.name for column in family_of(metric.name).columns)
+            print(f"score: {names} left empty, not installed: pip install {' '.join(missing)}", file=sys.stderr)
+    return present
+
+
+def _write(output_dir: Path, metric: str, table: Dict[str, Scores], num_speakers: int) -> Summary:
+    values = []
+    for speaker in range(num_speakers):
+        column = {}
+        for utterance, scores in table.items():
+            value = scores[metric][speaker] if metric in scores else None
+            column[utterance] = "nan" if value is None else repr(value)
+            values.append(math.nan if value is None else value)
+        write_scp(output_dir / f"{metric}_spk{speaker + 1}", column)
+    numbers = np.array(values)
+    valid = numbers[~np.isnan(numbers)]
+    mean = float(valid.mean()) if len(valid) else math.nan
+    with atomic_path(output_dir / f"result_{metric.lower()}.txt") as temporary:
+        temporary.write_text(f"{mean:.6g}\n", encoding="utf-8")
+    return Summary(metric, mean, len(valid), len(numbers) - len(valid))
+
+
+def score_set(
+    references: Sequence[str],
+    estimates: Sequence[str],
+    output_dir: Path,
+    metrics: Sequence[str],
+    nj: int = 1,
+) -> List[Summary]:
+    """Score estimates against references and write ``<METRIC>_spk<n>`` and ``result_<metric>.txt``.
+
+    Only scores that are missing, or whose files have changed, are computed; ``scores.jsonl`` keeps them.
+
+    Args:
+        references: scp files or folders, one a speaker; may be empty for metrics without reference.
+        estimates: scp files or folders, one a speaker.
+        output_dir: folder for the results.
+        metrics: names of metrics or groups.
+        nj: processes.
+
+    Raises:
+        UserError: unknown metric, lists that do not match, unreadable or mismatching audio.
+    """
+    chosen = select(metrics)
+    needing = [metric.name for metric in chosen if metric.needs_reference]
+    if needing and not references:
+        raise UserError(f"--ref_scp: needed for {' '.join(needing)}; give it or leave these metrics out")
+    utterances = read_inputs(references, estimates)
+    trimmed = [samples for samples in map(check_audio, utterances) if samples]
+    if trimmed:
+        print(f"score: {len(trimmed)} utterances differ by up to {max(trimmed)} samples: trimmed", file=sys.stderr)
+    log = ScoreLog(output_dir / "scores.jsonl", {item.id: item.signature() for item in utterances})
+    if log.num_outdated:
+        print(f"score: {log.num_outdated} utterances have changed or gone since: their scores are dropped", file=sys.stderr)
+    present = available(chosen)
+    absent = [metric for metric in chosen if metric not in present]
+    names = [metric.name for metric in present]
+    tasks = [(item, tuple(log.missing(item.id, names))) for item in utterances if log.missing(item.id, names)]
+    if len(tasks) < len(utterances):
+        print(f"score: {len(utterances) - len(tasks)} of {len(utterances)} utterances done before: skipped", file=sys.stderr)
+    try:
+        _run(tasks, log, min(nj, len(tasks)))
+    finally:
+        log.close()
+    table = {item.id: {name: log.scores[item.id][name] for name in names} for item in utterances}
+    return [_write(output_dir, metric.name, table, len(estimates)) for metric in (*present, *absent)]
+
+
+def _run(tasks: List[Task], log: ScoreLog, nj: int) -> None:
+    start = shown = time.monotonic()
+    for number, (utterance, scores) in enumerate(map_unordered(score_utterance, tasks, nj), 1):
+        log.add(utterance, scores)
+        if time.monotonic() - shown > 5.0 or number == len(tasks):
+            shown = time.monotonic()
+            pace = (shown - start) / number
+            print(f"score: {number} of {len(tasks)} utterances, {pace:.2f} s each", file=sys.stderr, flush=True)

@@ -1,0 +1,76 @@
+"""The log of finished scores, from which an interrupted or extended scoring goes on."""
+
+import json
+from pathlib import Path
+from typing import Dict, List, Optional, TextIO
+
+from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import atomic_path
+
+Scores = Dict[str, List[Optional[float]]]  # metric -> value per speaker; None stands for nan
+
+
+class ScoreLog:
+    """One JSON line per utterance and set of metrics: ``{"id", "signature", "scores": {metric: [per speaker]}}``.
+
+    Lines are appended and flushed one by one, so a killed process loses at most the line it was writing.
+    Scores of files that have changed since (another signature) are not used.
+    """
+
+    def __init__(self, path: Path, signatures: Dict[str, str]) -> None:
+        """Read what is valid and rewrite the log with just that.
+
+        Args:
+            path: the log.
+            signatures: ``{utterance id: signature}`` of the files as they are now.
+        """
+        self.path = path
+        self.signatures = signatures
+        self.scores: Dict[str, Scores] = {}
+        self.num_outdated = 0
+        self._stream: Optional[TextIO] = None
+        outdated = set()
+        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+            try:
+                entry = json.loads(line)
+                utterance, signature, scores = entry["id"], entry["signature"], entry["scores"]
+            except (ValueError, KeyError, TypeError):
+                continue  # the line that was being written when the process was killed
+            if signatures.get(utterance) == signature:
+                self.scores.setdefault(utterance, {}).update(scores)
+            else:
+                outdated.add(utterance)
+        self.num_outdated = len(outdated)
+        with atomic_path(path) as temporary:
+            with open(temporary, "w", encoding="utf-8") as stream:
+                for utterance, scores in self.scores.items():
+                    stream.write(self._line(utterance, scores))
+
+    def _line(self, utterance: str, scores: Scores) -> str:
+        entry = {"id": utterance, "signature": self.signatures[utterance], "scores": scores}
+        return json.dumps(entry, ensure_ascii=False) + "\n"
+
+    def missing(self, utterance: str, metrics: List[str]) -> List[str]:
+        """Those of ``metrics`` that have no valid score yet."""
+        return [metric for metric in metrics if metric not in self.scores.get(utterance, {})]
+
+    def add(self, utterance: str, scores: Scores) -> None:
+        """Append the scores of one utterance.
+
+        Raises:
+            UserError: the disk is full.
+        """
+        self.scores.setdefault(utterance, {}).update(scores)
+        try:
+            if self._stream is None:
+                self._stream = open(self.path, "a", encoding="utf-8")
+            self._stream.write(self._line(utterance, scores))
+            self._stream.flush()
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be written ({error.strerror}); free some space and run again") from error
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None

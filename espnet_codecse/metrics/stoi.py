@@ -1,0 +1,46 @@
+"""Short-time objective intelligibility and its extended form."""
+
+import warnings
+from typing import Dict, Optional
+
+import numpy as np
+
+from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric
+from espnet_codecse.metrics.registry import register
+
+
+class _Stoi(AbsMetricFamily):
+    extended = False
+
+    def load(self) -> None:
+        import pystoi
+
+        self._stoi = pystoi.stoi
+
+    def compute(self, reference: Optional[np.ndarray], estimate: np.ndarray, sample_rate: int) -> Dict[str, float]:
+        name = self.columns[0].name
+        if not np.any(reference) or not np.any(estimate):
+            return {name: float("nan")}
+        with warnings.catch_warnings():
+            # pystoi returns 1e-5 with a warning when less than 384 ms are active: that is no score.
+            warnings.simplefilter("error", RuntimeWarning)
+            try:
+                value = self._stoi(reference, estimate, sample_rate, extended=self.extended)
+            except (RuntimeWarning, ValueError):
+                value = float("nan")
+        return {name: float(value)}
+
+
+@register()
+class Stoi(_Stoi):
+    """STOI (Taal et al., 2011); pystoi resamples to its 10 kHz by itself, as in published figures."""
+
+    columns = (Metric("STOI", None, True, (-1.0, 1.0), True, "pystoi", "short-time objective intelligibility"),)
+
+
+@register()
+class ExtendedStoi(_Stoi):
+    """Extended STOI (Jensen and Taal, 2016)."""
+
+    extended = True
+    columns = (Metric("ESTOI", None, True, (-1.0, 1.0), True, "pystoi", "extended STOI"),)

@@ -1,0 +1,168 @@
+"""Scoring of sets: what is written, what is computed again, and what is refused."""
+
+import itertools
+import json
+import os
+
+import numpy as np
+import pytest
+import soundfile
+
+from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import read_scp, write_scp
+from espnet_codecse.metrics import score as score_module
+from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric
+from espnet_codecse.metrics.score import score_set
+from espnet_codecse.metrics.sdr import si_sdr
+
+RATE = 16000
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    """Four utterances as reference and estimate, 1 s of noise each; the folder's name holds a space."""
+    folder = tmp_path / "a b"
+    random = np.random.default_rng(0)
+    for kind in ("ref", "inf"):
+        (folder / kind).mkdir(parents=True)
+    for name in ("u1", "u2", "u3", "u4"):
+        reference = 0.1 * random.normal(size=RATE)
+        soundfile.write(folder / "ref" / f"{name}.wav", reference, RATE)
+        soundfile.write(folder / "inf" / f"{name}.wav", reference + 0.05 * random.normal(size=RATE), RATE)
+    for kind in ("ref", "inf"):
+        write_scp(folder / f"{kind}.scp", {p.stem: str(p) for p in (folder / kind).iterdir()})
+    return folder
+
+
+def run(pairs, metrics="SI_SDR", out="scoring", **options):
+    return score_set([str(pairs / "ref.scp")], [str(pairs / "inf.scp")], pairs / out, metrics.split(), **options)
+
+
+def counted(monkeypatch):
+    """Record the tasks that are really computed."""
+    calls = []
+    original = score_module.score_utterance
+    monkeypatch.setattr(score_module, "score_utterance", lambda task: calls.append((task[0].id, task[1])) or original(task))
+    return calls
+
+
+def test_files_have_the_shape_of_espnet_and_hold_the_values(pairs):
+    (summary,) = run(pairs)
+    column = read_scp(pairs / "scoring" / "SI_SDR_spk1")
+    assert list(column) == ["u1", "u2", "u3", "u4"]
+    for name, value in column.items():
+        reference, estimate = (soundfile.read(pairs / kind / f"{name}.wav", dtype="float32")[0] for kind in ("ref", "inf"))
+        assert float(value) == pytest.approx(si_sdr(reference, estimate), abs=1e-9)
+    mean = np.mean([float(value) for value in column.values()])
+    assert float((pairs / "scoring" / "result_si_sdr.txt").read_text()) == pytest.approx(mean, rel=1e-5)
+    assert (summary.mean, summary.num_values, summary.num_nan) == (pytest.approx(mean), 4, 0)
+
+
+def test_folders_and_two_processes_give_the_same_as_lists_and_one(pairs):
+    run(pairs, "SI_SDR SDR")
+    score_set([str(pairs / "ref")], [str(pairs / "inf")], pairs / "other", ["SI_SDR", "SDR"], nj=2)
+    for name in ("SI_SDR_spk1", "SDR_spk1", "result_sdr.txt"):
+        assert (pairs / "scoring" / name).read_text() == (pairs / "other" / name).read_text()
+
+
+def test_a_second_run_computes_only_new_metrics_and_changed_files(pairs, monkeypatch):
+    run(pairs)
+    calls = counted(monkeypatch)
+    run(pairs)
+    assert calls == []
+    run(pairs, "SI_SDR SDR")
+    assert calls == [(name, ("SDR",)) for name in ("u1", "u2", "u3", "u4")]
+    del calls[:]
+    before = read_scp(pairs / "scoring" / "SI_SDR_spk1")
+    soundfile.write(pairs / "inf" / "u2.wav", 0.1 * np.random.default_rng(9).normal(size=RATE), RATE)
+    os.utime(pairs / "inf" / "u2.wav", ns=(1, 1))
+    run(pairs, "SI_SDR SDR")
+    assert calls == [("u2", ("SI_SDR", "SDR"))]
+    after = read_scp(pairs / "scoring" / "SI_SDR_spk1")
+    assert {name for name in before if before[name] != after[name]} == {"u2"}
+
+
+def test_a_killed_run_goes_on_behind_the_last_whole_line(pairs, monkeypatch):
+    run(pairs)
+    expected = (pairs / "scoring" / "SI_SDR_spk1").read_text()
+    log = pairs / "scoring" / "scores.jsonl"
+    lines = log.read_text().splitlines()
+    log.write_text("\n".join(lines[:2]) + "\n" + lines[2][:30])
+    (pairs / "scoring" / "SI_SDR_spk1").unlink()
+    calls = counted(monkeypatch)
+    run(pairs)
+    assert len(calls) == 2 and (pairs / "scoring" / "SI_SDR_spk1").read_text() == expected
+    assert [json.loads(line)["id"] for line in log.read_text().splitlines()]
+
+
+def test_two_speakers_are_ordered_once_by_si_sdr(pairs):
+    references = [{}, {}]
+    random = np.random.default_rng(5)
+    for utterance, speaker in itertools.product(("m1", "m2"), (0, 1)):
+        path = pairs / f"{utterance}_{speaker}.wav"
+        soundfile.write(path, 0.1 * random.normal(size=RATE), RATE)
+        references[speaker][utterance] = str(path)
+    swapped = [dict(references[0], m1=references[1]["m1"]), dict(references[1], m1=references[0]["m1"])]
+    lists = [references[0], references[1], swapped[0], swapped[1]]
+    for number, table in enumerate(lists):
+        write_scp(pairs / f"{number}.scp", table)
+    paths = [str(pairs / f"{number}.scp") for number in range(4)]
+    score_set(paths[:2], paths[2:], pairs / "two", ["SI_SDR", "SDR"])
+    for name in ("SI_SDR_spk1", "SI_SDR_spk2", "SDR_spk1", "SDR_spk2"):
+        assert all(float(value) > 90 for value in read_scp(pairs / "two" / name).values())
+
+
+def test_silence_is_recorded_as_nan_and_counted(pairs):
+    soundfile.write(pairs / "inf" / "u3.wav", np.zeros(RATE), RATE)
+    si, pesq = run(pairs, "SI_SDR PESQ")
+    assert read_scp(pairs / "scoring" / "PESQ_spk1")["u3"] == "nan"
+    assert (si.num_values, si.num_nan, pesq.num_nan) == (3, 1, 1) and np.isfinite(si.mean)
+
+
+def test_some_samples_are_trimmed_with_a_notice_and_more_are_refused(pairs, capsys):
+    path = pairs / "inf" / "u1.wav"
+    samples, _ = soundfile.read(path)
+    soundfile.write(path, samples[:-9], RATE)
+    run(pairs)
+    assert "1 utterances differ by up to 9 samples: trimmed" in capsys.readouterr().err
+    soundfile.write(path, samples[:-900], RATE)
+    with pytest.raises(UserError, match=r"u1.wav: 15100 samples but .*u1.wav has 16000 \('u1'\)"):
+        run(pairs)
+
+
+def test_wrong_input_is_refused(pairs, tmp_path):
+    write_scp(pairs / "inf.scp", {name: path for name, path in read_scp(pairs / "inf.scp").items() if name != "u2"})
+    with pytest.raises(UserError, match=r"inf.scp: 1 of the 4 utterances of .*ref.scp are missing, the first is 'u2'"):
+        run(pairs)
+    with pytest.raises(UserError, match="--ref_scp: needed for PESQ"):
+        score_set([], [str(pairs / "inf")], tmp_path / "x", ["PESQ", "DNSMOS"])
+    soundfile.write(pairs / "inf" / "u1.wav", np.zeros(8000), 8000)
+    with pytest.raises(UserError, match="8000 Hz but .* has 16000 Hz"):
+        score_set([str(pairs / "ref")], [str(pairs / "inf")], tmp_path / "x", ["SI_SDR"])
+    soundfile.write(pairs / "inf" / "u1.wav", np.zeros((RATE, 2)), RATE)
+    with pytest.raises(UserError, match="u1.wav: has 2 channels"):
+        score_set([str(pairs / "ref")], [str(pairs / "inf")], tmp_path / "x", ["SI_SDR"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="empty: no audio file"):
+        score_set([], [str(tmp_path / "empty")], tmp_path / "x", ["DNSMOS"])
+
+
+class _Absent(AbsMetricFamily):
+    columns = (Metric("NOT_THERE", None, True, (0.0, 1.0), True, "no_such_package", "needs a missing package"),)
+
+    def load(self):
+        import no_such_package  # noqa: F401
+
+    def compute(self, reference, estimate, sample_rate):
+        return {"NOT_THERE": 1.0}
+
+
+def test_a_missing_package_leaves_a_named_empty_column_and_one_line(pairs, capsys, monkeypatch):
+    from espnet_codecse.metrics import registry
+
+    monkeypatch.setitem(registry._FAMILIES, "NOT_THERE", _Absent)
+    si, absent = run(pairs, "SI_SDR NOT_THERE")
+    assert si.num_nan == 0 and absent.num_nan == 4
+    assert set(read_scp(pairs / "scoring" / "NOT_THERE_spk1").values()) == {"nan"}
+    warnings = [line for line in capsys.readouterr().err.splitlines() if "NOT_THERE" in line]
+    assert warnings == ["score: NOT_THERE left empty, not installed: pip install no_such_package"]

@@ -38,7 +38,8 @@ class Synthesiser:
         if rate != SAMPLE_RATE:
             raise RuntimeError(f"espeak_Initialize returned {rate}, expected {SAMPLE_RATE} Hz")
         self._library.espeak_SetSynthCallback(self._callback)
-        # espeak_Initialize seeds the C library's generator from the clock; the same bytes need a fixed seed.
+        # espeak_Initialize seeds two generators from the clock (breath noise, flutter); the same bytes need fixed seeds.
+        self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))
         ctypes.CDLL(None).srand(1)
 
     def _collect(self, samples: int, num_samples: int, _events: int) -> int:

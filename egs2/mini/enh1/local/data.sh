@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+set -e
+set -u
+set -o pipefail
+
+. "$(dirname "${BASH_SOURCE[0]}")/../../../../utils/log.sh"
+SECONDS=0
+
+fs=16k                       # sample rate (Hz, also 16k)
+nj=0                         # processes; 0: one a core
+clean_dir=                   # clean recordings, one folder a speaker, or train/valid/test folders; default: synthesised
+noise_dir=                   # noise recordings
+num_speakers=1               # speakers in a mixture, 1 or 2
+snr_range="-5 20"            # speech to noise, dB (train and valid)
+ratio_range="-5 5"           # first to second speaker, dB (train and valid)
+level_range="-35 -15"        # level of the mixtures, dBFS (train and valid)
+noise_probability=           # portion of mixtures with noise; default: 1, or 0 for two speakers
+reverb_probability=0.2       # portion of mixtures in a simulated room (train and valid)
+test_reverb_probability=0    # the same for test
+rt60_range="0.15 0.6"        # reverberation time, seconds
+reverb_target=dry            # reference of a reverberant mixture: dry or early
+num_train=0                  # train mixtures; 0: 300 synthesised, or train_copies of each utterance
+num_valid=0                  # valid mixtures; 0: 30 synthesised, or 2 of each utterance
+train_copies=4               # mixtures of each train utterance
+max_duration=8               # longer train and valid speech is cut, seconds
+seed=0                       # of train and valid; the test set never changes
+
+help_message="Usage: local/data.sh [options]
+Writes data/{train,valid,test} and data/{clean,noise}_{train,valid,test}. Options (defaults):
+  --fs ${fs}  --nj ${nj}  --clean_dir DIR  --noise_dir DIR  --num_speakers ${num_speakers}
+  --snr_range \"${snr_range}\"  --ratio_range \"${ratio_range}\"  --level_range \"${level_range}\"  --noise_probability P
+  --reverb_probability ${reverb_probability}  --test_reverb_probability ${test_reverb_probability}  --rt60_range \"${rt60_range}\"  --reverb_target ${reverb_target}
+  --num_train ${num_train}  --num_valid ${num_valid}  --train_copies ${train_copies}  --max_duration ${max_duration}  --seed ${seed}"
+
+log "$0 $*"
+. "$(dirname "${BASH_SOURCE[0]}")/../../../../utils/parse_options.sh"
+. ./path.sh
+. ./db.sh
+
+if [ $# -ne 0 ]; then
+    log "unexpected argument: $1; ${help_message}"
+    exit 2
+fi
+
+# Ranges are two words of one option here and two arguments there.
+# shellcheck disable=SC2086
+codecse prepare_mini --dst data --downloads "${MINI}" --fs "${fs}" --nj "${nj}" --num_speakers "${num_speakers}" \
+    ${clean_dir:+--clean_dir "${clean_dir}"} ${noise_dir:+--noise_dir "${noise_dir}"} \
+    ${noise_probability:+--noise_probability "${noise_probability}"} \
+    --snr_range ${snr_range} --ratio_range ${ratio_range} --level_range ${level_range} --rt60_range ${rt60_range} \
+    --reverb_probability "${reverb_probability}" --test_reverb_probability "${test_reverb_probability}" \
+    --reverb_target "${reverb_target}" --num_train "${num_train}" --num_valid "${num_valid}" \
+    --train_copies "${train_copies}" --max_duration "${max_duration}" --seed "${seed}"
+
+log "Successfully finished. [elapsed=${SECONDS}s]"

@@ -1,0 +1,37 @@
+"""Installs the package espnet_codecse and the command codecse; tools/install.sh does it with everything it needs."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).resolve().parent
+VERSION = re.search(r'^__version__ = "([^"]+)"', (ROOT / "espnet_codecse/__init__.py").read_text("utf-8"), re.M)
+README = ROOT / "README.md"
+
+EXTRAS = {
+    # espnet's chunk iterator turns an array of one element into an int, which NumPy 2.4 refuses.
+    "espnet": ["espnet==202511", "numpy<2.4", "espnet_model_zoo"],
+    "metrics": ["pesq", "pystoi", "fast-bss-eval>=0.1.3", "speechmos", "onnxruntime", "librosa>=0.10.2"],
+    "codecs": ["transformers>=4.47", "huggingface_hub", "safetensors"],
+    "mini": ["espeakng-loader", "pyroomacoustics"],
+    "plot": ["matplotlib"],
+    "slurm": ["submitit"],
+    "dev": ["pytest", "pytest-xdist", "hypothesis"],
+}
+EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
+
+setup(
+    name="espnet_codecse",
+    version=VERSION.group(1),
+    description="Speech enhancement and separation in the embedding space of neural audio codecs, as ESPnet recipes",
+    long_description=README.read_text("utf-8") if README.is_file() else "",
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    packages=find_packages(include=["espnet_codecse", "espnet_codecse.*"]),
+    package_data={"espnet_codecse": ["pretrained/*", "pretrained/*/*"]},
+    python_requires=">=3.10,<3.13",
+    install_requires=["numpy>=1.24", "soundfile>=0.12", "soxr", "pyyaml", "kaldiio>=2.18", "tqdm", "torch>=2.1"],
+    extras_require=EXTRAS,
+    entry_points={"console_scripts": ["codecse=espnet_codecse.bin.main:main"]},
+)

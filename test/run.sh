@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Runs all tests, installing what is missing first:  test/run.sh [pytest options]
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. tools/activate.sh
+# One thread a process: the processes share the cores, and small tensors are faster so.
+export LC_ALL=C OMP_NUM_THREADS=1 PYTHONIOENCODING=UTF-8 PYTHONUTF8=1
+parallel=()
+if python3 -c 'import xdist' 2>/dev/null; then
+    parallel=(-n "$(nproc)")
+fi
+exec python3 -m pytest -q ${parallel[@]+"${parallel[@]}"} "$@"

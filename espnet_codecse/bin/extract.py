@@ -1,0 +1,51 @@
+"""Extract codec embeddings of a data directory to arks; run again, it does only what is missing.
+
+    codecse extract --codec small dump/raw/train dump/codec/small_continuous/train
+    codecse extract --codec descript/dac_16khz --layer quantized --nj 4 dump/raw/test dump/codec/dac_quantized/test
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import List, Optional
+
+from espnet_codecse.embedding.description import COMPRESSIONS, LAYERS
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Build the argument parser."""
+    parser = argparse.ArgumentParser(
+        prog="codecse extract", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("data_dir", type=Path, help="data directory with wav.scp, spk1.scp, ...")
+    add("out_dir", type=Path, help="gets emb_mix.scp, emb_ref1.scp, ..., utt2num_frames, codec.yaml and parts/")
+    add("--codec", required=True, help="name or folder of the codec")
+    add("--layer", default="continuous", choices=LAYERS,
+        help="before or after the quantiser, or its codes (default: %(default)s)")
+    add("--compression", default="3", choices=list(COMPRESSIONS),
+        help="3: two bytes a value; none: float32 (default: %(default)s)")
+    add("--noise", action="store_true", help="also extract noise1.scp, ...")
+    add("--nj", type=int, default=0, help="processes, each with the codec (default: what cores and memory allow)")
+    add("--batch_size", type=int, default=16, help="recordings per batch at most (default: %(default)s)")
+    add("--max_batch_seconds", type=float, default=60.0, help="padded seconds per batch at most (default: %(default)s)")
+    add("--part_seconds", type=float, default=300.0, help="audio in an ark, in seconds (default: %(default)s)")
+    add("--device", default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
+    return parser
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Extract."""
+    args = get_parser().parse_args(argv)
+    from espnet_codecse.embedding.extract import extract
+    from espnet_codecse.job import default_nj
+
+    extract(
+        args.codec, args.data_dir, args.out_dir, args.layer, args.compression, args.nj or default_nj(mem_per_job=3.0),
+        args.batch_size, args.max_batch_seconds, args.device, args.noise, args.part_seconds,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

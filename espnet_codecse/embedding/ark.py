@@ -1,0 +1,62 @@
+"""Matrices in Kaldi arks: one part written atomically, one matrix read with a clear error."""
+
+from pathlib import Path
+from typing import Dict, Iterable, Optional, Tuple
+
+import numpy as np
+
+from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import atomic_path
+
+
+def write_ark(path: Path, items: Iterable[Tuple[str, np.ndarray]], compression: Optional[int]) -> Dict[str, int]:
+    """Write ``(id, array)`` pairs to a temporary ark, sync it and rename it to ``path``.
+
+    Args:
+        path: the ark.
+        items: float32 matrices ``(frame, channel)`` or int32 vectors; they may be computed one by one.
+        compression: kaldiio's method, or None for the values as they are.
+
+    Returns:
+        ``{id: offset in bytes}`` as an scp gives it.
+
+    Raises:
+        UserError: the disk is full (nothing is left behind), or a matrix holds NaN or infinity.
+    """
+    from kaldiio.matio import write_array
+
+    offsets: Dict[str, int] = {}
+    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
+        for key, array in items:
+            if array.dtype == np.float32 and not np.isfinite(array).all():
+                # One such value would spoil the range, and with it every value, of a compressed matrix.
+                raise UserError(f"{key}: its embedding holds NaN or infinity; check the recording and the codec")
+            stream.write(f"{key} ".encode())
+            offsets[key] = stream.tell()
+            write_array(stream, array, compression_method=compression if array.ndim == 2 else None)
+    return offsets
+
+
+def read_ark(location: str) -> np.ndarray:
+    """Read the array at ``path:offset``.
+
+    Raises:
+        UserError: the ark is missing, cut short or damaged.
+    """
+    from kaldiio.matio import read_kaldi
+
+    path, _, offset = location.rpartition(":")
+    try:
+        with open(path, "rb") as stream:
+            stream.seek(int(offset))
+            if stream.read(2) != b"\0B":  # kaldiio would also unpickle or decode whatever else it finds
+                raise ValueError("no matrix at this place")
+            stream.seek(int(offset))
+            return np.require(read_kaldi(stream), requirements=["C", "W"])  # torch warns of read-only arrays
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such ark; extract the embeddings again, only what is missing is made") from None
+    except Exception as error:  # kaldiio raises whatever its parsing stumbles over
+        raise UserError(
+            f"{path}: cut short or damaged at byte {offset} ({type(error).__name__}); "
+            "extract the embeddings again: the damaged part is made anew"
+        ) from error

@@ -1,0 +1,99 @@
+"""``codec.yaml``: which codec made the embeddings of a folder, and how they are stored."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Union
+
+from espnet_codecse import __version__
+from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import atomic_path
+
+LAYERS = ("continuous", "quantized", "codes")
+COMPRESSIONS = {"none": None, "3": 3}  # kaldiio's method 3: two bytes a value, range of each matrix
+
+
+@dataclass(frozen=True)
+class EmbeddingDescription:
+    """Identity and layout of stored embeddings.
+
+    Attributes:
+        codec: what ``--codec`` was given.
+        fingerprint: hash of the codec's configuration and weights.
+        sample_rate: rate of the codec in Hz.
+        hop: samples per frame.
+        dim: channels of an embedding.
+        layer: ``continuous`` (before the quantiser), ``quantized`` (after it) or ``codes``.
+        compression: ``3`` (two bytes) or ``none`` (float32); ``none`` for codes, which are int32.
+        version: version of this package that wrote them.
+    """
+
+    codec: str
+    fingerprint: str
+    sample_rate: int
+    hop: int
+    dim: int
+    layer: str
+    compression: str
+    version: str
+
+    @classmethod
+    def of(cls, codec: Any, layer: str, compression: str) -> "EmbeddingDescription":
+        """Describe what ``codec`` (the contract of ``espnet_codecse.codec``) is going to write.
+
+        Raises:
+            UserError: unknown layer or compression.
+        """
+        if layer not in LAYERS:
+            raise UserError(f"--layer: unknown layer '{layer}'; known: {', '.join(LAYERS)}")
+        if compression not in COMPRESSIONS:
+            raise UserError(f"--compression: unknown compression '{compression}'; known: {', '.join(COMPRESSIONS)}")
+        return cls(
+            codec.name, codec.fingerprint, codec.sample_rate, codec.hop, codec.dim, layer,
+            "none" if layer == "codes" else compression, __version__,
+        )
+
+
+def write_description(folder: Path, description: EmbeddingDescription) -> None:
+    """Write ``folder/codec.yaml`` atomically."""
+    import yaml
+
+    with atomic_path(Path(folder) / "codec.yaml") as temporary:
+        temporary.write_text(yaml.safe_dump(asdict(description), sort_keys=False), encoding="utf-8")
+
+
+def read_description(folder: Path) -> EmbeddingDescription:
+    """Read ``folder/codec.yaml``.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    import yaml
+
+    path = Path(folder) / "codec.yaml"
+    try:
+        return EmbeddingDescription(**yaml.safe_load(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; extract the embeddings first (codecse extract, stage 3)") from None
+    except (TypeError, ValueError, yaml.YAMLError):
+        raise UserError(f"{path}: not a codec description of this version; extract the embeddings again") from None
+
+
+def check_codec(folder: Path, codec_or_fingerprint: Union[str, Any]) -> EmbeddingDescription:
+    """Return the description of a folder after comparing it with the codec that is going to be used.
+
+    Args:
+        folder: folder of embeddings.
+        codec_or_fingerprint: a codec, or the fingerprint of one.
+
+    Raises:
+        UserError: the embeddings come from another codec; both fingerprints are named.
+    """
+    description = read_description(folder)
+    wanted = getattr(codec_or_fingerprint, "fingerprint", codec_or_fingerprint)
+    if description.fingerprint != wanted:
+        name = getattr(codec_or_fingerprint, "name", "the given codec")
+        raise UserError(
+            f"{Path(folder) / 'codec.yaml'}: the embeddings come from codec '{description.codec}' with fingerprint "
+            f"{description.fingerprint}, but '{name}' has {wanted}; extract them again or use the first codec"
+        )
+    return description

@@ -1,0 +1,266 @@
+"""Extraction of codec embeddings: parallel, resumable, each part written whole or not at all."""
+
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Tuple
+
+import numpy as np
+
+from espnet_codecse.audio import read_audio, resample
+from espnet_codecse.embedding.ark import write_ark
+from espnet_codecse.embedding.description import COMPRESSIONS, EmbeddingDescription, check_codec, write_description
+from espnet_codecse.embedding.plan import PART_SECONDS, ExtractionPart, Recording, make_plan, read_marker, write_marker
+from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import write_scp
+from espnet_codecse.job.pool import map_unordered
+from espnet_codecse.job.resources import num_cores
+
+_WORKER: Dict[str, Any] = {}  # codec and settings of this process
+
+
+def make_batches(
+    recordings: Tuple[Recording, ...], batch_size: int, max_batch_seconds: float
+) -> Iterator[List[Recording]]:
+    """Group recordings that are sorted by length; padded, a batch of several holds at most ``max_batch_seconds``."""
+    batch: List[Recording] = []
+    for recording in recordings:
+        if batch and (len(batch) == batch_size or (len(batch) + 1) * recording.seconds > max_batch_seconds):
+            yield batch
+            batch = []
+        batch.append(recording)
+    if batch:
+        yield batch
+
+
+def start_worker(codec: str, device: str, threads: int, settings: Dict[str, Any]) -> None:
+    """Load the codec once per process; with several GPUs each process takes another one."""
+    import multiprocessing
+
+    import torch
+
+    from espnet_codecse.codec import load_codec
+
+    torch.set_num_threads(threads)
+    if device == "cuda" and torch.cuda.device_count() > 1:
+        identity = multiprocessing.current_process()._identity
+        device = f"cuda:{(identity[0] if identity else 0) % torch.cuda.device_count()}"
+    _WORKER.update(settings, codec=load_codec(codec, device=device), device=device)
+
+
+def read_recording(recording: Recording, sample_rate: int) -> np.ndarray:
+    """Read one channel ``(num_samples,)`` at ``sample_rate`` (Hz).
+
+    Raises:
+        UserError: unreadable, empty, or more than one channel.
+    """
+    samples, rate = read_audio(recording.path)
+    if samples.shape[1] != 1:
+        raise UserError(f"{recording.path}: has {samples.shape[1]} channels; write a single channel (stage 2)")
+    if not len(samples):
+        raise UserError(f"{recording.path}: holds no samples; remove it from the lists (stage 2)")
+    return resample(samples[:, 0], rate, sample_rate)
+
+
+def encode_batch(codec: Any, speech: List[np.ndarray], layer: str, device: str) -> List[np.ndarray]:
+    """Encode recordings ``(num_samples,)`` together; halves the batch when the GPU's memory does not hold it.
+
+    Returns:
+        For each ``(frame, channel)`` float32, or for the layer ``codes`` ``(codebook, frame)`` int32.
+    """
+    import torch
+
+    lengths = [len(samples) for samples in speech]
+    padded = np.zeros((len(speech), max(lengths)), dtype=np.float32)
+    for row, samples in zip(padded, speech):
+        row[: len(samples)] = samples
+    try:
+        with torch.inference_mode():
+            batch = torch.from_numpy(padded).to(device), torch.tensor(lengths).to(device)
+            embedding, frame_lengths = codec.encode(*batch)
+            if layer == "continuous":
+                output = embedding
+            else:
+                quantized, codes = codec.quantize(embedding)
+                output = quantized if layer == "quantized" else codes.transpose(1, 2)
+    except torch.cuda.OutOfMemoryError:
+        if len(speech) == 1:
+            raise UserError("the GPU's memory does not hold one recording; use --device cpu") from None
+        half = len(speech) // 2
+        return encode_batch(codec, speech[:half], layer, device) + encode_batch(codec, speech[half:], layer, device)
+    arrays = [item[:length].cpu().numpy() for item, length in zip(output, frame_lengths.tolist())]
+    return [array.T.astype(np.int32) if layer == "codes" else array.astype(np.float32) for array in arrays]
+
+
+def extract_part(part: ExtractionPart) -> float:
+    """Encode and write one part; return its seconds of audio."""
+    codec, layer = _WORKER["codec"], _WORKER["layer"]
+    num_frames: Dict[str, int] = {}
+    num_codebooks = [0]
+
+    def _arrays() -> Iterator[Tuple[str, np.ndarray]]:
+        for batch in make_batches(part.recordings, _WORKER["batch_size"], _WORKER["max_batch_seconds"]):
+            speech = [read_recording(recording, codec.sample_rate) for recording in batch]
+            for recording, array in zip(batch, encode_batch(codec, speech, layer, _WORKER["device"])):
+                if layer == "codes":
+                    num_codebooks[0], num_frames[recording.id] = array.shape
+                    array = array.reshape(-1)
+                else:
+                    num_frames[recording.id] = len(array)
+                yield recording.id, array
+
+    part.marker.unlink(missing_ok=True)
+    offsets = write_ark(part.ark, _arrays(), _WORKER["compression"])
+    write_marker(part, offsets, num_frames, num_codebooks[0])
+    return part.seconds
+
+
+def estimate_bytes(codec: Any, description: EmbeddingDescription, parts: List[ExtractionPart]) -> int:
+    """Disk that ``parts`` will take, in bytes."""
+    import torch
+
+    per_frame = description.dim * (2 if description.compression == "3" else 4)
+    if description.layer == "codes":
+        num_codebooks = codec.quantize(torch.zeros(1, 1, codec.dim, device=codec_device(codec)))[1].shape[1]
+        per_frame = num_codebooks * 5  # kaldi writes a size byte before every integer
+    recordings = [recording for part in parts for recording in part.recordings]
+    frames = sum(codec.num_frames(round(recording.seconds * codec.sample_rate)) for recording in recordings)
+    return frames * per_frame + sum(len(recording.id) + 200 for recording in recordings)
+
+
+def codec_device(codec: Any) -> str:
+    """The device of the codec's weights."""
+    return str(next((weight.device for weight in codec.parameters()), "cpu"))
+
+
+def check_disk(out_dir: Path, need: int) -> None:
+    """Print the need and refuse when there is less.
+
+    Raises:
+        UserError: less disk is free than needed.
+    """
+    free = shutil.disk_usage(out_dir).free
+    print(f"extract: needs {_size(need)} of disk, {_size(free)} are free", file=sys.stderr)
+    if need > free:
+        raise UserError(
+            f"{out_dir}: needs {_size(need)} but only {_size(free)} are free; free some space, choose another folder, "
+            "or use a smaller set, --compression 3 or --layer codes"
+        )
+
+
+def _size(num_bytes: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if num_bytes < 1000:
+            return f"{num_bytes:.3g} {unit}"
+        num_bytes /= 1000
+    return f"{num_bytes:.1f} GB"
+
+
+def extract(
+    codec_name: str,
+    data_dir: Path,
+    out_dir: Path,
+    layer: str = "continuous",
+    compression: str = "3",
+    nj: int = 1,
+    batch_size: int = 16,
+    max_batch_seconds: float = 60.0,
+    device: str = "cpu",
+    with_noise: bool = False,
+    part_seconds: float = PART_SECONDS,
+) -> int:
+    """Write the embeddings of a data directory; a second run does only what is missing or has changed.
+
+    One extraction at a time may write to ``out_dir``.
+
+    Args:
+        codec_name: name or folder of the codec.
+        data_dir: data directory with wav.scp, spk1.scp, ...
+        out_dir: gets the lists, ``codec.yaml`` and ``parts/``.
+        layer: ``continuous``, ``quantized`` or ``codes``.
+        compression: ``3`` (two bytes a value) or ``none`` (float32).
+        nj: processes, each with its own codec.
+        batch_size: recordings in a batch at most.
+        max_batch_seconds: padded audio of a batch in seconds at most; a longer recording is a batch of its own.
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+        with_noise: also extract the noise lists.
+        part_seconds: audio in an ark in seconds.
+
+    Returns:
+        Number of utterances.
+
+    Raises:
+        UserError: another codec's embeddings are in ``out_dir``, too little disk, or unusable input.
+    """
+    from espnet_codecse.codec import load_codec
+
+    codec = load_codec(codec_name, device="cpu" if nj > 1 else device)
+    description = EmbeddingDescription.of(codec, layer, compression)
+    if (out_dir / "codec.yaml").is_file() and check_codec(out_dir, codec).layer != layer:
+        raise UserError(f"{out_dir / 'codec.yaml'}: holds another layer than '{layer}'; choose another folder")
+    parts = make_plan(data_dir, out_dir, description, with_noise, part_seconds)
+    missing = [part for part in parts if read_marker(part) is None]
+    if len(missing) < len(parts):
+        print(f"extract: {len(parts) - len(missing)} of {len(parts)} parts done before: skipped", file=sys.stderr)
+    if missing:
+        (out_dir / "parts").mkdir(parents=True, exist_ok=True)
+        for leftover in (out_dir / "parts").glob(".emb_*"):  # of a process that was killed while writing
+            leftover.unlink()
+        check_disk(out_dir, estimate_bytes(codec, description, missing))
+        write_description(out_dir, description)
+        settings = {
+            "layer": layer, "compression": COMPRESSIONS[description.compression],
+            "batch_size": batch_size, "max_batch_seconds": max_batch_seconds,
+        }
+        _run(missing, codec, codec_name, device, min(nj, len(missing)), settings)
+    num_utterances = merge(parts, out_dir, description)
+    print(f"extract: {num_utterances} utterances are in {out_dir}", file=sys.stderr)
+    return num_utterances
+
+
+def _run(parts: List[ExtractionPart], codec: Any, name: str, device: str, nj: int, settings: Dict[str, Any]) -> None:
+    threads = max(1, num_cores() // nj)
+    if nj <= 1:
+        _WORKER.update(settings, codec=codec, device=device)
+        results = map(extract_part, parts)
+    else:
+        results = map_unordered(extract_part, parts, nj, threads, start_worker, (name, device, threads, settings))
+    start, done, total = time.monotonic(), 0.0, sum(part.seconds for part in parts)
+    for number, seconds in enumerate(results, 1):
+        done += seconds
+        factor = (time.monotonic() - start) / max(done, 1e-9)
+        print(
+            f"extract: {number} of {len(parts)} parts, {done / 60:.1f} of {total / 60:.1f} min of audio, "
+            f"real-time factor {factor:.4f}, {factor * (total - done):.0f} s left", file=sys.stderr, flush=True,
+        )
+
+
+def merge(parts: List[ExtractionPart], out_dir: Path, description: EmbeddingDescription) -> int:
+    """Write the lists of all streams from the markers; return the number of utterances.
+
+    Raises:
+        UserError: a part is missing, or the streams have different lengths.
+    """
+    streams: Dict[str, Dict[str, str]] = {}
+    num_frames: Dict[str, int] = {}
+    num_codebooks: Dict[str, int] = {}
+    for part in parts:
+        marker = read_marker(part)
+        if marker is None or set(marker["utterances"]) != {recording.id for recording in part.recordings}:
+            raise UserError(f"{part.ark}: not complete; run the same command again, only what is missing is made")
+        scp = streams.setdefault(part.ark.name.split(".")[0], {})
+        for utterance, (offset, frames) in marker["utterances"].items():
+            scp[utterance] = f"{part.ark}:{offset}"
+            if num_frames.setdefault(utterance, frames) != frames:
+                raise UserError(
+                    f"{part.ark}: '{utterance}' has {frames} frames but {num_frames[utterance]} in another stream; "
+                    "mixture and reference must have the same length, check the data directory (stage 2)"
+                )
+            num_codebooks[utterance] = marker["num_codebooks"]
+    for stream, scp in streams.items():
+        write_scp(out_dir / f"{stream}.scp", scp)
+    write_scp(out_dir / "utt2num_frames", num_frames)
+    if description.layer == "codes":
+        write_scp(out_dir / "utt2num_codebooks", num_codebooks)
+    return len(num_frames)

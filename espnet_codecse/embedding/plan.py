@@ -1,0 +1,164 @@
+"""What an extraction has to do: parts of bounded size, and which of them are done."""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Dict, List, Optional, Tuple
+
+from espnet_codecse.audio import audio_info
+from espnet_codecse.embedding.description import EmbeddingDescription
+from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import atomic_path, read_scp
+
+PART_SECONDS = 300.0
+MAX_PARTS = 500  # per stream: a large set gets larger parts instead of thousands of files
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One file to encode; ``seconds`` is for ordering and estimates only."""
+
+    id: str
+    path: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ExtractionPart:
+    """Recordings of similar length that share one ark.
+
+    Attributes:
+        ark: where it goes; ``<ark without suffix>.done`` is its marker.
+        recordings: sorted by length.
+        hash: of the codec, the layout and the files; a marker with another one does not count.
+    """
+
+    ark: Path
+    recordings: Tuple[Recording, ...]
+    hash: str
+
+    @property
+    def marker(self) -> Path:
+        """The done marker."""
+        return self.ark.with_suffix(".done")
+
+    @property
+    def seconds(self) -> float:
+        """Audio of the part in seconds."""
+        return sum(recording.seconds for recording in self.recordings)
+
+
+def list_streams(data_dir: Path, with_noise: bool) -> Dict[str, str]:
+    """Return ``{stream: scp name}``: ``mix`` of wav.scp, ``ref<n>`` of spk<n>.scp, ``noise<n>`` of noise<n>.scp.
+
+    Raises:
+        UserError: there is no wav.scp, or noise is asked for and not there.
+    """
+    if not (data_dir / "wav.scp").is_file():
+        raise UserError(f"{data_dir / 'wav.scp'}: no such file; give a data directory as stages 1 and 2 write it")
+    streams = {"mix": "wav.scp"}
+    for prefix, stream in [("spk", "ref")] + ([("noise", "noise")] if with_noise else []):
+        number = 1
+        while (data_dir / f"{prefix}{number}.scp").is_file():
+            streams[f"{stream}{number}"] = f"{prefix}{number}.scp"
+            number += 1
+    if with_noise and "noise1" not in streams:
+        raise UserError(f"{data_dir / 'noise1.scp'}: no such file; leave --noise out or prepare the noise lists")
+    return streams
+
+
+def _seconds(data_dir: Path, paths: Dict[str, str]) -> Dict[str, float]:
+    """Length of each recording in seconds, from utt2num_samples where it tells, else from the headers."""
+    samples, rates = (
+        read_scp(data_dir / name) if (data_dir / name).is_file() else {} for name in ("utt2num_samples", "utt2fs")
+    )
+    seconds = {}
+    for utterance, path in paths.items():
+        if utterance in samples and utterance in rates:
+            seconds[utterance] = int(samples[utterance]) / int(rates[utterance])
+        else:
+            num_samples, rate, _ = audio_info(path)
+            seconds[utterance] = num_samples / rate
+    return seconds
+
+
+def make_plan(
+    data_dir: Path,
+    out_dir: Path,
+    description: EmbeddingDescription,
+    with_noise: bool,
+    part_seconds: float = PART_SECONDS,
+) -> List[ExtractionPart]:
+    """Divide all streams into parts; the division depends on the data alone, not on the number of jobs.
+
+    Args:
+        data_dir: data directory.
+        out_dir: folder of embeddings; the arks go to its ``parts``.
+        description: what is going to be written.
+        with_noise: also take the noise lists.
+        part_seconds: audio in a part, in seconds (more for very large sets).
+
+    Raises:
+        UserError: a list is missing or empty, a file is missing, or the lists hold different utterances.
+    """
+    parts: List[ExtractionPart] = []
+    seconds: Dict[str, float] = {}
+    for stream, name in list_streams(data_dir, with_noise).items():
+        paths = read_scp(data_dir / name)
+        if not paths:
+            raise UserError(f"{data_dir / name}: the list is empty; nothing to extract")
+        seconds = seconds or _seconds(data_dir, paths)
+        different = sorted(set(paths) ^ set(seconds))
+        if different:
+            raise UserError(
+                f"{data_dir / name}: {len(different)} utterances differ from wav.scp, the first is '{different[0]}'; "
+                "check the data directory (stage 2)"
+            )
+        recordings = [Recording(key, paths[key], seconds[key]) for key in sorted(paths, key=lambda k: (seconds[k], k))]
+        limit = max(part_seconds, sum(seconds.values()) / MAX_PARTS)
+        current: List[Recording] = []
+        groups, filled = [current], 0.0
+        for recording in recordings:
+            if current and filled + recording.seconds > limit:
+                current, filled = [], 0.0
+                groups.append(current)
+            current.append(recording)
+            filled += recording.seconds
+        for number, group in enumerate(groups, 1):
+            ark = out_dir / "parts" / f"emb_{stream}.{number}.ark"
+            parts.append(ExtractionPart(ark, tuple(group), _hash(group, description)))
+    return parts
+
+
+def _hash(recordings: List[Recording], description: EmbeddingDescription) -> str:
+    layout = {**asdict(description), "version": None, "codec": None}  # the fingerprint says which codec it is
+    digest = hashlib.sha256(json.dumps(layout).encode())
+    for recording in recordings:
+        try:
+            state = os.stat(recording.path)
+        except OSError:
+            raise UserError(f"{recording.path}: no such audio file ('{recording.id}'); check the path") from None
+        digest.update(f"{recording.id}\0{recording.path}\0{state.st_size}\0{state.st_mtime_ns}\0".encode())
+    return digest.hexdigest()
+
+
+def write_marker(part: ExtractionPart, offsets: Dict[str, int], num_frames: Dict[str, int], num_codebooks: int) -> None:
+    """Record what a finished part holds."""
+    document = {
+        "hash": part.hash, "bytes": part.ark.stat().st_size, "num_codebooks": num_codebooks,
+        "utterances": {key: [offset, num_frames[key]] for key, offset in offsets.items()},
+    }
+    with atomic_path(part.marker) as temporary:
+        temporary.write_text(json.dumps(document), encoding="utf-8")
+
+
+def read_marker(part: ExtractionPart) -> Optional[dict]:
+    """The marker of a part that is complete and up to date, else None."""
+    try:
+        document = json.loads(part.marker.read_text(encoding="utf-8"))
+        whole = document["hash"] == part.hash and document["bytes"] == part.ark.stat().st_size
+        return document if whole else None
+    except (OSError, ValueError, KeyError):
+        return None

@@ -1,0 +1,66 @@
+"""Reading stored embeddings by utterance."""
+
+from pathlib import Path
+from typing import Any, Dict, Iterator, Optional, Union
+
+import numpy as np
+
+from espnet_codecse.embedding.ark import read_ark
+from espnet_codecse.embedding.description import check_codec, read_description
+from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import read_scp
+
+
+class EmbeddingReader:
+    """One stream (``mix``, ``ref1``, ``noise1``, ...) of a folder written by ``codecse extract``.
+
+    ``reader[id]`` is ``(frame, channel)`` float32, or for the layer ``codes`` ``(codebook, frame)`` int32.
+    """
+
+    def __init__(self, folder: Union[str, Path], stream: str = "mix", codec: Optional[Any] = None) -> None:
+        """Open the lists; arrays are read when asked for.
+
+        Args:
+            folder: folder with ``codec.yaml`` and ``emb_<stream>.scp``.
+            stream: which one.
+            codec: the codec (or its fingerprint) that is going to be used; None does not compare.
+
+        Raises:
+            UserError: a list is missing, or the embeddings come from another codec.
+        """
+        self.folder = Path(folder)
+        self.description = read_description(folder) if codec is None else check_codec(folder, codec)
+        self.locations = read_scp(self.folder / f"emb_{stream}.scp")
+        self.num_frames: Dict[str, int] = {
+            key: int(value) for key, value in read_scp(self.folder / "utt2num_frames").items()
+        }
+        self.num_codebooks: Dict[str, int] = {}
+        if self.description.layer == "codes":
+            table = read_scp(self.folder / "utt2num_codebooks")
+            self.num_codebooks = {key: int(value) for key, value in table.items()}
+
+    def __len__(self) -> int:
+        return len(self.locations)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.locations)
+
+    def __contains__(self, utterance: str) -> bool:
+        return utterance in self.locations
+
+    def __getitem__(self, utterance: str) -> np.ndarray:
+        if utterance not in self.locations:
+            raise UserError(f"{self.folder}: no embedding of '{utterance}'; extract the embeddings of this set again")
+        array = read_ark(self.locations[utterance])
+        frames = self.num_frames[utterance]
+        if self.num_codebooks:
+            shape = (self.num_codebooks[utterance], frames)
+            array = array.reshape(shape) if array.size == shape[0] * shape[1] else array
+        else:
+            shape = (frames, self.description.dim)
+        if array.shape != shape:
+            raise UserError(
+                f"{self.locations[utterance]}: '{utterance}' has shape {array.shape} instead of {shape}; "
+                "the ark and utt2num_frames do not belong together, extract the embeddings again"
+            )
+        return array

@@ -1,0 +1,43 @@
+"""Turn a training of the small codec into the folder that ``--codec`` takes.
+
+usage: codecse pack_codec --checkpoint exp/codec/valid.loss.best.pth --output_dir small_codec
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import List, Optional
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``codecse pack_codec``."""
+    parser = argparse.ArgumentParser(prog="codecse pack_codec", description=__doc__.split("\n")[0])
+    parser.add_argument("--checkpoint", required=True, help="weights in an experiment folder with its config.yaml")
+    parser.add_argument("--output_dir", required=True, help="folder for config.yaml and model.safetensors")
+    return parser
+
+
+def main(argv: Optional[List[str]] = None) -> None:
+    """Write the folder and print the codec's identity."""
+    args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
+    import yaml
+
+    from espnet_codecse.codec.hybrid.codec import HybridCodec, save_hybrid_codec
+    from espnet_codecse.codec.hybrid.model import HybridCodecNet
+    from espnet_codecse.task.trainer import load_checkpoint, load_strictly
+
+    checkpoint = Path(args.checkpoint)
+    conf = yaml.safe_load((checkpoint.parent / "config.yaml").read_text())["codec_conf"]
+    net = HybridCodecNet(sample_rate=conf.get("sampling_rate", 16000), **conf.get("generator_params", {}))
+    prefix = "codec.generator."
+    state = load_checkpoint(checkpoint)
+    load_strictly(net, {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}, checkpoint)
+    save_hybrid_codec(net, Path(args.output_dir))
+    codec = HybridCodec(Path(args.output_dir), "packed")
+    num_parameters = sum(parameter.numel() for parameter in codec.net.parameters())
+    size_mb = sum(file.stat().st_size for file in Path(args.output_dir).iterdir()) / 1e6
+    print(f"{args.output_dir}: {num_parameters / 1e6:.2f} M parameters, {size_mb:.1f} MB, {codec.fingerprint}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""The contract of a frozen neural audio codec."""
+
+from abc import ABC, abstractmethod
+from typing import Tuple
+
+import torch
+
+
+class AbsCodec(ABC, torch.nn.Module):
+    """A frozen codec: no gradient reaches its weights, but one flows through ``decode`` and ``quantize``' input.
+
+    A signal is taken to continue in silence after its end. From this follow the invariants: a batch equals its
+    items one by one, chunks equal the whole, and every output has exactly the number of samples asked for.
+    """
+
+    name: str  # what ``--codec`` was given
+    sample_rate: int  # Hz
+    hop: int  # samples per frame
+    dim: int  # channels of the embedding
+    activation: str  # "snake" or "elu": the last one of the encoder, which a mask gate must match
+    fingerprint: str  # hash of configuration and weights
+
+    @abstractmethod
+    def num_frames(self, num_samples: int) -> int:
+        """Return the number of frames of a signal of ``num_samples`` samples."""
+
+    @abstractmethod
+    def encode(self, speech: torch.Tensor, lengths: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+        """Encode up to, not including, the quantiser.
+
+        Args:
+            speech: ``(batch, sample)`` at ``sample_rate``, zeros after each length.
+            lengths: ``(batch,)`` samples.
+
+        Returns:
+            ``(embedding (batch, frame, channel), frame_lengths (batch,))``, zeros after each length.
+        """
+
+    @abstractmethod
+    def quantize(self, embedding: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+        """Return ``(quantised embedding (batch, frame, channel), codes (batch, codebook, frame) int64)``."""
+
+    @abstractmethod
+    def dequantize(self, codes: torch.Tensor) -> torch.Tensor:
+        """Return the quantised embedding ``(batch, frame, channel)`` of ``codes (batch, codebook, frame)``."""
+
+    @abstractmethod
+    def decode(self, embedding: torch.Tensor, frame_lengths: torch.Tensor, num_samples: int) -> torch.Tensor:
+        """Decode ``embedding (batch, frame, channel)`` to ``speech (batch, num_samples)``."""

@@ -1,0 +1,123 @@
+"""What all convolutional codecs share: lengths, silence after the end, chunks, freezing, fingerprint."""
+
+import hashlib
+import json
+import math
+from abc import abstractmethod
+from typing import Any, Dict, List, Mapping, Tuple
+
+import torch
+
+from espnet_codecse.codec.abs_codec import AbsCodec
+from espnet_codecse.codec.chunking import reach_in_samples, run_chunked, split_at_recurrence
+
+
+def fingerprint_of(configuration: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> str:
+    """Return 16 hexadecimal digits that change with any value of the configuration or any weight."""
+    digest = hashlib.sha256(json.dumps(configuration, sort_keys=True, default=str).encode())
+    for key in sorted(weights):
+        tensor = weights[key].detach().cpu().contiguous()
+        digest.update(f"{key} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+class ConvCodec(AbsCodec):
+    """A codec made of two lists of layers, convolutional but for LSTMs, and a quantiser.
+
+    A subclass sets the attributes of the contract, gives the two lists to ``_freeze`` at the end of its
+    construction and implements ``_quantize`` and ``_dequantize`` on ``(batch, channel, frame)``.
+    """
+
+    chunk_frames: int = 1500  # 30 s at 50 Hz: bounds the memory of the sample-rate layers
+
+    def _freeze(self, encoder: List[torch.nn.Module], decoder: List[torch.nn.Module]) -> None:
+        """Take the coders' layers, work out their reach and stop gradients to every weight."""
+        self._encoder = split_at_recurrence(encoder)
+        self._decoder = split_at_recurrence(decoder)
+        self._encoder_context = math.ceil(reach_in_samples(encoder, 1) / self.hop) + 1
+        self._decoder_context = math.ceil(reach_in_samples(decoder, self.hop) / self.hop) + 1
+        self.eval()
+        for parameter in self.parameters():
+            parameter.requires_grad_(False)
+        with torch.no_grad():
+            middle = 2 * self._encoder_context
+            silence = torch.zeros(1, 1, 2 * middle * self.hop)
+            embedding = self._run(self._encoder, silence, self.hop, 1, self._encoder_context)
+        self.register_buffer("_silence", embedding[0, :, middle].clone(), persistent=False)
+
+    def train(self, mode: bool = True) -> "ConvCodec":
+        """Stay in evaluation mode: a frozen codec inside a model in training must not change."""
+        return super().train(False)
+
+    def num_frames(self, num_samples: int) -> int:
+        """Return the number of frames of a signal: every sample lies in one."""
+        return -(-int(num_samples) // self.hop)
+
+    def _run(self, segments, units: torch.Tensor, units_in: int, units_out: int, context: int) -> torch.Tensor:
+        """Run the segments of one coder; the convolutional ones in chunks."""
+        widest = max(units_in, units_out)
+        for index, (recurrent, layers) in enumerate(segments):
+            function = torch.nn.Sequential(*layers)
+            if recurrent:
+                units = function(units)
+                continue
+            # Only the segment on the waveform's side changes the rate; those beside an LSTM keep the frame rate.
+            changes = index == (0 if units_in == widest else len(segments) - 1)
+            before, after = (units_in, units_out) if changes else (1, 1)
+            units = run_chunked(function, units, before, after, self.chunk_frames, context)
+        return units
+
+    @torch.no_grad()
+    def encode(self, speech: torch.Tensor, lengths: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+        """See :meth:`AbsCodec.encode`."""
+        frame_lengths = torch.tensor([self.num_frames(n) for n in lengths.tolist()], device=speech.device)
+        num_frames = int(frame_lengths.max())
+        # Zeros up to the encoder's reach: no frame that is kept sees where the batch ends.
+        target = (num_frames + self._encoder_context) * self.hop
+        speech = speech[:, :target] * _valid(lengths, min(speech.shape[1], target), speech)
+        speech = torch.nn.functional.pad(speech, (0, target - speech.shape[1]))
+        embedding = self._run(self._encoder, speech.unsqueeze(1), self.hop, 1, self._encoder_context)
+        embedding = embedding[..., :num_frames].transpose(1, 2)
+        return embedding * _valid(frame_lengths, num_frames, embedding).unsqueeze(-1), frame_lengths
+
+    def decode(self, embedding: torch.Tensor, frame_lengths: torch.Tensor, num_samples: int) -> torch.Tensor:
+        """See :meth:`AbsCodec.decode`."""
+        num_frames = embedding.shape[1]
+        valid = _valid(frame_lengths, num_frames, embedding).unsqueeze(-1)
+        embedding = torch.where(valid > 0, embedding, self._silence.to(embedding))
+        tail = max(num_frames, self.num_frames(num_samples)) - num_frames + self._decoder_context
+        silence = self._silence.to(embedding).expand(embedding.shape[0], tail, -1)
+        embedding = torch.cat([embedding, silence], dim=1)
+        speech = self._run(self._decoder, embedding.transpose(1, 2), 1, self.hop, self._decoder_context)
+        return speech[:, 0, :num_samples]
+
+    @torch.no_grad()
+    def quantize(self, embedding: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+        """See :meth:`AbsCodec.quantize`."""
+        quantized, codes = self._quantize(embedding.transpose(1, 2))
+        return quantized.transpose(1, 2), codes
+
+    @torch.no_grad()
+    def dequantize(self, codes: torch.Tensor) -> torch.Tensor:
+        """See :meth:`AbsCodec.dequantize`."""
+        return self._dequantize(codes).transpose(1, 2)
+
+    @abstractmethod
+    def _quantize(self, embedding: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+        """Map ``(batch, channel, frame)`` to the quantised embedding and ``codes (batch, codebook, frame)``."""
+
+    @abstractmethod
+    def _dequantize(self, codes: torch.Tensor) -> torch.Tensor:
+        """Map ``codes (batch, codebook, frame)`` to ``(batch, channel, frame)``."""
+
+    def description(self) -> Dict[str, Any]:
+        """Return the identity of the codec as it stands in every file made with it."""
+        keys = ("name", "fingerprint", "sample_rate", "hop", "dim", "activation")
+        return {key: getattr(self, key) for key in keys}
+
+
+def _valid(lengths: torch.Tensor, size: int, like: torch.Tensor) -> torch.Tensor:
+    """Return ``(batch, size)`` with ones before each length."""
+    positions = torch.arange(size, device=like.device)
+    return (positions[None] < lengths.to(like.device)[:, None]).to(like.dtype)

@@ -1,0 +1,171 @@
+"""ESPnet-Codec's SoundStream, EnCodec and DAC: experiment folder, model-zoo zip or model-zoo tag."""
+
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any, Dict, Tuple
+
+import torch
+
+from espnet_codecse.codec.conv_codec import ConvCodec, fingerprint_of
+from espnet_codecse.errors import UserError
+
+SUPPORTED = ("soundstream", "encodec", "dac")
+
+
+class EspnetCodec(ConvCodec):
+    """A codec trained by ESPnet's codec1 recipe.
+
+    Args:
+        config_file: the experiment's ``config.yaml``.
+        model_file: its checkpoint; keys under ``codec.``.
+        name: what ``--codec`` was given.
+
+    Raises:
+        UserError: the files are missing, of another task, or do not fit together.
+    """
+
+    def __init__(self, config_file: Path, model_file: Path, name: str):
+        super().__init__()
+        config = _read_config(config_file)
+        state = _generator_state(model_file)
+        self.generator = _build_generator(config, config_file)
+        _load(self.generator, state, model_file)
+        params = {**config["codec_conf"].get("generator_params", {})}
+        self.name = name
+        self.sample_rate = int(config["codec_conf"].get("sampling_rate", 24000))
+        self.hop = int(self.generator.encoder.hop_length)
+        self.dim = int(self.generator.encoder.dimension)
+        self.activation = "snake" if params.get("encdec_activation", "ELU").lower().startswith("snake") else "elu"
+        self.fingerprint = fingerprint_of({"codec": config["codec"], "codec_conf": config["codec_conf"]}, state)
+        self._freeze(list(self.generator.encoder.model), list(self.generator.decoder.model))
+
+    def _quantize(self, embedding: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+        quantizer = self.generator.quantizer
+        codes = quantizer.encode(embedding, self.generator.frame_rate, self.generator.target_bandwidths[-1])
+        return quantizer.decode(codes), codes.transpose(0, 1)
+
+    def _dequantize(self, codes: torch.Tensor) -> torch.Tensor:
+        return self.generator.quantizer.decode(codes.transpose(0, 1))
+
+
+def find_experiment(folder: Path) -> Tuple[Path, Path]:
+    """Return ``(config file, model file)`` of an experiment folder or an unpacked model-zoo archive.
+
+    ``meta.yaml`` decides where there is one; otherwise the averaged, the best, the last epoch's checkpoint,
+    in this order.
+
+    Raises:
+        UserError: no configuration or no checkpoint.
+    """
+    import yaml
+
+    meta = folder / "meta.yaml"
+    if meta.is_file():
+        document = yaml.safe_load(meta.read_text())
+        return folder / document["yaml_files"]["train_config"], folder / document["files"]["model_file"]
+    config = folder / "config.yaml"
+    if not config.is_file():
+        raise UserError(f"{config}: missing; an ESPnet experiment folder holds config.yaml and a checkpoint")
+    candidates = sorted(folder.glob("*.ave*.pth")) + sorted(folder.glob("*.best.pth"))
+    epochs = sorted(folder.glob("[0-9]*epoch.pth"), key=lambda path: int(path.name.split("epoch")[0]))
+    candidates += epochs[::-1] + sorted(folder.glob("latest.pth"))
+    if not candidates:
+        raise UserError(f"{folder}: no checkpoint (*.best.pth, *epoch.pth) beside config.yaml; train or copy one")
+    return config, candidates[0]
+
+
+def unpack(archive: Path, cache: Path) -> Path:
+    """Unpack a model-zoo zip once below ``cache`` and return the folder.
+
+    Raises:
+        UserError: the archive is damaged or would write outside its folder.
+    """
+    target = cache / f"{archive.stem}_{archive.stat().st_size}_{int(archive.stat().st_mtime)}"
+    if (target / ".done").is_file():
+        return target
+    shutil.rmtree(target, ignore_errors=True)
+    try:
+        with zipfile.ZipFile(archive) as content:
+            for member in content.infolist():
+                path = (target / member.filename).resolve()
+                if not path.is_relative_to(target.resolve()) or (member.external_attr >> 16) & 0o170000 == 0o120000:
+                    raise UserError(f"{archive}: member '{member.filename}' points outside the archive; refused")
+            content.extractall(target)
+    except zipfile.BadZipFile as error:
+        raise UserError(f"{archive}: not a readable zip ({error}); copy or download it again") from None
+    (target / ".done").touch()
+    return target
+
+
+def download(tag: str) -> Tuple[Path, Path]:
+    """Fetch ``tag`` through espnet_model_zoo and return ``(config file, model file)``.
+
+    Raises:
+        UserError: the hub cannot be reached or has no such model.
+    """
+    from espnet_model_zoo.downloader import ModelDownloader
+
+    downloader = ModelDownloader()
+    try:
+        files: Dict[str, Any] = downloader.download_and_unpack(tag)
+    except Exception as error:  # the downloader lets every network library's own exceptions through
+        raise UserError(
+            f"{tag}: not in the model zoo's cache {downloader.cachedir} and not to be downloaded "
+            f"({type(error).__name__}); pass --codec with a downloaded zip or an experiment folder"
+        ) from None
+    model_file = files["model_file"]
+    return Path(files["train_config"]), Path(model_file[0] if isinstance(model_file, list) else model_file)
+
+
+def _read_config(path: Path) -> Dict[str, Any]:
+    import yaml
+
+    try:
+        config = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: not a readable yaml ({str(error).splitlines()[0]})") from None
+    if not isinstance(config, dict) or config.get("codec") not in SUPPORTED:
+        found = config.get("codec") if isinstance(config, dict) else None
+        raise UserError(f"{path}: codec is '{found}'; supported ESPnet codecs: {', '.join(SUPPORTED)}")
+    return config
+
+
+def _build_generator(config: Dict[str, Any], config_file: Path) -> torch.nn.Module:
+    # Through ESPnet's own classes, but not its task: the discriminators are as large again and never used.
+    from espnet2.gan_codec.dac.dac import DACGenerator
+    from espnet2.gan_codec.soundstream.soundstream import SoundStreamGenerator
+
+    classes = {"dac": DACGenerator, "encodec": SoundStreamGenerator, "soundstream": SoundStreamGenerator}
+    conf = config["codec_conf"]
+    params = {**conf.get("generator_params", {}), "sample_rate": conf.get("sampling_rate", 24000)}
+    try:
+        return classes[config["codec"]](**params)
+    except TypeError as error:
+        raise UserError(f"{config_file}: generator_params are not this ESPnet's ({error})") from None
+
+
+def _generator_state(model_file: Path) -> Dict[str, torch.Tensor]:
+    if not model_file.is_file():
+        raise UserError(f"{model_file}: no such checkpoint")
+    try:
+        state = torch.load(model_file, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises several unrelated types for damaged files
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        raise UserError(f"{model_file}: not a plain checkpoint ({reason}); refused") from None
+    state = state.get("model", state)
+    prefix = "codec.generator."
+    found = {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
+    if not found:
+        raise UserError(f"{model_file}: no keys under '{prefix}'; not an ESPnet codec checkpoint")
+    return found
+
+
+def _load(generator: torch.nn.Module, state: Dict[str, torch.Tensor], model_file: Path) -> None:
+    missing = sorted(generator.state_dict().keys() ^ state.keys())
+    if missing:
+        raise UserError(f"{model_file}: keys differ from config.yaml's network: {', '.join(missing[:4])} ({len(missing)})")
+    try:
+        generator.load_state_dict(state)
+    except RuntimeError as error:
+        raise UserError(f"{model_file}: does not fit config.yaml ({str(error).splitlines()[1].strip()})") from None

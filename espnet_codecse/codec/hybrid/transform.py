@@ -1,0 +1,40 @@
+"""The linear path of the small codec: a modified discrete cosine transform (MDCT) as strided convolutions."""
+
+import math
+
+import torch
+
+
+def mdct_kernel(hop: int, num_channels: int) -> torch.Tensor:
+    """Return the first ``num_channels`` MDCT basis functions with a sine window, ``(channel, 1, 2 * hop)``.
+
+    The full set of ``hop`` functions is orthonormal and reconstructs perfectly (Princen and Bradley, 1986);
+    fewer keep the band below ``num_channels / (2 * hop)`` of the sample rate.
+    """
+    sample = torch.arange(2 * hop, dtype=torch.float64)
+    channel = torch.arange(num_channels, dtype=torch.float64)[:, None]
+    window = torch.sin(math.pi * (sample + 0.5) / (2 * hop))
+    phase = math.pi / hop * (sample + 0.5 + hop / 2) * (channel + 0.5)
+    return (window * torch.cos(phase) * math.sqrt(2 / hop)).float().unsqueeze(1)
+
+
+class Companding(torch.nn.Module):
+    """The power law ``sign(x) ((|x| + e)^p - e^p)`` and its exact inverse, both with a finite slope at zero.
+
+    Speech spans some 50 dB; a square root halves that, so that weak bands keep their share of the quantiser's
+    precision and of an embedding loss, as in the compressed spectra of the field's enhancement losses.
+    """
+
+    def __init__(self, power: float = 0.5, offset: float = 1e-3):
+        super().__init__()
+        self.power, self.offset = power, offset
+
+    def forward(self, coefficient: torch.Tensor) -> torch.Tensor:
+        """Compress coefficients of any shape."""
+        magnitude = (coefficient.abs() + self.offset) ** self.power - self.offset**self.power
+        return torch.sign(coefficient) * magnitude
+
+    def inverse(self, compressed: torch.Tensor) -> torch.Tensor:
+        """Expand what :meth:`forward` compressed."""
+        magnitude = (compressed.abs() + self.offset**self.power) ** (1 / self.power) - self.offset
+        return torch.sign(compressed) * magnitude

@@ -1,0 +1,109 @@
+"""From ``--codec NAME`` to a codec."""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from espnet_codecse.codec.abs_codec import AbsCodec
+from espnet_codecse.errors import UserError
+
+PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
+
+# Short names of published codecs. Ids as the families' authors published them.
+TRANSFORMERS_IDS = {
+    "dac_16khz": "descript/dac_16khz",
+    "dac_24khz": "descript/dac_24khz",
+    "dac_44khz": "descript/dac_44khz",
+    "encodec_24khz": "facebook/encodec_24khz",
+}
+ESPNET_TAGS = (
+    "espnet/amuse_dac_16k",
+    "espnet/amuse_encodec_16k",
+    "espnet/amuse_soundstream16k",
+    "espnet/amuse_speech_soundstream_16k",
+    "espnet/amuse_soundstream_44.1k",
+    "espnet/libritts_dac_16k",
+    "espnet/libritts_encodec_16k",
+    "espnet/libritts_soundstream16k",
+    "espnet/owsmdata_soundstream_16k_200epoch",
+)
+
+
+def cache_dir() -> Path:
+    """Return the folder for unpacked archives: ``$CODECSE_CACHE`` or the user's cache."""
+    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "espnet_codecse"
+    return Path(os.environ.get("CODECSE_CACHE", default))
+
+
+@lru_cache(maxsize=4)
+def load_codec(name: str, device: str = "cpu") -> AbsCodec:
+    """Load a codec; the same name and device give the same object.
+
+    Args:
+        name: ``small`` (carried by the package), a short name (``dac_16khz``), a Hugging Face id, a model-zoo tag
+            (``espnet/...``), a folder (Hugging Face, ESPnet experiment, small codec) or a model-zoo zip.
+        device: torch device.
+
+    Raises:
+        UserError: no such codec; the message says where it was looked for.
+    """
+    return _load(str(name)).to(device)
+
+
+def codec_label(name: str) -> str:
+    """Return ``name`` as part of a folder's name: ``descript/dac_16khz`` gives ``dac_16khz``."""
+    return Path(name.rstrip("/")).name.removesuffix(".zip")
+
+
+def _load(name: str) -> AbsCodec:
+    if (PRETRAINED / f"{name}_codec").is_dir():
+        from espnet_codecse.codec.hybrid.codec import HybridCodec
+
+        return HybridCodec(PRETRAINED / f"{name}_codec", name)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return _from_folder(path, name)
+    if path.is_file():
+        if path.suffix != ".zip":
+            raise UserError(f"{name}: a codec file must be a model-zoo zip; pass its folder instead")
+        from espnet_codecse.codec.espnet_codec import EspnetCodec, find_experiment, unpack
+
+        return EspnetCodec(*find_experiment(unpack(path, cache_dir())), name)
+    if name.startswith("espnet/"):
+        from espnet_codecse.codec.espnet_codec import EspnetCodec, download
+
+        return EspnetCodec(*download(name), name)
+    source = TRANSFORMERS_IDS.get(name, name)
+    if source.count("/") != 1 or source.startswith((".", "/", "~")):
+        known = ", ".join(["small", *TRANSFORMERS_IDS, *ESPNET_TAGS])
+        raise UserError(f"--codec {name}: no such folder, zip or codec; known names: {known}")
+    return _from_transformers(source, name, "encodec" if "encodec" in source.lower() else "dac")
+
+
+def _from_folder(path: Path, name: str) -> AbsCodec:
+    import json
+
+    if (path / "model.safetensors").is_file() and (path / "config.yaml").is_file():
+        from espnet_codecse.codec.hybrid.codec import HybridCodec
+
+        return HybridCodec(path, name)
+    if (path / "config.json").is_file():
+        try:
+            family = json.loads((path / "config.json").read_text()).get("model_type")
+        except ValueError as error:
+            raise UserError(f"{path / 'config.json'}: not valid json ({error}); download it again") from None
+        return _from_transformers(str(path), name, family)
+    if (path / "config.yaml").is_file() or (path / "meta.yaml").is_file():
+        from espnet_codecse.codec.espnet_codec import EspnetCodec, find_experiment
+
+        return EspnetCodec(*find_experiment(path), name)
+    raise UserError(f"{path}: not a codec folder; it needs config.json (Hugging Face) or config.yaml (ESPnet, small)")
+
+
+def _from_transformers(source: str, name: str, family: str) -> AbsCodec:
+    from espnet_codecse.codec.transformers_codec import DacCodec, EncodecCodec
+
+    classes = {"dac": DacCodec, "encodec": EncodecCodec}
+    if family not in classes:
+        raise UserError(f"{source}: model_type is '{family}'; supported: {', '.join(classes)}")
+    return classes[family](source, name)

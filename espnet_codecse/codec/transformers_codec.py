@@ -1,0 +1,104 @@
+"""DAC and EnCodec through the transformers library: Hugging Face id or local folder."""
+
+from pathlib import Path
+from typing import List, Tuple
+
+import torch
+
+from espnet_codecse.codec.conv_codec import ConvCodec, fingerprint_of
+from espnet_codecse.errors import UserError
+
+
+def _fold_weight_norm(model: torch.nn.Module) -> None:
+    """Replace weight-normalised weights by their values: a frozen codec need not compute them at every call."""
+    for module in model.modules():
+        if torch.nn.utils.parametrize.is_parametrized(module, "weight"):
+            torch.nn.utils.parametrize.remove_parametrizations(module, "weight")
+
+
+class _TransformersCodec(ConvCodec):
+    """What both families share: loading and identity."""
+
+    model_class: str
+
+    def __init__(self, source: str, name: str):
+        super().__init__()
+        self.model = self._load(source)
+        config = self.model.config
+        self.name, self.sample_rate = name, config.sampling_rate
+        identity = {key: value for key, value in config.to_diff_dict().items() if "version" not in key}
+        self.fingerprint = fingerprint_of(identity, self.model.state_dict())
+        _fold_weight_norm(self.model)
+
+    def _load(self, source: str) -> torch.nn.Module:
+        import transformers
+
+        transformers.utils.logging.set_verbosity_error()
+        loader = getattr(transformers, self.model_class)
+        try:
+            model, report = loader.from_pretrained(source, output_loading_info=True)
+        except (OSError, ValueError, RuntimeError) as error:
+            from huggingface_hub.constants import HF_HUB_CACHE
+
+            if Path(source).is_dir():
+                reason = str(error).strip().splitlines()[0]
+                raise UserError(f"{source}: not a {self.model_class} folder ({reason}); save it again") from None
+            raise UserError(
+                f"{source}: not in the local cache {HF_HUB_CACHE} and the hub cannot be reached or has no such id; "
+                "pass --codec FOLDER with a downloaded copy (config.json and model.safetensors)"
+            ) from None
+        differing = [*report["missing_keys"], *report["unexpected_keys"], *report.get("mismatched_keys", [])]
+        if differing:
+            raise UserError(f"{source}: weights do not fit config.json; differing keys: {sorted(map(str, differing))[:5]}")
+        return model
+
+
+class DacCodec(_TransformersCodec):
+    """Descript audio codec (Kumar et al., 2023)."""
+
+    model_class, activation = "DacModel", "snake"
+
+    def __init__(self, source: str, name: str):
+        super().__init__(source, name)
+        config = self.model.config
+        # The published 16 and 24 kHz configurations state hop_length 512; the strides give the true 320.
+        self.hop = int(torch.tensor(config.downsampling_ratios).prod())
+        self.dim = config.hidden_size
+        self._freeze(_children(self.model.encoder), _children(self.model.decoder))
+
+    def _quantize(self, embedding: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+        quantized, codes = self.model.quantizer(embedding)[:2]
+        return quantized, codes
+
+    def _dequantize(self, codes: torch.Tensor) -> torch.Tensor:
+        return self.model.quantizer.from_codes(codes)[0]
+
+
+class EncodecCodec(_TransformersCodec):
+    """EnCodec (Defossez et al., 2022), at its highest bandwidth."""
+
+    model_class, activation = "EncodecModel", "elu"
+
+    def __init__(self, source: str, name: str):
+        super().__init__(source, name)
+        config = self.model.config
+        if config.normalize or config.audio_channels != 1:
+            raise UserError(f"{source}: a stereo or level-normalising EnCodec is not supported; use encodec_24khz")
+        self.hop = int(torch.tensor(config.upsampling_ratios).prod())
+        self.dim, self.bandwidth = config.hidden_size, max(config.target_bandwidths)
+        self._freeze(list(self.model.encoder.layers), list(self.model.decoder.layers))
+
+    def _quantize(self, embedding: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+        codes = self.model.quantizer.encode(embedding, self.bandwidth)
+        return self.model.quantizer.decode(codes), codes.transpose(0, 1)
+
+    def _dequantize(self, codes: torch.Tensor) -> torch.Tensor:
+        return self.model.quantizer.decode(codes.transpose(0, 1))
+
+
+def _children(coder: torch.nn.Module) -> List[torch.nn.Module]:
+    """Return DAC's coder as the layers that its forward runs in order."""
+    ordered: List[torch.nn.Module] = []
+    for child in coder.children():
+        ordered += list(child) if isinstance(child, torch.nn.ModuleList) else [child]
+    return ordered

@@ -1,0 +1,24 @@
+"""The one place that adds this package's classes to ESPnet's tables of choices."""
+
+from typing import Type
+
+
+def _add(choices, name: str, cls: Type) -> None:
+    """Add ``name`` to an ESPnet ClassChoices; adding the same class again changes nothing.
+
+    Raises:
+        ValueError: the name is taken by another class.
+    """
+    known = choices.classes.get(name)
+    if known is not None and known is not cls:
+        raise ValueError(f"ESPnet's {choices.name} choice '{name}' is already {known.__module__}.{known.__name__}")
+    choices.classes[name] = cls
+
+
+def register_codecs() -> None:
+    """Make ``--codec hybrid`` known to ESPnet's codec task."""
+    from espnet2.tasks import gan_codec
+
+    from espnet_codecse.codec.hybrid.gan import HybridGANCodec
+
+    _add(gan_codec.codec_choices, "hybrid", HybridGANCodec)

@@ -1,0 +1,109 @@
+"""ESPnet's trainers with checkpoints that survive a crash and are never trusted as code."""
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Any, Iterator
+
+import numpy as np
+import torch
+from espnet2.train.gan_trainer import GANTrainer
+from espnet2.train.trainer import Trainer
+
+from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import atomic_path
+
+
+def load_checkpoint(path: Path) -> Any:
+    """Load plain tensors and containers from ``path`` to the CPU.
+
+    Raises:
+        UserError: the file is missing, cut short, or a pickle that would run code.
+    """
+    # ESPnet's reporter keeps its averages as NumPy scalars, which are plain numbers too.
+    numpy_scalar = [np._core.multiarray.scalar, np.dtype, type(np.dtype(np.float64)), type(np.dtype(np.float32))]
+    try:
+        with torch.serialization.safe_globals(numpy_scalar):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such checkpoint; was the training run?") from None
+    except Exception as error:  # torch raises several unrelated types for damaged files
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(f"{path}: not a plain checkpoint ({reason[:200]}); refused") from None
+
+
+def load_strictly(model: torch.nn.Module, state: dict, path: Path) -> None:
+    """Load ``state`` and name the keys that differ.
+
+    ESPnet's own loader passes over missing and unexpected keys in silence.
+
+    Raises:
+        UserError: keys or shapes differ.
+    """
+    own = model.state_dict()
+    missing = sorted(own.keys() - state.keys())
+    unexpected = sorted(state.keys() - own.keys())
+    shapes = sorted(key for key in own.keys() & state.keys() if own[key].shape != state[key].shape)
+    if missing or unexpected or shapes:
+        parts = [("missing", missing), ("unexpected", unexpected), ("of another shape", shapes)]
+        text = "; ".join(f"{what}: {', '.join(keys[:4])} ({len(keys)})" for what, keys in parts if keys)
+        raise UserError(f"{path}: does not fit the model's configuration; {text}")
+    model.load_state_dict(state)
+
+
+@contextlib.contextmanager
+def atomic_saving() -> Iterator[None]:
+    """Make ``torch.save`` to a path atomic meanwhile: the trainer's loop calls it in place.
+
+    A run killed while it writes ``checkpoint.pth`` would otherwise lose both the old and the new one.
+    """
+    plain_save = torch.save
+
+    def save(value, target, *args, **kwargs):
+        if not isinstance(target, (str, os.PathLike)):
+            return plain_save(value, target, *args, **kwargs)
+        with atomic_path(target) as temporary:
+            plain_save(value, temporary, *args, **kwargs)
+
+    torch.save = save
+    try:
+        yield
+    finally:
+        torch.save = plain_save
+
+
+class _CrashSafe:
+    """Mixed into ESPnet's trainers, before them."""
+
+    @classmethod
+    def run(cls, *args, **kwargs) -> None:
+        """Train as ESPnet does, saving atomically."""
+        with atomic_saving():
+            super().run(*args, **kwargs)
+
+    @staticmethod
+    def resume(checkpoint, model, reporter, optimizers, schedulers, scaler, ngpu: int = 0, strict: bool = True):
+        """Continue from ``checkpoint``, and finish the saving of its epoch if the run died in the middle of it."""
+        checkpoint = Path(checkpoint)
+        states = load_checkpoint(checkpoint)
+        load_strictly(model, states["model"], checkpoint)
+        reporter.load_state_dict(states["reporter"])
+        for optimizer, state in zip(optimizers, states["optimizers"]):
+            optimizer.load_state_dict(state)
+        for scheduler, state in zip(schedulers, states["schedulers"]):
+            if scheduler is not None:
+                scheduler.load_state_dict(state)
+        if scaler is not None and states["scaler"] is not None:
+            scaler.load_state_dict(states["scaler"])
+        epoch_file = checkpoint.parent / f"{reporter.get_epoch()}epoch.pth"
+        if not epoch_file.exists():
+            with atomic_path(epoch_file) as temporary:
+                torch.save(states["model"], temporary)
+
+
+class CrashSafeTrainer(_CrashSafe, Trainer):
+    """:class:`espnet2.train.trainer.Trainer` with crash-safe checkpoints."""
+
+
+class CrashSafeGANTrainer(_CrashSafe, GANTrainer):
+    """:class:`espnet2.train.gan_trainer.GANTrainer` with crash-safe checkpoints."""

@@ -1,6 +1,11 @@
 """The pool gives all results, in processes or in this one, and turns a dead worker into one message."""
 
 import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -28,3 +33,29 @@ def test_results_of_one_and_of_two_processes_agree():
 def test_a_dead_worker_is_a_user_error():
     with pytest.raises(UserError, match="a worker process died"):
         list(map_unordered(die, range(4), 2))
+
+
+def wait_for_ever(folder):
+    Path(folder, str(os.getpid())).touch()
+    time.sleep(600)
+
+
+def test_workers_die_with_a_parent_that_was_killed(tmp_path):
+    code = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); from test_pool import *;"
+        f"list(map_unordered(wait_for_ever, [{str(tmp_path)!r}] * 2, 2))"
+    )
+    root = Path(__file__).resolve().parents[3]
+    process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(root)})
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.iterdir())) < 2:
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    for path in tmp_path.iterdir():
+        status = Path(f"/proc/{path.name}/stat")
+        # Where nobody reaps orphans a dead worker stays as a zombie.
+        while status.exists() and status.read_text().rsplit(")", 1)[1].split()[0] != "Z":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)

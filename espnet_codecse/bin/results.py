@@ -1,0 +1,64 @@
+"""Write RESULTS.md from scoring folders.
+
+    codecse results --data_dir dump/raw/test --title "mini enh1" --output RESULTS.md \\
+        --row "Unprocessed|noisy|dump/raw/test/scoring" --row "nac_se, loss pre|quantized|exp/x/enhanced_test/scoring" \\
+        --section_note "nac_se, loss pre|config: conf/nac_se/1_separator.yaml"
+
+The row labelled 'noisy' (or '<set>/noisy') is what the paired differences are taken to.
+"""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+from typing import Dict, List, Optional
+
+from espnet_codecse.errors import UserError
+from espnet_codecse.report.results import DEFAULT_SNR_METRICS, read_snr, render, write_results
+from espnet_codecse.report.scores import read_row
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Build the argument parser."""
+    parser = argparse.ArgumentParser(
+        prog="codecse results", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--row", action="append", required=True, metavar="'SECTION|LABEL|DIR'", help="a line of a section; repeat it")
+    add("--section_note", action="append", default=[], metavar="'SECTION|TEXT'", help="text below a heading; repeat it")
+    add("--data_dir", type=Path, help="data directory whose utt2snr gives the breakdown by SNR")
+    add("--snr_metrics", default=" ".join(DEFAULT_SNR_METRICS), help="metrics of the breakdown (default: '%(default)s')")
+    add("--title", default="RESULTS", help="heading (default: %(default)s)")
+    add("--output", type=Path, default=Path("RESULTS.md"), help="file to write (default: %(default)s)")
+    return parser
+
+
+def _notes(specifications: List[str]) -> Dict[str, List[str]]:
+    notes: Dict[str, List[str]] = {}
+    for specification in specifications:
+        section, separator, text = specification.partition("|")
+        if not separator or not text.strip():
+            raise UserError(f"--section_note '{specification}': must be 'section|text'")
+        notes.setdefault(section.strip(), []).append(text.strip())
+    return notes
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Write the file."""
+    argv = sys.argv[1:] if argv is None else argv
+    args = get_parser().parse_args(argv)
+    text = render(
+        [read_row(row) for row in args.row],
+        command=f"codecse results {shlex.join(argv)}",
+        title=args.title,
+        notes=_notes(args.section_note),
+        snr=read_snr(args.data_dir) if args.data_dir else {},
+        snr_metrics=args.snr_metrics.split(),
+    )
+    write_results(args.output, text)
+    print(f"results: {len(args.row)} rows are in {args.output}", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

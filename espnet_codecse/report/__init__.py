@@ -1,0 +1,1 @@
+"""RESULTS.md and figures; imports neither torch nor espnet."""

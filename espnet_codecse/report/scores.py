@@ -1,0 +1,77 @@
+"""Scores of one row of RESULTS.md, read from a scoring folder."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Sequence
+
+import numpy as np
+
+from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import read_scp
+
+# Columns in this order; metrics that are not named here follow in alphabetical order.
+METRIC_ORDER = ("SI_SDR", "SDR", "PESQ", "PESQ_NB", "STOI", "ESTOI", "DNSMOS_SIG", "DNSMOS_BAK", "DNSMOS_OVRL", "DNSMOS_P808")
+NOISY = "noisy"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One system on one set.
+
+    Attributes:
+        section: heading it stands under.
+        label: first column.
+        scores: ``{metric: {utterance: value}}``, the mean over speakers, nan where there is none.
+    """
+
+    section: str
+    label: str
+    scores: Dict[str, Dict[str, float]]
+
+    @property
+    def utterances(self) -> List[str]:
+        """All utterances of the row, sorted."""
+        return sorted({utterance for column in self.scores.values() for utterance in column})
+
+    def values(self, metric: str, utterances: Sequence[str]) -> np.ndarray:
+        """Scores ``(utterance,)`` in the given order, nan where there is none."""
+        column = self.scores.get(metric, {})
+        return np.array([column.get(utterance, np.nan) for utterance in utterances])
+
+
+def read_row(specification: str) -> Row:
+    """Read ``section|label|scoring folder``.
+
+    Raises:
+        UserError: not of this form, no scores in the folder, or a value that is no number.
+    """
+    fields = [field.strip() for field in specification.split("|")]
+    if len(fields) != 3 or not all(fields):
+        raise UserError(f"--row '{specification}': must be 'section|label|scoring folder'")
+    folder = Path(fields[2])
+    speakers: Dict[str, List[Dict[str, float]]] = {}
+    for path in sorted(folder.glob("*_spk*")) if folder.is_dir() else []:
+        found = re.fullmatch(r"(\w+)_spk\d+", path.name)
+        if found:
+            speakers.setdefault(found.group(1), []).append(_read_column(path))
+    if not speakers:
+        raise UserError(f"{folder}: no scores (<METRIC>_spk1) in this folder; score it first (codecse score, stage 7)")
+    scores = {
+        metric: {key: float(np.mean([column[key] for column in columns if key in column])) for key in columns[0]}
+        for metric, columns in speakers.items()
+    }
+    return Row(fields[0], fields[1], scores)
+
+
+def _read_column(path: Path) -> Dict[str, float]:
+    try:
+        return {key: float(value) for key, value in read_scp(path).items()}
+    except ValueError as error:
+        raise UserError(f"{path}: not a score file ({error}); score the set again") from None
+
+
+def metrics_of(rows: Sequence[Row]) -> List[str]:
+    """All metrics that occur, in the order of the columns."""
+    found = {metric for row in rows for metric in row.scores}
+    return [metric for metric in METRIC_ORDER if metric in found] + sorted(found - set(METRIC_ORDER))

@@ -70,12 +70,14 @@ install_with_uv() {
         --override "${tools}/overrides.txt" --constraint "${constraints}" -e "${root}[all]"
 }
 
-# pip refuses ci_sdr (one of its extras is a URL) and takes espnet's pins seriously: both without their needs.
+# pip cannot solve espnet's pins, and newer ones refuse ci_sdr (one of its extras is a URL): so its needs by name, and
+# ESPnet itself last, without them, by a pip that takes ci_sdr.
 install_with_pip() {
-    "${venv}/bin/pip" install --quiet --no-deps "espnet==${ESPNET_VERSION}" espnet_model_zoo
-    "${venv}/bin/pip" install --quiet "setuptools>=77" wheel numpy Cython
-    "${venv}/bin/pip" install --quiet --no-deps ci_sdr
-    "${venv}/bin/pip" install --quiet -r "${tools}/espnet_needs.txt" -e "${root}[metrics,codecs,mini,plot,slurm,dev]"
+    local pip=("${venv}/bin/pip" install --quiet)
+    "${pip[@]}" "pip==23.2.1"
+    "${pip[@]}" "setuptools>=77" wheel
+    "${pip[@]}" -r "${tools}/espnet_needs.txt" -e "${root}[metrics,codecs,mini,plot,slurm,dev]"
+    "${pip[@]}" --no-deps ci_sdr "espnet==${ESPNET_VERSION}" espnet_model_zoo
 }
 
 torch_version() {

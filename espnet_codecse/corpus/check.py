@@ -7,6 +7,7 @@ table keeps its path. What cannot be used goes to ``rejected.tsv`` with id, path
 import hashlib
 import json
 import os
+import shutil
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 
 from espnet_codecse.audio import read_audio, resample, write_audio
 from espnet_codecse.corpus.data_dir import is_audio_table, read_data_dir, reject_pipe, write_data_dir
-from espnet_codecse.corpus.parallel import run_parts, write_json
+from espnet_codecse.corpus.parallel import remove_temporary, run_parts, write_json
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
 
@@ -188,8 +189,8 @@ def format_data_dir(
     results = run_parts(check_utterance, jobs, work_dir, num_jobs, f"format {source}")
     summary = _write(source, target, tables, dict(zip(utterances, results)), settings.rate)
     write_json(done, {"key": key, "summary": summary})
-    for leftover in work_dir.glob("*.json"):
-        leftover.unlink()
+    shutil.rmtree(target / ".parts", ignore_errors=True)
+    remove_temporary(target)
     return summary
 
 

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from espnet_codecse.corpus.data_dir import validate_data_dir, write_data_dir
 from espnet_codecse.corpus.mixtures import Mixture, MixtureSettings, RenderJob, plan_mixtures, render_mixture
-from espnet_codecse.corpus.parallel import run_parts, write_json
+from espnet_codecse.corpus.parallel import remove_temporary, run_parts, write_json
 from espnet_codecse.corpus.sources import SPLITS, Recording, Sources, find_sources
 from espnet_codecse.corpus.synthesis import write_corpus
 from espnet_codecse.errors import UserError
@@ -140,6 +140,7 @@ def _make_set(target: Path, split: str, plan: List[Mixture], settings: MixtureSe
         print(f"{target}/{split}: made anew; audio of the earlier options stays in {old}", file=sys.stderr)
     jobs = [RenderJob(mixture, str(audio_dir), settings) for mixture in plan]
     results = run_parts(render_mixture, jobs, audio_dir / ".parts", num_jobs, f"mix {split}", part_size=16)
+    remove_temporary(audio_dir)
     made = [(mixture, result) for mixture, result in zip(plan, results) if result["reason"] is None]
     if not made:
         raise UserError(f"{target}/{split}: nothing could be mixed (first: {results[0]['reason']}); check the recordings")

@@ -21,6 +21,7 @@ TEST_SNRS = (-5.0, 0.0, 5.0, 10.0, 15.0)
 TEST_RATIOS = (-5.0, -2.5, 0.0, 2.5, 5.0)
 # Of a recording of hours only a stretch is read.
 MAX_NOISE_SECONDS = 60.0
+MAX_NOISE_WEIGHT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,9 @@ def plan_mixtures(
     while len(order) < count:
         order += list(range(len(utterances))) if count == len(utterances) else list(shuffle.permutation(len(utterances)))
     noises = [sorted(noise)[index] for index in shuffle.permutation(len(noise))]
+    # Long recordings hold more different noise than short ones and are drawn more often.
+    weights = np.array([min(item.seconds, MAX_NOISE_WEIGHT_SECONDS) for item in noises])
+    weights /= weights.sum()
     max_duration = 0.0 if settings.cycle else settings.max_duration
     for number, index in enumerate(order[:count]):
         first = utterances[index]
@@ -143,7 +147,7 @@ def plan_mixtures(
         snr = noise_stretch = None
         kind = ""
         if rng.random() < settings.noise_probability:
-            source = noises[number % len(noises)] if settings.cycle else noises[int(rng.integers(len(noises)))]
+            source = noises[number % len(noises) if settings.cycle else int(rng.choice(len(noises), p=weights))]
             noise_stretch, kind = _stretch(source, MAX_NOISE_SECONDS, rng), source.group
             snr = TEST_SNRS[number % len(TEST_SNRS)] if settings.cycle else _draw(rng, settings.snr_range)
         level = _draw(rng, settings.level_range)

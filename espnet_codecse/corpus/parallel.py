@@ -29,6 +29,13 @@ def write_json(path: Path, value: Any) -> None:
         temporary.write_text(json.dumps(value), encoding="utf-8")
 
 
+def remove_temporary(root: Path) -> None:
+    """Delete what ``atomic_path`` left below ``root`` in a process that was killed: hidden audio and part files."""
+    for path in root.rglob(".*"):
+        if path.suffix in (".flac", ".json") and path.is_file():
+            path.unlink()
+
+
 class Progress:
     """A tqdm bar on a terminal; elsewhere (a log file) one line for every tenth of the work."""
 

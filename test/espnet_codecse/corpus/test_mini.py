@@ -1,0 +1,173 @@
+"""The mini corpus from folders: consistent directories, the test protocol, same bytes, resumed after a kill."""
+
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+
+from espnet_codecse.audio import read_audio
+from espnet_codecse.corpus.data_dir import read_data_dir, validate_data_dir
+from espnet_codecse.corpus.mini import MiniSettings, prepare
+from espnet_codecse.corpus.mixing import level_db, rms
+from espnet_codecse.corpus.mixtures import TEST_RATIOS, TEST_SNRS, MixtureSettings
+from espnet_codecse.corpus.sources import SPLITS
+from espnet_codecse.errors import UserError
+
+RATE = 16000
+
+
+@pytest.fixture
+def corpus(tmp_path, voice):
+    """A corpus with given splits: 4 speakers of 3 utterances each (at 16 and 48 kHz), 3 noises in each split."""
+    root = tmp_path / "corpus of mine"
+    for number, split in enumerate(SPLITS):
+        for speaker in range(4):
+            folder = root / split / "speech" / f"c_{split}{speaker}"
+            folder.mkdir(parents=True)
+            for utterance in range(3):
+                rate = 48000 if utterance == 2 else RATE
+                samples = voice(rate + 1000 * utterance, 100 * number + 10 * speaker + utterance, rate)
+                soundfile.write(folder / f"u{utterance}.flac", samples, rate)
+        (root / split / "noise").mkdir()
+        for kind in range(3):
+            noise = 0.1 * np.random.default_rng([number, kind]).standard_normal(RATE * (1 + kind))
+            soundfile.write(root / split / "noise" / f"kind{kind}.wav", noise, RATE)
+    return root
+
+
+def signals(path):
+    """Yield ``(id, {table: samples}, tables)``."""
+    tables = read_data_dir(path)
+    for utterance in tables["wav.scp"]:
+        yield utterance, {
+            name: read_audio(tables[name][utterance])[0][:, 0].astype(float) for name in tables if name.endswith(".scp")
+        }, tables
+
+
+def contents(path):
+    return {file.relative_to(path): file.read_bytes() for file in sorted(path.rglob("*.flac"))}
+
+
+def test_one_speaker(corpus, tmp_path):
+    settings = MiniSettings(MixtureSettings(snr_range=(0, 10), level_range=(-30, -20), max_duration=0.8), train_copies=2)
+    lines = prepare(tmp_path / "data", settings, 1, corpus)
+    assert len(lines) == 3 and "24 mixtures" in lines[0]
+    for split, count in (("train", 24), ("valid", 24), ("test", 12)):
+        assert validate_data_dir(tmp_path / "data" / split, num_references=1) == count
+        assert validate_data_dir(tmp_path / "data" / f"clean_{split}") == 12
+        assert validate_data_dir(tmp_path / "data" / f"noise_{split}") == 3
+    for utterance, audio, tables in signals(tmp_path / "data/train"):
+        mixture, speech, noise = audio["wav.scp"], audio["spk1.scp"], audio["noise1.scp"]
+        assert len(mixture) == len(speech) == int(tables["utt2num_samples"][utterance]) <= 0.8 * RATE
+        np.testing.assert_allclose(mixture, speech + noise, atol=1e-4)
+        snr = float(tables["utt2snr"][utterance])
+        assert 0 <= snr <= 10
+        assert 20 * np.log10(rms(speech) / rms(noise)) == pytest.approx(snr, abs=0.05)
+        assert -30.1 <= level_db(mixture) <= -19.9
+        assert tables["utt2noise"][utterance] in ("kind0", "kind1", "kind2", "kind")
+
+
+def test_test_set_has_each_utterance_once_and_cycles_snr(corpus, tmp_path):
+    prepare(tmp_path / "data", MiniSettings(num_train=2, num_valid=2), 1, corpus)
+    tables = read_data_dir(tmp_path / "data/test")
+    clean = read_data_dir(tmp_path / "data/clean_test")
+    assert list(tables["wav.scp"]) == list(clean["wav.scp"])
+    snrs = [float(value) for value in tables["utt2snr"].values()]
+    assert snrs == [TEST_SNRS[number % 5] for number in range(12)]
+    assert tables["utt2num_samples"]["c_test0_u2"] == str(round((48000 + 2000) / 3))
+    other = MiniSettings(
+        MixtureSettings(seed=9, snr_range=(20, 20), level_range=(-20, -20), max_duration=0.3, reverb_probability=1.0),
+        num_train=3,
+        num_valid=2,
+    )
+    prepare(tmp_path / "other", other, 1, corpus)
+    first, second = (contents(next((tmp_path / name / "audio").glob("test_*"))) for name in ("data", "other"))
+    assert first == second and len(first) == 36
+
+
+def test_two_speakers(corpus, tmp_path):
+    settings = MiniSettings(
+        MixtureSettings(num_speakers=2, noise_probability=0.0, ratio_range=(-3, 3)), num_train=10, num_valid=4
+    )
+    prepare(tmp_path / "data", settings, 1, corpus)
+    assert validate_data_dir(tmp_path / "data/train", num_references=2) == 10
+    for utterance, audio, tables in signals(tmp_path / "data/test"):
+        first, second = audio["spk1.scp"], audio["spk2.scp"]
+        assert "noise1.scp" not in audio
+        np.testing.assert_allclose(audio["wav.scp"], first + second, atol=1e-4)
+        assert 20 * np.log10(rms(first) / rms(second)) == pytest.approx(float(tables["utt2sir"][utterance]), abs=0.05)
+        assert float(tables["utt2sir"][utterance]) in TEST_RATIOS
+        assert tables["utt2spk"][utterance][:7] != tables["utt2spk"][utterance][8:]
+
+
+def test_reverberant_mixture_differs_from_its_dry_reference(corpus, tmp_path):
+    settings = MiniSettings(MixtureSettings(reverb_probability=1.0, snr_range=(40, 40)), num_train=3, num_valid=1)
+    prepare(tmp_path / "data", settings, 1, corpus)
+    tables = read_data_dir(tmp_path / "data/train")
+    assert set(tables["utt2reverb"].values()) == {"1"}
+    for _, audio, _ in signals(tmp_path / "data/train"):
+        rest = audio["wav.scp"] - audio["spk1.scp"] - audio["noise1.scp"]
+        assert rms(rest) > 0.05 * rms(audio["spk1.scp"])
+
+
+def test_same_bytes_for_the_same_seed_in_two_processes(corpus, tmp_path):
+    options = ["--clean_dir", str(corpus), "--num_train", "20", "--num_valid", "3", "--reverb_probability", "0.2"]
+    for name, jobs in (("one", "1"), ("two", "2")):
+        command = [sys.executable, "-m", "espnet_codecse.bin.prepare_mini", "--dst", str(tmp_path / name), "--nj", jobs]
+        subprocess.run([*command, *options], check=True, stderr=subprocess.DEVNULL)
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    assert (tmp_path / "one/train/utt2snr").read_bytes() == (tmp_path / "two/train/utt2snr").read_bytes()
+    prepare(tmp_path / "three", MiniSettings(MixtureSettings(seed=1), num_train=20, num_valid=3), 1, corpus)
+    assert not set(contents(tmp_path / "three" / "audio").values()) & set(
+        contents(next((tmp_path / "one/audio").glob("train_*"))).values()
+    )
+
+
+def test_second_run_is_skipped_and_new_options_replace_tables(corpus, tmp_path, capsys):
+    settings = MiniSettings(num_train=4, num_valid=2)
+    prepare(tmp_path / "data", settings, 1, corpus)
+    before = contents(tmp_path / "data")
+    assert all("skipped" in line for line in prepare(tmp_path / "data", settings, 1, corpus))
+    two = replace(settings, mixtures=MixtureSettings(num_speakers=2))
+    prepare(tmp_path / "data", two, 1, corpus)
+    prepare(tmp_path / "data", settings, 1, corpus)
+    assert not (tmp_path / "data/train/spk2.scp").exists() and not (tmp_path / "data/train/utt2sir").exists()
+    assert validate_data_dir(tmp_path / "data/train", num_references=1) == 4
+    assert before.items() <= contents(tmp_path / "data").items()
+    assert "made anew" in capsys.readouterr().err
+
+
+def test_killed_run_goes_on(corpus, tmp_path):
+    options = ["--clean_dir", str(corpus), "--num_train", "200", "--nj", "1", "--reverb_probability", "0"]
+    command = [sys.executable, "-m", "espnet_codecse.bin.prepare_mini", "--dst", str(tmp_path / "data"), *options]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    while not list((tmp_path / "data").glob("audio/*/.parts/[0-9]*.json")) and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "data/train/wav.scp").exists()
+    result = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=True)
+    assert "were done by an earlier run" in result.stderr
+    assert validate_data_dir(tmp_path / "data/train", num_references=1) == 200
+
+
+def test_silent_recordings_are_reported_not_mixed(corpus, tmp_path):
+    for path in (corpus / "train/speech/c_train0").glob("*.flac"):
+        soundfile.write(path, np.zeros(RATE), RATE)
+    lines = prepare(tmp_path / "data", MiniSettings(train_copies=1, num_valid=2), 1, corpus)
+    assert "9 mixtures" in lines[0] and "3 could not be mixed (first: speech is silent)" in lines[0]
+
+
+def test_one_speaker_cannot_make_pairs(corpus, tmp_path):
+    for number in (1, 2, 3):
+        for path in (corpus / f"train/speech/c_train{number}").glob("*.flac"):
+            path.unlink()
+    with pytest.raises(UserError, match="no other speaker to mix with 'c_train0'"):
+        prepare(tmp_path / "data", MiniSettings(MixtureSettings(num_speakers=2)), 1, corpus)
+    with pytest.raises(UserError, match="--noise_dir: it needs --clean_dir"):
+        prepare(tmp_path / "data", MiniSettings(), 1, None, corpus)

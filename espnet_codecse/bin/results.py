@@ -1,7 +1,8 @@
 """Write RESULTS.md from scoring folders.
 
     codecse results --data_dir dump/raw/test --title "mini enh1" --output RESULTS.md \\
-        --row "Unprocessed|noisy|dump/raw/test/scoring" --row "nac_se, loss pre|quantized|exp/x/enhanced_test/scoring" \\
+        --row "Unprocessed|noisy|dump/raw/test/scoring" \\
+        --row "nac_se, loss pre|quantized|exp/x/enhanced_test/scoring" \\
         --section_note "nac_se, loss pre|config: conf/nac_se/1_separator.yaml"
 
 The row labelled 'noisy' (or '<set>/noisy') is what the paired differences are taken to.
@@ -27,7 +28,8 @@ def get_parser() -> argparse.ArgumentParser:
     add("--row", action="append", required=True, metavar="'SECTION|LABEL|DIR'", help="a line of a section; repeat it")
     add("--section_note", action="append", default=[], metavar="'SECTION|TEXT'", help="text below a heading; repeat it")
     add("--data_dir", type=Path, help="data directory whose utt2snr gives the breakdown by SNR")
-    add("--snr_metrics", default=" ".join(DEFAULT_SNR_METRICS), help="metrics of the breakdown (default: '%(default)s')")
+    add("--snr_metrics", default=" ".join(DEFAULT_SNR_METRICS),
+        help="metrics of the breakdown (default: '%(default)s')")
     add("--title", default="RESULTS", help="heading (default: %(default)s)")
     add("--output", type=Path, default=Path("RESULTS.md"), help="file to write (default: %(default)s)")
     return parser

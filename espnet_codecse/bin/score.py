@@ -1,6 +1,6 @@
 """Score enhanced speech against clean references.
 
-    codecse score --ref_scp dump/raw/test/spk1.scp --inf_scp exp/x/enhanced_test/spk1.scp --output_dir exp/x/enhanced_test/scoring
+    codecse score --ref_scp dump/raw/test/spk1.scp --inf_scp exp/x/enhanced_test/spk1.scp --output_dir exp/x/scoring
     codecse score --ref_scp clean_folder --inf_scp enhanced_folder --output_dir scoring --metrics "SI_SDR PESQ"
 """
 
@@ -28,7 +28,7 @@ def get_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--ref_scp", action="append", default=[], metavar="SCP", help="clean speech: scp or folder; repeat it per speaker")
+    add("--ref_scp", action="append", default=[], metavar="SCP", help="clean speech: scp or folder; repeat per speaker")
     add("--inf_scp", action="append", required=True, metavar="SCP",
         help="speech to score: scp or folder; repeat it per speaker (order chosen by SI-SDR)")
     add("--output_dir", required=True, type=Path, help="gets <METRIC>_spk<n> and result_<metric>.txt")

@@ -43,7 +43,7 @@ def _family(metric: str) -> AbsMetricFamily:
         try:
             family.load()
         except ImportError as error:
-            raise UserError(f"{metric}: its package does not load ({error}); reinstall it or leave {metric} out") from None
+            raise UserError(f"{metric}: its package does not load ({error}); reinstall it") from None
         _LOADED[kind] = family
     return _LOADED[kind]
 
@@ -146,13 +146,14 @@ def score_set(
         print(f"score: {len(trimmed)} utterances differ by up to {max(trimmed)} samples: trimmed", file=sys.stderr)
     log = ScoreLog(output_dir / "scores.jsonl", {item.id: item.signature() for item in utterances})
     if log.num_outdated:
-        print(f"score: {log.num_outdated} utterances have changed or gone since: their scores are dropped", file=sys.stderr)
+        print(f"score: {log.num_outdated} utterances have changed or gone: old scores dropped", file=sys.stderr)
     present = available(chosen)
     absent = [metric for metric in chosen if metric not in present]
     names = [metric.name for metric in present]
     tasks = [(item, tuple(log.missing(item.id, names))) for item in utterances if log.missing(item.id, names)]
     if len(tasks) < len(utterances):
-        print(f"score: {len(utterances) - len(tasks)} of {len(utterances)} utterances done before: skipped", file=sys.stderr)
+        num_done = len(utterances) - len(tasks)
+        print(f"score: {num_done} of {len(utterances)} utterances done before: skipped", file=sys.stderr)
     try:
         _run(tasks, log, min(nj, len(tasks)))
     finally:

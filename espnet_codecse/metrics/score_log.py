@@ -67,7 +67,8 @@ class ScoreLog:
             self._stream.write(self._line(utterance, scores))
             self._stream.flush()
         except OSError as error:
-            raise UserError(f"{self.path}: cannot be written ({error.strerror}); free some space and run again") from error
+            reason = error.strerror or error
+            raise UserError(f"{self.path}: cannot be written ({reason}); free some space and run again") from error
 
     def close(self) -> None:
         """Close the file."""

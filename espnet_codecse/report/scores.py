@@ -11,7 +11,9 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import read_scp
 
 # Columns in this order; metrics that are not named here follow in alphabetical order.
-METRIC_ORDER = ("SI_SDR", "SDR", "PESQ", "PESQ_NB", "STOI", "ESTOI", "DNSMOS_SIG", "DNSMOS_BAK", "DNSMOS_OVRL", "DNSMOS_P808")
+METRIC_ORDER = (
+    "SI_SDR", "SDR", "PESQ", "PESQ_NB", "STOI", "ESTOI", "DNSMOS_SIG", "DNSMOS_BAK", "DNSMOS_OVRL", "DNSMOS_P808"
+)
 NOISY = "noisy"
 
 

@@ -22,7 +22,10 @@ def test_scores_two_folders(tmp_path, capsys):
 
 
 def test_help_lists_the_metrics_and_loads_no_torch(tmp_path):
-    code = "import sys; from espnet_codecse.bin.score import get_parser; print(get_parser().format_help()); sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys; from espnet_codecse.bin.score import get_parser; print(get_parser().format_help());"
+        "sys.exit('torch' in sys.modules)"
+    )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 0 and "DNSMOS_OVRL" in result.stdout and "16000 Hz, no reference" in result.stdout
 

@@ -19,7 +19,8 @@ def run(*arguments, cwd, **environment):
 
 
 def test_job_is_replaced_in_log_and_arguments_which_keep_spaces(tmp_path):
-    result = run("--mem", "4G", "JOB=3:5", "--num_threads", "2", "log/x.JOB.log", "touch", "out JOB ($x).txt", cwd=tmp_path)
+    options = ["--mem", "4G", "JOB=3:5", "--num_threads", "2"]
+    result = run(*options, "log/x.JOB.log", "touch", "out JOB ($x).txt", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert sorted(p.name for p in tmp_path.glob("out*")) == [f"out {i} ($x).txt" for i in (3, 4, 5)]
     lines = (tmp_path / "log" / "x.4.log").read_text().splitlines()

@@ -1,5 +1,6 @@
 """The pool gives all results, in processes or in this one, and turns a dead worker into one message."""
 
+import importlib
 import os
 import signal
 import subprocess
@@ -12,41 +13,36 @@ import pytest
 from espnet_codecse.errors import UserError
 from espnet_codecse.job.pool import map_unordered
 
-
-def square(number):
-    return number * number, os.environ.get("OMP_NUM_THREADS"), os.getpid()
+HERE = Path(__file__).resolve().parent
 
 
-def die(number):
-    os._exit(3)
+@pytest.fixture
+def functions(monkeypatch):
+    monkeypatch.syspath_prepend(str(HERE))
+    return importlib.import_module("pool_functions")
 
 
-def test_results_of_one_and_of_two_processes_agree():
-    alone = list(map_unordered(square, range(9), 1))
+def test_results_of_one_and_of_two_processes_agree(functions):
     before = os.environ.get("OMP_NUM_THREADS")
-    together = list(map_unordered(square, range(9), 2, threads=1))
+    alone = list(map_unordered(functions.square, range(9), 1))
+    together = list(map_unordered(functions.square, range(9), 2, threads=1))
     assert sorted(result[0] for result in together) == [result[0] for result in alone] == [n * n for n in range(9)]
     assert {result[1] for result in together} == {"1"} and os.environ.get("OMP_NUM_THREADS") == before
     assert os.getpid() not in {result[2] for result in together}
 
 
-def test_a_dead_worker_is_a_user_error():
+def test_a_dead_worker_is_a_user_error(functions):
     with pytest.raises(UserError, match="a worker process died"):
-        list(map_unordered(die, range(4), 2))
-
-
-def wait_for_ever(folder):
-    Path(folder, str(os.getpid())).touch()
-    time.sleep(600)
+        list(map_unordered(functions.die, range(4), 2))
 
 
 def test_workers_die_with_a_parent_that_was_killed(tmp_path):
     code = (
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); from test_pool import *;"
+        "from pool_functions import wait_for_ever; from espnet_codecse.job.pool import map_unordered;"
         f"list(map_unordered(wait_for_ever, [{str(tmp_path)!r}] * 2, 2))"
     )
-    root = Path(__file__).resolve().parents[3]
-    process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(root)})
+    environment = {**os.environ, "PYTHONPATH": f"{HERE}:{HERE.parents[2]}"}
+    process = subprocess.Popen([sys.executable, "-c", code], env=environment)
     deadline = time.monotonic() + 60
     while len(list(tmp_path.iterdir())) < 2:
         assert time.monotonic() < deadline and process.poll() is None

@@ -42,7 +42,12 @@ def counted(monkeypatch):
     """Record the tasks that are really computed."""
     calls = []
     original = score_module.score_utterance
-    monkeypatch.setattr(score_module, "score_utterance", lambda task: calls.append((task[0].id, task[1])) or original(task))
+
+    def recording(task):
+        calls.append((task[0].id, task[1]))
+        return original(task)
+
+    monkeypatch.setattr(score_module, "score_utterance", recording)
     return calls
 
 
@@ -51,7 +56,8 @@ def test_files_have_the_shape_of_espnet_and_hold_the_values(pairs):
     column = read_scp(pairs / "scoring" / "SI_SDR_spk1")
     assert list(column) == ["u1", "u2", "u3", "u4"]
     for name, value in column.items():
-        reference, estimate = (soundfile.read(pairs / kind / f"{name}.wav", dtype="float32")[0] for kind in ("ref", "inf"))
+        paths = [pairs / kind / f"{name}.wav" for kind in ("ref", "inf")]
+        reference, estimate = (soundfile.read(path, dtype="float32")[0] for path in paths)
         assert float(value) == pytest.approx(si_sdr(reference, estimate), abs=1e-9)
     mean = np.mean([float(value) for value in column.values()])
     assert float((pairs / "scoring" / "result_si_sdr.txt").read_text()) == pytest.approx(mean, rel=1e-5)

@@ -80,7 +80,8 @@ def score_utterance(task: Task) -> Tuple[str, Scores]:
             values = family.compute(reference, resample(estimates[index], rates[0], target_rate), target_rate)
             for metric, value in values.items():
                 if metric in scores:
-                    scores[metric].append(value if math.isfinite(value) else None)
+                    # pystoi adds tiny random numbers: six decimals are the same in every run.
+                    scores[metric].append(round(value, 6) if math.isfinite(value) else None)
     return utterance.id, scores
 
 

@@ -1,7 +1,5 @@
 """Every metric agrees with the package or networks that define it, and with its value for a perfect estimate."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import threading
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -22,6 +23,7 @@ def _start_worker(initializer: Optional[Callable], initargs: Tuple) -> None:
         os._exit(1)
 
     threading.Thread(target=_die_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends the workers
     if initializer is not None:
         initializer(*initargs)
 
@@ -70,6 +72,10 @@ def map_unordered(
             finished, pending = wait(pending, return_when=FIRST_COMPLETED)
             for future in finished:
                 yield future.result()
+    except KeyboardInterrupt:
+        for process in list(pool._processes.values()):  # waiting for long items would look like a hang
+            process.terminate()
+        raise
     except BrokenProcessPool:
         raise UserError("a worker process died (out of memory?); run again with a smaller --nj: it goes on") from None
     finally:

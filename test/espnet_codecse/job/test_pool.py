@@ -36,19 +36,22 @@ def test_a_dead_worker_is_a_user_error(functions):
         list(map_unordered(functions.die, range(4), 2))
 
 
-def test_workers_die_with_a_parent_that_was_killed(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_workers_end_at_once_with_a_parent_that_was_killed_or_interrupted(tmp_path, number):
     code = (
+        # A shell's background process inherits an ignored SIGINT; a user's Ctrl-C meets the default.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
         "from pool_functions import wait_for_ever; from espnet_codecse.job.pool import map_unordered;"
         f"list(map_unordered(wait_for_ever, [{str(tmp_path)!r}] * 2, 2))"
     )
     environment = {**os.environ, "PYTHONPATH": f"{HERE}:{HERE.parents[2]}"}
-    process = subprocess.Popen([sys.executable, "-c", code], env=environment)
+    process = subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while len(list(tmp_path.iterdir())) < 2:
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.send_signal(number)
+    assert process.wait(timeout=20) != 0
     for path in tmp_path.iterdir():
         status = Path(f"/proc/{path.name}/stat")
         # Where nobody reaps orphans a dead worker stays as a zombie.

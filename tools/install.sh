@@ -22,7 +22,8 @@ log() {
 
 # What the environment was made from; it is compared, never the contents of the environment itself.
 fingerprint() {
-    cat "${root}/setup.py" "${tools}/overrides.txt" "${tools}/espnet_needs.txt" "${tools}/install.sh" | sha256sum | cut -c1-64
+    cat "${root}/setup.py" "${tools}/overrides.txt" "${tools}/espnet_needs.txt" "${tools}/install.sh" \
+        | sha256sum | cut -c1-64
 }
 
 is_complete() {
@@ -33,12 +34,13 @@ is_complete() {
 find_python() {
     local candidate
     for candidate in ${PYTHON:-python3 python3.12 python3.11 python3.10 python}; do
-        if "${candidate}" -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null; then
+        if "${candidate}" -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' \
+            2>/dev/null; then
             command -v "${candidate}"
             return 0
         fi
     done
-    log "no Python 3.10 to 3.12 with the venv module among: ${PYTHON:-python3 python3.12 python3.11 python3.10 python};" \
+    log "no Python 3.10 to 3.12 with venv among: ${PYTHON:-python3 python3.12 python3.11 python3.10 python};" \
         "install one (Debian: apt-get install python3 python3-venv python3-dev) or name it with PYTHON=/path/to/python"
     return 1
 }
@@ -51,12 +53,13 @@ has_gpu() {
 install_torch() {
     local index=()
     [ -z "${CODECSE_TORCH_INDEX:-}" ] || index=(--extra-index-url "${CODECSE_TORCH_INDEX}")
-    if ! has_gpu && "${venv}/bin/pip" install --quiet ${index[@]+"${index[@]}"} "torch==${TORCH_VERSION}+cpu" 2>/dev/null; then
+    if ! has_gpu \
+        && "${venv}/bin/pip" install --quiet ${index[@]+"${index[@]}"} "torch==${TORCH_VERSION}+cpu" 2>/dev/null; then
         return 0
     fi
     if ! has_gpu; then
-        log "no GPU here and no CPU build of torch ${TORCH_VERSION} among pip's sources: taking the default build, which is" \
-            "large; to avoid it set CODECSE_TORCH_INDEX to PyTorch's index of CPU wheels"
+        log "no GPU here and no CPU build of torch ${TORCH_VERSION} among pip's sources: taking the default build," \
+            "which is large; to avoid it set CODECSE_TORCH_INDEX to PyTorch's index of CPU wheels"
     fi
     "${venv}/bin/pip" install --quiet ${index[@]+"${index[@]}"} "torch==${TORCH_VERSION}"
 }
@@ -91,7 +94,9 @@ repair_torchaudio() {
         *+cpu) ;;
         *) return 0 ;;
     esac
-    lib=$("${venv}/bin/python" -c 'import importlib.util as u; s = u.find_spec("torchaudio"); print(s.submodule_search_locations[0] if s else "")')/lib
+    lib=$("${venv}/bin/python" -c 'import importlib.util as util
+spec = util.find_spec("torchaudio")
+print(spec.submodule_search_locations[0] if spec else "")')/lib
     if compgen -G "${lib}/_torchaudio*.so" >/dev/null; then
         rm -f "${lib}"/_torchaudio*.so
         "${venv}/bin/python" -c 'import torchaudio' || log "torchaudio does not import; nothing here needs it"

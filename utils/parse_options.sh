@@ -4,8 +4,8 @@
 #   help_message="..." # printed by --help
 #   . utils/parse_options.sh
 #
-# `-` and `_` are the same in names. A variable whose default is true or false takes nothing else. `--config FILE` sources
-# FILE before the other options are looked at. Parsing ends at the first word that is no option, or after `--`; what is
+# `-` and `_` are the same in names. A variable whose default is true or false takes nothing else. `--config FILE`
+# sources FILE before the other options are looked at. Parsing ends at the first word that is no option, or after `--`; what is
 # left stays in "$@". An unknown name, --name=value or a missing value is one line on stderr and status 1.
 
 for _arg in $(seq 1 $#); do

@@ -29,10 +29,17 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--fs", type=sample_rate, default=16000, help="sample rate in Hz, also 16k (default 16000)")
     parser.add_argument("--nj", type=int, default=0, help="processes (default: one a core)")
     parser.add_argument("--ref_channel", type=int, default=0, help="channel kept of a multi-channel file (default 0)")
-    parser.add_argument("--min_duration", type=float, default=0.0, help="shortest utterance, seconds (default: no limit)")
-    parser.add_argument("--max_duration", type=float, default=0.0, help="longest utterance, seconds (default: no limit)")
     parser.add_argument(
-        "--num_frames_min_samples", type=int, default=1, help="samples of one codec frame: shorter is rejected (default 1)"
+        "--min_duration", type=float, default=0.0, help="shortest utterance, seconds (default: no limit)"
+    )
+    parser.add_argument(
+        "--max_duration", type=float, default=0.0, help="longest utterance, seconds (default: no limit)"
+    )
+    parser.add_argument(
+        "--num_frames_min_samples",
+        type=int,
+        default=1,
+        help="samples of one codec frame: shorter is rejected (default 1)",
     )
     parser.add_argument("--num_references", type=int, default=0, help="spk1.scp ... spkN.scp that must be there")
     parser.add_argument("--expected_count", type=int, help="published number of utterances; another one is an error")

@@ -17,13 +17,15 @@ def get_parser() -> argparse.ArgumentParser:
     """Options of the command."""
     parser = argparse.ArgumentParser(
         prog="codecse prepare_mini",
-        description="Write data/{train,valid,test} (mixtures with references) and data/{clean,noise}_{train,valid,test}. "
-        "Without --clean_dir speech (eSpeak NG) and noise are synthesised, with no network. The same options give the "
-        "same bytes; a run that was stopped goes on.",
+        description="Write data/{train,valid,test} (mixtures, references) and data/{clean,noise}_{train,valid,test}. "
+        "Without --clean_dir speech (eSpeak NG) and noise are synthesised, with no network. The same options give "
+        "the same bytes; a run that was stopped goes on.",
     )
     add = parser.add_argument
     add("--dst", type=Path, default=Path("data"), help="folder of the data directories (default data)")
-    add("--downloads", type=Path, default=Path("downloads"), help="folder of the synthesised corpus (default downloads)")
+    add(
+        "--downloads", type=Path, default=Path("downloads"), help="folder of the synthesised corpus (default downloads)"
+    )
     add(
         "--clean_dir",
         type=Path,

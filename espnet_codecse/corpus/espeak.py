@@ -38,7 +38,7 @@ class Synthesiser:
         if rate != SAMPLE_RATE:
             raise RuntimeError(f"espeak_Initialize returned {rate}, expected {SAMPLE_RATE} Hz")
         self._library.espeak_SetSynthCallback(self._callback)
-        # espeak_Initialize seeds two generators from the clock (breath noise, flutter); the same bytes need fixed seeds.
+        # espeak_Initialize seeds two generators from the clock (breath noise, flutter); fix both for the same bytes.
         self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))
         ctypes.CDLL(None).srand(1)
 

@@ -1,11 +1,11 @@
-"""The mini corpus: data directories of mixtures from any folders of recordings, or from synthesised speech and noise."""
+"""The mini corpus: mixtures of any folders of recordings, or of synthesised speech and noise, as data directories."""
 
 import hashlib
 import json
 import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from espnet_codecse.corpus.data_dir import validate_data_dir, write_data_dir
 from espnet_codecse.corpus.mixtures import Mixture, MixtureSettings, RenderJob, plan_mixtures, render_mixture
@@ -85,7 +85,7 @@ def prepare(
     return lines
 
 
-def _split_settings(settings: MiniSettings, split: str, num_utterances: int) -> "tuple[MixtureSettings, int]":
+def _split_settings(settings: MiniSettings, split: str, num_utterances: int) -> Tuple[MixtureSettings, int]:
     common = settings.mixtures
     if split == "train":
         return common, settings.num_train or settings.train_copies * num_utterances
@@ -143,7 +143,9 @@ def _make_set(target: Path, split: str, plan: List[Mixture], settings: MixtureSe
     remove_temporary(audio_dir)
     made = [(mixture, result) for mixture, result in zip(plan, results) if result["reason"] is None]
     if not made:
-        raise UserError(f"{target}/{split}: nothing could be mixed (first: {results[0]['reason']}); check the recordings")
+        raise UserError(
+            f"{target}/{split}: nothing could be mixed (first: {results[0]['reason']}); check the recordings"
+        )
     summary = _write_mixtures(target / split, made, settings)
     if len(made) < len(plan):
         reason = next(result["reason"] for result in results if result["reason"] is not None)
@@ -152,7 +154,7 @@ def _make_set(target: Path, split: str, plan: List[Mixture], settings: MixtureSe
     return summary
 
 
-def _write_mixtures(path: Path, made: Sequence["tuple[Mixture, Dict[str, Any]]"], settings: MixtureSettings) -> str:
+def _write_mixtures(path: Path, made: Sequence[Tuple[Mixture, Dict[str, Any]]], settings: MixtureSettings) -> str:
     # Noise references are a table for all or for none: a data directory has the same ids in every file.
     names = set.intersection(*(set(result["paths"]) for _, result in made))
     tables: Dict[str, Dict[str, Any]] = {

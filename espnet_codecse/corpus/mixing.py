@@ -61,7 +61,9 @@ def fit_length(signal: np.ndarray, num_samples: int, rng: np.random.Generator, n
     return best
 
 
-def set_level(mixture: np.ndarray, parts: Sequence[np.ndarray], target_db: float) -> Tuple[np.ndarray, List[np.ndarray]]:
+def set_level(
+    mixture: np.ndarray, parts: Sequence[np.ndarray], target_db: float
+) -> Tuple[np.ndarray, List[np.ndarray]]:
     """Scale ``mixture`` and its ``parts``, all ``(num_samples,)``, by one factor.
 
     The mixture gets the level ``target_db`` (dBFS, root mean square), or less where a peak of any of the signals would

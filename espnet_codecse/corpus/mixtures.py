@@ -121,7 +121,9 @@ def plan_mixtures(
     order: List[int] = []
     shuffle = np.random.default_rng([settings.seed, 0])
     while len(order) < count:
-        order += list(range(len(utterances))) if count == len(utterances) else list(shuffle.permutation(len(utterances)))
+        order += (
+            list(range(len(utterances))) if count == len(utterances) else list(shuffle.permutation(len(utterances)))
+        )
     noises = [sorted(noise)[index] for index in shuffle.permutation(len(noise))]
     # Long recordings hold more different noise than short ones and are drawn more often.
     weights = np.array([min(item.seconds, MAX_NOISE_WEIGHT_SECONDS) for item in noises])
@@ -138,7 +140,9 @@ def plan_mixtures(
         if settings.num_speakers == 2:
             others = [item for item in utterances if may_mix(first.group, item.group)]
             if not others:
-                raise UserError(f"{first.path}: no other speaker to mix with '{first.group}'; add speakers to its split")
+                raise UserError(
+                    f"{first.path}: no other speaker to mix with '{first.group}'; add speakers to its split"
+                )
             second = others[int(rng.integers(len(others)))]
             stretches.append(_stretch(second, max_duration, rng))
             speaker = f"{first.group}_{second.group}"

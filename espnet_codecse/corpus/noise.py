@@ -61,7 +61,7 @@ def impulses(rng: np.random.Generator, num_samples: int, rate: int) -> np.ndarra
 
 
 def babble(rng: np.random.Generator, num_samples: int, speech: Sequence[np.ndarray]) -> np.ndarray:
-    """Sum of ``speech``, one array ``(num_samples,)`` a voice, each repeated from a random position at its own level."""
+    """Sum of ``speech``, one array ``(num_samples,)`` a voice, each from a random position on at its own level."""
     signal = np.zeros(num_samples)
     for voice in speech:
         signal += 10.0 ** (rng.uniform(-6.0, 0.0) / 20.0) * fit_length(_level(voice), num_samples, rng)

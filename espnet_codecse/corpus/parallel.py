@@ -126,7 +126,9 @@ def run_parts(
                 except BaseException as error:
                     pool.shutdown(wait=False, cancel_futures=True)
                     if type(error).__name__ == "BrokenProcessPool":
-                        raise UserError(f"{description}: a process was killed (memory?); run it again with fewer --nj") from error
+                        raise UserError(
+                            f"{description}: a process was killed (memory?); run it again with fewer --nj"
+                        ) from error
                     raise
     finally:
         progress.close()

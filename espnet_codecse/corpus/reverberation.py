@@ -58,7 +58,9 @@ def random_room_response(
     room.add_microphone(microphone)
     room.compute_rir()
     response = np.asarray(room.rir[0][0], dtype=np.float64)
-    delay = distance / pyroomacoustics.constants.get("c") * rate + pyroomacoustics.constants.get("frac_delay_length") // 2
+    delay = (
+        distance / pyroomacoustics.constants.get("c") * rate + pyroomacoustics.constants.get("frac_delay_length") // 2
+    )
     direct = int(round(delay))
     # The peak of the band-limited direct path, searched near its geometric place: a later reflection may be larger.
     start = max(0, direct - 8)

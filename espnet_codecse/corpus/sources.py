@@ -156,7 +156,9 @@ def find_sources(clean_dir: Path, noise_dir: Optional[Path]) -> Sources:
         split_of = _divide([recording.group for recording in found], "speakers (folders)", clean_dir)
         speech = {split: [item for item in found if split_of[item.group] == split] for split in SPLITS}
     if noise_dir is None:
-        raise UserError(f"{clean_dir}: no train, valid and test folders with speech and noise; give --noise_dir DIR too")
+        raise UserError(
+            f"{clean_dir}: no train, valid and test folders with speech and noise; give --noise_dir DIR too"
+        )
     found = scan(noise_dir, False, skipped)
     split_of = _divide([recording.path for recording in found], "noise recordings", noise_dir)
     noise = {split: [item for item in found if split_of[item.path] == split] for split in SPLITS}

@@ -33,16 +33,24 @@ SPLIT_SEED = {"train": 1, "valid": 2, "test": 3}
 NOISE_SECONDS = 8.0
 NUM_BABBLE_VOICES = 5
 
-_WHO = "the captain, my sister, an old farmer, the young doctor, nobody, every child, our neighbour, the tall man, a stranger, " \
-    "the last driver, her uncle, the quiet teacher, a visitor, the new engineer, his daughter, the baker"
-_DID = "found, carried, painted, forgot, described, sold, repaired, opened, measured, borrowed, watched, counted, moved, " \
+_WHO = (
+    "the captain, my sister, an old farmer, the young doctor, nobody, every child, our neighbour, the tall man, "
+    "a stranger, the last driver, her uncle, the quiet teacher, a visitor, the new engineer, his daughter, the baker"
+)
+_DID = (
+    "found, carried, painted, forgot, described, sold, repaired, opened, measured, borrowed, watched, counted, moved, "
     "bought, hid, cleaned"
-_WHAT = "seven wooden boxes, a yellow bicycle, the kitchen window, three cups of tea, the broken engine, a letter from France, " \
-    "some fresh bread, the heavy chair, a map of the valley, both silver keys, the garden fence, a piece of chalk, " \
+)
+_WHAT = (
+    "seven wooden boxes, a yellow bicycle, the kitchen window, three cups of tea, the broken engine, "
+    "a letter from France, some fresh bread, the heavy chair, a map of the valley, both silver keys, the garden fence, a piece of chalk, "
     "their old photographs, the narrow bridge, a loud whistle, fourteen green apples"
-_WHERE = "near the harbour, before breakfast, in the cold rain, with great care, behind the church, on Thursday evening, " \
-    "without a word, during the storm, at the station, under the thick snow, for a small price, after the show, " \
+)
+_WHERE = (
+    "near the harbour, before breakfast, in the cold rain, with great care, behind the church, on Thursday evening, "
+    "without a word, during the storm, at the station, under the thick snow, for a small price, after the show, "
     "in just one hour, beside the river, while it was dark, once again"
+)
 
 
 class Utterance(NamedTuple):
@@ -122,7 +130,9 @@ def _write_noise(job: Tuple[str, str, List[str], List[int], float, int]) -> str:
     return path
 
 
-def write_corpus(root: Path, rate: int, seed: int, num_jobs: int, sizes: Dict[str, Tuple[int, int, int]] = SIZES) -> None:
+def write_corpus(
+    root: Path, rate: int, seed: int, num_jobs: int, sizes: Dict[str, Tuple[int, int, int]] = SIZES
+) -> None:
     """Write the synthetic corpus below ``root``; parts written by an earlier run are kept.
 
     Args:

@@ -30,7 +30,8 @@ def copy(tmp_path):
 
 
 def test_active_environment_is_used_as_it_is(tmp_path):
-    script = f". '{ROOT}/tools/activate.sh'; python3 -c 'import sys, espnet_codecse; print(sys.prefix, espnet_codecse.__file__)'"
+    script = f". '{ROOT}/tools/activate.sh'; "
+    script += "python3 -c 'import sys, espnet_codecse; print(sys.prefix, espnet_codecse.__file__)'"
     start = time.monotonic()
     result = bash("set -euo pipefail; " + script, cwd=tmp_path, env={**os.environ, "PYTHONPATH": ""})
     assert result.returncode == 0, result.stderr
@@ -66,7 +67,9 @@ def test_complete_install_returns_at_once_and_a_changed_one_does_not(copy, tmp_p
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHON": "no_such_python"}
     venv = copy / "tools/venv"
     venv.mkdir()
-    files = " ".join(f"'{copy}/{name}'" for name in ("setup.py", "tools/overrides.txt", "tools/espnet_needs.txt", "tools/install.sh"))
+    files = " ".join(
+        f"'{copy}/{name}'" for name in ("setup.py", "tools/overrides.txt", "tools/espnet_needs.txt", "tools/install.sh")
+    )
     digest = bash(f"cat {files} | sha256sum | cut -c1-64").stdout.strip()
     (venv / ".installed").write_text(f"{digest} {venv}\n")
     start = time.monotonic()

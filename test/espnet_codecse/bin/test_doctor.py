@@ -52,4 +52,7 @@ def test_bare_python_exits_non_zero():
     )
     assert result.returncode == 1, result.stderr
     assert "torch: MISSING" in result.stdout
-    assert f"required and missing: numpy, torch, espnet, kaldiio, soundfile, soxr, PyYAML, tqdm; run {INSTALL}" in result.stdout
+    assert (
+        f"required and missing: numpy, torch, espnet, kaldiio, soundfile, soxr, PyYAML, tqdm; run {INSTALL}"
+        in result.stdout
+    )

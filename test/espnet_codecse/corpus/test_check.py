@@ -134,7 +134,9 @@ def test_another_rate_is_resampled(tmp_path, write, rate):
 
 def test_one_channel_of_stereo_is_kept(tmp_path, write, voice):
     left, right = voice(RATE, 1), voice(RATE, 2)
-    source = make_dir(tmp_path / "data", {"u": write("s.wav", np.stack([left, right], 1)), "mono": write("m.wav", left)})
+    source = make_dir(
+        tmp_path / "data", {"u": write("s.wav", np.stack([left, right], 1)), "mono": write("m.wav", left)}
+    )
     for channel, wanted in ((0, left), (1, right)):
         target = tmp_path / f"dump{channel}"
         format_data_dir(source, target, FormatSettings(ref_channel=channel))

@@ -44,9 +44,15 @@ def signals(path):
     """Yield ``(id, {table: samples}, tables)``."""
     tables = read_data_dir(path)
     for utterance in tables["wav.scp"]:
-        yield utterance, {
-            name: read_audio(tables[name][utterance])[0][:, 0].astype(float) for name in tables if name.endswith(".scp")
-        }, tables
+        yield (
+            utterance,
+            {
+                name: read_audio(tables[name][utterance])[0][:, 0].astype(float)
+                for name in tables
+                if name.endswith(".scp")
+            },
+            tables,
+        )
 
 
 def contents(path):
@@ -54,7 +60,9 @@ def contents(path):
 
 
 def test_one_speaker(corpus, tmp_path):
-    settings = MiniSettings(MixtureSettings(snr_range=(0, 10), level_range=(-30, -20), max_duration=0.8), train_copies=2)
+    settings = MiniSettings(
+        MixtureSettings(snr_range=(0, 10), level_range=(-30, -20), max_duration=0.8), train_copies=2
+    )
     lines = prepare(tmp_path / "data", settings, 1, corpus)
     assert len(lines) == 3 and "24 mixtures" in lines[0]
     for split, count in (("train", 24), ("valid", 24), ("test", 12)):
@@ -171,3 +179,17 @@ def test_one_speaker_cannot_make_pairs(corpus, tmp_path):
         prepare(tmp_path / "data", MiniSettings(MixtureSettings(num_speakers=2)), 1, corpus)
     with pytest.raises(UserError, match="--noise_dir: it needs --clean_dir"):
         prepare(tmp_path / "data", MiniSettings(), 1, None, corpus)
+
+
+def test_full_disk_stops_with_one_line_and_the_next_run_goes_on(corpus, tmp_path):
+    # A limit on the size of a file fails the write as a full disk does, without the right to mount one.
+    options = f"--nj 1 --num_train 8 --reverb_probability 0 --clean_dir '{corpus}' --dst data"
+    command = f"'{sys.executable}' -m espnet_codecse.bin.prepare_mini {options}"
+    result = subprocess.run(
+        ["bash", "-c", f"ulimit -f 16; exec {command}"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    assert "cannot be written" in result.stderr.splitlines()[-1]
+    assert not (tmp_path / "data/train").exists()
+    subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, check=True)
+    assert validate_data_dir(tmp_path / "data/train", num_references=1, check_files=False) == 8

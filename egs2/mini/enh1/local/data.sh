@@ -28,9 +28,11 @@ seed=0                       # of train and valid; the test set never changes
 help_message="Usage: local/data.sh [options]
 Writes data/{train,valid,test} and data/{clean,noise}_{train,valid,test}. Options (defaults):
   --fs ${fs}  --nj ${nj}  --clean_dir DIR  --noise_dir DIR  --num_speakers ${num_speakers}
-  --snr_range \"${snr_range}\"  --ratio_range \"${ratio_range}\"  --level_range \"${level_range}\"  --noise_probability P
-  --reverb_probability ${reverb_probability}  --test_reverb_probability ${test_reverb_probability}  --rt60_range \"${rt60_range}\"  --reverb_target ${reverb_target}
-  --num_train ${num_train}  --num_valid ${num_valid}  --train_copies ${train_copies}  --max_duration ${max_duration}  --seed ${seed}"
+  --snr_range \"${snr_range}\"  --ratio_range \"${ratio_range}\"  --level_range \"${level_range}\"
+  --noise_probability P  --reverb_probability ${reverb_probability}
+  --test_reverb_probability ${test_reverb_probability}  --rt60_range \"${rt60_range}\"  --reverb_target ${reverb_target}
+  --num_train ${num_train}  --num_valid ${num_valid}  --train_copies ${train_copies}
+  --max_duration ${max_duration}  --seed ${seed}"
 
 log "$0 $*"
 . "$(dirname "${BASH_SOURCE[0]}")/../../../../utils/parse_options.sh"

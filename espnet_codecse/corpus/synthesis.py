@@ -42,9 +42,9 @@ _DID = (
     "bought, hid, cleaned"
 )
 _WHAT = (
-    "seven wooden boxes, a yellow bicycle, the kitchen window, three cups of tea, the broken engine, "
-    "a letter from France, some fresh bread, the heavy chair, a map of the valley, both silver keys, the garden fence, a piece of chalk, "
-    "their old photographs, the narrow bridge, a loud whistle, fourteen green apples"
+    "seven wooden boxes, a yellow bicycle, the kitchen window, three cups of tea, the broken engine, a letter from "
+    "France, some fresh bread, the heavy chair, a map of the valley, both silver keys, the garden fence, a piece of "
+    "chalk, their old photographs, the narrow bridge, a loud whistle, fourteen green apples"
 )
 _WHERE = (
     "near the harbour, before breakfast, in the cold rain, with great care, behind the church, on Thursday evening, "

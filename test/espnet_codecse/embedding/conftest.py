@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import soundfile
-import torch
+from tiny_codecs import save_hybrid
 
 from espnet_codecse.fileio import write_scp
 
@@ -12,21 +12,9 @@ RATE = 16000
 NUM_SAMPLES = {"a": 1, "b": 4800, "c": 3200, "d": 9601, "e": 12345}
 
 
-def make_codec(folder, seed=0):
-    from espnet_codecse.codec.hybrid.codec import save_hybrid_codec
-    from espnet_codecse.codec.hybrid.model import HybridCodecNet
-
-    torch.manual_seed(seed)
-    net = HybridCodecNet(num_channels=256, widths=(4, 8), num_codebooks=3, codebook_size=16, codebook_dim=4)
-    for weight in net.quantizer.parameters():
-        torch.nn.init.normal_(weight, std=0.2)
-    save_hybrid_codec(net, folder)
-    return str(folder)
-
-
 @pytest.fixture(scope="session")
 def codec_folder(tmp_path_factory):
-    return make_codec(tmp_path_factory.mktemp("codec") / "tiny")
+    return str(save_hybrid(tmp_path_factory.mktemp("codec") / "tiny"))
 
 
 @pytest.fixture
@@ -47,4 +35,4 @@ def data_dir(tmp_path):
 @pytest.fixture
 def make_other_codec(tmp_path):
     """A function that makes a codec of the same shape with other weights."""
-    return lambda: make_codec(tmp_path / "other_codec", seed=1)
+    return lambda: str(save_hybrid(tmp_path / "other_codec", seed=1))

@@ -14,7 +14,9 @@ import pytest
 import soundfile
 import torch
 import yaml
+from tiny_codecs import save_codec
 
+from espnet_codecse.audio import resample
 from espnet_codecse.codec import load_codec
 from espnet_codecse.embedding import EmbeddingReader
 from espnet_codecse.embedding.extract import check_disk, extract, make_batches
@@ -57,6 +59,18 @@ def test_stored_embeddings_equal_those_encoded_one_by_one(codec_folder, data_dir
             step = (expected.max() - expected.min()) / 65535 if compression == "3" else 0.0
             assert np.abs(reader[key] - expected).max() <= 0.51 * step + 1e-5
     assert not (tmp_path / "emb" / "emb_noise1.scp").exists()
+
+
+@pytest.mark.parametrize("family", ["dac", "encodec"])
+def test_other_codecs_and_rates(data_dir, tmp_path, family):
+    folder = str(save_codec(tmp_path / family, family))
+    extract(folder, data_dir, tmp_path / "emb", compression="none")
+    codec, reader = load_codec(folder), EmbeddingReader(tmp_path / "emb", "ref1")
+    for key, path in read_scp(data_dir / "spk1.scp").items():
+        samples = resample(soundfile.read(path, dtype="float32")[0], 16000, codec.sample_rate)
+        expected = codec.encode(torch.from_numpy(samples)[None], torch.tensor([len(samples)]))[0][0].numpy()
+        assert reader[key].shape == (codec.num_frames(len(samples)), codec.dim)
+        assert np.allclose(reader[key], expected, atol=1e-4 * np.abs(expected).max())
 
 
 def test_espnet_can_read_the_lists(codec_folder, data_dir, tmp_path):
@@ -135,7 +149,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_result(codec_folder, data_d
 
 def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(codec_folder, data_dir, tmp_path):
     def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
 
     out = tmp_path / "emb"
     result = subprocess.run(
@@ -192,7 +206,7 @@ def test_the_description_is_complete(codec_folder, data_dir, tmp_path):
     codec = load_codec(codec_folder)
     document = yaml.safe_load((tmp_path / "emb" / "codec.yaml").read_text())
     assert document["fingerprint"] == codec.fingerprint and document["layer"] == "continuous"
-    assert (document["sample_rate"], document["hop"], document["dim"]) == (16000, 320, 256)
+    assert (document["sample_rate"], document["hop"], document["dim"]) == (16000, 320, 32)
     assert document["compression"] == "3"
 
 

@@ -25,12 +25,12 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
     # The suffix is kept because soundfile and numpy choose the format by it.
     handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
     os.close(handle)
-    os.chmod(name, 0o666 & ~_umask())  # mkstemp gives 0600; a data directory is shared by a group
     temporary = Path(name)
     try:
         yield temporary
         with open(temporary, "rb+") as stream:
             os.fsync(stream.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp gives 0600, but results are shared by a group
         os.replace(temporary, path)
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror or error}); free some space or choose another folder") from error

@@ -13,12 +13,26 @@ from espnet_codecse.errors import UserError
 
 COMMANDS = {
     "doctor": ("doctor", "name every version and device, and what is missing"),
+    "prepare_mini": ("prepare_mini", "make a corpus from any recordings, or synthesise one"),
+    "data_dir": ("data_dir", "validate or fix a data directory"),
+    "format": ("format_data", "check a data directory and bring it to one sample rate"),
+    "extract": ("extract", "write codec embeddings of a data directory to arks"),
+    "embedding_stats": ("embedding_stats", "mean and deviation of embeddings, and ESPnet's shape files"),
+    "config": ("config", "write the training configuration of a system's step"),
+    "train": ("train", "train a model on codec embeddings through ESPnet's trainer"),
+    "infer": ("infer", "enhance a data directory, or pass it through the codec alone"),
+    "score": ("score", "score speech against references: SI-SDR, PESQ, STOI, DNSMOS, ..."),
+    "results": ("results", "write RESULTS.md from scoring folders"),
+    "spectrogram": ("spectrogram", "draw noisy / enhanced / clean spectrograms"),
+    "init_codec": ("init_codec", "initialise the small codec from speech"),
+    "train_codec": ("train_codec", "train a codec through ESPnet's codec task"),
+    "pack_codec": ("pack_codec", "write a trained small codec as a folder for --codec"),
 }
 
 
 def _usage() -> str:
     lines = ["usage: codecse COMMAND [options]", "", "commands:"]
-    lines += [f"  {name:<14}{text}" for name, (_, text) in COMMANDS.items()]
+    lines += [f"  {name:<17}{text}" for name, (_, text) in COMMANDS.items()]
     lines += ["", "codecse COMMAND --help describes one command; codecse --version prints the version."]
     return "\n".join(lines)
 

@@ -22,3 +22,18 @@ def register_codecs() -> None:
     from espnet_codecse.codec.hybrid.gan import HybridGANCodec
 
     _add(gan_codec.codec_choices, "hybrid", HybridGANCodec)
+
+
+def register_enhancement() -> None:
+    """Make the codec encoder and decoder, the separators and the embedding loss known to ESPnet's enhancement task."""
+    from espnet2.tasks import enh
+
+    from espnet_codecse.enh.criterion import EmbeddingMSE
+    from espnet_codecse.enh.decoder import CodecDecoder
+    from espnet_codecse.enh.encoder import CodecEncoder
+    from espnet_codecse.enh.separator.nac_se import NacSeSeparator
+
+    _add(enh.encoder_choices, "codec", CodecEncoder)
+    _add(enh.decoder_choices, "codec", CodecDecoder)
+    _add(enh.separator_choices, "nac_se", NacSeSeparator)
+    _add(enh.criterion_choices, "embedding_mse", EmbeddingMSE)

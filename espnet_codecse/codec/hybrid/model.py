@@ -12,7 +12,8 @@ from espnet_codecse.codec.hybrid.transform import Companding, mdct_kernel
 class HybridEncoder(torch.nn.Module):
     """Companded lapped transform plus a learned path, normalised a channel.
 
-    Before training the learned path gives zero, so that the codec starts as a transform codec.
+    Before training the learned path gives zero, so that the codec starts as a transform codec. The transform itself
+    is not trained: it is at its optimum, and any step from it costs the reconstruction.
     """
 
     def __init__(self, num_channels: int, widths: Sequence[int], strides: Sequence[int], power: float):
@@ -20,6 +21,7 @@ class HybridEncoder(torch.nn.Module):
         hop = int(torch.tensor(strides).prod())
         self.transform = torch.nn.Conv1d(1, num_channels, 2 * hop, stride=hop, padding=hop // 2, bias=False)
         self.transform.weight.data.copy_(mdct_kernel(hop, num_channels))
+        self.transform.weight.requires_grad_(False)
         self.companding = Companding(power)
         layers = [Downsample(1, widths[0], strides[0])]
         for width, next_width, stride in zip(widths, [*widths[1:], num_channels], strides[1:]):
@@ -51,6 +53,7 @@ class HybridDecoder(torch.nn.Module):
             num_channels, 1, 2 * hop, stride=hop, padding=hop // 2, bias=False
         )
         self.transform.weight.data.copy_(mdct_kernel(hop, num_channels))
+        self.transform.weight.requires_grad_(False)
         layers = [torch.nn.Conv1d(num_channels, num_channels, 3, padding=1)]
         for width, next_width, stride in zip([num_channels, *widths[:0:-1]], widths[::-1], strides[:0:-1]):
             layers += [Snake(width), Upsample(width, next_width, stride), ResidualUnit(next_width)]

@@ -8,13 +8,14 @@ import torch
 class SubspaceStage(torch.nn.Module):
     """One codebook in a low-dimensional projection of the embedding, as DAC's factorised codes.
 
-    Unlike DAC, distances are plain Euclidean: the embedding's magnitude is the signal's level and must be kept.
+    Unlike DAC, distances are plain Euclidean: the embedding's magnitude is the signal's level and must be kept; and
+    the projections stay as they were fitted: trained along, they drift apart and the residual grows without bound.
     """
 
     def __init__(self, num_channels: int, codebook_size: int, codebook_dim: int):
         super().__init__()
-        self.project_in = torch.nn.Parameter(torch.zeros(codebook_dim, num_channels))
-        self.project_out = torch.nn.Parameter(torch.zeros(num_channels, codebook_dim))
+        self.project_in = torch.nn.Parameter(torch.zeros(codebook_dim, num_channels), requires_grad=False)
+        self.project_out = torch.nn.Parameter(torch.zeros(num_channels, codebook_dim), requires_grad=False)
         self.codebook = torch.nn.Parameter(torch.zeros(codebook_size, codebook_dim))
 
     def search(self, residual: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
@@ -44,7 +45,8 @@ class ResidualQuantizer(torch.nn.Module):
 
         Returns:
             ``(quantised (batch, frame, channel), codes (batch, codebook, frame), loss)``; the loss pulls the
-            codebooks to the embedding and, at a quarter of the weight, the embedding to the codebooks.
+            codebooks to the embedding and, at a quarter of the weight, the embedding to the codebooks. What follows
+            the quantiser trains the codebooks too: they get its gradient beside the embedding.
         """
         residual, quantized, codes, loss = embedding, torch.zeros_like(embedding), [], embedding.new_zeros(())
         for stage in self.stages:
@@ -52,7 +54,7 @@ class ResidualQuantizer(torch.nn.Module):
             entry = stage.codebook[code]
             loss = loss + (projected.detach() - entry).square().mean()
             loss = loss + 0.25 * (projected - entry.detach()).square().mean()
-            entry = projected + (entry - projected).detach()
+            entry = entry + projected - projected.detach()
             contribution = entry @ stage.project_out.T
             residual, quantized = residual - contribution, quantized + contribution
             codes.append(code)

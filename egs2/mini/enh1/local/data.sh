@@ -6,6 +6,7 @@ set -o pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../../../../utils/log.sh"
 SECONDS=0
 
+datadir=data                 # where the data directories go
 fs=16k                       # sample rate (Hz, also 16k)
 nj=0                         # processes; 0: one a core
 clean_dir=                   # clean recordings, one folder a speaker, or train/valid/test folders; default: synthesised
@@ -26,7 +27,8 @@ max_duration=8               # longer train and valid speech is cut, seconds
 seed=0                       # of train and valid; the test set never changes
 
 help_message="Usage: local/data.sh [options]
-Writes data/{train,valid,test} and data/{clean,noise}_{train,valid,test}. Options (defaults):
+Writes <datadir>/{train,valid,test} and <datadir>/{clean,noise}_{train,valid,test}. Options (defaults):
+  --datadir ${datadir}
   --fs ${fs}  --nj ${nj}  --clean_dir DIR  --noise_dir DIR  --num_speakers ${num_speakers}
   --snr_range \"${snr_range}\"  --ratio_range \"${ratio_range}\"  --level_range \"${level_range}\"
   --noise_probability P  --reverb_probability ${reverb_probability}
@@ -46,7 +48,7 @@ fi
 
 # Ranges are two words of one option here and two arguments there.
 # shellcheck disable=SC2086
-codecse prepare_mini --dst data --downloads "${MINI}" --fs "${fs}" --nj "${nj}" --num_speakers "${num_speakers}" \
+codecse prepare_mini --dst "${datadir}" --downloads "${MINI}" --fs "${fs}" --nj "${nj}" --num_speakers "${num_speakers}" \
     ${clean_dir:+--clean_dir "${clean_dir}"} ${noise_dir:+--noise_dir "${noise_dir}"} \
     ${noise_probability:+--noise_probability "${noise_probability}"} \
     --snr_range ${snr_range} --ratio_range ${ratio_range} --level_range ${level_range} --rt60_range ${rt60_range} \

@@ -1,0 +1,240 @@
+#!/usr/bin/env bash
+# All stages of enhancement and separation on codec embeddings. Recipes call it with their settings; see --help.
+set -e
+set -u
+set -o pipefail
+
+. "$(dirname "${BASH_SOURCE[0]}")/../../../utils/log.sh"
+template=$(dirname "$(realpath "${BASH_SOURCE[0]}")")   # a recipe's enh.sh is a link to this file
+SECONDS=0
+
+# General
+stage=1                      # first stage to run
+stop_stage=10000             # last stage to run
+nj=0                         # parallel jobs; 0: what cores and memory allow
+datadir=data                 # lists of stage 1
+dumpdir=dump                 # formatted data and embeddings
+expdir=exp                   # experiments
+device=auto                  # auto, cpu or cuda
+# Data
+train_set=                   # required
+valid_set=                   # required
+test_sets=                   # required, separated by spaces
+local_data_opts=             # options of local/data.sh
+fs=16k                       # sample rate of the codec, Hz
+num_spk=1                    # speakers in a mixture
+min_duration=0.1             # shorter training utterances are left out, seconds
+max_duration=30              # longer training utterances are left out, seconds
+# Embeddings
+codec=small                  # small, a folder, a Hugging Face id, a model-zoo tag or zip
+layer=continuous             # stored embeddings: continuous or quantized
+compression=3                # of the arks: 3 (two bytes a value) or none (float32)
+embedding_source=stored      # stored, or on_the_fly: waveforms through the frozen encoder
+# System
+system=nac_se                # folder of conf: its steps are trained one after the other
+size=                        # variant of the network; default: the step's own
+loss=                        # variant of the loss; default: the step's own
+tag=                         # name of the experiment; default: from system, codec, size and loss
+init_param=                  # checkpoint that the first step starts from
+# Enhancement and scoring
+inference_model=valid.loss.best.pth   # checkpoint of the last step
+inference_args=              # more options of codecse infer
+decode_layers="continuous quantized"  # what the decoder gets: the embedding as it is, after the quantiser, or both
+metrics="SI_SDR SDR PESQ STOI ESTOI DNSMOS"   # see codecse score --help
+results_file=                # default: <expdir>/RESULTS.md
+
+help_message="Usage: $0 --train_set SET --valid_set SET --test_sets SETS [options]
+
+Stages (what each writes):
+  1  data          local/data.sh -> ${datadir}/<set>
+  2  format, check -> ${dumpdir}/raw/<set>, rejected.tsv
+  3  embeddings    -> ${dumpdir}/codec/<codec>_<layer>/<set>
+  4  statistics    -> ${expdir}/stats_<codec>_<layer>
+  5  train         -> ${expdir}/<tag>/<step>, all steps of the system in order
+  6  enhance       -> ${expdir}/<tag>/<layer>_<set>, and the codec alone -> ${expdir}/codec_<codec>
+  7  score         -> .../scoring, RESULTS.md
+A stage that was stopped goes on where it was; what is done is skipped and said.
+
+Options (defaults):
+$(sed -n 's/^\([a-z_]*\)=\([^#]*[^# ]\)\{0,1\} *# \(.*\)/  --\1 \2@\3/p' "${BASH_SOURCE[0]}" | column -t -s @)
+  --<step>_args        options of codecse train for one step, such as --enhance_args \"--max_epoch 100\""
+
+# Every step of every system takes its own arguments: --enhance_args for the step 1_enhance.
+for conf in "${template}"/conf/*/[0-9]_*.yaml; do
+    step=$(basename "${conf}" .yaml)
+    printf -v "${step#*_}_args" '%s' ""
+done
+
+log "$0 $*"
+. "${template}/../../../utils/parse_options.sh"
+. ./path.sh
+. ./cmd.sh
+
+if [ $# -ne 0 ]; then
+    log "Error: unexpected argument '$1'; --help lists the options"
+    exit 2
+fi
+for option in train_set valid_set test_sets; do
+    if [ -z "${!option}" ]; then
+        log "Error: --${option} is required; --help lists the options"
+        exit 2
+    fi
+done
+if [ "${embedding_source}" != stored ] && [ "${embedding_source}" != on_the_fly ]; then
+    log "Error: --embedding_source ${embedding_source}: neither stored nor on_the_fly"
+    exit 2
+fi
+
+codecse_config() { codecse config --template_conf "${template}/conf" --recipe_conf conf --system "${system}" "$@"; }
+steps=$(codecse_config --list_steps)
+first_step=$(head -n 1 <<< "${steps}")
+codecse_config --step "${first_step}" --codec "${codec}" --size "${size}" --loss "${loss}" > /dev/null
+
+[ "${nj}" -gt 0 ] || nj=$(python3 -m espnet_codecse.job --print_nj --mem_per_job 2)
+if [ "${device}" = auto ]; then
+    device=cpu
+    if nvidia-smi -L > /dev/null 2>&1; then device=cuda; fi
+fi
+codec_label=$(basename "${codec}" .zip)
+embeddings=${dumpdir}/codec/${codec_label}_${layer}
+stats=${expdir}/stats_${codec_label}_${layer}
+tag=${tag:-${system}_${codec_label}${size:+_${size}}${loss:+_${loss}}}
+experiment=${expdir}/${tag}
+results_file=${results_file:-${expdir}/RESULTS.md}
+
+if [ ${stage} -le 1 ] && [ ${stop_stage} -ge 1 ]; then
+    log "Stage 1: data preparation -> ${datadir}"
+    # The options are words of one string.
+    # shellcheck disable=SC2086
+    local/data.sh --datadir "${datadir}" --fs "${fs}" ${local_data_opts}
+fi
+
+if [ ${stage} -le 2 ] && [ ${stop_stage} -ge 2 ]; then
+    log "Stage 2: format and check -> ${dumpdir}/raw"
+    for set in ${train_set} ${valid_set} ${test_sets}; do
+        limits="--min_duration ${min_duration} --max_duration ${max_duration}"
+        # Test sets are never shortened: their figures would not compare.
+        if [[ " ${test_sets} " == *" ${set} "* ]]; then limits=; fi
+        # shellcheck disable=SC2086
+        codecse format --fs "${fs}" --nj "${nj}" --num_references "${num_spk}" ${limits} \
+            "${datadir}/${set}" "${dumpdir}/raw/${set}"
+    done
+fi
+
+if [ ${stage} -le 3 ] && [ ${stop_stage} -ge 3 ]; then
+    if [ "${embedding_source}" = stored ]; then
+        log "Stage 3: embeddings -> ${embeddings}"
+        for set in ${train_set} ${valid_set}; do
+            codecse extract --codec "${codec}" --layer "${layer}" --compression "${compression}" \
+                --device "${device}" "${dumpdir}/raw/${set}" "${embeddings}/${set}"
+        done
+    else
+        log "Stage 3: embeddings are made on the fly: skipped"
+    fi
+fi
+
+if [ ${stage} -le 4 ] && [ ${stop_stage} -ge 4 ]; then
+    if [ "${embedding_source}" = stored ]; then
+        log "Stage 4: statistics -> ${stats}"
+        for set in ${train_set} ${valid_set}; do
+            codecse embedding_stats "${embeddings}/${set}" "${stats}/${set}"
+        done
+    else
+        log "Stage 4: no stored embeddings, no statistics: skipped"
+    fi
+fi
+
+if [ ${stage} -le 5 ] && [ ${stop_stage} -ge 5 ]; then
+    log "Stage 5: training of ${system} -> ${experiment}"
+    previous=${init_param}
+    for step in ${steps}; do
+        step_dir=${experiment}/${step}
+        mkdir -p "${step_dir}"
+        codecse_config --step "${step}" --codec "${codec}" --size "${size}" --loss "${loss}" \
+            --output "${step_dir}/train.yaml"
+        step_args=${step#*_}_args
+        opts=()
+        if [ "${embedding_source}" = stored ]; then
+            opts+=(--train_embeddings "${embeddings}/${train_set}" --valid_embeddings "${embeddings}/${valid_set}")
+            opts+=(--embedding_stats "${stats}/${train_set}/stats.npz")
+        fi
+        if [ -n "${previous}" ]; then opts+=(--init_param "${previous}"); fi
+        log "step ${step}: log in ${step_dir}/train.log"
+        # shellcheck disable=SC2086
+        codecse train --config "${step_dir}/train.yaml" --output_dir "${step_dir}" \
+            --train_dir "${dumpdir}/raw/${train_set}" --valid_dir "${dumpdir}/raw/${valid_set}" \
+            "${opts[@]}" ${!step_args} 2>&1 | "${template}/../../../utils/training_progress.sh" "${step_dir}/train.log"
+        previous=${step_dir}/${inference_model}
+    done
+fi
+last_step=$(tail -n 1 <<< "${steps}")
+
+# infer OUTPUT_DIR SCP OPTIONS...: in parallel, then the lists.
+infer() {
+    local output_dir=$1 scp=$2
+    shift 2
+    # shellcheck disable=SC2086
+    ${decode_cmd} JOB=1:"${nj}" "${output_dir%/*}/log/infer_$(basename "${output_dir}").JOB.log" \
+        codecse infer "$@" --output_dir "${output_dir}" --device "${device}" --num_threads 1 ${inference_args} \
+        --part "JOB/${nj}" "${scp}"
+    codecse infer "$@" --output_dir "${output_dir}" --collect "${scp}"
+}
+
+if [ ${stage} -le 6 ] && [ ${stop_stage} -ge 6 ]; then
+    log "Stage 6: enhancement -> ${experiment}, the codec alone -> ${expdir}/codec_${codec_label}"
+    for set in ${test_sets}; do
+        raw=${dumpdir}/raw/${set}
+        # shellcheck disable=SC2086
+        infer "${expdir}/codec_${codec_label}/clean_{layer}_${set}" "${raw}/spk1.scp" --codec "${codec}" \
+            --layers continuous quantized
+        infer "${expdir}/codec_${codec_label}/noisy_{layer}_${set}" "${raw}/wav.scp" --codec "${codec}" \
+            --layers continuous quantized
+        # shellcheck disable=SC2086
+        infer "${experiment}/{layer}_${set}" "${raw}/wav.scp" --layers ${decode_layers} \
+            --train_config "${experiment}/${last_step}/config.yaml" \
+            --model_file "${experiment}/${last_step}/${inference_model}"
+    done
+fi
+
+# score FOLDER SET: of the speakers in FOLDER against the references of SET.
+score() {
+    local folder=$1 set=$2 speaker opts=()
+    for ((speaker = 1; speaker <= num_spk; speaker++)); do
+        # The mixture, and what has only one output, stands for every speaker.
+        local estimate=${folder}/spk${speaker}.scp
+        if [ ! -f "${estimate}" ]; then estimate=${folder}/spk1.scp; fi
+        if [ ! -f "${estimate}" ]; then estimate=${folder}/wav.scp; fi
+        opts+=(--ref_scp "${dumpdir}/raw/${set}/spk${speaker}.scp" --inf_scp "${estimate}")
+    done
+    codecse score "${opts[@]}" --output_dir "$3" --metrics "${metrics}" --nj "${nj}"
+}
+
+if [ ${stage} -le 7 ] && [ ${stop_stage} -ge 7 ]; then
+    log "Stage 7: scoring -> ${results_file}"
+    for set in ${test_sets}; do
+        mkdir -p "${expdir}/noisy_${set}"
+        cp "${dumpdir}/raw/${set}/wav.scp" "${expdir}/noisy_${set}/wav.scp"
+        score "${expdir}/noisy_${set}" "${set}" "${expdir}/noisy_${set}/scoring"
+        for folder in "${expdir}/codec_${codec_label}"/*_"${set}" "${experiment}"/*_"${set}"; do
+            if [ -f "${folder}/spk1.scp" ]; then score "${folder}" "${set}" "${folder}/scoring"; fi
+        done
+    done
+    opts=()
+    for set in ${test_sets}; do
+        prefix=
+        if [ "${test_sets}" != "${set}" ]; then prefix="${set}/"; fi
+        opts+=(--row "Unprocessed|${prefix}noisy|${expdir}/noisy_${set}/scoring")
+        # All experiments scored so far, this one and earlier ones: codecs first, they are the ceilings.
+        for folder in "${expdir}"/codec_*/*_"${set}"/scoring "${expdir}"/*/{continuous,quantized}_"${set}"/scoring; do
+            [ -d "${folder}" ] || continue
+            row=$(basename "${folder%_"${set}"/scoring}")
+            section=$(basename "${folder%/*/scoring}")
+            opts+=(--row "${section}|${prefix}${row//_/, }|${folder}")
+        done
+    done
+    codecse results "${opts[@]}" --data_dir "${dumpdir}/raw/${test_sets%% *}" \
+        --title "RESULTS: $(basename "$(dirname "${PWD}")"), ${test_sets}" --output "${results_file}"
+    log "Results: ${results_file}"
+fi
+
+log "Successfully finished. [elapsed=${SECONDS}s]"

@@ -1,0 +1,59 @@
+"""Write the training configuration of a system's step, or list its steps.
+
+    codecse config --system nac_se --list_steps
+    codecse config --system nac_se --step 1_enhance --codec small --loss post --output exp/train.yaml
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import List, Optional
+
+TEMPLATE = Path(__file__).resolve().parents[2] / "egs2" / "TEMPLATE" / "enh1" / "conf"
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``codecse config``."""
+    parser = argparse.ArgumentParser(
+        prog="codecse config", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--system", required=True, help="system, a folder of the template's conf")
+    add("--template_conf", type=Path, default=TEMPLATE, help="the papers' configurations")
+    add("--recipe_conf", type=Path, default=Path("conf"), help="the recipe's differences (default: %(default)s)")
+    add("--list_steps", action="store_true", help="print the steps in order and stop")
+    add("--step", help="which one")
+    add("--codec", default="small", help="name or folder (default: %(default)s)")
+    add("--size", help="variant of the network's size")
+    add("--loss", help="variant of the loss")
+    add("--output", type=Path, help="yaml to write (default: standard output)")
+    return parser
+
+
+def main(argv: Optional[List[str]] = None) -> None:
+    """Print or write."""
+    args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
+    import yaml
+
+    from espnet_codecse.errors import UserError
+    from espnet_codecse.fileio import atomic_path
+    from espnet_codecse.task.configuration import build_configuration, system_steps
+
+    if args.list_steps:
+        print("\n".join(system_steps(args.template_conf, args.system)))
+        return
+    if args.step is None:
+        raise UserError("--step is missing; --list_steps lists them")
+    configuration = build_configuration(
+        args.template_conf, args.recipe_conf, args.system, args.step, args.codec, args.size, args.loss
+    )
+    text = yaml.safe_dump(configuration, sort_keys=False)
+    if args.output is None:
+        print(text, end="")
+        return
+    with atomic_path(args.output) as temporary:
+        temporary.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

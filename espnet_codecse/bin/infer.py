@@ -1,0 +1,186 @@
+"""Enhance a data directory with a trained model, or pass it through the codec alone.
+
+    codecse infer --train_config exp/X/config.yaml --model_file exp/X/valid.loss.best.pth \\
+        --layers continuous quantized --output_dir 'exp/X/{layer}_test' dump/raw/test/wav.scp
+    codecse infer --codec small --layers continuous --output_dir 'exp/ceiling/{layer}_test' dump/raw/test/spk1.scp
+
+Parts (--part 2/4) may run as jobs; --collect then writes spk1.scp, ... and fails if anything is missing.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Dict, List, Optional
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``codecse infer``."""
+    parser = argparse.ArgumentParser(
+        prog="codecse infer", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("scp", type=Path, help="recordings at the codec's rate")
+    add("--output_dir", required=True, help="with {layer} in it, where there are several layers")
+    add("--train_config", type=Path, help="config.yaml of the training; none: the codec alone")
+    add("--model_file", type=Path, help="checkpoint of the training")
+    add("--codec", help="name or folder; with a model only where its codec lies elsewhere now")
+    add("--layers", nargs="+", default=["continuous"], choices=["continuous", "quantized"], help="what to decode")
+    add("--batch_seconds", type=float, default=60.0, help="padded seconds a batch (default: %(default)s)")
+    add("--segment_seconds", type=float, default=30.0, help="longer recordings go in segments (default: %(default)s)")
+    add("--device", default="cpu", help="torch device (default: %(default)s)")
+    add("--num_threads", type=int, default=0, help="torch threads (default: all cores)")
+    add("--part", default="1/1", help="k/n: the k-th of n parts (default: %(default)s)")
+    add("--collect", action="store_true", help="check that all outputs are there and write spk1.scp, ...")
+    return parser
+
+
+def main(argv: Optional[List[str]] = None) -> None:
+    """Enhance what is not there yet, or collect."""
+    args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
+    from espnet_codecse.errors import UserError
+    from espnet_codecse.fileio import read_scp
+
+    if (args.train_config is None) != (args.model_file is None):
+        raise UserError("--train_config and --model_file go together; pass both or neither")
+    if args.train_config is None and args.codec is None:
+        raise UserError("neither a model nor a codec given; pass --train_config and --model_file, or --codec")
+    if len(args.layers) > 1 and "{layer}" not in args.output_dir:
+        raise UserError(f"--output_dir {args.output_dir}: several layers need '{{layer}}' in it")
+    outputs = {layer: Path(args.output_dir.replace("{layer}", layer)) for layer in args.layers}
+    paths = read_scp(args.scp)
+    if args.collect:
+        _collect(paths, outputs)
+    else:
+        _enhance(args, paths, outputs)
+
+
+def _output_file(folder: Path, speaker: int, utterance: str) -> Path:
+    return folder / "wavs" / str(speaker) / f"{utterance}.flac"
+
+
+def _collect(paths: Dict[str, str], outputs: Dict[str, Path]) -> None:
+    from espnet_codecse.errors import UserError
+    from espnet_codecse.fileio import write_scp
+
+    for folder in outputs.values():
+        speakers = sorted(int(path.name) for path in (folder / "wavs").glob("[0-9]*"))
+        if not speakers:
+            raise UserError(f"{folder / 'wavs'}: nothing enhanced; run codecse infer without --collect first")
+        for speaker in speakers:
+            files = {utterance: _output_file(folder, speaker, utterance) for utterance in paths}
+            missing = [utterance for utterance, file in files.items() if not file.is_file()]
+            if missing:
+                raise UserError(
+                    f"{folder}: {len(missing)} of {len(files)} outputs missing, the first is {missing[0]}; "
+                    "run the same stage again, it goes on where it was"
+                )
+            write_scp(folder / f"spk{speaker}.scp", {key: file.resolve() for key, file in files.items()})
+        print(f"{folder}: {len(paths)} utterances in spk1.scp" + (f" ... spk{len(speakers)}.scp" * (len(speakers) > 1)))
+
+
+def _enhance(args: argparse.Namespace, paths: Dict[str, str], outputs: Dict[str, Path]) -> None:
+    import time
+
+    import torch
+    from tqdm import tqdm
+
+    from espnet_codecse.audio import audio_info
+    from espnet_codecse.errors import UserError
+
+    part, num_parts = (int(number) for number in args.part.split("/"))
+    if args.num_threads:
+        torch.set_num_threads(args.num_threads)
+    enhancer = _build(args)
+    lengths = {}
+    for utterance, path in paths.items():
+        lengths[utterance], rate, channels = audio_info(path)
+        if rate != enhancer.codec.sample_rate or channels != 1:
+            raise UserError(
+                f"{path}: {channels} channel(s) at {rate} Hz, the codec wants 1 at {enhancer.codec.sample_rate} Hz; "
+                "run stage 2 (codecse format) first"
+            )
+    # Longest first: memory is at its peak in the first batch, and the last batches are short.
+    order = sorted(paths, key=lambda utterance: (-lengths[utterance], utterance))
+    batches = _batches(order, lengths, args.batch_seconds * enhancer.codec.sample_rate)[part - 1 :: num_parts]
+    speakers = range(1, enhancer.num_spk + 1)
+
+    def done(utterance: str) -> bool:
+        return all(_output_file(out, spk, utterance).is_file() for out in outputs.values() for spk in speakers)
+
+    todo = [[utterance for utterance in batch if not done(utterance)] for batch in batches]
+    skipped = sum(map(len, batches)) - sum(map(len, todo))
+    if skipped:
+        print(f"part {args.part}: {skipped} utterances enhanced before: skipped")
+    seconds = sum(lengths[utterance] for batch in todo for utterance in batch) / enhancer.codec.sample_rate
+    start = time.perf_counter()
+    for batch in tqdm([batch for batch in todo if batch], desc="enhancing", unit="batch", disable=None):
+        if len(batch) == 1 and lengths[batch[0]] > enhancer.segment_samples:
+            _enhance_long(enhancer, paths[batch[0]], batch[0], lengths[batch[0]], outputs)
+        else:
+            _enhance_batch(enhancer, paths, batch, outputs)
+    elapsed = time.perf_counter() - start
+    factor = elapsed / seconds if seconds else 0.0
+    print(f"part {args.part}: {seconds:.0f} s of audio in {elapsed:.1f} s, real-time factor {factor:.4f}")
+
+
+def _build(args: argparse.Namespace):
+    from espnet_codecse.codec import load_codec
+    from espnet_codecse.enh.inference import EmbeddingEnhancer
+
+    if args.train_config is None:
+        return EmbeddingEnhancer(load_codec(args.codec, args.device), None, args.layers, args.segment_seconds)
+    from espnet_codecse.task.loading import load_enhancement_model
+
+    model, _ = load_enhancement_model(args.train_config, args.model_file, args.device, args.codec)
+    codec = model.encoder.codec(args.device)
+    return EmbeddingEnhancer(codec, model.separator, args.layers, args.segment_seconds)
+
+
+def _batches(order: List[str], lengths: Dict[str, int], budget: float) -> List[List[str]]:
+    """Group utterances sorted by falling length so that the padded samples of a group stay within ``budget``."""
+    batches: List[List[str]] = []
+    for utterance in order:
+        if batches and lengths[batches[-1][0]] * (len(batches[-1]) + 1) <= budget:
+            batches[-1].append(utterance)
+        else:
+            batches.append([utterance])
+    return batches
+
+
+def _enhance_batch(enhancer, paths: Dict[str, str], batch: List[str], outputs: Dict[str, Path]) -> None:
+    from espnet_codecse.audio import read_audio, write_audio
+
+    results = enhancer.enhance_batch([read_audio(paths[utterance])[0][:, 0] for utterance in batch])
+    for utterance, result in zip(batch, results):
+        for layer, waveforms in result.items():
+            for index, samples in enumerate(waveforms):
+                file = _output_file(outputs[layer], index + 1, utterance)
+                write_audio(file, samples.clip(-1.0, 1.0), enhancer.codec.sample_rate)
+
+
+def _enhance_long(enhancer, path: str, utterance: str, num_samples: int, outputs: Dict[str, Path]) -> None:
+    """Enhance a long recording with constant memory, writing as it goes."""
+    from contextlib import ExitStack
+
+    import soundfile
+
+    from espnet_codecse.audio import read_audio
+    from espnet_codecse.fileio import atomic_path
+
+    with ExitStack() as stack:
+        writers = {}
+        for layer, folder in outputs.items():
+            for index in range(enhancer.num_spk):
+                file = stack.enter_context(atomic_path(_output_file(folder, index + 1, utterance)))
+                writers[layer, index] = stack.enter_context(
+                    soundfile.SoundFile(file, "w", enhancer.codec.sample_rate, 1, subtype="PCM_16")
+                )
+        pieces = enhancer.enhance_long(lambda start, count: read_audio(path, start, count)[0][:, 0], num_samples)
+        for piece in pieces:
+            for layer, waveforms in piece.items():
+                for index, samples in enumerate(waveforms):
+                    writers[layer, index].write(samples.clip(-1.0, 1.0))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""Train an enhancement or separation model on codec embeddings; what is not listed here is ESPnet's own option.
+
+    codecse train --config exp/X/train.yaml --train_dir dump/raw/train --valid_dir dump/raw/valid \\
+        --train_embeddings dump/codec/small_continuous/train --valid_embeddings dump/codec/small_continuous/valid \\
+        --output_dir exp/X --max_epoch 30
+
+With --train_embeddings and --valid_embeddings the model reads stored embeddings; without them it reads waveforms and
+encodes them on the fly. Losses on waveforms read waveform references in either case. Run again, it goes on after the
+last epoch.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import List, Optional
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the parser of the options that are not ESPnet's."""
+    parser = argparse.ArgumentParser(
+        prog="codecse train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--config", type=Path, required=True, help="yaml written by codecse config")
+    add("--output_dir", type=Path, required=True, help="experiment folder")
+    add("--train_dir", type=Path, required=True, help="formatted data directory")
+    add("--valid_dir", type=Path, required=True, help="formatted data directory")
+    add("--train_embeddings", type=Path, help="folder written by codecse extract")
+    add("--valid_embeddings", type=Path, help="folder written by codecse extract")
+    return parser
+
+
+def main(argv: Optional[List[str]] = None) -> None:
+    """Check that data and codec belong together and run ESPnet's trainer."""
+    args, espnet_options = get_parser().parse_known_args(sys.argv[1:] if argv is None else argv)
+    from espnet_codecse.task.training import training_options
+
+    options = training_options(
+        args.config, (args.train_dir, args.valid_dir), (args.train_embeddings, args.valid_embeddings)
+    )
+    import torch
+
+    from espnet_codecse.task.enhancement import EmbeddingEnhancementTask
+
+    if not torch.cuda.is_available():
+        # Recipes export OMP_NUM_THREADS=1 for their parallel jobs; training is one process.
+        torch.set_num_threads(len(os.sched_getaffinity(0)))
+        options += ["--ngpu", "0"]
+    command = ["--config", str(args.config), "--output_dir", str(args.output_dir), "--resume", "true"]
+    EmbeddingEnhancementTask.main(cmd=[*command, *options, *espnet_options])
+
+
+if __name__ == "__main__":
+    main()

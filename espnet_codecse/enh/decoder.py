@@ -1,0 +1,42 @@
+"""A frozen codec decoder as ESPnet enhancement back end."""
+
+from typing import Optional, Tuple
+
+import torch
+from espnet2.enh.decoder.abs_decoder import AbsDecoder
+
+from espnet_codecse.codec import load_codec
+
+
+class CodecDecoder(AbsDecoder):
+    """Decodes embeddings to waveforms; the gradient reaches the embedding, not the codec.
+
+    Args:
+        codec: what ``--codec`` takes.
+        quantize: decode what the quantiser leaves of the embedding, as after transmission (2502.16240, section 2).
+    """
+
+    def __init__(self, codec: str, quantize: bool = False):
+        super().__init__()
+        self.codec_name, self.quantize = codec, quantize
+
+    def forward(
+        self, input: torch.Tensor, ilens: torch.Tensor, fs: Optional[int] = None
+    ) -> Tuple[torch.Tensor, torch.Tensor]:
+        """Return ``(speech (batch, sample), ilens)``.
+
+        Args:
+            input: ``(batch, frame, channel)``.
+            ilens: ``(batch,)`` samples wanted of each item; the output is as long as the longest.
+            fs: unused; the codec has one rate.
+        """
+        codec = load_codec(self.codec_name, str(input.device))
+        frame_lengths = torch.tensor([codec.num_frames(n) for n in ilens.tolist()], device=input.device)
+        if self.quantize:
+            input = straight_through(codec, input)
+        return codec.decode(input, frame_lengths, int(ilens.max())), ilens
+
+
+def straight_through(codec, embedding: torch.Tensor) -> torch.Tensor:
+    """Quantise ``(batch, frame, channel)``; the gradient passes as if the quantiser were the identity."""
+    return embedding + (codec.quantize(embedding.detach())[0] - embedding).detach()

@@ -1,0 +1,65 @@
+"""A frozen codec encoder as ESPnet enhancement front end."""
+
+from typing import Optional, Tuple
+
+import torch
+from espnet2.enh.encoder.abs_encoder import AbsEncoder
+
+from espnet_codecse.codec import AbsCodec, load_codec
+from espnet_codecse.errors import UserError
+
+
+class CodecEncoder(AbsEncoder):
+    """Encodes waveforms, and passes embeddings read from disk through.
+
+    The codec is no sub-module: its frozen weights belong neither into checkpoints nor to the optimiser.
+
+    Args:
+        codec: what ``--codec`` takes.
+        fingerprint: of the codec that the model was trained with; empty takes any.
+
+    Raises:
+        UserError: the codec at hand is another one.
+    """
+
+    def __init__(self, codec: str, fingerprint: str = ""):
+        super().__init__()
+        self.codec_name = codec
+        loaded = self.codec("cpu")
+        if fingerprint not in ("", loaded.fingerprint):
+            raise UserError(
+                f"--codec {codec}: its fingerprint is {loaded.fingerprint}, but the model was trained with "
+                f"{fingerprint}; use the codec of the training"
+            )
+        self._output_dim = loaded.dim
+
+    @property
+    def output_dim(self) -> int:
+        """Channels of the embedding."""
+        return self._output_dim
+
+    def codec(self, device) -> AbsCodec:
+        """Return the codec on ``device``, loaded once a process."""
+        return load_codec(self.codec_name, str(device))
+
+    def forward(
+        self, input: torch.Tensor, ilens: torch.Tensor, fs: Optional[int] = None
+    ) -> Tuple[torch.Tensor, torch.Tensor]:
+        """Return ``(embedding (batch, frame, channel), frame_lengths (batch,))``.
+
+        Args:
+            input: ``(batch, sample)`` waveforms at the codec's rate, or ``(batch, frame, channel)`` embeddings.
+            ilens: ``(batch,)`` samples or frames.
+            fs: Hz; must be the codec's where it is given.
+
+        Raises:
+            ValueError: another rate, or a shape that is neither.
+        """
+        if input.dim() == 3:
+            if input.shape[-1] != self._output_dim:
+                raise ValueError(f"embeddings of {input.shape[-1]} channels, but the codec has {self._output_dim}")
+            return input, ilens
+        codec = self.codec(input.device)
+        if fs is not None and fs != codec.sample_rate:
+            raise ValueError(f"input at {fs} Hz, but the codec {codec.name} works at {codec.sample_rate} Hz")
+        return codec.encode(input, ilens)

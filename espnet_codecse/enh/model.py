@@ -1,0 +1,87 @@
+"""ESPnet's enhancement model with losses on embeddings, and decoding only where a loss needs a waveform."""
+
+from typing import Dict, List, Optional, Tuple
+
+import torch
+from espnet2.enh.espnet_model import ESPnetEnhancementModel
+from espnet2.torch_utils.device_funcs import force_gatherable
+
+from espnet_codecse.enh.criterion import EmbeddingMSE
+from espnet_codecse.enh.decoder import straight_through
+from espnet_codecse.enh.encoder import CodecEncoder
+
+
+class EmbeddingEnhancementModel(ESPnetEnhancementModel):
+    """Mixture and references may each be waveforms or embeddings read from disk; both train the same network.
+
+    See :class:`espnet2.enh.espnet_model.ESPnetEnhancementModel` for the arguments.
+    """
+
+    def forward(
+        self, speech_mix: torch.Tensor, speech_mix_lengths: Optional[torch.Tensor] = None, **kwargs
+    ) -> Tuple[torch.Tensor, Dict[str, torch.Tensor], torch.Tensor]:
+        """Return ``(loss, stats, batch size)``.
+
+        Args:
+            speech_mix: ``(batch, sample)`` or ``(batch, frame, channel)``.
+            speech_mix_lengths: ``(batch,)`` samples or frames.
+            kwargs: ``speech_ref1`` ... and their ``_lengths``, likewise.
+        """
+        if not isinstance(self.encoder, CodecEncoder):
+            return super().forward(speech_mix, speech_mix_lengths, **kwargs)
+        references = [kwargs[f"speech_ref{index + 1}"] for index in range(self.num_spk)]
+        if speech_mix_lengths is None:
+            speech_mix_lengths = torch.full((len(speech_mix),), speech_mix.shape[1], device=speech_mix.device)
+        reference_lengths = kwargs.get("speech_ref1_lengths", speech_mix_lengths)
+        mixture, lengths = self.encoder(speech_mix, speech_mix_lengths)
+        estimates, _, others = self.separator(mixture, lengths, {})
+        losses, stats = [], {}
+        prepared: Dict[str, Tuple[List[torch.Tensor], List[torch.Tensor]]] = {}
+        for wrapper in self.loss_wrappers:
+            criterion = wrapper.criterion
+            if getattr(criterion, "only_for_test", False) and self.training:
+                continue
+            kind = criterion.layer if isinstance(criterion, EmbeddingMSE) else "waveform"
+            if kind not in prepared:
+                prepared[kind] = (
+                    self._waveforms(estimates, references, reference_lengths)
+                    if kind == "waveform"
+                    else self._embeddings(estimates, references, lengths, reference_lengths, kind)
+                )
+            loss, values, others_of_loss = wrapper(*prepared[kind], others)
+            # The first criterion's permutation holds for the later ones that are told to follow it.
+            others = {**others, **others_of_loss}
+            losses.append(wrapper.weight * loss)
+            stats.update(values)
+        loss = torch.stack(losses).sum()
+        stats = {key: value.detach() if torch.is_tensor(value) else value for key, value in stats.items()}
+        stats["loss"] = loss.detach()
+        return force_gatherable((loss, stats, len(speech_mix)), loss.device)
+
+    def _embeddings(self, estimates, references, lengths, reference_lengths, layer: str):
+        """Return references and estimates at ``layer``, padding cleared and weighed so that means are over frames."""
+        with torch.no_grad():
+            references = [self.encoder(reference, reference_lengths)[0] for reference in references]
+        codec = self.encoder.codec(estimates[0].device) if layer == "quantized" else None
+        if codec is not None:
+            references = [codec.quantize(reference)[0] for reference in references]
+            estimates = [straight_through(codec, estimate) for estimate in estimates]
+        num_frames = estimates[0].shape[1]
+        positions = torch.arange(num_frames, device=estimates[0].device)[None]
+        lengths = lengths.to(positions.device)[:, None]
+        # A criterion averages over all frames of the batch; this factor makes it the mean over an item's own.
+        weight = ((positions < lengths) * (num_frames / lengths).sqrt()).unsqueeze(-1)
+        return [reference * weight for reference in references], [estimate * weight for estimate in estimates]
+
+    def _waveforms(self, estimates, references, lengths):
+        """Return reference and decoded waveforms, zero after ``lengths (batch,)`` samples.
+
+        Raises:
+            ValueError: the references are embeddings.
+        """
+        if references[0].dim() != 2:
+            raise ValueError("a waveform loss needs waveform references; embeddings were given")
+        decoded = [self.decoder(estimate, lengths)[0] for estimate in estimates]
+        positions = torch.arange(decoded[0].shape[1], device=decoded[0].device)[None]
+        valid = positions < lengths.to(positions.device)[:, None]
+        return [speech[:, : valid.shape[1]] for speech in references], [speech * valid for speech in decoded]

@@ -1,0 +1,45 @@
+"""Scaling of embeddings at a separator's input; the mask still multiplies the embedding as it was."""
+
+from typing import Optional
+
+import torch
+
+MODES = ("none", "global", "utterance")
+
+
+class EmbeddingNormalization(torch.nn.Module):
+    """Bring embeddings to unit scale.
+
+    Args:
+        num_channels: channels of the embedding.
+        mode: ``none``; ``global``, mean and standard deviation a channel over the training set (stage 4), for codecs
+            whose channels differ widely; ``utterance``, one scale an utterance, which takes out the level.
+
+    Raises:
+        ValueError: another mode.
+    """
+
+    def __init__(self, num_channels: int, mode: str):
+        super().__init__()
+        if mode not in MODES:
+            raise ValueError(f"normalize '{mode}' is none of {', '.join(MODES)}")
+        self.mode = mode
+        if mode == "global":
+            self.register_buffer("mean", torch.zeros(num_channels))
+            self.register_buffer("std", torch.ones(num_channels))
+
+    def set_statistics(self, mean: torch.Tensor, std: torch.Tensor) -> None:
+        """Take ``(channel,)`` statistics; they are kept in checkpoints. Other modes than ``global`` ignore them."""
+        if self.mode == "global":
+            self.mean.copy_(mean)
+            self.std.copy_(std.clamp(min=1e-5))
+
+    def forward(self, embedding: torch.Tensor, lengths: Optional[torch.Tensor] = None) -> torch.Tensor:
+        """Map ``(batch, frame, channel)``, zeros after ``lengths (batch,)`` frames, to the same shape."""
+        if self.mode == "global":
+            return (embedding - self.mean) / self.std
+        if self.mode == "utterance":
+            count = embedding.shape[1] if lengths is None else lengths.to(embedding).clamp(min=1)[:, None, None]
+            power = embedding.square().sum((1, 2), keepdim=True) / (count * embedding.shape[2])
+            return embedding / (power.sqrt() + 1e-5)
+        return embedding

@@ -1,0 +1,1 @@
+"""Separators that work on codec embeddings, one a file."""

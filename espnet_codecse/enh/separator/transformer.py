@@ -1,0 +1,42 @@
+"""The transformer that the embedding-domain separators share."""
+
+import math
+
+import torch
+
+
+def sinusoidal_positions(num_frames: int, width: int, device: torch.device) -> torch.Tensor:
+    """Return ``(frame, width)`` as Vaswani et al. (2017), section 3.5, for any number of frames."""
+    position = torch.arange(num_frames, device=device, dtype=torch.float32)[:, None]
+    rate = torch.exp(torch.arange(0, width, 2, device=device, dtype=torch.float32) * (-math.log(10000.0) / width))
+    table = torch.zeros(num_frames, width, device=device)
+    table[:, 0::2] = torch.sin(position * rate)
+    table[:, 1::2] = torch.cos(position * rate)[:, : width // 2]
+    return table
+
+
+class TransformerStack(torch.nn.Module):
+    """Pre-norm transformer encoder with sinusoidal positions and a final normalisation.
+
+    Args:
+        width: channels.
+        num_layers, num_heads, ffn_width: sizes.
+        dropout: probability.
+    """
+
+    def __init__(self, width: int, num_layers: int, num_heads: int, ffn_width: int, dropout: float):
+        super().__init__()
+        layer = torch.nn.TransformerEncoderLayer(
+            width, num_heads, ffn_width, dropout, batch_first=True, norm_first=True
+        )
+        self.layers = torch.nn.TransformerEncoder(
+            layer, num_layers, norm=torch.nn.LayerNorm(width), enable_nested_tensor=False
+        )
+
+    def forward(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Map ``(batch, frame, width)`` with ``lengths (batch,)`` frames to the same shape."""
+        num_frames, width = features.shape[1:]
+        padding = torch.arange(num_frames, device=features.device)[None] >= lengths.to(features.device)[:, None]
+        positions = sinusoidal_positions(num_frames, width, features.device).to(features.dtype)
+        # Without padding no mask is passed: attention then takes its fast path.
+        return self.layers(features + positions, src_key_padding_mask=padding if padding.any() else None)

@@ -1,0 +1,94 @@
+"""Configurations of a system: the template's file is the paper's, a recipe's file of the same name is merged over it."""
+
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional
+
+import yaml
+
+from espnet_codecse.errors import UserError
+
+
+def merge(base: Any, override: Any) -> Any:
+    """Return ``override`` over ``base``: mappings key by key, anything else (lists too) replaced whole.
+
+    Where ``override`` chooses another class (``scheduler: warmuplr``), the old one's ``scheduler_conf`` goes.
+    """
+    if not (isinstance(base, Mapping) and isinstance(override, Mapping)):
+        return override
+    merged = dict(base)
+    for key, value in override.items():
+        if base.get(key, value) != value:
+            merged.pop(f"{key}_conf", None)
+    for key, value in override.items():
+        merged[key] = merge(merged[key], value) if key in merged else value
+    return merged
+
+
+def known_systems(template: Path) -> List[str]:
+    """Return the names of the folders below ``template`` that hold steps."""
+    return sorted(path.name for path in template.iterdir() if any(path.glob("[0-9]_*.yaml")))
+
+
+def system_steps(template: Path, system: str) -> List[str]:
+    """Return the steps of a system in order: ``1_enhance``, ...
+
+    Raises:
+        UserError: the system is unknown.
+    """
+    steps = sorted(path.stem for path in (template / system).glob("[0-9]_*.yaml"))
+    if not system or not steps:
+        raise UserError(f"--system {system}: unknown; known systems: {', '.join(known_systems(template))}")
+    return steps
+
+
+def build_configuration(
+    template: Path, recipe: Path, system: str, step: str, codec: str, size: Optional[str], loss: Optional[str]
+) -> Dict[str, Any]:
+    """Return the training configuration of one step.
+
+    Merged in this order, each file first the template's, then the recipe's: the step, the size, the loss.
+
+    Args:
+        template: ``conf`` of the template.
+        recipe: ``conf`` of the recipe.
+        system, step: the step's file is ``<system>/<step>.yaml``.
+        codec: name or folder, for encoder and decoder.
+        size: ``<system>/size/<size>.yaml``; None is the step's own.
+        loss: ``<system>/loss/<loss>.yaml``; None is the step's own.
+
+    Raises:
+        UserError: an unknown system, size or loss, or a file that is no valid yaml.
+    """
+    if step not in system_steps(template, system):
+        raise UserError(f"--system {system}: has no step '{step}'")
+    names = [f"{step}.yaml"]
+    for kind, choice in (("size", size), ("loss", loss)):
+        if choice:
+            name = f"{kind}/{choice}.yaml"
+            if not any((folder / system / name).is_file() for folder in (template, recipe)):
+                known = sorted({path.stem for root in (template, recipe) for path in (root / system / kind).glob("*.yaml")})
+                raise UserError(f"--{kind} {choice}: unknown for {system}; known: {', '.join(known)}")
+            names.append(name)
+    configuration: Dict[str, Any] = {}
+    for name in names:
+        for folder in (template, recipe):
+            file = folder / system / name
+            if file.is_file():
+                configuration = merge(configuration, _read(file))
+    codec_conf = {"encoder_conf": {"codec": codec}, "decoder_conf": {"codec": codec}}
+    return merge(configuration, codec_conf)
+
+
+def needs_waveform_reference(configuration: Mapping[str, Any]) -> bool:
+    """Tell whether any loss is not one on embeddings."""
+    return any(item["name"] != "embedding_mse" for item in configuration["criterions"])
+
+
+def _read(file: Path) -> Dict[str, Any]:
+    try:
+        content = yaml.safe_load(file.read_text())
+    except yaml.YAMLError as error:
+        raise UserError(f"{file}: not valid yaml ({' '.join(str(error).split())})") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{file}: holds no 'key: value' lines")
+    return content

@@ -1,0 +1,101 @@
+"""ESPnet's enhancement task on codec embeddings."""
+
+import argparse
+import inspect
+from pathlib import Path
+
+import numpy as np
+import torch
+from espnet2.enh.espnet_model import ESPnetEnhancementModel
+from espnet2.tasks import enh
+
+from espnet_codecse.codec import load_codec
+from espnet_codecse.enh.crop import PairedCrop
+from espnet_codecse.enh.model import EmbeddingEnhancementModel
+from espnet_codecse.errors import UserError
+from espnet_codecse.task.register import register_enhancement
+from espnet_codecse.task.trainer import CrashSafeTrainer
+
+register_enhancement()
+
+
+class EmbeddingEnhancementTask(enh.EnhancementTask):
+    """:class:`espnet2.tasks.enh.EnhancementTask` whose data may be stored embeddings.
+
+    Adds ``--crop_seconds`` and ``--embedding_stats``; everything else is ESPnet's.
+    """
+
+    trainer = CrashSafeTrainer
+
+    @classmethod
+    def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """Add this task's options to ESPnet's."""
+        super().add_task_arguments(parser)
+        group = parser.add_argument_group(description="Embedding related")
+        group.add_argument("--crop_seconds", type=float, default=None, help="Length of random training segments, s")
+        group.add_argument("--embedding_stats", default=None, help="stats.npz of stage 4, for normalize: global")
+
+    @classmethod
+    def build_preprocess_fn(cls, args: argparse.Namespace, train: bool):
+        """Return ESPnet's preprocessor, followed by the paired crop where segments are asked for."""
+        before = super().build_preprocess_fn(args, train)
+        if args.crop_seconds is None or args.encoder != "codec":
+            return before
+        codec = load_codec(args.encoder_conf["codec"])
+        num_frames = codec.num_frames(round(args.crop_seconds * codec.sample_rate))
+        return PairedCrop(train, num_frames, codec.hop, before)
+
+    @classmethod
+    def build_model(cls, args: argparse.Namespace) -> ESPnetEnhancementModel:
+        """Build encoder, separator, decoder and losses from the configuration.
+
+        Raises:
+            UserError: the gate's activation is not the codec's.
+        """
+        if args.encoder != "codec":
+            return super().build_model(args)
+        encoder = enh.encoder_choices.get_class(args.encoder)(**args.encoder_conf)
+        separator_class = enh.separator_choices.get_class(args.separator)
+        # ESPnet saves the configuration after building: the experiment keeps what its codec was.
+        args.encoder_conf["fingerprint"] = encoder.codec("cpu").fingerprint
+        cls._match_activation(args, separator_class, encoder.codec("cpu"))
+        separator = separator_class(encoder.output_dim, **args.separator_conf)
+        decoder = enh.decoder_choices.get_class(args.decoder)(**args.decoder_conf)
+        wrappers = [
+            enh.loss_wrapper_choices.get_class(item["wrapper"])(
+                criterion=enh.criterion_choices.get_class(item["name"])(**item.get("conf", {})),
+                **item.get("wrapper_conf", {}),
+            )
+            for item in args.criterions
+        ]
+        cls._set_statistics(args, separator)
+        return EmbeddingEnhancementModel(
+            encoder=encoder,
+            separator=separator,
+            decoder=decoder,
+            mask_module=None,
+            loss_wrappers=wrappers,
+            **args.model_conf,
+        )
+
+    @staticmethod
+    def _match_activation(args: argparse.Namespace, separator_class, codec) -> None:
+        """Fill in the gate's activation from the codec."""
+        if "activation" not in inspect.signature(separator_class).parameters:
+            return
+        given = args.separator_conf.get("activation", "auto")
+        if given not in ("auto", codec.activation):
+            raise UserError(
+                f"separator_conf.activation is '{given}', but the encoder of {codec.name} ends in "
+                f"'{codec.activation}'; leave it at 'auto'"
+            )
+        args.separator_conf["activation"] = codec.activation
+
+    @staticmethod
+    def _set_statistics(args: argparse.Namespace, separator: torch.nn.Module) -> None:
+        normalization = getattr(separator, "normalization", None)
+        stats = getattr(args, "embedding_stats", None)
+        # At inference the statistics come from the checkpoint; the file need not exist any more.
+        if normalization is not None and stats and Path(stats).is_file():
+            content = np.load(stats)
+            normalization.set_statistics(torch.from_numpy(content["mean"]), torch.from_numpy(content["std"]))

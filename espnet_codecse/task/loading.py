@@ -1,0 +1,42 @@
+"""Rebuilding a trained enhancement model from its experiment folder."""
+
+import argparse
+from pathlib import Path
+from typing import Optional, Tuple
+
+import torch
+import yaml
+
+from espnet_codecse.errors import UserError
+from espnet_codecse.task.enhancement import EmbeddingEnhancementTask
+from espnet_codecse.task.trainer import load_checkpoint, load_strictly
+
+
+def load_enhancement_model(
+    train_config: Path, model_file: Path, device: str = "cpu", codec: Optional[str] = None
+) -> Tuple[torch.nn.Module, argparse.Namespace]:
+    """Build the model of ``train_config`` and load ``model_file`` strictly.
+
+    Args:
+        train_config: the experiment's ``config.yaml``.
+        model_file: a checkpoint of it.
+        device: torch device.
+        codec: where the same codec lies now, if not where it lay in training.
+
+    Returns:
+        ``(model in evaluation mode, the training's options)``.
+
+    Raises:
+        UserError: a file is missing or does not fit, or the codec is another one.
+    """
+    try:
+        with open(train_config) as stream:
+            args = argparse.Namespace(**yaml.safe_load(stream))
+    except (OSError, TypeError, yaml.YAMLError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{train_config}: not a training's configuration ({reason}); was the training run?") from None
+    if codec is not None:
+        args.encoder_conf["codec"] = args.decoder_conf["codec"] = codec
+    model = EmbeddingEnhancementTask.build_model(args)
+    load_strictly(model, load_checkpoint(Path(model_file)), Path(model_file))
+    return model.to(device).eval(), args

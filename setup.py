@@ -12,7 +12,7 @@ README = ROOT / "README.md"
 EXTRAS = {
     # espnet's chunk iterator turns an array of one element into an int, which NumPy 2.4 refuses.
     "espnet": ["espnet==202511", "numpy<2.4", "espnet_model_zoo"],
-    "metrics": ["pesq", "pystoi", "fast-bss-eval>=0.1.3", "speechmos", "onnxruntime", "librosa>=0.10.2"],
+    "metrics": ["pesq", "pystoi", "scipy", "fast-bss-eval>=0.1.3", "speechmos", "onnxruntime", "librosa>=0.10.2"],
     "codecs": ["transformers>=4.47", "huggingface_hub", "safetensors"],
     "mini": ["espeakng-loader", "pyroomacoustics"],
     "plot": ["matplotlib"],
@@ -31,7 +31,7 @@ setup(
     packages=find_packages(include=["espnet_codecse", "espnet_codecse.*"]),
     package_data={"espnet_codecse": ["pretrained/*", "pretrained/*/*"]},
     python_requires=">=3.10,<3.13",
-    install_requires=["numpy>=1.24", "soundfile>=0.12", "soxr", "pyyaml", "kaldiio>=2.18", "tqdm", "torch>=2.1"],
+    install_requires=["numpy>=1.24", "soundfile>=0.12", "soxr", "pyyaml", "kaldiio>=2.18", "safetensors", "tqdm", "torch>=2.1"],
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["codecse=espnet_codecse.bin.main:main"]},
 )

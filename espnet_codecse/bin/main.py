@@ -26,6 +26,7 @@ COMMANDS = {
     "spectrogram": ("spectrogram", "draw noisy / enhanced / clean spectrograms"),
     "init_codec": ("init_codec", "initialise the small codec from speech"),
     "train_codec": ("train_codec", "train a codec through ESPnet's codec task"),
+    "benchmark_codec": ("benchmark_codec", "parameters and real-time factors of a codec"),
     "pack_codec": ("pack_codec", "write a trained small codec as a folder for --codec"),
 }
 

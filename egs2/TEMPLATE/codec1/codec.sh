@@ -1,0 +1,130 @@
+#!/usr/bin/env bash
+# Trains the small codec on clean speech. Recipes call it with their settings; see --help.
+set -e
+set -u
+set -o pipefail
+
+. "$(dirname "${BASH_SOURCE[0]}")/../../../utils/log.sh"
+template=$(dirname "$(realpath "${BASH_SOURCE[0]}")")   # a recipe's codec.sh is a link to this file
+SECONDS=0
+
+stage=1                      # first stage to run
+stop_stage=10000             # last stage to run
+nj=0                         # parallel jobs; 0: what cores and memory allow
+datadir=data                 # lists of stage 1
+dumpdir=dump                 # formatted data
+expdir=exp                   # experiments
+train_set=                   # clean speech, required
+valid_set=                   # clean speech, required
+test_set=                    # clean speech, required
+local_data_opts=             # options of local/data.sh
+fs=16k                       # sample rate, Hz
+train_config=                # default: the template's conf/train_hybrid.yaml
+train_args=                  # more options of codecse train_codec, such as "--max_epoch 40"
+init_frames=60000            # frames that the quantiser's k-means sees
+tag=                         # name of the experiment; default: from the configuration
+inference_model=valid.generator_loss.best.pth   # checkpoint that is packed
+metrics="SI_SDR SDR PESQ STOI ESTOI DNSMOS"     # see codecse score --help
+
+help_message="Usage: $0 --train_set SET --valid_set SET --test_set SET [options]
+
+Stages (what each writes):
+  1  data           local/data.sh -> ${datadir}/<set>
+  2  format, check  -> ${dumpdir}/raw/<set>, rejected.tsv
+  3  lengths        -> ${dumpdir}/raw/<set>/audio_shape
+  4  initialisation -> ${expdir}/<tag>/init.pth: normalisation and k-means codebooks
+  5  train          -> ${expdir}/<tag>
+  6  pack, code     -> ${expdir}/<tag>/packed (a folder for --codec), ${expdir}/<tag>/<layer>_<test set>
+  7  score          -> ${expdir}/<tag>/RESULTS.md
+
+Options (defaults):
+$(sed -n 's/^\([a-z_]*\)=\([^#]*[^# ]\)\{0,1\} *# \(.*\)/  --\1 \2@\3/p' "${BASH_SOURCE[0]}" | column -t -s @)"
+
+log "$0 $*"
+. "${template}/../../../utils/parse_options.sh"
+. ./path.sh
+. ./cmd.sh
+
+if [ $# -ne 0 ]; then
+    log "Error: unexpected argument '$1'; --help lists the options"
+    exit 2
+fi
+for option in train_set valid_set test_set; do
+    if [ -z "${!option}" ]; then
+        log "Error: --${option} is required; --help lists the options"
+        exit 2
+    fi
+done
+train_config=${train_config:-${template}/conf/train_hybrid.yaml}
+tag=${tag:-codec_$(basename "${train_config}" .yaml)}
+experiment=${expdir}/${tag}
+[ "${nj}" -gt 0 ] || nj=$(python3 -m espnet_codecse.job --print_nj --mem_per_job 2)
+
+if [ ${stage} -le 1 ] && [ ${stop_stage} -ge 1 ]; then
+    log "Stage 1: data preparation -> ${datadir}"
+    # The options are words of one string.
+    # shellcheck disable=SC2086
+    local/data.sh --datadir "${datadir}" --fs "${fs}" ${local_data_opts}
+fi
+
+if [ ${stage} -le 2 ] && [ ${stop_stage} -ge 2 ]; then
+    log "Stage 2: format and check -> ${dumpdir}/raw"
+    for set in ${train_set} ${valid_set} ${test_set}; do
+        codecse format --fs "${fs}" --nj "${nj}" "${datadir}/${set}" "${dumpdir}/raw/${set}"
+    done
+fi
+
+if [ ${stage} -le 3 ] && [ ${stop_stage} -ge 3 ]; then
+    log "Stage 3: lengths -> ${dumpdir}/raw/<set>/audio_shape"
+    for set in ${train_set} ${valid_set}; do
+        cp "${dumpdir}/raw/${set}/utt2num_samples" "${dumpdir}/raw/${set}/audio_shape"
+    done
+fi
+
+if [ ${stage} -le 4 ] && [ ${stop_stage} -ge 4 ]; then
+    if [ -f "${experiment}/init.pth" ]; then
+        log "Stage 4: ${experiment}/init.pth is there: skipped"
+    else
+        log "Stage 4: initialisation -> ${experiment}/init.pth"
+        OMP_NUM_THREADS=${nj} codecse init_codec --config "${train_config}" --max_frames "${init_frames}" \
+            --wav_scp "${dumpdir}/raw/${train_set}/wav.scp" --output "${experiment}/init.pth"
+    fi
+fi
+
+if [ ${stage} -le 5 ] && [ ${stop_stage} -ge 5 ]; then
+    log "Stage 5: training -> ${experiment}, log in ${experiment}/train.log"
+    # shellcheck disable=SC2086
+    codecse train_codec --config "${train_config}" --output_dir "${experiment}" --resume true \
+        --init_param "${experiment}/init.pth" \
+        --train_data_path_and_name_and_type "${dumpdir}/raw/${train_set}/wav.scp,audio,sound" \
+        --train_shape_file "${dumpdir}/raw/${train_set}/audio_shape" \
+        --valid_data_path_and_name_and_type "${dumpdir}/raw/${valid_set}/wav.scp,audio,sound" \
+        --valid_shape_file "${dumpdir}/raw/${valid_set}/audio_shape" \
+        ${train_args} 2>&1 | "${template}/../../../utils/training_progress.sh" "${experiment}/train.log"
+fi
+
+if [ ${stage} -le 6 ] && [ ${stop_stage} -ge 6 ]; then
+    log "Stage 6: pack and code -> ${experiment}/packed"
+    codecse pack_codec --checkpoint "${experiment}/${inference_model}" --output_dir "${experiment}/packed"
+    # What an earlier training coded does not count for this one.
+    rm -rf "${experiment}/continuous_${test_set}" "${experiment}/quantized_${test_set}"
+    for action in --batch_seconds=60 --collect; do
+        codecse infer --codec "${experiment}/packed" --layers continuous quantized "${action}" \
+            --output_dir "${experiment}/{layer}_${test_set}" "${dumpdir}/raw/${test_set}/wav.scp"
+    done
+fi
+
+if [ ${stage} -le 7 ] && [ ${stop_stage} -ge 7 ]; then
+    log "Stage 7: scoring -> ${experiment}/RESULTS.md"
+    opts=()
+    for layer in continuous quantized; do
+        codecse score --ref_scp "${dumpdir}/raw/${test_set}/wav.scp" --nj "${nj}" --metrics "${metrics}" \
+            --inf_scp "${experiment}/${layer}_${test_set}/spk1.scp" --output_dir "${experiment}/${layer}_${test_set}/scoring"
+        opts+=(--row "Clean speech through the codec|${layer}|${experiment}/${layer}_${test_set}/scoring")
+    done
+    codecse results "${opts[@]}" --title "RESULTS: small codec, ${test_set}" --output "${experiment}/RESULTS.md"
+    codecse benchmark_codec --codec "${experiment}/packed"
+    log "Results: ${experiment}/RESULTS.md"
+fi
+
+log "Successfully finished. [elapsed=${SECONDS}s]"

@@ -11,7 +11,7 @@ README = ROOT / "README.md"
 
 EXTRAS = {
     # espnet's chunk iterator turns an array of one element into an int, which NumPy 2.4 refuses.
-    "espnet": ["espnet==202511", "numpy<2.4", "espnet_model_zoo"],
+    "espnet": ["espnet==202511", "numpy<2.4", "espnet_model_zoo", "tensorboard"],
     "metrics": ["pesq", "pystoi", "scipy", "fast-bss-eval>=0.1.3", "speechmos", "onnxruntime", "librosa>=0.10.2"],
     "codecs": ["transformers>=4.47", "huggingface_hub", "safetensors"],
     "mini": ["espeakng-loader", "pyroomacoustics"],

@@ -11,7 +11,7 @@ _codecse_ready() {
 import sys
 from importlib.util import find_spec
 
-names = ["torch", "espnet2", "kaldiio", "soundfile", "soxr", "yaml", "numpy", "tqdm"]
+names = ["torch", "torchaudio", "espnet2", "kaldiio", "soundfile", "soxr", "yaml", "numpy", "tqdm"]
 sys.exit(not ((3, 10) <= sys.version_info < (3, 13) and all(find_spec(name) for name in names)))
 PYTHON
 }

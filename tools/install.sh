@@ -10,6 +10,7 @@ set -euo pipefail
 
 TORCH_VERSION=2.13.0
 ESPNET_VERSION=202511
+TORCHAUDIO_VERSION=2.11.0    # the last one; it goes with any later torch
 tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "${tools}")
 venv=${tools}/venv
@@ -87,8 +88,10 @@ torch_version() {
     "${venv}/bin/python" -c 'import importlib.metadata; print(importlib.metadata.version("torch"))'
 }
 
-# torchaudio's wheel loads CUDA libraries at import; its pure-Python parts work without its extension modules.
-repair_torchaudio() {
+# ESPnet imports torchaudio. Its wheel loads CUDA libraries at import; without its extension modules the pure-Python
+# parts work. Without its needs: it would replace torch by an older one.
+install_torchaudio() {
+    "${venv}/bin/pip" install --quiet --no-deps "torchaudio==${TORCHAUDIO_VERSION}"
     local lib
     case $(torch_version) in
         *+cpu) ;;
@@ -99,7 +102,6 @@ spec = util.find_spec("torchaudio")
 print(spec.submodule_search_locations[0] if spec else "")')/lib
     if compgen -G "${lib}/_torchaudio*.so" >/dev/null; then
         rm -f "${lib}"/_torchaudio*.so
-        "${venv}/bin/python" -c 'import torchaudio' || log "torchaudio does not import; nothing here needs it"
     fi
 }
 
@@ -131,13 +133,14 @@ elif ! install_with_uv; then
     log "uv is not available or failed; installing with pip, which takes longer"
     install_with_pip
 fi
-repair_torchaudio
+install_torchaudio
 log "3/3 check"
 if [ "$(torch_version)" != "${wanted}" ]; then
     log "torch ${wanted} was replaced by $(torch_version); remove ${venv} and run tools/install.sh again"
     exit 1
 fi
-"${venv}/bin/python" -c 'import torch, espnet2, kaldiio, soundfile, soxr, espnet_codecse'
+"${venv}/bin/python" -W ignore -c 'import kaldiio, soundfile, soxr, torchaudio, espnet2.tasks.enh, espnet_codecse' 2>&1 \
+    | { grep -v nltk_data || true; } >&2
 echo "$(fingerprint) ${venv}" >"${marker}.part"
 mv "${marker}.part" "${marker}"
 log "done in $((SECONDS - start)) s"

@@ -1,13 +1,14 @@
 """ESPnet-Codec's SoundStream, EnCodec and DAC: experiment folder, model-zoo zip or model-zoo tag."""
 
-import shutil
+import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, Dict, Tuple
 
 import torch
 
-from espnet_codecse.codec.conv_codec import ConvCodec, fingerprint_of
+from espnet_codecse.codec.conv_codec import ConvCodec, check_weights, fingerprint_of
 from espnet_codecse.errors import UserError
 
 SUPPORTED = ("soundstream", "encodec", "dac")
@@ -62,8 +63,11 @@ def find_experiment(folder: Path) -> Tuple[Path, Path]:
 
     meta = folder / "meta.yaml"
     if meta.is_file():
-        document = yaml.safe_load(meta.read_text())
-        return folder / document["yaml_files"]["train_config"], folder / document["files"]["model_file"]
+        try:
+            document = yaml.safe_load(meta.read_text())
+            return folder / document["yaml_files"]["train_config"], folder / document["files"]["model_file"]
+        except (yaml.YAMLError, KeyError, TypeError):
+            raise UserError(f"{meta}: names no train_config and model_file; not a packed codec") from None
     config = folder / "config.yaml"
     if not config.is_file():
         raise UserError(f"{config}: missing; an ESPnet experiment folder holds config.yaml and a checkpoint")
@@ -82,19 +86,27 @@ def unpack(archive: Path, cache: Path) -> Path:
         UserError: the archive is damaged or would write outside its folder.
     """
     target = cache / f"{archive.stem}_{archive.stat().st_size}_{int(archive.stat().st_mtime)}"
-    if (target / ".done").is_file():
+    if target.is_dir():
         return target
-    shutil.rmtree(target, ignore_errors=True)
-    try:
-        with zipfile.ZipFile(archive) as content:
-            for member in content.infolist():
-                path = (target / member.filename).resolve()
-                if not path.is_relative_to(target.resolve()) or (member.external_attr >> 16) & 0o170000 == 0o120000:
-                    raise UserError(f"{archive}: member '{member.filename}' points outside the archive; refused")
-            content.extractall(target)
-    except zipfile.BadZipFile as error:
-        raise UserError(f"{archive}: not a readable zip ({error}); copy or download it again") from None
-    (target / ".done").touch()
+    cache.mkdir(parents=True, exist_ok=True)
+    # Parts of a stage may start at once: each unpacks for itself, and the first to finish is kept.
+    with tempfile.TemporaryDirectory(prefix=".unpack.", dir=cache) as temporary:
+        folder = Path(temporary) / "content"
+        try:
+            with zipfile.ZipFile(archive) as content:
+                for member in content.infolist():
+                    path = (folder / member.filename).resolve()
+                    linked = (member.external_attr >> 16) & 0o170000 == 0o120000
+                    if linked or not path.is_relative_to(folder.resolve()):
+                        raise UserError(f"{archive}: member '{member.filename}' points outside the archive; refused")
+                content.extractall(folder)
+        except (zipfile.BadZipFile, EOFError, zlib.error) as error:
+            raise UserError(f"{archive}: not a readable zip ({error}); copy or download it again") from None
+        try:
+            folder.rename(target)
+        except OSError:
+            if not target.is_dir():
+                raise
     return target
 
 
@@ -104,14 +116,18 @@ def download(tag: str) -> Tuple[Path, Path]:
     Raises:
         UserError: the hub cannot be reached or has no such model.
     """
-    from espnet_model_zoo.downloader import ModelDownloader
-
-    downloader = ModelDownloader()
     try:
+        from espnet_model_zoo.downloader import ModelDownloader
+    except ImportError:
+        raise UserError(f"{tag}: espnet_model_zoo is not installed; pip install espnet_model_zoo, or pass a zip") from None
+    cache = "of espnet_model_zoo"
+    try:
+        downloader = ModelDownloader()
+        cache = str(downloader.cachedir)
         files: Dict[str, Any] = downloader.download_and_unpack(tag)
     except Exception as error:  # the downloader lets every network library's own exceptions through
         raise UserError(
-            f"{tag}: not in the model zoo's cache {downloader.cachedir} and not to be downloaded "
+            f"{tag}: not in the model zoo's cache {cache} and not to be downloaded "
             f"({type(error).__name__}); pass --codec with a downloaded zip or an experiment folder"
         ) from None
     model_file = files["model_file"]
@@ -128,6 +144,8 @@ def _read_config(path: Path) -> Dict[str, Any]:
     if not isinstance(config, dict) or config.get("codec") not in SUPPORTED:
         found = config.get("codec") if isinstance(config, dict) else None
         raise UserError(f"{path}: codec is '{found}'; supported ESPnet codecs: {', '.join(SUPPORTED)}")
+    if not isinstance(config.get("codec_conf"), dict):
+        raise UserError(f"{path}: has no codec_conf; not a codec training's configuration")
     return config
 
 
@@ -153,6 +171,8 @@ def _generator_state(model_file: Path) -> Dict[str, torch.Tensor]:
     except Exception as error:  # torch raises several unrelated types for damaged files
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise UserError(f"{model_file}: not a plain checkpoint ({reason}); refused") from None
+    if not isinstance(state, dict):
+        raise UserError(f"{model_file}: holds no named weights; not an ESPnet codec checkpoint")
     state = state.get("model", state)
     prefix = "codec.generator."
     found = {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
@@ -162,10 +182,5 @@ def _generator_state(model_file: Path) -> Dict[str, torch.Tensor]:
 
 
 def _load(generator: torch.nn.Module, state: Dict[str, torch.Tensor], model_file: Path) -> None:
-    missing = sorted(generator.state_dict().keys() ^ state.keys())
-    if missing:
-        raise UserError(f"{model_file}: keys differ from config.yaml's network: {', '.join(missing[:4])} ({len(missing)})")
-    try:
-        generator.load_state_dict(state)
-    except RuntimeError as error:
-        raise UserError(f"{model_file}: does not fit config.yaml ({str(error).splitlines()[1].strip()})") from None
+    check_weights(generator, state, model_file, "config.yaml")
+    generator.load_state_dict(state)

@@ -16,6 +16,25 @@ def _fold_weight_norm(model: torch.nn.Module) -> None:
             torch.nn.utils.parametrize.remove_parametrizations(module, "weight")
 
 
+def _download(source: str) -> str:
+    """Return the folder of the hub id ``source`` in the local cache, fetching it first where the hub is reached.
+
+    Raises:
+        UserError: it is neither in the cache nor to be fetched.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    try:
+        # from_pretrained would repeat each request for half a minute where there is no network.
+        return snapshot_download(source, allow_patterns=["config.json", "model.safetensors"])
+    except Exception:  # the hub's library lets every network library's own exceptions through
+        raise UserError(
+            f"{source}: not in the local cache {HF_HUB_CACHE} and the hub cannot be reached or has no such id; "
+            "pass --codec FOLDER with a downloaded copy (config.json and model.safetensors)"
+        ) from None
+
+
 class _TransformersCodec(ConvCodec):
     """What both families share: loading and identity."""
 
@@ -34,22 +53,23 @@ class _TransformersCodec(ConvCodec):
         import transformers
 
         transformers.utils.logging.set_verbosity_error()
+        transformers.utils.logging.disable_progress_bar()
         loader = getattr(transformers, self.model_class)
+        folder = source if Path(source).is_dir() else _download(source)
         try:
-            model, report = loader.from_pretrained(source, output_loading_info=True)
-        except (OSError, ValueError, RuntimeError) as error:
-            from huggingface_hub.constants import HF_HUB_CACHE
-
-            if Path(source).is_dir():
-                reason = str(error).strip().splitlines()[0]
-                raise UserError(f"{source}: not a {self.model_class} folder ({reason}); save it again") from None
-            raise UserError(
-                f"{source}: not in the local cache {HF_HUB_CACHE} and the hub cannot be reached or has no such id; "
-                "pass --codec FOLDER with a downloaded copy (config.json and model.safetensors)"
-            ) from None
-        differing = [*report["missing_keys"], *report["unexpected_keys"], *report.get("mismatched_keys", [])]
+            # Shapes are compared below, where the keys can be named.
+            model, report = loader.from_pretrained(folder, output_loading_info=True, ignore_mismatched_sizes=True)
+        except Exception as error:  # damaged files raise whatever the parsers stumble over
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise UserError(f"{source}: not a {self.model_class} folder ({reason}); save it again") from None
+        kinds = {
+            "missing": report["missing_keys"],
+            "unexpected": report["unexpected_keys"],
+            "of another shape": [key[0] for key in report.get("mismatched_keys", [])],
+        }
+        differing = [f"{kind}: {', '.join(sorted(keys)[:4])} ({len(keys)})" for kind, keys in kinds.items() if keys]
         if differing:
-            raise UserError(f"{source}: weights do not fit config.json; differing keys: {sorted(map(str, differing))[:5]}")
+            raise UserError(f"{source}: does not fit config.json; {'; '.join(differing)}")
         return model
 
 

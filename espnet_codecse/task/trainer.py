@@ -10,6 +10,7 @@ import torch
 from espnet2.train.gan_trainer import GANTrainer
 from espnet2.train.trainer import Trainer
 
+from espnet_codecse.codec.conv_codec import check_weights
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
 
@@ -40,14 +41,7 @@ def load_strictly(model: torch.nn.Module, state: dict, path: Path) -> None:
     Raises:
         UserError: keys or shapes differ.
     """
-    own = model.state_dict()
-    missing = sorted(own.keys() - state.keys())
-    unexpected = sorted(state.keys() - own.keys())
-    shapes = sorted(key for key in own.keys() & state.keys() if own[key].shape != state[key].shape)
-    if missing or unexpected or shapes:
-        parts = [("missing", missing), ("unexpected", unexpected), ("of another shape", shapes)]
-        text = "; ".join(f"{what}: {', '.join(keys[:4])} ({len(keys)})" for what, keys in parts if keys)
-        raise UserError(f"{path}: does not fit the model's configuration; {text}")
+    check_weights(model, state, path, "the model's configuration")
     model.load_state_dict(state)
 
 

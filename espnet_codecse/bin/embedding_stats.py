@@ -4,6 +4,7 @@
 """
 
 import argparse
+import hashlib
 import sys
 from pathlib import Path
 from typing import List, Optional
@@ -20,12 +21,32 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _key(folder: Path, stream: str) -> str:
+    """Hash of what the statistics depend on: the lists, and size and time of every ark."""
+    digest = hashlib.sha256(stream.encode())
+    for scp in sorted(folder.glob("emb_*.scp")):
+        digest.update(scp.read_bytes())
+    for ark in sorted(folder.glob("parts/*.ark")):
+        state = ark.stat()
+        digest.update(f"{ark.name} {state.st_size} {state.st_mtime_ns};".encode())
+    return digest.hexdigest()
+
+
 def main(argv: Optional[List[str]] = None) -> int:
     """Write the statistics."""
     args = get_parser().parse_args(argv)
+    done = args.out_dir / ".done"
+    key = _key(args.embedding_dir, args.stream)
+    if done.is_file() and done.read_text(encoding="utf-8") == key and (args.out_dir / "stats.npz").is_file():
+        print(f"embedding_stats: {args.out_dir} (skipped: done by an earlier run)", file=sys.stderr)
+        return 0
+    done.unlink(missing_ok=True)
     from espnet_codecse.embedding.stats import embedding_stats
+    from espnet_codecse.fileio import atomic_path
 
     num_frames = embedding_stats(args.embedding_dir, args.out_dir, args.stream)
+    with atomic_path(done) as temporary:
+        temporary.write_text(key, encoding="utf-8")
     print(f"embedding_stats: statistics of {num_frames} frames are in {args.out_dir}", file=sys.stderr)
     return 0
 

@@ -56,7 +56,7 @@ Stages (what each writes):
 A stage that was stopped goes on where it was; what is done is skipped and said.
 
 Options (defaults):
-$(sed -n 's/^\([a-z_]*\)=\([^#]*[^# ]\)\{0,1\} *# \(.*\)/  --\1 \2@\3/p' "${BASH_SOURCE[0]}" | column -t -s @)
+$(sed -n '/^# General/,/^help_message=/s/^\([a-z_]*\)=\([^#]*[^# ]\)\{0,1\} *# \(.*\)/  --\1 \2@\3/p' "${BASH_SOURCE[0]}" | column -t -s @)
   --<step>_args        options of codecse train for one step, such as --enhance_args \"--max_epoch 100\""
 
 # Every step of every system takes its own arguments: --enhance_args for the step 1_enhance.
@@ -90,7 +90,7 @@ steps=$(codecse_config --list_steps)
 first_step=$(head -n 1 <<< "${steps}")
 codecse_config --step "${first_step}" --codec "${codec}" --size "${size}" --loss "${loss}" > /dev/null
 
-[ "${nj}" -gt 0 ] || nj=$(python3 -m espnet_codecse.job --print_nj --mem_per_job 2)
+[ "${nj}" -gt 0 ] || nj=$(python3 -m espnet_codecse.job --print_nj --mem_per_job 3)
 if [ "${device}" = auto ]; then
     device=cpu
     if nvidia-smi -L > /dev/null 2>&1; then device=cuda; fi
@@ -104,9 +104,10 @@ results_file=${results_file:-${expdir}/RESULTS.md}
 
 if [ ${stage} -le 1 ] && [ ${stop_stage} -ge 1 ]; then
     log "Stage 1: data preparation -> ${datadir}"
-    # The options are words of one string.
-    # shellcheck disable=SC2086
-    local/data.sh --datadir "${datadir}" --fs "${fs}" ${local_data_opts}
+    # The options are shell words in one string: values with spaces are quoted in it.
+    data_opts=()
+    eval "data_opts=(${local_data_opts})"
+    local/data.sh --datadir "${datadir}" --fs "${fs}" "${data_opts[@]}"
 fi
 
 if [ ${stage} -le 2 ] && [ ${stop_stage} -ge 2 ]; then
@@ -125,7 +126,7 @@ if [ ${stage} -le 3 ] && [ ${stop_stage} -ge 3 ]; then
     if [ "${embedding_source}" = stored ]; then
         log "Stage 3: embeddings -> ${embeddings}"
         for set in ${train_set} ${valid_set}; do
-            codecse extract --codec "${codec}" --layer "${layer}" --compression "${compression}" \
+            codecse extract --codec "${codec}" --layer "${layer}" --compression "${compression}" --nj "${nj}" \
                 --device "${device}" "${dumpdir}/raw/${set}" "${embeddings}/${set}"
         done
     else
@@ -163,7 +164,8 @@ if [ ${stage} -le 5 ] && [ ${stop_stage} -ge 5 ]; then
         # shellcheck disable=SC2086
         codecse train --config "${step_dir}/train.yaml" --output_dir "${step_dir}" \
             --train_dir "${dumpdir}/raw/${train_set}" --valid_dir "${dumpdir}/raw/${valid_set}" \
-            "${opts[@]}" ${!step_args} 2>&1 | "${template}/../../../utils/training_progress.sh" "${step_dir}/train.log"
+            "${opts[@]}" ${!step_args} 2>&1 | "${template}/../../../utils/training_progress.sh" "${step_dir}/train.log" \
+            || { log "Error: step ${step} failed; see ${step_dir}/train.log"; exit 1; }
         previous=${step_dir}/${inference_model}
     done
 fi
@@ -171,12 +173,16 @@ last_step=$(tail -n 1 <<< "${steps}")
 
 # infer OUTPUT_DIR SCP OPTIONS...: in parallel, then the lists.
 infer() {
-    local output_dir=$1 scp=$2
+    local output_dir=$1 scp=$2 part
     shift 2
     # shellcheck disable=SC2086
     ${decode_cmd} JOB=1:"${nj}" "${output_dir%/*}/log/infer_$(basename "${output_dir}").JOB.log" \
         codecse infer "$@" --output_dir "${output_dir}" --device "${device}" --num_threads 1 ${inference_args} \
         --part "JOB/${nj}" "${scp}"
+    # Each part tells in its log what it skipped.
+    for ((part = 1; part <= nj; part++)); do
+        grep -h "skipped" "${output_dir%/*}/log/infer_$(basename "${output_dir}").${part}.log" >&2 || true
+    done
     codecse infer "$@" --output_dir "${output_dir}" --collect "${scp}"
 }
 
@@ -215,7 +221,8 @@ if [ ${stage} -le 7 ] && [ ${stop_stage} -ge 7 ]; then
         mkdir -p "${expdir}/noisy_${set}"
         cp "${dumpdir}/raw/${set}/wav.scp" "${expdir}/noisy_${set}/wav.scp"
         score "${expdir}/noisy_${set}" "${set}" "${expdir}/noisy_${set}/scoring"
-        for folder in "${expdir}/codec_${codec_label}"/*_"${set}" "${experiment}"/*_"${set}"; do
+        for folder in "${expdir}/codec_${codec_label}"/{clean,noisy}_{continuous,quantized}_"${set}" \
+            "${experiment}"/{continuous,quantized}_"${set}"; do
             if [ -f "${folder}/spk1.scp" ]; then score "${folder}" "${set}" "${folder}/scoring"; fi
         done
     done
@@ -225,7 +232,8 @@ if [ ${stage} -le 7 ] && [ ${stop_stage} -ge 7 ]; then
         if [ "${test_sets}" != "${set}" ]; then prefix="${set}/"; fi
         opts+=(--row "Unprocessed|${prefix}noisy|${expdir}/noisy_${set}/scoring")
         # All experiments scored so far, this one and earlier ones: codecs first, they are the ceilings.
-        for folder in "${expdir}"/codec_*/*_"${set}"/scoring "${expdir}"/*/{continuous,quantized}_"${set}"/scoring; do
+        for folder in "${expdir}"/codec_*/{clean,noisy}_{continuous,quantized}_"${set}"/scoring \
+            "${expdir}"/*/{continuous,quantized}_"${set}"/scoring; do
             [ -d "${folder}" ] || continue
             row=$(basename "${folder%_"${set}"/scoring}")
             section=$(basename "${folder%/*/scoring}")

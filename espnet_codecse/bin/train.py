@@ -28,6 +28,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--valid_dir", type=Path, required=True, help="formatted data directory")
     add("--train_embeddings", type=Path, help="folder written by codecse extract")
     add("--valid_embeddings", type=Path, help="folder written by codecse extract")
+    add("--batch_size", type=int, help="mixtures a step (default: the configuration's)")
     return parser
 
 
@@ -37,8 +38,13 @@ def main(argv: Optional[List[str]] = None) -> None:
     from espnet_codecse.task.training import training_options
 
     options = training_options(
-        args.config, (args.train_dir, args.valid_dir), (args.train_embeddings, args.valid_embeddings)
+        args.config,
+        (args.train_dir, args.valid_dir),
+        (args.train_embeddings, args.valid_embeddings),
+        args.batch_size,
     )
+    if args.batch_size is not None:
+        options += ["--batch_size", str(args.batch_size)]
     import torch
 
     from espnet_codecse.task.enhancement import EmbeddingEnhancementTask

@@ -32,11 +32,14 @@ def check_weights(
     Raises:
         UserError: they differ; keys of each kind are named.
     """
+    if not isinstance(weights, Mapping):
+        raise UserError(f"{file}: holds no named weights; not a checkpoint of {configuration}")
     own = network.state_dict()
+    shared = own.keys() & weights.keys()
     kinds = {
         "missing": own.keys() - weights.keys(),
         "unexpected": weights.keys() - own.keys(),
-        "of another shape": {key for key in own.keys() & weights.keys() if own[key].shape != weights[key].shape},
+        "of another shape": {key for key in shared if getattr(weights[key], "shape", None) != own[key].shape},
     }
     differing = [f"{kind}: {', '.join(sorted(keys)[:4])} ({len(keys)})" for kind, keys in kinds.items() if keys]
     if differing:

@@ -1,4 +1,4 @@
-"""Configurations of a system: the template's file is the paper's, a recipe's file of the same name is merged over it."""
+"""Configurations of a system: the template's file is the paper's; a recipe's of the same name is merged over it."""
 
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
@@ -66,7 +66,8 @@ def build_configuration(
         if choice:
             name = f"{kind}/{choice}.yaml"
             if not any((folder / system / name).is_file() for folder in (template, recipe)):
-                known = sorted({path.stem for root in (template, recipe) for path in (root / system / kind).glob("*.yaml")})
+                folders = [root / system / kind for root in (template, recipe)]
+                known = sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
                 raise UserError(f"--{kind} {choice}: unknown for {system}; known: {', '.join(known)}")
             names.append(name)
     configuration: Dict[str, Any] = {}

@@ -32,7 +32,9 @@ def load_enhancement_model(
     try:
         with open(train_config) as stream:
             args = argparse.Namespace(**yaml.safe_load(stream))
-    except (OSError, TypeError, yaml.YAMLError) as error:
+        if args.encoder != "codec":
+            raise ValueError(f"its encoder is '{args.encoder}', not a codec")
+    except (OSError, TypeError, ValueError, AttributeError, yaml.YAMLError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{train_config}: not a training's configuration ({reason}); was the training run?") from None
     if codec is not None:

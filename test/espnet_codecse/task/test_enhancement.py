@@ -1,0 +1,152 @@
+"""Building, saving and rebuilding models; what must not fit is refused."""
+
+import argparse
+import os
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from tiny_codecs import save_encodec, save_hybrid
+
+from espnet_codecse.enh.crop import PairedCrop
+from espnet_codecse.errors import UserError
+from espnet_codecse.task.enhancement import EmbeddingEnhancementTask
+from espnet_codecse.task.loading import load_enhancement_model
+from espnet_codecse.task.register import _add
+
+SEPARATOR = {"width": 16, "num_layers": 1, "num_heads": 2, "ffn_width": 16, "normalize": "none"}
+LOSS = [{"name": "embedding_mse", "conf": {}, "wrapper": "fixed_order", "wrapper_conf": {"weight": 1.0}}]
+
+
+@pytest.fixture(scope="module")
+def codec_folder(tmp_path_factory):
+    return str(save_hybrid(tmp_path_factory.mktemp("codec") / "tiny"))
+
+
+def options(codec, separator=SEPARATOR, **changes):
+    given = dict(
+        encoder="codec", encoder_conf={"codec": codec}, decoder="codec", decoder_conf={"codec": codec},
+        separator="nac_se", separator_conf=dict(separator), criterions=LOSS, model_conf={}, crop_seconds=None,
+    )
+    return argparse.Namespace(**{**given, **changes})
+
+
+@pytest.fixture
+def experiment(codec_folder, tmp_path):
+    """An experiment folder: config.yaml and model.pth."""
+    args = options(codec_folder)
+    model = EmbeddingEnhancementTask.build_model(args)
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(vars(args)))
+    torch.save(model.state_dict(), tmp_path / "model.pth")
+    return tmp_path
+
+
+def load(experiment, **changes):
+    return load_enhancement_model(experiment / "config.yaml", experiment / "model.pth", **changes)
+
+
+def refused(experiment, **changes) -> str:
+    with pytest.raises(UserError) as caught:
+        load(experiment, **changes)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_gate_takes_the_codecs_activation(codec_folder, tmp_path):
+    assert EmbeddingEnhancementTask.build_model(options(codec_folder)).separator.activation == "snake"
+    encodec = str(save_encodec(tmp_path / "encodec"))
+    args = options(encodec)
+    assert EmbeddingEnhancementTask.build_model(args).separator.activation == "elu"
+    assert args.separator_conf["activation"] == "elu"  # kept in the experiment's config.yaml
+    with pytest.raises(UserError, match="is 'snake', but the encoder of .* ends in 'elu'; leave it at 'auto'"):
+        EmbeddingEnhancementTask.build_model(options(encodec, {**SEPARATOR, "activation": "snake"}))
+
+
+def test_statistics_go_into_the_model_and_its_checkpoint(codec_folder, tmp_path):
+    np.savez(tmp_path / "stats.npz", mean=np.full(32, 2.0, np.float32), std=np.full(32, 4.0, np.float32))
+    args = options(codec_folder, {**SEPARATOR, "normalize": "global"}, embedding_stats=str(tmp_path / "stats.npz"))
+    normalization = EmbeddingEnhancementTask.build_model(args).separator.normalization
+    assert torch.equal(normalization(torch.full((1, 1, 32), 10.0)), torch.full((1, 1, 32), 2.0))
+    assert set(normalization.state_dict()) == {"mean", "std"}
+
+
+def test_crop_only_where_asked(codec_folder):
+    args = options(codec_folder, crop_seconds=0.5, **{name: None for name in (
+        "speech_volume_normalize", "rir_scp", "noise_scp")}, preprocessor="enh", preprocessor_conf={})
+    assert isinstance(EmbeddingEnhancementTask.build_preprocess_fn(_full(args), True), PairedCrop)
+    assert not isinstance(EmbeddingEnhancementTask.build_preprocess_fn(_full(options(codec_folder)), True), PairedCrop)
+
+
+def _full(args):
+    defaults = vars(EmbeddingEnhancementTask.get_parser().parse_args(["--output_dir", "x"]))
+    return argparse.Namespace(**{**defaults, **{k: v for k, v in vars(args).items() if v is not None}})
+
+
+def test_rebuilding(experiment, codec_folder):
+    model, args = load(experiment)
+    assert not model.training and args.encoder_conf["fingerprint"]
+    saved = torch.load(experiment / "model.pth")
+    assert all(torch.equal(saved[key], value) for key, value in model.state_dict().items())
+
+
+def test_same_codec_elsewhere_and_another_one(experiment, tmp_path):
+    moved = str(save_hybrid(tmp_path / "moved"))
+    model, args = load(experiment, codec=moved)
+    assert args.decoder_conf["codec"] == model.decoder.codec_name == moved
+    other = str(save_hybrid(tmp_path / "other", seed=1))
+    message = refused(experiment, codec=other)
+    assert args.encoder_conf["fingerprint"] in message
+    assert EmbeddingEnhancementTask.build_model(options(other)).encoder.codec("cpu").fingerprint in message
+
+
+def test_weights_that_do_not_fit_are_named(experiment):
+    state = torch.load(experiment / "model.pth")
+    first = sorted(state)[0]
+    cases = {
+        f"missing: {first} (1)": {key: value for key, value in state.items() if key != first},
+        "unexpected: surplus (1)": {**state, "surplus": torch.zeros(1)},
+        f"of another shape: {first} (1)": {**state, first: torch.zeros(3, 1, 4)},
+    }
+    for text, changed in cases.items():
+        torch.save(changed, experiment / "model.pth")
+        assert text in refused(experiment)
+
+
+class Exploit:
+    """Its unpickling would leave a trace."""
+
+    def __init__(self, trace):
+        self.trace = str(trace)
+
+    def __reduce__(self):
+        return os.mkdir, (self.trace,)
+
+
+def test_checkpoints_are_never_run_as_code(experiment):
+    torch.save({"x": Exploit(experiment / "trace")}, experiment / "model.pth")
+    assert "not a plain checkpoint" in refused(experiment)
+    assert not (experiment / "trace").exists()
+
+
+def test_damaged_and_missing_files(experiment):
+    content = (experiment / "model.pth").read_bytes()
+    (experiment / "model.pth").write_bytes(content[: len(content) // 2])
+    assert "model.pth: not a plain checkpoint" in refused(experiment)
+    torch.save([1, 2], experiment / "model.pth")
+    assert "model.pth" in refused(experiment)
+    (experiment / "model.pth").unlink()
+    assert "no such checkpoint" in refused(experiment)
+    for content in ("", "a: [", "- 1\n", "encoder: stft\n"):
+        (experiment / "config.yaml").write_text(content)
+        assert "config.yaml: not a training's configuration" in refused(experiment)
+    (experiment / "config.yaml").unlink()
+    assert "was the training run?" in refused(experiment)
+
+
+def test_names_are_registered_once():
+    from espnet2.tasks import enh
+
+    assert {"nac_se"} <= set(enh.separator_choices.classes)
+    with pytest.raises(ValueError, match="choice 'nac_se' is already"):
+        _add(enh.separator_choices, "nac_se", dict)

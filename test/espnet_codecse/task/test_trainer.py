@@ -1,0 +1,128 @@
+"""Saving that survives a kill, and going on after one."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from espnet_codecse.errors import UserError
+from espnet_codecse.task.trainer import CrashSafeTrainer, atomic_saving
+
+WRITER = """
+import sys, torch
+from espnet_codecse.task.trainer import atomic_saving
+value = {"step": torch.zeros(1), "weights": torch.zeros(4_000_000)}
+with atomic_saving():
+    while True:
+        value["step"] += 1
+        value["weights"] += 1
+        torch.save(value, sys.argv[1])
+"""
+
+
+def test_kill_while_saving_leaves_a_whole_file(tmp_path):
+    target = tmp_path / "checkpoint.pth"
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(target)]) as process:
+        try:
+            seen = 0
+            deadline = time.monotonic() + 60
+            while not target.exists() and time.monotonic() < deadline:
+                time.sleep(0.005)
+            # Kill in the middle of a write: a temporary file beside the old checkpoint shows that one is under way.
+            while time.monotonic() < deadline and seen == 0:
+                partial = [path for path in tmp_path.glob(".checkpoint.*") if 0 < _size(path) < 15_000_000]
+                seen = len(partial)
+        finally:
+            process.send_signal(signal.SIGKILL)
+    assert seen
+    content = torch.load(target)
+    assert content["step"].item() >= 1
+    assert torch.equal(content["weights"], content["step"].expand(4_000_000))
+
+
+def _size(path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def test_saving_is_as_before_afterwards(tmp_path):
+    plain = torch.save
+    with pytest.raises(RuntimeError):
+        with atomic_saving():
+            assert torch.save is not plain
+            raise RuntimeError
+    assert torch.save is plain
+
+
+class Reporter:
+    """What the trainer asks of ESPnet's reporter."""
+
+    def load_state_dict(self, state):
+        self.state = state
+
+    def get_epoch(self):
+        return self.state["epoch"]
+
+    def has(self, phase, key):
+        return (phase, key) == ("valid", "loss")
+
+    def get_best_epoch(self, phase, key, mode):
+        return self.state["best"]
+
+
+@pytest.fixture
+def died(tmp_path, monkeypatch):
+    """A run that died after writing the checkpoint of epoch 3, the best, and before anything else."""
+    torch.manual_seed(0)
+    model = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.Adam(model.parameters())
+    states = {
+        "model": model.state_dict(), "reporter": {"epoch": 3, "best": 3}, "optimizers": [optimizer.state_dict()],
+        "schedulers": [None], "scaler": None,
+    }
+    torch.save(states, tmp_path / "checkpoint.pth")
+    torch.save({}, tmp_path / "2epoch.pth")
+    for name in ("latest.pth", "valid.loss.best.pth"):
+        (tmp_path / name).symlink_to("2epoch.pth")
+    monkeypatch.setattr(CrashSafeTrainer, "_criteria", [("valid", "loss", "min"), ("train", "acc", "max")])
+    return SimpleNamespace(folder=tmp_path, states=states)
+
+
+def resume(folder, model):
+    optimizer = torch.optim.Adam(model.parameters())
+    CrashSafeTrainer.resume(folder / "checkpoint.pth", model, Reporter(), [optimizer], [None], None)
+
+
+def test_resume_finishes_the_epoch(died):
+    model = torch.nn.Linear(2, 2)
+    resume(died.folder, model)
+    assert torch.equal(model.weight, died.states["model"]["weight"])
+    saved = torch.load(died.folder / "3epoch.pth")
+    assert torch.equal(saved["weight"], model.weight)
+    assert os.readlink(died.folder / "latest.pth") == "3epoch.pth"
+    assert os.readlink(died.folder / "valid.loss.best.pth") == "3epoch.pth"
+    assert not (died.folder / "train.acc.best.pth").exists()
+
+
+def test_resume_keeps_what_is_complete(died):
+    torch.save(died.states["model"], died.folder / "3epoch.pth")
+    torch.save({**died.states, "reporter": {"epoch": 3, "best": 2}}, died.folder / "checkpoint.pth")
+    before = (died.folder / "3epoch.pth").stat().st_mtime_ns
+    resume(died.folder, torch.nn.Linear(2, 2))
+    assert (died.folder / "3epoch.pth").stat().st_mtime_ns == before
+    assert os.readlink(died.folder / "valid.loss.best.pth") == "2epoch.pth"
+
+
+def test_resume_refuses_another_model(died):
+    with pytest.raises(UserError, match="checkpoint.pth: does not fit the model's configuration; of another shape: bias"):
+        resume(died.folder, torch.nn.Linear(2, 3))
+    (died.folder / "checkpoint.pth").write_bytes(b"cut")
+    with pytest.raises(UserError, match="checkpoint.pth: not a plain checkpoint"):
+        resume(died.folder, torch.nn.Linear(2, 2))

@@ -1,6 +1,7 @@
 """ESPnet's trainers with checkpoints that survive a crash and are never trusted as code."""
 
 import contextlib
+import datetime
 import os
 from pathlib import Path
 from typing import Any, Iterator, Sequence
@@ -21,15 +22,18 @@ def load_checkpoint(path: Path) -> Any:
     Raises:
         UserError: the file is missing, cut short, or a pickle that would run code.
     """
-    # ESPnet's reporter keeps its averages as NumPy scalars, which are plain numbers too.
-    numpy_scalar = [np._core.multiarray.scalar, np.dtype, type(np.dtype(np.float64)), type(np.dtype(np.float32))]
+    # ESPnet's reporter keeps its averages as NumPy scalars and its times as timedelta, which are plain numbers too.
+    core = getattr(np, "_core", None) or np.core
+    dtypes = [type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64, np.int32)]
+    plain = [datetime.timedelta, core.multiarray.scalar, np.dtype, *dtypes]
     try:
-        with torch.serialization.safe_globals(numpy_scalar):
+        with torch.serialization.safe_globals(plain):
             return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"{path}: no such checkpoint; was the training run?") from None
     except Exception as error:  # torch raises several unrelated types for damaged files
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        reason = next((line for line in lines if "unsupported global" in line.lower()), lines[0])
         raise UserError(f"{path}: not a plain checkpoint ({reason[:200]}); refused") from None
 
 

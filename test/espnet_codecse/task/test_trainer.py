@@ -1,5 +1,6 @@
 """Saving that survives a kill, and going on after one."""
 
+import datetime
 import os
 import signal
 import subprocess
@@ -7,11 +8,12 @@ import sys
 import time
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
 from espnet_codecse.errors import UserError
-from espnet_codecse.task.trainer import CrashSafeTrainer, atomic_saving
+from espnet_codecse.task.trainer import CrashSafeTrainer, atomic_saving, load_checkpoint
 
 WRITER = """
 import sys, torch
@@ -118,6 +120,15 @@ def test_resume_keeps_what_is_complete(died):
     resume(died.folder, torch.nn.Linear(2, 2))
     assert (died.folder / "3epoch.pth").stat().st_mtime_ns == before
     assert os.readlink(died.folder / "valid.loss.best.pth") == "2epoch.pth"
+
+
+def test_what_espnets_reporter_keeps_is_plain(tmp_path):
+    state = {"time": datetime.timedelta(seconds=3), "loss": np.float64(0.5), "lr": np.float32(0.25), "n": np.int64(7)}
+    torch.save(state, tmp_path / "checkpoint.pth")
+    assert load_checkpoint(tmp_path / "checkpoint.pth") == state
+    torch.save({"x": os.getcwd}, tmp_path / "checkpoint.pth")
+    with pytest.raises(UserError, match="nsupported GLOBAL posix.getcwd"):
+        load_checkpoint(tmp_path / "checkpoint.pth")
 
 
 def test_resume_refuses_another_model(died):

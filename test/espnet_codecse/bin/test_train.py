@@ -1,0 +1,89 @@
+"""``codecse train`` through ESPnet's own trainer on tiny data, and ``codecse infer`` with its result."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from tiny_codecs import save_hybrid
+
+from espnet_codecse.audio import audio_info
+from espnet_codecse.bin.main import main
+from espnet_codecse.embedding.extract import extract
+from espnet_codecse.fileio import read_scp
+
+TINY = {"width": 16, "num_layers": 1, "num_heads": 2, "ffn_width": 16, "normalize": "global"}
+
+
+@pytest.fixture
+def prepared(make_data_dir, tmp_path):
+    """Codec, data directories, stored embeddings and a tiny recipe's configuration."""
+    codec = str(save_hybrid(tmp_path / "codec"))
+    for folder in (make_data_dir("train", 4), make_data_dir("valid", 2)):
+        extract(codec, folder, tmp_path / "emb" / folder.name, "continuous", "3", 1)
+    assert main(["embedding_stats", str(tmp_path / "emb" / "train"), str(tmp_path / "stats")]) == 0
+    recipe = tmp_path / "conf" / "nac_se"
+    recipe.mkdir(parents=True)
+    changes = {"separator_conf": TINY, "batch_size": 2, "crop_seconds": 0.5, "num_workers": 0, "max_epoch": 1}
+    (recipe / "1_enhance.yaml").write_text(yaml.safe_dump(changes))
+    config = ["config", "--system", "nac_se", "--step", "1_enhance", "--codec", codec]
+    config += ["--recipe_conf", str(tmp_path / "conf"), "--output", str(tmp_path / "train.yaml")]
+    assert main(config) == 0
+    return tmp_path
+
+
+def training(folder: Path, output: str, *options: str) -> list:
+    command = ["train", "--config", str(folder / "train.yaml"), "--output_dir", str(folder / output)]
+    for mode in ("train", "valid"):
+        command += [f"--{mode}_dir", str(folder / mode), f"--{mode}_embeddings", str(folder / "emb" / mode)]
+    return [*command, "--embedding_stats", str(folder / "stats" / "stats.npz"), *options]
+
+
+def test_two_steps_then_resume_then_enhance(prepared, monkeypatch):
+    monkeypatch.chdir(prepared)
+    threads = torch.get_num_threads()
+    experiment = prepared / "exp"
+    try:
+        assert main(training(prepared, "exp")) == 0
+        first = torch.load(experiment / "1epoch.pth")
+        assert os.readlink(experiment / "valid.loss.best.pth") == "1epoch.pth"
+        assert first["separator.normalization.std"].min() > 0
+        # A run that died between the checkpoint and the epoch's file: the next one writes it and goes on.
+        for path in [*experiment.glob("*epoch.pth"), *experiment.glob("*best.pth"), experiment / "latest.pth"]:
+            path.unlink()
+        assert main(training(prepared, "exp", "--max_epoch", "2", "--keep_nbest_models", "2")) == 0
+    finally:
+        torch.set_num_threads(threads)
+    again = torch.load(experiment / "1epoch.pth")
+    assert all(torch.equal(value, again[key]) for key, value in first.items())
+    second = torch.load(experiment / "2epoch.pth")
+    assert any(not torch.equal(value, second[key]) for key, value in first.items())
+    kept = yaml.safe_load((experiment / "config.yaml").read_text())
+    assert len(kept["encoder_conf"]["fingerprint"]) == 16 and kept["separator_conf"]["activation"] == "snake"
+
+    out = prepared / "enhanced"
+    infer = ["infer", "--train_config", str(experiment / "config.yaml"), "--output_dir", f"{out}/{{layer}}"]
+    infer += ["--model_file", str(experiment / "valid.loss.best.pth"), str(prepared / "valid" / "wav.scp")]
+    infer += ["--layers", "continuous", "quantized"]
+    assert main(infer) == 0
+    assert main([*infer, "--collect"]) == 0
+    for layer in ("continuous", "quantized"):
+        files = read_scp(out / layer / "spk1.scp")
+        assert set(files) == set(read_scp(prepared / "valid" / "wav.scp"))
+        assert all(audio_info(path) == (16000, 16000, 1) for path in files.values())
+
+
+def test_errors_before_the_training_starts(prepared, capsys):
+    capsys.readouterr()
+    assert main(training(prepared, "exp", "--batch_size", "9")) == 1
+    assert "4 utterances are fewer than batch_size 9" in capsys.readouterr().err
+    (prepared / "train" / "wav.scp").unlink()
+    (prepared / "emb" / "train" / "emb_mix.scp").unlink()
+    assert main(training(prepared, "exp")) == 1
+    assert "emb_mix.scp: missing" in capsys.readouterr().err
+    (prepared / "train.yaml").unlink()
+    assert main(training(prepared, "exp")) == 1
+    error = capsys.readouterr().err
+    assert "codecse train: " in error and error.count("\n") == 1
+    assert not (prepared / "exp").exists()

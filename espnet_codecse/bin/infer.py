@@ -10,7 +10,7 @@ Parts (--part 2/4) may run as jobs; --collect then writes spk1.scp, ... and fail
 import argparse
 import sys
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -29,9 +29,17 @@ def get_parser() -> argparse.ArgumentParser:
     add("--segment_seconds", type=float, default=30.0, help="longer recordings go in segments (default: %(default)s)")
     add("--device", default="cpu", help="torch device (default: %(default)s)")
     add("--num_threads", type=int, default=0, help="torch threads (default: all cores)")
-    add("--part", default="1/1", help="k/n: the k-th of n parts (default: %(default)s)")
+    add("--part", type=_part, default="1/1", help="k/n: the k-th of n parts (default: %(default)s)")
     add("--collect", action="store_true", help="check that all outputs are there and write spk1.scp, ...")
     return parser
+
+
+def _part(text: str) -> Tuple[int, int]:
+    """Turn ``k/n`` into numbers; argparse names the option where that fails."""
+    part, num_parts = (int(number) for number in text.split("/"))
+    if not 1 <= part <= num_parts:
+        raise ValueError
+    return part, num_parts
 
 
 def main(argv: Optional[List[str]] = None) -> None:
@@ -86,7 +94,7 @@ def _enhance(args: argparse.Namespace, paths: Dict[str, str], outputs: Dict[str,
     from espnet_codecse.audio import audio_info
     from espnet_codecse.errors import UserError
 
-    part, num_parts = (int(number) for number in args.part.split("/"))
+    part, num_parts = args.part
     headers = {utterance: audio_info(path) for utterance, path in paths.items()}
     seconds_of = {utterance: num_samples / rate for utterance, (num_samples, rate, _) in headers.items()}
     # Longest first: memory is at its peak in the first batch, and the last batches are short.
@@ -99,7 +107,7 @@ def _enhance(args: argparse.Namespace, paths: Dict[str, str], outputs: Dict[str,
     todo = [[utterance for utterance in batch if not _is_done(args, files, paths, utterance)] for batch in batches]
     skipped = sum(map(len, batches)) - sum(map(len, todo))
     if skipped:
-        print(f"part {args.part}: {skipped} utterances enhanced before: skipped")
+        print(f"part {part}/{num_parts}: {skipped} utterances enhanced before: skipped")
     if not any(todo):
         return
     import torch
@@ -124,7 +132,7 @@ def _enhance(args: argparse.Namespace, paths: Dict[str, str], outputs: Dict[str,
             _enhance_batch(enhancer, paths, batch, outputs)
     elapsed = time.perf_counter() - start
     factor = elapsed / seconds if seconds else 0.0
-    print(f"part {args.part}: {seconds:.0f} s of audio in {elapsed:.1f} s, real-time factor {factor:.4f}")
+    print(f"part {part}/{num_parts}: {seconds:.0f} s of audio in {elapsed:.1f} s, real-time factor {factor:.4f}")
 
 
 def _num_spk(args: argparse.Namespace) -> int:

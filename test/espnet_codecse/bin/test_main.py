@@ -1,0 +1,84 @@
+"""The command line as a whole: help at once, exit codes, one line for bad input."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from espnet_codecse import __version__
+from espnet_codecse.bin import main as command_line
+from espnet_codecse.bin.main import COMMANDS, main
+
+HEAVY = ("torch", "espnet2", "transformers", "soundfile", "scipy", "matplotlib")
+# ESPnet's own parser describes train_codec.
+LIGHT = [name for name in COMMANDS if name != "train_codec"]
+
+HELP_OF_ALL = """
+import contextlib, io, json, sys
+from espnet_codecse.bin.main import main
+found = {}
+for name in sys.argv[1:]:
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
+        main([name, "--help"] if name != "-" else ["--help"])
+    found[name] = [text.getvalue(), sorted(set(%r) & set(sys.modules))]
+print(json.dumps(found))
+""" % (HEAVY,)
+
+
+def test_help_of_every_command_imports_nothing_heavy():
+    start = time.monotonic()
+    run = subprocess.run([sys.executable, "-c", HELP_OF_ALL, "-", *LIGHT], capture_output=True, text=True, check=True)
+    assert time.monotonic() - start < 10  # all commands together, on a busy machine
+    found = json.loads(run.stdout)
+    for name, (text, modules) in found.items():
+        assert "usage: codecse" in text, name
+        assert not modules, name
+        if name != "-":
+            assert f"codecse {name}" in text
+
+
+def test_help_lists_all_commands(capsys):
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(f"  {name} " in text for name in COMMANDS)
+    assert main([]) == 2
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.endswith(__version__ + "\n")
+
+
+def test_unknown_command(capsys):
+    assert main(["enhance"]) == 2
+    text = capsys.readouterr().err
+    assert "unknown command 'enhance'" in text and "infer" in text
+
+
+def test_bad_input_is_one_line(capsys, tmp_path):
+    assert main(["infer", "--codec", "small", "--output_dir", str(tmp_path), str(tmp_path / "no.scp")]) == 1
+    text = capsys.readouterr().err
+    assert text.startswith("codecse infer: ") and "no such file" in text and text.count("\n") == 1
+
+
+def test_interruption(monkeypatch, capsys):
+    def interrupted(argv):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("espnet_codecse.bin.config.main", interrupted)
+    assert main(["config"]) == 130
+    assert "goes on where it was" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_unknown_option(name, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main([name, "--no_such_option"])
+    assert caught.value.code == 2
+    assert "usage: " in capsys.readouterr().err
+
+
+def test_as_a_program():
+    command = [sys.executable, "-m", command_line.__name__, "nothing"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 2 and "unknown command 'nothing'" in run.stderr

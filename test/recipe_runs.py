@@ -1,0 +1,156 @@
+"""Running recipes in small: generated recordings, a tiny codec, and one prepared tree that tests share."""
+
+import csv
+import fcntl
+import os
+import shlex
+import signal
+import subprocess
+import time
+import uuid
+from pathlib import Path
+from typing import Callable, Dict, List, NamedTuple
+
+import numpy as np
+import pytest
+import soundfile
+from tiny_codecs import save_hybrid
+
+ROOT = Path(__file__).resolve().parents[1]
+RATE = 16000
+TIME_LIMIT = 400  # seconds; a hanging recipe fails instead of holding the tests
+
+
+class Row(NamedTuple):
+    """A line of recipes.csv."""
+
+    recipe: str
+    system: str
+    experiment: str
+    flags: str
+
+    @property
+    def script(self) -> Path:
+        """The recipe's run.sh."""
+        return ROOT / "egs2" / self.recipe / "enh1" / "run.sh"
+
+
+class Tree(NamedTuple):
+    """Folders of a run; ``recordings`` and ``codec`` are its input."""
+
+    recordings: Path
+    codec: Path
+    data: Path
+    dump: Path
+    exp: Path
+
+    def options(self, row: Row) -> List[str]:
+        """Options of run.sh for ``row`` in this tree."""
+        flags = [word.format(recordings=self.recordings, codec=self.codec) for word in shlex.split(row.flags)]
+        folders = ["--datadir", self.data, "--dumpdir", self.dump, "--expdir", self.exp]
+        return [*flags, "--system", row.system, "--tag", row.experiment, "--nj", "1", *map(str, folders)]
+
+
+def read_rows() -> List[Row]:
+    """All lines of recipes.csv."""
+    with open(ROOT / "test/recipes.csv", newline="", encoding="utf-8") as stream:
+        return [Row(**line) for line in csv.DictReader(stream)]
+
+
+ROWS = read_rows()
+
+
+def environment() -> Dict[str, str]:
+    """Of a recipe's process: one thread each, and a mark by which its processes are found."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "CODECSE_TEST_RUN": uuid.uuid4().hex}
+
+
+def _take_one_core() -> None:
+    """Called in a new process: a training would otherwise take as many threads as there are cores in every worker."""
+    cores = sorted(os.sched_getaffinity(0))
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    os.sched_setaffinity(0, {cores[worker % len(cores)]})
+
+
+def run(script: Path, *options: object) -> subprocess.CompletedProcess:
+    """Run a script to its end; ``stdout`` holds both streams in order."""
+    return subprocess.run(
+        [str(script), *map(str, options)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        timeout=TIME_LIMIT, env=environment(), preexec_fn=_take_one_core,
+    )
+
+
+def run_and_kill(script: Path, *options: object, when: Callable[[], bool]) -> None:
+    """Start a script, kill its process group with SIGKILL as soon as ``when()``, and check that nothing lives on."""
+    variables = environment()
+    process = subprocess.Popen(
+        [str(script), *map(str, options)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=variables,
+        start_new_session=True, preexec_fn=_take_one_core,
+    )
+    limit = time.monotonic() + TIME_LIMIT
+    while not when():
+        assert process.poll() is None, f"it ended before it could be killed:\n{process.stdout.read().decode()}"
+        assert time.monotonic() < limit
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    limit = time.monotonic() + 10
+    while alive := _processes_with(f"CODECSE_TEST_RUN={variables['CODECSE_TEST_RUN']}"):
+        assert time.monotonic() < limit, f"processes live on: {alive}"
+        time.sleep(0.05)
+
+
+def _processes_with(variable: str) -> List[str]:
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if variable.encode() in (folder / "environ").read_bytes().split(b"\0"):
+                found.append((folder / "cmdline").read_text().replace("\0", " "))
+        except OSError:  # it has ended, or is another user's
+            continue
+    return found
+
+
+def speech_like(num_samples: int, seed: int) -> np.ndarray:
+    """Harmonics in bursts ``(num_samples,)``, RMS about 0.05."""
+    rng = np.random.default_rng(seed)
+    seconds = np.arange(num_samples) / RATE
+    pitch = rng.uniform(90, 220)
+    harmonics = sum(np.sin(2 * np.pi * pitch * k * seconds + rng.uniform(0, 6)) / k for k in range(1, 12))
+    return 0.05 * harmonics * (0.55 + 0.45 * np.sin(2 * np.pi * 3.1 * seconds + rng.uniform(0, 6)))
+
+
+def write_recordings(folder: Path) -> None:
+    """Write train, valid and test folders of speech and noise: 4, 2 and 4 utterances of 1.2 s."""
+    for seed, (split, count) in enumerate((("train", 4), ("valid", 2), ("test", 4))):
+        for number in range(count):
+            path = folder / split / "speech" / f"{split}{number % 2}" / f"utt{number}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            soundfile.write(path, speech_like(19200 + 100 * number, 10 * seed + number), RATE)
+        path = folder / split / "noise" / f"white_{split}.wav"
+        path.parent.mkdir(parents=True)
+        soundfile.write(path, 0.05 * np.random.default_rng(seed).standard_normal(3 * RATE), RATE)
+
+
+def shared_tree(factory: pytest.TempPathFactory) -> Tree:
+    """The tree in which the first row of recipes.csv was run to RESULTS.md; made once for all test processes.
+
+    Its output is in ``run.log`` beside it. Tests may read it and run in it what changes nothing.
+    """
+    base = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent  # the workers' common one
+    base = base / "recipes"
+    base.mkdir(exist_ok=True)
+    tree = Tree(base / "recordings", base / "tiny_codec", base / "data", base / "dump", base / "exp")
+    with open(base / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (base / "run.log").exists():
+            write_recordings(tree.recordings)
+            save_hybrid(tree.codec)
+            result = run(ROWS[0].script, "--stage", 1, "--stop_stage", 7, *tree.options(ROWS[0]))
+            (base / "run.log").write_text(f"{result.stdout}\nstatus {result.returncode}\n")
+    log = (base / "run.log").read_text()
+    assert log.endswith("status 0\n"), log
+    return tree

@@ -1,0 +1,111 @@
+"""Every recipe and system from stage 1 to RESULTS.md in small, and a second run that does nothing anew."""
+
+import re
+from pathlib import Path
+from typing import Dict, List
+
+import pytest
+from recipe_runs import ROOT, ROWS, Row, Tree, run, shared_tree
+
+TEMPLATE = ROOT / "egs2/TEMPLATE/enh1"
+RECIPES = sorted(path for path in ROOT.glob("egs2/*/enh1") if path != TEMPLATE)
+SYSTEMS = sorted({path.parent.name for path in TEMPLATE.glob("conf/*/[0-9]_*.yaml")})
+NUMBER = r"-?\d+\.\d+ \[-?\d+\.\d+, -?\d+\.\d+\]"
+
+
+@pytest.fixture(scope="session", name="tree")
+def prepared_tree(tmp_path_factory) -> Tree:
+    return shared_tree(tmp_path_factory)
+
+
+def read_results(path: Path) -> Dict[str, Dict[str, List[str]]]:
+    """``{section: {row: cells}}`` of the first table of each section, its head as the row ``set/row``."""
+    sections: Dict[str, Dict[str, List[str]]] = {}
+    for part in path.read_text().split("\n## ")[1:]:
+        table = re.search(r"(?m)(^\|.*\n)+", part)
+        if table:
+            cells = [line.strip("|").split("|") for line in table.group().splitlines()]
+            sections[part.splitlines()[0]] = {first: rest for first, *rest in cells if not first.startswith("-")}
+    return sections
+
+
+def check_results(path: Path, row: Row, codec: str, columns: List[str]) -> None:
+    """The noisy row, the codec's four and the experiment's two are there, with a number in every column."""
+    sections = read_results(path)
+    codec_rows = {f"{source}, {layer}" for source in ("clean", "noisy") for layer in ("continuous", "quantized")}
+    wanted = {"Unprocessed": {"noisy"}, f"codec_{codec}": codec_rows, row.experiment: {"continuous", "quantized"}}
+    for section, names in wanted.items():
+        assert set(sections[section]) == names | {"set/row"}, section
+        assert sections[section]["set/row"] == columns
+        for name in names:
+            for cell in sections[section][name]:
+                assert re.fullmatch(NUMBER, cell), f"{section}, {name}: {cell}"
+
+
+def test_every_recipe_and_system_is_listed():
+    listed = {(row.recipe, row.system) for row in ROWS}
+    assert {("mini", system) for system in SYSTEMS} <= listed
+    assert {recipe.parent.name for recipe in RECIPES} == {recipe for recipe, _ in listed}
+    assert {system for _, system in listed} <= set(SYSTEMS)
+    assert len({row.experiment for row in ROWS}) == len(ROWS)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.parent.name)
+def test_recipe_is_thin_and_inside_the_repository(recipe):
+    assert len((recipe / "run.sh").read_text().splitlines()) <= 50
+    for name in ("enh.sh", "path.sh", "cmd.sh", "db.sh"):
+        assert (recipe / name).is_symlink() and (recipe / name).resolve() == TEMPLATE / name
+    for path in recipe.rglob("*"):
+        if path.is_symlink():
+            assert path.exists() and path.resolve().is_relative_to(ROOT)
+    for conf in recipe.glob("conf/**/*.yaml"):
+        system = conf.relative_to(recipe / "conf").parts[0]
+        assert system in SYSTEMS, f"{conf}: of no system"
+        if conf.parent.name == system:
+            assert (TEMPLATE / "conf" / system / conf.name).is_file(), f"{conf}: merged over nothing"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.recipe}-{row.system}-{row.experiment}")
+def test_recipe_runs_to_results(row, tree, tmp_path):
+    if row != ROWS[0]:
+        tree = tree._replace(exp=tmp_path / "exp")
+        result = run(row.script, *tree.options(row))
+        assert result.returncode == 0, result.stdout
+        for number in range(1, 8):
+            assert f"Stage {number}: " in result.stdout
+    names = re.search(r"--metrics '([^']*)'", row.flags).group(1)
+    dnsmos = "DNSMOS_SIG DNSMOS_BAK DNSMOS_OVRL DNSMOS_P808"
+    check_results(tree.exp / "RESULTS.md", row, tree.codec.name, names.replace("DNSMOS", dnsmos).split())
+    best = tree.exp / row.experiment / "1_enhance" / "valid.loss.best.pth"
+    assert best.is_file() or row.system != "nac_se"
+
+
+def test_second_run_does_nothing_anew_and_says_so(tree):
+    files = [path for folder in (tree.data, tree.dump, tree.exp) for path in folder.rglob("*") if not path.is_symlink()]
+    kinds = (".wav", ".flac", ".ark", ".pth", ".npz")
+    products = [path for path in files if path.suffix in kinds or path.name == ".done"]
+    assert len(products) > 50
+    before = {path: path.lstat().st_mtime_ns for path in products}
+    scores = {path: path.read_text() for path in tree.exp.rglob("scores.jsonl")}
+    results = read_results(tree.exp / "RESULTS.md")
+    result = run(ROWS[0].script, *tree.options(ROWS[0]))
+    assert result.returncode == 0, result.stdout
+    assert {path: path.lstat().st_mtime_ns for path in products} == before
+    assert {path: path.read_text() for path in tree.exp.rglob("scores.jsonl")} == scores
+    assert read_results(tree.exp / "RESULTS.md") == results
+    stages = re.split(r"\(enh\.sh:\d+:main\) Stage \d: ", result.stdout)[1:]
+    assert len(stages) == 7
+    for number, text in enumerate(stages, 1):
+        assert re.search("skipped|already reached", text), f"stage {number} does not tell what it skipped:\n{text}"
+
+
+def test_small_codec_loads():
+    from espnet_codecse.codec import load_codec
+    from espnet_codecse.codec.resolve import PRETRAINED
+
+    if not (PRETRAINED / "small_codec").is_dir():
+        pytest.skip("the package does not carry the small codec yet")
+    codec = load_codec("small")
+    assert (codec.sample_rate, codec.hop, codec.dim) == (16000, 320, 256)
+    assert sum(weight.numel() for weight in codec.parameters()) <= 4_000_000
+    assert sum(path.stat().st_size for path in (PRETRAINED / "small_codec").iterdir()) <= 15_000_000

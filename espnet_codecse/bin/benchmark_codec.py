@@ -41,7 +41,8 @@ def main(argv: Optional[List[str]] = None) -> None:
             "quantize": lambda: codec.quantize(embedding),
             "decode": lambda: codec.decode(embedding, frame_lengths, num_samples),
         }
-        parameters = sum(parameter.numel() for parameter in codec.parameters())
+        # Codebooks are buffers in some codecs, so all that is stored counts.
+        parameters = sum(value.numel() for value in codec.state_dict().values())
         print(f"{codec.name}: {parameters / 1e6:.2f} M parameters, {codec.sample_rate} Hz, hop {codec.hop}, {codec.dim} ch.")
         for name, function in parts.items():
             factor = _median_seconds(function, args.runs, args.device) * codec.sample_rate / num_samples

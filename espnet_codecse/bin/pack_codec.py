@@ -34,9 +34,9 @@ def main(argv: Optional[List[str]] = None) -> None:
     load_strictly(net, {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}, checkpoint)
     save_hybrid_codec(net, Path(args.output_dir))
     codec = HybridCodec(Path(args.output_dir), "packed")
-    num_parameters = sum(parameter.numel() for parameter in codec.net.parameters())
+    num_parameters = sum(value.numel() for value in codec.net.state_dict().values())
     size_mb = sum(file.stat().st_size for file in Path(args.output_dir).iterdir()) / 1e6
-    print(f"{args.output_dir}: {num_parameters / 1e6:.2f} M parameters, {size_mb:.1f} MB, {codec.fingerprint}")
+    print(f"{args.output_dir}: {num_parameters / 1e6:.2f} M parameters with codebooks, {size_mb:.1f} MB, {codec.fingerprint}")
 
 
 if __name__ == "__main__":

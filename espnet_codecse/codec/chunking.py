@@ -16,8 +16,8 @@ Segment = Tuple[bool, Sequence[torch.nn.Module]]
 def reach_in_samples(layers: Iterable[torch.nn.Module], samples_per_unit: float) -> float:
     """Return an upper bound of how many samples the output depends on.
 
-    Layers count in order, branches of a residual unit as if they followed each other. A layer with branches that
-    change the rate lists them by a method ``paths()``; it must be the last one.
+    Layers count in order, branches of a residual unit as if they followed each other. A layer that knows better
+    has an attribute ``reach``, in samples.
 
     Args:
         layers: the coder's layers in order.
@@ -25,8 +25,9 @@ def reach_in_samples(layers: Iterable[torch.nn.Module], samples_per_unit: float)
     """
     reach, jump = 0.0, float(samples_per_unit)
     for layer in layers:
-        if hasattr(layer, "paths"):
-            return reach + max(reach_in_samples(path, jump) for path in layer.paths())
+        if hasattr(layer, "reach"):
+            reach += layer.reach
+            continue
         for module in layer.modules():
             if isinstance(module, torch.nn.ConvTranspose1d):
                 jump /= module.stride[0]

@@ -14,7 +14,9 @@ from espnet_codecse.enh.encoder import CodecEncoder
 class EmbeddingEnhancementModel(ESPnetEnhancementModel):
     """Mixture and references may each be waveforms or embeddings read from disk; both train the same network.
 
-    See :class:`espnet2.enh.espnet_model.ESPnetEnhancementModel` for the arguments.
+    See :class:`espnet2.enh.espnet_model.ESPnetEnhancementModel` for the arguments. ``normalize_variance`` means here
+    that losses on embeddings are taken at unit power of the mixture's embedding, so that loud recordings do not
+    outweigh soft ones.
     """
 
     def forward(
@@ -46,7 +48,7 @@ class EmbeddingEnhancementModel(ESPnetEnhancementModel):
                 prepared[kind] = (
                     self._waveforms(estimates, references, reference_lengths)
                     if kind == "waveform"
-                    else self._embeddings(estimates, references, lengths, reference_lengths, kind)
+                    else self._embeddings(mixture, estimates, references, lengths, reference_lengths, kind)
                 )
             loss, values, others_of_loss = wrapper(*prepared[kind], others)
             # The first criterion's permutation holds for the later ones that are told to follow it.
@@ -58,7 +60,7 @@ class EmbeddingEnhancementModel(ESPnetEnhancementModel):
         stats["loss"] = loss.detach()
         return force_gatherable((loss, stats, len(speech_mix)), loss.device)
 
-    def _embeddings(self, estimates, references, lengths, reference_lengths, layer: str):
+    def _embeddings(self, mixture, estimates, references, lengths, reference_lengths, layer: str):
         """Return references and estimates at ``layer``, padding cleared and weighed so that means are over frames."""
         with torch.no_grad():
             references = [self.encoder(reference, reference_lengths)[0] for reference in references]
@@ -71,6 +73,8 @@ class EmbeddingEnhancementModel(ESPnetEnhancementModel):
         lengths = lengths.to(positions.device)[:, None]
         # A criterion averages over all frames of the batch; this factor makes it the mean over an item's own.
         weight = ((positions < lengths) * (num_frames / lengths).sqrt()).unsqueeze(-1)
+        if self.normalize_variance:
+            weight = weight / ((mixture * weight).square().mean((1, 2), keepdim=True).sqrt() + 1e-5)
         return [reference * weight for reference in references], [estimate * weight for estimate in estimates]
 
     def _waveforms(self, estimates, references, lengths):

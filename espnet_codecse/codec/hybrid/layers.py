@@ -1,7 +1,6 @@
 """Convolutional building blocks of the small codec."""
 
 import torch
-from torch.nn import functional as F
 
 
 class Snake(torch.nn.Module):
@@ -38,7 +37,7 @@ class ResidualUnit(torch.nn.Module):
 class Refiner(torch.nn.Module):
     """A ConvNeXt-style residual block at the frame rate, the identity before training.
 
-    Its receptive field of ``kernel_size`` frames lets a decoder smooth what the quantiser roughened.
+    Its receptive field of ``kernel_size`` frames lets it smooth what a quantiser roughened.
     """
 
     def __init__(self, num_channels: int, hidden_channels: int, kernel_size: int = 7):
@@ -53,19 +52,6 @@ class Refiner(torch.nn.Module):
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Map ``(batch, channel, frame)`` to the same shape."""
         return features + self.project(self.activation(self.expand(self.depthwise(features))))
-
-
-class Downsample(torch.nn.Module):
-    """Strided convolution that divides the length by exactly ``stride`` (the length must be a multiple)."""
-
-    def __init__(self, in_channels: int, out_channels: int, stride: int):
-        super().__init__()
-        self.padding = (stride // 2, stride - stride // 2)
-        self.convolution = torch.nn.Conv1d(in_channels, out_channels, 2 * stride, stride=stride)
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Map ``(batch, in_channels, time)`` to ``(batch, out_channels, time / stride)``."""
-        return self.convolution(F.pad(features, self.padding))
 
 
 class Upsample(torch.nn.Module):

@@ -1,4 +1,4 @@
-"""Residual vector quantiser whose stages work in sub-spaces, fitted by k-means and then trained."""
+"""Residual vector quantiser whose stages work in sub-spaces, fitted by k-means, with a trained refinement."""
 
 from typing import List, Optional, Tuple
 
@@ -9,19 +9,19 @@ class SubspaceStage(torch.nn.Module):
     """One codebook in a low-dimensional projection of the embedding, as DAC's factorised codes.
 
     Unlike DAC, distances are plain Euclidean: the embedding's magnitude is the signal's level and must be kept; and
-    the projections stay as they were fitted: trained along, they drift apart and the residual grows without bound.
+    the stage is fitted, not trained. Gradient steps moved rarely used entries by noise: trained along, the codebooks
+    lost precision, and trained projections let the residual grow without bound.
     """
 
     def __init__(self, num_channels: int, codebook_size: int, codebook_dim: int):
         super().__init__()
-        self.project_in = torch.nn.Parameter(torch.zeros(codebook_dim, num_channels), requires_grad=False)
-        self.project_out = torch.nn.Parameter(torch.zeros(num_channels, codebook_dim), requires_grad=False)
-        self.codebook = torch.nn.Parameter(torch.zeros(codebook_size, codebook_dim))
+        self.register_buffer("project_in", torch.zeros(codebook_dim, num_channels))
+        self.register_buffer("project_out", torch.zeros(num_channels, codebook_dim))
+        self.register_buffer("codebook", torch.zeros(codebook_size, codebook_dim))
 
-    def search(self, residual: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
-        """Return ``(projected (..., codebook_dim), codes (...))`` of ``residual (..., channel)``."""
-        projected = residual @ self.project_in.T
-        return projected, nearest(projected.detach(), self.codebook.detach())
+    def search(self, residual: torch.Tensor) -> torch.Tensor:
+        """Return ``codes (...)`` of ``residual (..., channel)``."""
+        return nearest(residual @ self.project_in.T, self.codebook)
 
     def lookup(self, codes: torch.Tensor) -> torch.Tensor:
         """Return the contribution ``(..., channel)`` of ``codes (...)``."""
@@ -29,42 +29,44 @@ class SubspaceStage(torch.nn.Module):
 
 
 class ResidualQuantizer(torch.nn.Module):
-    """Stages in sequence, each coding what the earlier ones left (Zeghidour et al., 2021, section III-C)."""
+    """Stages in sequence, each coding what the earlier ones left (Zeghidour et al., 2021, section III-C).
 
-    def __init__(self, num_channels: int, num_codebooks: int, codebook_size: int, codebook_dim: int):
+    Args:
+        num_channels: channels of the embedding.
+        num_codebooks, codebook_size, codebook_dim: number and size of the stages.
+        refiner: maps the sum of the stages ``(batch, channel, frame)`` closer to what was coded. It belongs to the
+            quantiser, not to the decoder: there it would blur the continuous embedding as well.
+    """
+
+    def __init__(
+        self, num_channels: int, num_codebooks: int, codebook_size: int, codebook_dim: int, refiner: torch.nn.Module
+    ):
         super().__init__()
+        self.refiner = refiner
         self.stages = torch.nn.ModuleList(
             SubspaceStage(num_channels, codebook_size, codebook_dim) for _ in range(num_codebooks)
         )
 
-    def forward(self, embedding: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Quantise with a straight-through gradient.
+    def forward(self, embedding: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+        """Quantise and refine; the gradient reaches the refiner, not the embedding.
 
         Args:
             embedding: ``(batch, frame, channel)``.
 
         Returns:
-            ``(quantised (batch, frame, channel), codes (batch, codebook, frame), loss)``; the loss pulls the
-            codebooks to the embedding and, at a quarter of the weight, the embedding to the codebooks. What follows
-            the quantiser trains the codebooks too: they get its gradient beside the embedding.
+            ``(quantised (batch, frame, channel), mean squared error of it)``.
         """
-        residual, quantized, codes, loss = embedding, torch.zeros_like(embedding), [], embedding.new_zeros(())
-        for stage in self.stages:
-            projected, code = stage.search(residual)
-            entry = stage.codebook[code]
-            loss = loss + (projected.detach() - entry).square().mean()
-            loss = loss + 0.25 * (projected - entry.detach()).square().mean()
-            entry = entry + projected - projected.detach()
-            contribution = entry @ stage.project_out.T
-            residual, quantized = residual - contribution, quantized + contribution
-            codes.append(code)
-        return quantized, torch.stack(codes, dim=1), loss / len(self.stages)
+        quantized = self.decode(self.encode(embedding.detach()))
+        return quantized, (quantized - embedding.detach()).square().mean()
+
+    def _refine(self, quantized: torch.Tensor) -> torch.Tensor:
+        return self.refiner(quantized.transpose(1, 2)).transpose(1, 2)
 
     def encode(self, embedding: torch.Tensor) -> torch.Tensor:
         """Return ``codes (batch, codebook, frame)`` of ``(batch, frame, channel)``."""
         residual, codes = embedding, []
         for stage in self.stages:
-            _, code = stage.search(residual)
+            code = stage.search(residual)
             residual = residual - stage.lookup(code)
             codes.append(code)
         return torch.stack(codes, dim=1)
@@ -72,7 +74,7 @@ class ResidualQuantizer(torch.nn.Module):
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
         """Return ``(batch, frame, channel)`` of ``codes (batch, codebook, frame)``."""
         parts = [stage.lookup(codes[:, index]) for index, stage in enumerate(self.stages)]
-        return torch.stack(parts).sum(dim=0)
+        return self._refine(torch.stack(parts).sum(dim=0))
 
     @torch.no_grad()
     def fit(
@@ -82,10 +84,9 @@ class ResidualQuantizer(torch.nn.Module):
         iterations: int = 12,
         generator: Optional[torch.Generator] = None,
     ) -> List[int]:
-        """Initialise all stages by k-means, stage after stage, on the band of channels with most left to code.
+        """Fit all stages by k-means, stage after stage, on the band of channels with most left to code.
 
         The bits go greedily where the weighted residual is largest, as in a transform coder's bit allocation.
-        Started from random codebooks, the quantiser diverges together with the encoder.
 
         Args:
             embedding: ``(frame, channel)`` of training speech.
@@ -105,9 +106,9 @@ class ResidualQuantizer(torch.nn.Module):
             weight = channel_weight[band]
             centres = kmeans(residual[:, band] * weight, len(stage.codebook), iterations, generator)
             stage.codebook.copy_(centres)
-            stage.project_in[:, band] = torch.diag(weight)
-            stage.project_out[band] = torch.diag(1 / weight)
-            _, codes = stage.search(residual)
+            stage.project_in.zero_()[:, band] = torch.diag(weight)
+            stage.project_out.zero_()[band] = torch.diag(1 / weight)
+            codes = stage.search(residual)
             residual -= stage.lookup(codes)
             chosen.append(start)
         return chosen

@@ -1,8 +1,9 @@
-"""The linear path of the small codec: a modified discrete cosine transform (MDCT) as strided convolutions."""
+"""The linear path of the small codec: a modified discrete cosine transform (MDCT) and a power law."""
 
 import math
 
 import torch
+from torch.nn import functional as F
 
 
 def mdct_kernel(hop: int, num_channels: int) -> torch.Tensor:
@@ -18,14 +19,42 @@ def mdct_kernel(hop: int, num_channels: int) -> torch.Tensor:
     return (window * torch.cos(phase) * math.sqrt(2 / hop)).float().unsqueeze(1)
 
 
+class LappedTransform(torch.nn.Module):
+    """The MDCT as strided convolution and its transpose.
+
+    It is computed, neither trained nor stored: it is at its optimum, and any step from it costs the reconstruction.
+
+    Args:
+        hop: samples per frame.
+        num_channels: basis functions kept.
+    """
+
+    def __init__(self, hop: int, num_channels: int):
+        super().__init__()
+        self.hop = hop
+        self.register_buffer("kernel", mdct_kernel(hop, num_channels), persistent=False)
+
+    def forward(self, speech: torch.Tensor) -> torch.Tensor:
+        """Map ``(batch, 1, sample)``, a multiple of the hop, to coefficients ``(batch, channel, frame)``."""
+        return F.conv1d(speech, self.kernel, stride=self.hop, padding=self.hop // 2)
+
+    def inverse(self, coefficient: torch.Tensor) -> torch.Tensor:
+        """Map ``(batch, channel, frame)`` to ``(batch, 1, sample)``."""
+        return F.conv_transpose1d(coefficient, self.kernel, stride=self.hop, padding=self.hop // 2)
+
+    def remainder(self, speech: torch.Tensor) -> torch.Tensor:
+        """Return of ``(batch, 1, sample)`` what the kept basis functions do not span: the band above them."""
+        return speech - self.inverse(self(speech))
+
+
 class Companding(torch.nn.Module):
     """The power law ``sign(x) ((|x| + e)^p - e^p)`` and its exact inverse, both with a finite slope at zero.
 
-    Speech spans some 50 dB; a square root halves that, so that weak bands keep their share of the quantiser's
+    Speech spans some 50 dB; a power below one shrinks that, so that weak bands keep their share of the quantiser's
     precision and of an embedding loss, as in the compressed spectra of the field's enhancement losses.
     """
 
-    def __init__(self, power: float = 0.5, offset: float = 1e-3):
+    def __init__(self, power: float, offset: float = 1e-3):
         super().__init__()
         self.power, self.offset = power, offset
 

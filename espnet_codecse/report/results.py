@@ -72,15 +72,18 @@ def _differences(rows: Sequence[Row], metrics: Sequence[str], all_rows: Sequence
 
 def _by_snr(rows: Sequence[Row], metrics: Sequence[str], snr: Dict[str, float]) -> List[str]:
     levels = sorted(set(snr.values()))
+    labels = [row.label for row in rows]
     lines = []
     for metric in metrics:
         for row in rows:
+            # All sections stand in one table here: where they use the same label, the section tells them apart.
+            label = row.label if labels.count(row.label) == 1 else f"{row.section}, {row.label}"
             cells = []
             for level in levels:
                 chosen = [utterance for utterance in row.utterances if snr.get(utterance) == level]
                 interval = mean_interval(row.values(metric, chosen))
                 cells.append("n/a" if interval.count == 0 else f"{interval.mean:.2f}")
-            lines.append([metric, row.label, *cells])
+            lines.append([metric, label, *cells])
     return _table(["metric", "set/row", *(f"{level:g} dB" for level in levels)], lines)
 
 

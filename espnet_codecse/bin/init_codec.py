@@ -15,7 +15,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--wav_scp", required=True, help="clean speech at the codec's rate")
     parser.add_argument("--output", required=True, help="checkpoint for --init_param of codecse train_codec")
     parser.add_argument("--max_frames", type=int, default=100_000, help="frames that k-means sees (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the clips' levels and the centres (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of weights, levels and centres (default: %(default)s)")
     return parser
 
 
@@ -33,8 +33,13 @@ def main(argv: Optional[List[str]] = None) -> None:
     from espnet_codecse.errors import UserError
     from espnet_codecse.fileio import atomic_path, read_scp
 
-    with open(args.config) as stream:
-        conf = yaml.safe_load(stream)["codec_conf"]
+    try:
+        with open(args.config) as stream:
+            conf = yaml.safe_load(stream)["codec_conf"]
+    except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{args.config}: not a codec training's configuration ({reason}); check --config") from None
+    torch.manual_seed(args.seed)
     net = HybridCodecNet(sample_rate=conf.get("sampling_rate", 16000), **conf.get("generator_params", {}))
     low, high = conf.get("gain_range_db", (-38.0, -14.0))
     rng = np.random.default_rng(args.seed)

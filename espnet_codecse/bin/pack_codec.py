@@ -24,10 +24,16 @@ def main(argv: Optional[List[str]] = None) -> None:
 
     from espnet_codecse.codec.hybrid.codec import HybridCodec, save_hybrid_codec
     from espnet_codecse.codec.hybrid.model import HybridCodecNet
+    from espnet_codecse.errors import UserError
     from espnet_codecse.task.trainer import load_checkpoint, load_strictly
 
     checkpoint = Path(args.checkpoint)
-    conf = yaml.safe_load((checkpoint.parent / "config.yaml").read_text())["codec_conf"]
+    config = checkpoint.parent / "config.yaml"
+    try:
+        conf = yaml.safe_load(config.read_text())["codec_conf"]
+    except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{config}: not a codec training's configuration ({reason}); was it trained?") from None
     net = HybridCodecNet(sample_rate=conf.get("sampling_rate", 16000), **conf.get("generator_params", {}))
     prefix = "codec.generator."
     state = load_checkpoint(checkpoint)

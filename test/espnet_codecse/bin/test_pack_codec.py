@@ -1,0 +1,68 @@
+"""``codecse init_codec`` and ``codecse pack_codec``: from speech to a folder that ``--codec`` takes."""
+
+import pytest
+import soundfile
+import torch
+import yaml
+
+from espnet_codecse.bin.main import main
+from espnet_codecse.codec import load_codec
+from espnet_codecse.fileio import write_scp
+
+TINY = {"num_channels": 32, "widths": [8, 8], "num_codebooks": 4, "codebook_size": 16, "codebook_dim": 8}
+
+
+@pytest.fixture
+def given(tmp_path, voice):
+    """Configuration and clean speech."""
+    config = {"codec": "hybrid", "codec_conf": {"sampling_rate": 16000, "generator_params": TINY}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    table = {f"utt{seed}": str(tmp_path / f"{seed}.wav") for seed in range(3)}
+    for seed, path in enumerate(table.values()):
+        soundfile.write(path, voice(16000, seed), 16000)
+    write_scp(tmp_path / "wav.scp", table)
+    return tmp_path
+
+
+def initialise(folder, output="init.pth"):
+    command = ["init_codec", "--config", str(folder / "config.yaml"), "--wav_scp", str(folder / "wav.scp")]
+    return main([*command, "--output", str(folder / output)])
+
+
+def pack(folder, checkpoint="init.pth"):
+    return main(["pack_codec", "--checkpoint", str(folder / checkpoint), "--output_dir", str(folder / "packed")])
+
+
+def test_from_speech_to_a_codec(given, capsys):
+    assert initialise(given) == 0
+    assert "k-means on" in capsys.readouterr().out
+    assert initialise(given, "again.pth") == 0
+    first, again = torch.load(given / "init.pth"), torch.load(given / "again.pth")
+    assert all(torch.equal(value, again[key]) for key, value in first.items())  # the same seed, the same codec
+    assert pack(given) == 0
+    codec = load_codec(str(given / "packed"))
+    assert codec.fingerprint in capsys.readouterr().out
+    speech = torch.from_numpy(soundfile.read(given / "0.wav", dtype="float32")[0])[None]
+    embedding, frames = codec.encode(speech, torch.tensor([16000]))
+    quantized, codes = codec.quantize(embedding)
+    assert codes.shape == (1, 4, 50)
+    assert (quantized - embedding).square().mean() < 0.5 * embedding.square().mean()
+    assert 0.2 < embedding.std() < 5  # normalised
+
+
+def test_what_is_refused(given, capsys):
+    assert pack(given, "none.pth") == 1
+    assert "none.pth: no such checkpoint" in capsys.readouterr().err
+    torch.save({"codec.generator.x": torch.zeros(1)}, given / "other.pth")
+    assert pack(given, "other.pth") == 1
+    assert "other.pth: does not fit" in capsys.readouterr().err
+    soundfile.write(given / "1.wav", torch.zeros(800).numpy(), 8000)
+    assert initialise(given) == 1
+    assert "8000 Hz, not the codec's" in capsys.readouterr().err
+    for content in ("", "codec: hybrid\n", "a: ["):
+        (given / "config.yaml").write_text(content)
+        for command in (initialise, pack):
+            assert command(given) == 1
+            assert "config.yaml: not a codec training's configuration" in capsys.readouterr().err
+    (given / "config.yaml").unlink()
+    assert initialise(given) == 1 and pack(given) == 1

@@ -50,7 +50,7 @@ class EmbeddingEnhancementTask(enh.EnhancementTask):
         """Build encoder, separator, decoder and losses from the configuration.
 
         Raises:
-            UserError: the gate's activation is not the codec's.
+            UserError: the gate's activation is not the codec's, or the statistics are missing or another codec's.
         """
         if args.encoder != "codec":
             return super().build_model(args)
@@ -68,7 +68,7 @@ class EmbeddingEnhancementTask(enh.EnhancementTask):
             )
             for item in args.criterions
         ]
-        cls._set_statistics(args, separator)
+        cls._set_statistics(args, separator, encoder.codec("cpu"))
         return EmbeddingEnhancementModel(
             encoder=encoder,
             separator=separator,
@@ -92,10 +92,18 @@ class EmbeddingEnhancementTask(enh.EnhancementTask):
         args.separator_conf["activation"] = codec.activation
 
     @staticmethod
-    def _set_statistics(args: argparse.Namespace, separator: torch.nn.Module) -> None:
+    def _set_statistics(args: argparse.Namespace, separator: torch.nn.Module, codec) -> None:
+        """Give a separator that normalises the statistics of ``--embedding_stats``."""
         normalization = getattr(separator, "normalization", None)
         stats = getattr(args, "embedding_stats", None)
-        # At inference the statistics come from the checkpoint; the file need not exist any more.
-        if normalization is not None and stats and Path(stats).is_file():
-            content = np.load(stats)
-            normalization.set_statistics(torch.from_numpy(content["mean"]), torch.from_numpy(content["std"]))
+        if normalization is None or not stats:
+            return
+        if not Path(stats).is_file():
+            raise UserError(f"--embedding_stats {stats}: no such file; run stage 4 (codecse embedding_stats)")
+        content = np.load(stats)
+        if str(content["fingerprint"]) != codec.fingerprint:
+            raise UserError(
+                f"--embedding_stats {stats}: made with the codec {content['fingerprint']}, but {codec.name} is "
+                f"{codec.fingerprint}; run stages 3 and 4 again"
+            )
+        normalization.set_statistics(torch.from_numpy(content["mean"]), torch.from_numpy(content["std"]))

@@ -37,6 +37,7 @@ def load_enhancement_model(
     except (OSError, TypeError, ValueError, AttributeError, yaml.YAMLError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{train_config}: not a training's configuration ({reason}); was the training run?") from None
+    args.embedding_stats = None  # they are in the checkpoint, and the file may be gone
     if codec is not None:
         args.encoder_conf["codec"] = args.decoder_conf["codec"] = codec
     model = EmbeddingEnhancementTask.build_model(args)

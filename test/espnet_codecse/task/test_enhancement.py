@@ -9,6 +9,7 @@ import torch
 import yaml
 from tiny_codecs import save_encodec, save_hybrid
 
+from espnet_codecse.codec import load_codec
 from espnet_codecse.enh.crop import PairedCrop
 from espnet_codecse.errors import UserError
 from espnet_codecse.task.enhancement import EmbeddingEnhancementTask
@@ -64,11 +65,22 @@ def test_gate_takes_the_codecs_activation(codec_folder, tmp_path):
 
 
 def test_statistics_go_into_the_model_and_its_checkpoint(codec_folder, tmp_path):
-    np.savez(tmp_path / "stats.npz", mean=np.full(32, 2.0, np.float32), std=np.full(32, 4.0, np.float32))
-    args = options(codec_folder, {**SEPARATOR, "normalize": "global"}, embedding_stats=str(tmp_path / "stats.npz"))
-    normalization = EmbeddingEnhancementTask.build_model(args).separator.normalization
-    assert torch.equal(normalization(torch.full((1, 1, 32), 10.0)), torch.full((1, 1, 32), 2.0))
-    assert set(normalization.state_dict()) == {"mean", "std"}
+    stats = tmp_path / "stats.npz"
+    values = {"mean": np.full(32, 2.0, np.float32), "std": np.full(32, 4.0, np.float32)}
+    np.savez(stats, **values, fingerprint=load_codec(codec_folder).fingerprint)
+    args = options(codec_folder, {**SEPARATOR, "normalize": "global"}, embedding_stats=str(stats))
+    model = EmbeddingEnhancementTask.build_model(args)
+    assert torch.equal(model.separator.normalization(torch.full((1, 1, 32), 10.0)), torch.full((1, 1, 32), 2.0))
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(vars(args)))
+    torch.save(model.state_dict(), tmp_path / "model.pth")
+    np.savez(stats, **values, fingerprint="0" * 16)
+    with pytest.raises(UserError, match="stats.npz: made with the codec 0000000000000000, but"):
+        EmbeddingEnhancementTask.build_model(options(codec_folder, embedding_stats=str(stats)))
+    stats.unlink()
+    with pytest.raises(UserError, match="stats.npz: no such file; run stage 4"):
+        EmbeddingEnhancementTask.build_model(options(codec_folder, embedding_stats=str(stats)))
+    # The checkpoint holds them.
+    assert load(tmp_path)[0].separator.normalization.mean.tolist() == [2.0] * 32
 
 
 def test_crop_only_where_asked(codec_folder):

@@ -132,7 +132,7 @@ def test_what_espnets_reporter_keeps_is_plain(tmp_path):
 
 
 def test_resume_refuses_another_model(died):
-    with pytest.raises(UserError, match="checkpoint.pth: does not fit the model's configuration; of another shape: bias"):
+    with pytest.raises(UserError, match="does not fit the model's configuration; of another shape: bias, weight"):
         resume(died.folder, torch.nn.Linear(2, 3))
     (died.folder / "checkpoint.pth").write_bytes(b"cut")
     with pytest.raises(UserError, match="checkpoint.pth: not a plain checkpoint"):

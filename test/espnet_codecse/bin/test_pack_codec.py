@@ -46,7 +46,7 @@ def test_from_speech_to_a_codec(given, capsys):
     embedding, frames = codec.encode(speech, torch.tensor([16000]))
     quantized, codes = codec.quantize(embedding)
     assert codes.shape == (1, 4, 50)
-    assert (quantized - embedding).square().mean() < 0.5 * embedding.square().mean()
+    assert (quantized - embedding).square().mean() < 0.85 * embedding.square().mean()
     assert 0.2 < embedding.std() < 5  # normalised
 
 

@@ -245,3 +245,16 @@ def test_bad_utterances_are_rejected_and_good_ones_go_through(tree, own, tmp_pat
     assert list(read_scp(embeddings_of(own, "bad") / "emb_ref1.scp")) == good
     frames = read_scp(embeddings_of(own, "bad") / "utt2num_frames")
     assert set(frames.values()) == {"50"}
+
+
+def test_folders_with_spaces_and_options_of_the_data_script(tree, tmp_path):
+    folder = tmp_path / "my (own) recordings"
+    folder.symlink_to(tree.recordings)
+    options = tree._replace(recordings=tmp_path, data=tmp_path / "data").options(ROW)
+    options[options.index("--clean_dir") + 1] = str(folder)
+    result = run(SCRIPT, *options, "--local_data_opts", "--num_train 3 --snr_range '-5 0'", "--stop_stage", 1)
+    assert result.returncode == 0, result.stdout
+    snr = [float(value) for value in read_scp(tmp_path / "data/train/utt2snr").values()]
+    assert len(snr) == 3 and all(-5 <= value <= 0 for value in snr)
+    result = run(SCRIPT, "--clean_dir")
+    assert result.returncode != 0 and "value of --clean_dir is missing" in result.stdout

@@ -87,7 +87,9 @@ def save_hybrid(folder: Path, seed: int = 0) -> Path:
     from espnet_codecse.codec.hybrid.model import HybridCodecNet
 
     torch.manual_seed(seed)
-    net = HybridCodecNet(num_channels=32, widths=(8, 8), num_codebooks=3, codebook_size=16, codebook_dim=8)
+    net = HybridCodecNet(
+        num_channels=32, widths=(8, 8), num_refiners=1, num_codebooks=3, codebook_size=16, codebook_dim=8
+    )
     for parameter in net.parameters():
         if not parameter.any():
             torch.nn.init.normal_(parameter, std=0.05)

@@ -32,7 +32,9 @@ def main(argv: Optional[List[str]] = None) -> None:
     from espnet_codecse.codec.hybrid.model import HybridCodecNet
     from espnet_codecse.errors import UserError
     from espnet_codecse.fileio import atomic_path, read_scp
+    from espnet_codecse.task.device import use_all_cores
 
+    use_all_cores()
     try:
         with open(args.config) as stream:
             conf = yaml.safe_load(stream)["codec_conf"]

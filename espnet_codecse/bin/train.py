@@ -10,7 +10,6 @@ last epoch.
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import List, Optional
@@ -45,16 +44,11 @@ def main(argv: Optional[List[str]] = None) -> None:
     )
     if args.batch_size is not None:
         options += ["--batch_size", str(args.batch_size)]
-    import torch
-
+    from espnet_codecse.task.device import device_options
     from espnet_codecse.task.enhancement import EmbeddingEnhancementTask
 
-    if not torch.cuda.is_available():
-        # Recipes export OMP_NUM_THREADS=1 for their parallel jobs; training is one process.
-        torch.set_num_threads(len(os.sched_getaffinity(0)))
-        options += ["--ngpu", "0"]
     command = ["--config", str(args.config), "--output_dir", str(args.output_dir), "--resume", "true"]
-    EmbeddingEnhancementTask.main(cmd=[*command, *options, *espnet_options])
+    EmbeddingEnhancementTask.main(cmd=[*command, *device_options(), *options, *espnet_options])
 
 
 if __name__ == "__main__":

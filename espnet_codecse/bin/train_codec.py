@@ -14,8 +14,9 @@ def get_parser():
 def main(argv: Optional[List[str]] = None) -> None:
     """Train as ``espnet2.bin.gan_codec_train`` does."""
     from espnet_codecse.task.codec import CodecTask
+    from espnet_codecse.task.device import device_options
 
-    CodecTask.main(cmd=sys.argv[1:] if argv is None else argv)
+    CodecTask.main(cmd=[*device_options(), *(sys.argv[1:] if argv is None else argv)])
 
 
 if __name__ == "__main__":

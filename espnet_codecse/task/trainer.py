@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import logging
 import os
 from pathlib import Path
 from typing import Any, Iterator, Sequence
@@ -96,6 +97,7 @@ class _CrashSafe:
                 scheduler.load_state_dict(state)
         if scaler is not None and states["scaler"] is not None:
             scaler.load_state_dict(states["scaler"])
+        logging.info(f"The training was resumed using {checkpoint}, after epoch {reporter.get_epoch()}")
         epoch_file = checkpoint.parent / f"{reporter.get_epoch()}epoch.pth"
         if not epoch_file.exists():
             with atomic_path(epoch_file) as temporary:

@@ -38,7 +38,7 @@ Stages (what each writes):
   7  score          -> ${expdir}/<tag>/RESULTS.md
 
 Options (defaults):
-$(sed -n 's/^\([a-z_]*\)=\([^#]*[^# ]\)\{0,1\} *# \(.*\)/  --\1 \2@\3/p' "${BASH_SOURCE[0]}" | column -t -s @)"
+$(sed -n '/^stage=/,/^help_message=/s/^\([a-z_]*\)=\([^#]*[^# ]\)\{0,1\} *# \(.*\)/  --\1 \2@\3/p' "${BASH_SOURCE[0]}" | column -t -s @)"
 
 log "$0 $*"
 . "${template}/../../../utils/parse_options.sh"
@@ -62,9 +62,10 @@ experiment=${expdir}/${tag}
 
 if [ ${stage} -le 1 ] && [ ${stop_stage} -ge 1 ]; then
     log "Stage 1: data preparation -> ${datadir}"
-    # The options are words of one string.
-    # shellcheck disable=SC2086
-    local/data.sh --datadir "${datadir}" --fs "${fs}" ${local_data_opts}
+    # The options are shell words in one string: values with spaces are quoted in it.
+    data_opts=()
+    eval "data_opts=(${local_data_opts})"
+    local/data.sh --datadir "${datadir}" --fs "${fs}" "${data_opts[@]}"
 fi
 
 if [ ${stage} -le 2 ] && [ ${stop_stage} -ge 2 ]; then
@@ -86,7 +87,7 @@ if [ ${stage} -le 4 ] && [ ${stop_stage} -ge 4 ]; then
         log "Stage 4: ${experiment}/init.pth is there: skipped"
     else
         log "Stage 4: initialisation -> ${experiment}/init.pth"
-        OMP_NUM_THREADS=${nj} codecse init_codec --config "${train_config}" --max_frames "${init_frames}" \
+        codecse init_codec --config "${train_config}" --max_frames "${init_frames}" \
             --wav_scp "${dumpdir}/raw/${train_set}/wav.scp" --output "${experiment}/init.pth"
     fi
 fi

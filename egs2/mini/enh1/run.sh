@@ -10,7 +10,12 @@ local_data_opts=
 opts=()
 while [ $# -gt 0 ]; do
     case $1 in
-        --clean_dir | --noise_dir) local_data_opts+=" $1 $(realpath "$2")"; shift 2 ;;
+        --clean_dir | --noise_dir)
+            folder=$(realpath "${2:?value of $1 is missing}")
+            printf -v local_data_opts '%s %s %q' "${local_data_opts}" "$1" "${folder}"
+            shift 2
+            ;;
+        --local_data_opts) local_data_opts+=" ${2?value of $1 is missing}"; shift 2 ;;
         *) opts+=("$1"); shift ;;
     esac
 done

@@ -1,6 +1,5 @@
 """The small codec as an ESPnet-Codec model, so that ESPnet's codec task and GAN trainer train it."""
 
-import math
 from typing import Any, Dict, Optional
 
 import torch
@@ -161,11 +160,11 @@ def initialise_from_speech(net: HybridCodecNet, clips, seed: int = 0, max_frames
         padded = torch.nn.functional.pad(clip, (0, -clip.numel() % net.hop))
         embedding.append(net.encoder(padded.reshape(1, 1, -1))[0].T)
     embedding = torch.cat(embedding)
-    scale = embedding.std(0)
+    scale = embedding.std(0).clamp(min=1e-5)  # digital silence in a band must not divide by zero
     net.set_scale(scale * net.encoder.scale[:, 0])
     embedding = embedding / scale
     chosen = torch.randperm(len(embedding), generator=generator)[:max_frames]
     # Errors of strong channels are heard more, but masked by their own strength: the square root is the compromise.
     weight = (scale / scale.mean()).sqrt()
     bands = net.quantizer.fit(embedding[chosen], weight, generator=generator)
-    return {"num_frames": math.ceil(len(chosen)), "bands": bands}
+    return {"num_frames": len(chosen), "bands": bands}

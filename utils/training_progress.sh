@@ -5,5 +5,5 @@ set -euo pipefail
 tee -a "$1" | awk '
     /codecse train:|: error: |^[A-Za-z._]*Error:/ { print; fflush(); next }
     /epoch:train:|epoch started|best model has been updated|already reached|resumed using/ {
-        sub(/^\[[^]]*\] */, ""); sub(/iter_time=.*_time=[^,]*, */, ""); print substr($0, 1, 220); fflush()
+        sub(/^\[[^]]*\] */, ""); gsub(/[a-z0-9_]*(time|clip|loss_scale|optim[0-9]_lr[0-9])=[^,]*(, |$)/, ""); print substr($0, 1, 220); fflush()
     }'

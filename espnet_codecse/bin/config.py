@@ -37,7 +37,7 @@ def main(argv: Optional[List[str]] = None) -> None:
 
     from espnet_codecse.errors import UserError
     from espnet_codecse.fileio import atomic_path
-    from espnet_codecse.task.configuration import build_configuration, system_steps
+    from espnet_codecse.task.configuration import build_configuration, check_unchanged, system_steps
 
     if args.list_steps:
         print("\n".join(system_steps(args.template_conf, args.system)))
@@ -51,6 +51,7 @@ def main(argv: Optional[List[str]] = None) -> None:
     if args.output is None:
         print(text, end="")
         return
+    check_unchanged(args.output, configuration)
     with atomic_path(args.output) as temporary:
         temporary.write_text(text)
 

@@ -153,8 +153,10 @@ def _num_spk(args: argparse.Namespace) -> int:
 
 
 def _is_done(args: argparse.Namespace, files: Dict[str, List[Path]], paths: Dict[str, str], utterance: str) -> bool:
-    """Whether all outputs are there and none is older than the recording or the checkpoint."""
-    sources = [Path(paths[utterance])] + ([args.model_file] if args.model_file else [])
+    """Whether all outputs are there and none is older than the recording, the checkpoint or the codec."""
+    from espnet_codecse.codec.resolve import codec_files
+
+    sources = [Path(paths[utterance])] + ([args.model_file] if args.model_file else codec_files(args.codec))
     try:
         newest = max(path.stat().st_mtime_ns for path in sources)
         return all(file.stat().st_mtime_ns >= newest for file in files[utterance])

@@ -13,6 +13,7 @@ from espnet_codecse.errors import UserError
 
 COMMANDS = {
     "doctor": ("doctor", "name every version and device, and what is missing"),
+    "check": ("check", "check the settings of a run before its first stage"),
     "prepare_mini": ("prepare_mini", "make a corpus from any recordings, or synthesise one"),
     "data_dir": ("data_dir", "validate or fix a data directory"),
     "format": ("format_data", "check a data directory and bring it to one sample rate"),

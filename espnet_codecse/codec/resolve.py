@@ -3,6 +3,7 @@
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import List
 
 from espnet_codecse.codec.abs_codec import AbsCodec
 from espnet_codecse.errors import UserError
@@ -48,6 +49,16 @@ def load_codec(name: str, device: str = "cpu") -> AbsCodec:
         UserError: no such codec; the message says where it was looked for.
     """
     return _load(str(name)).to(device)
+
+
+def codec_files(name: str) -> List[Path]:
+    """Return the local files that ``name`` stands for; none for what lies in a hub's cache."""
+    for path in (PRETRAINED / f"{name}_codec", Path(name).expanduser()):
+        if path.is_dir():
+            return [file for file in path.iterdir() if file.is_file()]
+        if path.is_file():
+            return [path]
+    return []
 
 
 def codec_label(name: str) -> str:

@@ -80,6 +80,30 @@ def build_configuration(
     return merge(configuration, codec_conf)
 
 
+def check_unchanged(file: Path, configuration: Mapping[str, Any]) -> None:
+    """Compare with the configuration that an experiment was begun with.
+
+    How long and how fast it trains may change; what it trains may not: the checkpoint would go on with another
+    network or loss without a word.
+
+    Args:
+        file: the experiment's ``train.yaml``; missing, or without a ``checkpoint.pth`` beside it, all is well.
+        configuration: the new one.
+
+    Raises:
+        UserError: they differ; the first key is named.
+    """
+    if not file.is_file() or not (file.parent / "checkpoint.pth").is_file():
+        return
+    before = _read(file)
+    keys = ("encoder", "encoder_conf", "separator", "separator_conf", "criterions", "model_conf", "optim", "scheduler")
+    for key in keys:
+        if before.get(key) != configuration.get(key):
+            raise UserError(
+                f"{file.parent}: was trained with another {key}; give this experiment its own --tag, or remove the folder"
+            )
+
+
 def needs_waveform_reference(configuration: Mapping[str, Any]) -> bool:
     """Tell whether any loss is not one on embeddings."""
     return any(item["name"] != "embedding_mse" for item in configuration["criterions"])

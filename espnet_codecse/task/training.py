@@ -33,6 +33,12 @@ def training_options(
     waveform_reference = needs_waveform_reference(configuration)
     if (embedding_dirs[0] is None) != (embedding_dirs[1] is None):
         raise UserError("--train_embeddings and --valid_embeddings go together; pass both or neither")
+    normalization = configuration.get("separator_conf", {}).get("normalize")
+    if embedding_dirs[0] is None and normalization == "global":
+        raise UserError(
+            f"{config}: normalize: global needs the statistics of stored embeddings; train from stored ones, or set "
+            "separator_conf normalize: utterance in the recipe's conf"
+        )
     options: List[str] = []
     for mode, data_dir, embedding_dir in zip(("train", "valid"), data_dirs, embedding_dirs):
         if embedding_dir is not None:

@@ -41,6 +41,7 @@ inference_model=valid.loss.best.pth   # checkpoint of the last step
 inference_args=              # more options of codecse infer
 decode_layers="continuous quantized"  # what the decoder gets: the embedding as it is, after the quantiser, or both
 metrics="SI_SDR SDR PESQ STOI ESTOI DNSMOS"   # see codecse score --help
+data_note=                   # what data this is, for RESULTS.md
 results_file=                # default: <expdir>/RESULTS.md
 
 help_message="Usage: $0 --train_set SET --valid_set SET --test_sets SETS [options]
@@ -90,6 +91,9 @@ steps=$(codecse_config --list_steps)
 first_step=$(head -n 1 <<< "${steps}")
 codecse_config --step "${first_step}" --codec "${codec}" --size "${size}" --loss "${loss}" > /dev/null
 
+# The first stage is not the place to learn of a misspelt codec or metric, the last one even less.
+hop=$(codecse check --codec "${codec}" --fs "${fs}" --metrics "${metrics}")
+
 [ "${nj}" -gt 0 ] || nj=$(python3 -m espnet_codecse.job --print_nj --mem_per_job 3)
 if [ "${device}" = auto ]; then
     device=cpu
@@ -118,6 +122,7 @@ if [ ${stage} -le 2 ] && [ ${stop_stage} -ge 2 ]; then
         if [[ " ${test_sets} " == *" ${set} "* ]]; then limits=; fi
         # shellcheck disable=SC2086
         codecse format --fs "${fs}" --nj "${nj}" --num_references "${num_spk}" ${limits} \
+            --num_frames_min_samples "${hop}" \
             "${datadir}/${set}" "${dumpdir}/raw/${set}"
     done
 fi
@@ -239,6 +244,14 @@ if [ ${stage} -le 7 ] && [ ${stop_stage} -ge 7 ]; then
             section=$(basename "${folder%/*/scoring}")
             opts+=(--row "${section}|${prefix}${row//_/, }|${folder}")
         done
+    done
+    if [ -n "${data_note}" ]; then opts+=(--section_note "Unprocessed|Data: ${data_note}"); fi
+    for folder in "${expdir}"/*/; do
+        if compgen -G "${folder}[cq]*_*/scoring" > /dev/null; then
+            for step in "${folder}"[0-9]_*/config.yaml; do
+                [ ! -f "${step}" ] || opts+=(--section_note "$(basename "${folder}")|Configuration: ${step}")
+            done
+        fi
     done
     codecse results "${opts[@]}" --data_dir "${dumpdir}/raw/${test_sets%% *}" \
         --title "RESULTS: $(basename "$(dirname "${PWD}")"), ${test_sets}" --output "${results_file}"

@@ -15,6 +15,7 @@ while [ $# -gt 0 ]; do
             printf -v local_data_opts '%s %s %q' "${local_data_opts}" "$1" "${folder}"
             shift 2
             ;;
+        --codec) opts+=("$1" "$(if [ -e "${2?value of $1 is missing}" ]; then realpath "$2"; else echo "$2"; fi)"); shift 2 ;;
         --local_data_opts) local_data_opts+=" ${2?value of $1 is missing}"; shift 2 ;;
         *) opts+=("$1"); shift ;;
     esac

@@ -1,0 +1,42 @@
+"""Check the settings of a run before its first stage, and print the codec's samples per frame.
+
+    hop=$(codecse check --codec small --fs 16k --metrics "SI_SDR PESQ")
+"""
+
+import argparse
+import sys
+from typing import List, Optional
+
+from espnet_codecse.bin.format_data import sample_rate
+from espnet_codecse.errors import UserError
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``codecse check``."""
+    parser = argparse.ArgumentParser(
+        prog="codecse check", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--codec", required=True, help="name or folder")
+    parser.add_argument("--fs", type=sample_rate, required=True, help="sample rate of the formatted data, Hz, also 16k")
+    parser.add_argument("--metrics", default="", help="names, separated by spaces")
+    return parser
+
+
+def main(argv: Optional[List[str]] = None) -> None:
+    """Raise what a later stage would find hours later."""
+    args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
+    from espnet_codecse.codec import load_codec
+    from espnet_codecse.metrics.registry import select
+
+    if args.metrics:
+        select(args.metrics.split())
+    codec = load_codec(args.codec)
+    if codec.sample_rate != args.fs:
+        raise UserError(
+            f"--fs {args.fs}: the codec {args.codec} works at {codec.sample_rate} Hz; pass --fs {codec.sample_rate}"
+        )
+    print(codec.hop)
+
+
+if __name__ == "__main__":
+    main()

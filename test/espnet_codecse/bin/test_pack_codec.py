@@ -50,6 +50,25 @@ def test_from_speech_to_a_codec(given, capsys):
     assert 0.2 < embedding.std() < 5  # normalised
 
 
+def test_the_gain_scales_the_made_up_band_only(given):
+    assert initialise(given) == 0
+    state = torch.load(given / "init.pth")
+    key = max(name for name in state if name.startswith("codec.generator.decoder.learned.") and "convolution" in name)
+    torch.nn.init.normal_(state[key])  # before training the path gives nothing
+    torch.save(state, given / "init.pth")
+    outputs = []
+    for gain in ("0", "0.5", "1"):
+        folder = given / f"packed_{gain}"
+        options = ["--output_dir", str(folder), "--high_band_gain", gain]
+        assert main(["pack_codec", "--checkpoint", str(given / "init.pth"), *options]) == 0
+        codec = load_codec(str(folder))
+        embedding = torch.randn(1, 20, codec.dim, generator=torch.Generator().manual_seed(0))
+        outputs.append(codec.decode(embedding, torch.tensor([20]), 6400))
+    none, half, whole = outputs
+    assert (whole - none).abs().max() > 0.01
+    assert torch.allclose(half - none, (whole - none) / 2, atol=1e-5)
+
+
 def test_what_is_refused(given, capsys):
     assert pack(given, "none.pth") == 1
     assert "none.pth: no such checkpoint" in capsys.readouterr().err

@@ -1,0 +1,27 @@
+# Sourced by run.sh with its arguments, in the caller's folder: sets local_data_opts and the array opts.
+# Paths on the command line are the caller's, but the recipe runs in its own folder.
+
+opts=()
+while [ $# -gt 0 ]; do
+    case $1 in
+        --clean_dir | --noise_dir)
+            _folder=$(realpath "${2:?value of $1 is missing}")
+            printf -v local_data_opts '%s %s %q' "${local_data_opts-}" "$1" "${_folder}"
+            shift 2
+            ;;
+        --local_data_opts)
+            local_data_opts+=" ${2?value of $1 is missing}"
+            shift 2
+            ;;
+        --codec)
+            _codec=${2:?value of $1 is missing}
+            if [ -e "${_codec}" ]; then _codec=$(realpath "${_codec}"); fi
+            opts+=("$1" "${_codec}")
+            shift 2
+            ;;
+        *)
+            opts+=("$1")
+            shift
+            ;;
+    esac
+done

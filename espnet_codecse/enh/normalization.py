@@ -1,6 +1,6 @@
 """Scaling of embeddings at a separator's input; the mask still multiplies the embedding as it was."""
 
-from typing import Optional
+from typing import Optional, Tuple
 
 import torch
 
@@ -34,12 +34,20 @@ class EmbeddingNormalization(torch.nn.Module):
             self.mean.copy_(mean)
             self.std.copy_(std.clamp(min=1e-5))
 
-    def forward(self, embedding: torch.Tensor, lengths: Optional[torch.Tensor] = None) -> torch.Tensor:
-        """Map ``(batch, frame, channel)``, zeros after ``lengths (batch,)`` frames, to the same shape."""
+    def forward(
+        self, embedding: torch.Tensor, lengths: Optional[torch.Tensor] = None
+    ) -> Tuple[torch.Tensor, torch.Tensor]:
+        """Return the normalised embedding and the scale that was taken out, which broadcasts with it.
+
+        Args:
+            embedding: ``(batch, frame, channel)``, zeros after each length.
+            lengths: ``(batch,)`` frames; None takes all as valid.
+        """
         if self.mode == "global":
-            return (embedding - self.mean) / self.std
+            return (embedding - self.mean) / self.std, self.std
         if self.mode == "utterance":
             count = embedding.shape[1] if lengths is None else lengths.to(embedding).clamp(min=1)[:, None, None]
             power = embedding.square().sum((1, 2), keepdim=True) / (count * embedding.shape[2])
-            return embedding / (power.sqrt() + 1e-5)
-        return embedding
+            scale = power.sqrt() + 1e-5
+            return embedding / scale, scale
+        return embedding, embedding.new_ones(())

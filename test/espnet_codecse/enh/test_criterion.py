@@ -15,6 +15,14 @@ def test_mean_over_frames_and_channels():
     assert EmbeddingMSE(name="mine").name == "mine"
 
 
+def test_decibel_is_relative_to_the_reference():
+    reference = torch.randn(2, 50, 3)
+    criterion = EmbeddingMSE(decibel=True)
+    loss = criterion(reference, reference + 0.1 * reference.square().mean((1, 2), keepdim=True).sqrt())
+    assert loss.tolist() == pytest.approx([-20, -20], abs=0.1)
+    assert torch.isfinite(criterion(torch.zeros(1, 5, 3), torch.zeros(1, 5, 3))).all()  # silence
+
+
 def test_unknown_layer():
     with pytest.raises(ValueError, match="neither 'continuous' nor 'quantized'"):
         EmbeddingMSE("codes")

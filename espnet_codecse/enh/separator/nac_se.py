@@ -26,10 +26,9 @@ class NacSeSeparator(AbsSeparator):
             faster than attention where data are few.
         log_magnitude: give the network the logarithm of the embedding's magnitude beside the embedding. A transform
             codec's values change their sign from frame to frame: their energy is what tells speech from noise.
-        residual: ``mixture + mask * mixture + offset`` with a mask and an offset that start at zero, in place of the
-            paper's ``mask * mixture``. It starts from the mixture itself, as the zero-initialised latent denoisers
-            do, where the paper's form must first learn to pass speech on; and the offset restores what no mask can:
-            embeddings of transform codecs change their sign from frame to frame and are small by accident.
+        residual: start from the mixture: masks that begin at one, and an offset that begins at zero is added to the
+            paper's ``mask * mixture``. As with the zero-initialised latent denoisers, nothing needs to learn first
+            to pass speech on; and the offset restores what no mask can, values that are small by accident.
     """
 
     def __init__(
@@ -62,7 +61,7 @@ class NacSeSeparator(AbsSeparator):
         self.modulation = ModulationBlock(input_dim, num_spk, activation)
         self.offset = None
         if residual:
-            zero_initialised(self.modulation.filter[0])
+            self.modulation.start_at_one()
             self.offset = zero_initialised(torch.nn.Conv1d(input_dim, input_dim * num_spk, 1))
 
     @property
@@ -99,5 +98,5 @@ class NacSeSeparator(AbsSeparator):
             offsets = self.offset(features.transpose(1, 2)).transpose(1, 2) * valid.unsqueeze(-1)
             offsets = offsets.chunk(self._num_spk, dim=2)
             # In units of the embedding: a level that was taken out of the features is put back.
-            estimates = [input + estimate + scale * offset for estimate, offset in zip(estimates, offsets)]
+            estimates = [estimate + scale * offset for estimate, offset in zip(estimates, offsets)]
         return estimates, ilens, others

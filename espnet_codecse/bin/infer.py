@@ -99,7 +99,7 @@ def _enhance(args: argparse.Namespace, paths: Dict[str, str], outputs: Dict[str,
     seconds_of = {utterance: num_samples / rate for utterance, (num_samples, rate, _) in headers.items()}
     # Longest first: memory is at its peak in the first batch, and the last batches are short.
     order = sorted(paths, key=lambda utterance: (-seconds_of[utterance], utterance))
-    batches = _batches(order, seconds_of, args.batch_seconds)[part - 1 :: num_parts]
+    batches = _batches(order, seconds_of, args.batch_seconds, args.segment_seconds)[part - 1 :: num_parts]
     files = {
         utterance: [_output_file(out, spk + 1, utterance) for out in outputs.values() for spk in range(_num_spk(args))]
         for utterance in paths
@@ -126,7 +126,7 @@ def _enhance(args: argparse.Namespace, paths: Dict[str, str], outputs: Dict[str,
     seconds = sum(lengths[utterance] for batch in todo for utterance in batch) / enhancer.codec.sample_rate
     start = time.perf_counter()
     for batch in tqdm([batch for batch in todo if batch], desc="enhancing", unit="batch", disable=None):
-        if len(batch) == 1 and lengths[batch[0]] > enhancer.segment_samples:
+        if lengths[batch[0]] > enhancer.segment_samples:
             _enhance_long(enhancer, paths[batch[0]], batch[0], lengths[batch[0]], outputs)
         else:
             _enhance_batch(enhancer, paths, batch, outputs)
@@ -177,11 +177,15 @@ def _build(args: argparse.Namespace):
     return EmbeddingEnhancer(codec, model.separator, args.layers, args.segment_seconds)
 
 
-def _batches(order: List[str], lengths: Dict[str, float], budget: float) -> List[List[str]]:
-    """Group utterances sorted by falling length so that the padded length of a group stays within ``budget``."""
+def _batches(order: List[str], lengths: Dict[str, float], budget: float, longest: float) -> List[List[str]]:
+    """Group utterances sorted by falling length so that the padded length of a group stays within ``budget``.
+
+    Those over ``longest`` stay alone: they are enhanced in segments.
+    """
     batches: List[List[str]] = []
     for utterance in order:
-        if batches and lengths[batches[-1][0]] * (len(batches[-1]) + 1) <= budget:
+        first = lengths[batches[-1][0]] if batches else 0.0
+        if batches and first <= longest and first * (len(batches[-1]) + 1) <= budget:
             batches[-1].append(utterance)
         else:
             batches.append([utterance])

@@ -172,9 +172,12 @@ def _build(args: argparse.Namespace):
         return EmbeddingEnhancer(load_codec(args.codec, args.device), None, args.layers, args.segment_seconds)
     from espnet_codecse.task.loading import load_enhancement_model
 
-    model, _ = load_enhancement_model(args.train_config, args.model_file, args.device, args.codec)
+    model, training = load_enhancement_model(args.train_config, args.model_file, args.device, args.codec)
     codec = model.encoder.codec(args.device)
-    return EmbeddingEnhancer(codec, model.separator, args.layers, args.segment_seconds)
+    blind_to_level = all(item["name"] in ("si_snr", "ci_sdr") for item in training.criterions)
+    return EmbeddingEnhancer(
+        codec, model.separator, args.layers, args.segment_seconds, restore_level=blind_to_level
+    )
 
 
 def _batches(order: List[str], lengths: Dict[str, float], budget: float, longest: float) -> List[List[str]]:

@@ -22,6 +22,8 @@ class EmbeddingEnhancer:
         layers: what to decode: ``continuous`` embeddings, ``quantized`` ones, or both.
         segment_seconds: longest piece that is processed at once.
         overlap_seconds: overlap of neighbouring segments, over which they are cross-faded.
+        restore_level: scale each estimate to its share of the mixture. A loss that is blind to the level, such as
+            SI-SDR, lets it drift by more than 10 dB in training, and the output would clip.
 
     Raises:
         UserError: segments are no longer than their overlap.
@@ -34,8 +36,10 @@ class EmbeddingEnhancer:
         layers: Sequence[str] = ("continuous",),
         segment_seconds: float = 30.0,
         overlap_seconds: float = 1.0,
+        restore_level: bool = False,
     ):
         self.codec, self.separator, self.layers = codec, separator, tuple(layers)
+        self.restore_level = restore_level
         self.num_spk = 1 if separator is None else separator.num_spk
         self.segment_samples = codec.num_frames(round(segment_seconds * codec.sample_rate)) * codec.hop
         self.overlap_samples = codec.num_frames(round(overlap_seconds * codec.sample_rate)) * codec.hop
@@ -64,6 +68,8 @@ class EmbeddingEnhancer:
         if self.separator is not None:
             estimates = self.separator(embedding, frame_lengths, {})[0]
         decoded = {layer: self._decode(estimates, frame_lengths, batch.shape[1], layer) for layer in self.layers}
+        if self.restore_level:
+            decoded = {layer: _at_level_of(batch.numpy(), waveforms) for layer, waveforms in decoded.items()}
         return [
             {layer: waveforms[:, index, :length] for layer, waveforms in decoded.items()}
             for index, length in enumerate(lengths.tolist())
@@ -125,3 +131,9 @@ class EmbeddingEnhancer:
         fade = np.linspace(0.0, 1.0, overlap, dtype=np.float32)
         waveforms[:, :overlap] = tail * (1 - fade) + waveforms[:, :overlap] * fade
         return waveforms
+
+
+def _at_level_of(mixture: np.ndarray, estimates: np.ndarray) -> np.ndarray:
+    """Scale ``estimates (speaker, batch, sample)`` so that what is left of ``mixture (batch, sample)`` is orthogonal."""
+    power = np.square(estimates).sum(-1, keepdims=True)
+    return estimates * ((mixture * estimates).sum(-1, keepdims=True) / np.maximum(power, 1e-8))

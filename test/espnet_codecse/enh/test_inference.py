@@ -105,3 +105,23 @@ def test_speakers_keep_their_order_over_segments(codec, voice):
 def test_segments_no_longer_than_the_overlap_are_refused(codec):
     with pytest.raises(UserError, match="segment_seconds"):
         EmbeddingEnhancer(codec, segment_seconds=0.5, overlap_seconds=1.0)
+
+
+class Amplifier(Identity):
+    """A separator that has lost the level."""
+
+    def forward(self, embedding, lengths, additional):
+        return [3 * embedding], lengths, {}
+
+
+def test_level_is_restored_where_the_loss_was_blind_to_it(codec, voice):
+    recordings = [voice(6400, 1), 0.1 * voice(5000, 2)]
+    loud = EmbeddingEnhancer(codec, Amplifier()).enhance_batch(recordings)
+    for samples, drifted, restored in zip(
+        recordings, loud, EmbeddingEnhancer(codec, Amplifier(), restore_level=True).enhance_batch(recordings)
+    ):
+        output = restored["continuous"][0]
+        assert not np.allclose(output, drifted["continuous"][0], rtol=0.1)
+        assert abs(np.dot(samples - output, output)) < 1e-3 * np.dot(samples, samples)  # what is left is orthogonal
+    silence = EmbeddingEnhancer(codec, Amplifier(), restore_level=True).enhance_batch([np.zeros(640, np.float32)])
+    assert np.isfinite(silence[0]["continuous"]).all()

@@ -92,6 +92,7 @@ def _enhance(args: argparse.Namespace, paths: Dict[str, str], outputs: Dict[str,
     from tqdm import tqdm
 
     from espnet_codecse.audio import audio_info
+    from espnet_codecse.codec.resolve import codec_files
     from espnet_codecse.errors import UserError
 
     part, num_parts = args.part
@@ -100,11 +101,15 @@ def _enhance(args: argparse.Namespace, paths: Dict[str, str], outputs: Dict[str,
     # Longest first: memory is at its peak in the first batch, and the last batches are short.
     order = sorted(paths, key=lambda utterance: (-seconds_of[utterance], utterance))
     batches = _batches(order, seconds_of, args.batch_seconds, args.segment_seconds)[part - 1 :: num_parts]
+    speakers = range(1, _num_spk(args) + 1)
     files = {
-        utterance: [_output_file(out, spk + 1, utterance) for out in outputs.values() for spk in range(_num_spk(args))]
+        utterance: [_output_file(folder, speaker, utterance) for folder in outputs.values() for speaker in speakers]
         for utterance in paths
     }
-    todo = [[utterance for utterance in batch if not _is_done(args, files, paths, utterance)] for batch in batches]
+    sources = [args.model_file] if args.model_file else codec_files(args.codec)
+    # A source that is missing makes nothing count as done: loading it then tells what is wrong.
+    newest = max((path.stat().st_mtime_ns if path.exists() else sys.maxsize for path in sources), default=0)
+    todo = [[key for key in batch if not _is_done(files[key], Path(paths[key]), newest)] for batch in batches]
     skipped = sum(map(len, batches)) - sum(map(len, todo))
     if skipped:
         print(f"part {part}/{num_parts}: {skipped} utterances enhanced before: skipped")
@@ -152,14 +157,11 @@ def _num_spk(args: argparse.Namespace) -> int:
         ) from None
 
 
-def _is_done(args: argparse.Namespace, files: Dict[str, List[Path]], paths: Dict[str, str], utterance: str) -> bool:
-    """Whether all outputs are there and none is older than the recording, the checkpoint or the codec."""
-    from espnet_codecse.codec.resolve import codec_files
-
-    sources = [Path(paths[utterance])] + ([args.model_file] if args.model_file else codec_files(args.codec))
+def _is_done(files: List[Path], recording: Path, newest_source: int) -> bool:
+    """Whether all outputs are there and none is older than the recording or what enhances it (ns since the epoch)."""
     try:
-        newest = max(path.stat().st_mtime_ns for path in sources)
-        return all(file.stat().st_mtime_ns >= newest for file in files[utterance])
+        newest = max(newest_source, recording.stat().st_mtime_ns)
+        return all(file.stat().st_mtime_ns >= newest for file in files)
     except FileNotFoundError:
         return False
 

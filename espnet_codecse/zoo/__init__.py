@@ -1,0 +1,1 @@
+"""Packed models: written, verified, found, loaded and published. Nothing that a pack holds is trusted."""

@@ -1,0 +1,118 @@
+"""Unpacking a zip that may come from anybody, once, into a cache folder."""
+
+import os
+import shutil
+import stat
+import tempfile
+import zipfile
+import zlib
+from pathlib import Path
+from typing import List
+
+from espnet_codecse.codec.resolve import cache_dir
+from espnet_codecse.errors import UserError
+from espnet_codecse.zoo.manifest import MAX_FILES, check_files, check_name, read_manifest, sha256_of, unlisted
+
+MAX_BYTES = 2_000_000_000  # of all files of a pack
+MAX_RATIO = 50  # unpacked to packed; weights hardly shrink
+
+
+def unpack(archive: Path) -> Path:
+    """Unpack ``archive`` below the cache folder and return where; an archive unpacked before is not unpacked again.
+
+    The folder's name is the archive's SHA-256, and it appears only when all files are there and are those that the
+    pack's manifest lists. ``$CODECSE_CACHE`` moves the cache.
+
+    Raises:
+        UserError: the archive is damaged, hostile, or not a pack.
+    """
+    pack = str(archive)
+    target = cache_dir() / "packs" / sha256_of(archive)
+    if _is_whole(target, pack):
+        return target
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Several processes may start at once: each unpacks for itself, and the first to finish is kept.
+        with tempfile.TemporaryDirectory(prefix=".unpack.", dir=target.parent) as temporary:
+            folder = Path(temporary) / "content"
+            _extract(archive, folder, pack)
+            manifest = read_manifest(folder, pack)
+            names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+            surplus = unlisted(names, manifest)
+            if surplus:
+                raise UserError(f"{pack}: '{surplus[0]}' is not in its list of files ({len(surplus)}); refused")
+            check_files(folder, manifest, pack)
+            _publish(folder, target, pack)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UserError(f"{target.parent}: cannot be written ({reason}); free some space or set CODECSE_CACHE") from None
+    return target
+
+
+def _is_whole(target: Path, pack: str) -> bool:
+    """Whether ``target`` was unpacked before, and no cleaner of caches took files from it since."""
+    if not target.is_dir():
+        return False
+    try:
+        return all((target / name).is_file() for name in read_manifest(target, pack)["files"])
+    except UserError:
+        return False
+
+
+def _publish(folder: Path, target: Path, pack: str) -> None:
+    if target.is_dir() and not _is_whole(target, pack):
+        shutil.rmtree(target, ignore_errors=True)
+    try:
+        os.rename(folder, target)
+    except OSError:
+        if not _is_whole(target, pack):
+            raise
+
+
+def check_members(members: List[zipfile.ZipInfo], archive_bytes: int, pack: str) -> None:
+    """Check names, kinds and sizes of all members before one byte is written.
+
+    Raises:
+        UserError: a name leads outside or occurs twice, a link, an unknown compression, or a bomb.
+    """
+    files = [member for member in members if not member.is_dir()]
+    if len(members) > 2 * MAX_FILES:
+        raise UserError(f"{pack}: {len(members)} members, a pack has at most {2 * MAX_FILES}; refused")
+    total = sum(member.file_size for member in files)
+    if total > MAX_BYTES:
+        raise UserError(f"{pack}: would unpack to {total / 1e9:.1f} GB, the limit is {MAX_BYTES / 1e9:.0f} GB; refused")
+    if total > MAX_RATIO * max(archive_bytes, 1):
+        ratio = total / max(archive_bytes, 1)
+        raise UserError(f"{pack}: would unpack to {ratio:.0f} times its size, the limit is {MAX_RATIO}; refused")
+    seen = set()
+    for member in members:
+        kind = stat.S_IFMT(member.external_attr >> 16)
+        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+            raise UserError(f"{pack}: '{member.filename}' is a link or a special file; refused")
+        # A folder's own name is checked as that of a file in it.
+        path = check_name(f"{member.filename}x.txt" if member.is_dir() else member.filename, pack)
+        # Some file systems take names for the same that differ in case alone.
+        if str(path).lower() in seen:
+            raise UserError(f"{pack}: '{member.filename}' occurs twice; refused")
+        seen.add(str(path).lower())
+        if member.flag_bits & 0x1 or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise UserError(f"{pack}: '{member.filename}' is encrypted or compressed in an unusual way; refused")
+
+
+def _extract(archive: Path, folder: Path, pack: str) -> None:
+    try:
+        with zipfile.ZipFile(archive) as content:
+            members = content.infolist()
+            check_members(members, archive.stat().st_size, pack)
+            for member in members:
+                path = folder / member.filename
+                if member.is_dir():
+                    path.mkdir(parents=True, exist_ok=True)
+                    continue
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with content.open(member) as source, open(path, "xb") as sink:
+                    shutil.copyfileobj(source, sink, 1 << 20)
+    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, UnicodeError) as error:
+        raise UserError(f"{pack}: not a readable zip ({error}); copy or download it again") from None
+    except (FileExistsError, NotADirectoryError, IsADirectoryError):
+        raise UserError(f"{pack}: a file and a folder have the same name; refused") from None

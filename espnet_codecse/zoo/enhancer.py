@@ -1,0 +1,133 @@
+"""A model by name, ready to enhance: what ``codecse enhance`` and ``SpeechEnhancer`` both build on."""
+
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import torch
+
+from espnet_codecse.enh.inference import EmbeddingEnhancer
+from espnet_codecse.errors import UserError
+from espnet_codecse.zoo.find import ModelFiles, find_model
+
+DEVICES = ("auto", "cpu", "cuda")
+DTYPES = ("auto", "float32", "bfloat16")
+
+
+def load_enhancer(
+    model: str,
+    codec: Optional[str] = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    layers: Sequence[str] = ("continuous",),
+    segment_seconds: float = 30.0,
+) -> EmbeddingEnhancer:
+    """Load a trained model with its codec.
+
+    Args:
+        model: what :func:`find_model` takes.
+        codec: where the model's codec lies, if neither in the pack nor where the training had it.
+        device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, or ``cuda:1``.
+        dtype: arithmetic of the separator: ``float32``, ``bfloat16``, or ``auto``, which is bfloat16 where the device
+            computes in it natively and float32 elsewhere. The codec always works in float32: its decoder makes
+            rounding audible, and the separator is where the time goes that bfloat16 saves.
+        layers: what to decode: ``continuous``, ``quantized``, or both.
+        segment_seconds: longest piece that is processed at once.
+
+    Raises:
+        UserError: no such model, another codec, or no such device.
+    """
+    return build_enhancer(find_model(model), codec, device, dtype, layers, segment_seconds)
+
+
+def build_enhancer(
+    files: ModelFiles,
+    codec: Optional[str] = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    layers: Sequence[str] = ("continuous",),
+    segment_seconds: float = 30.0,
+) -> EmbeddingEnhancer:
+    """Load the model of ``files``; see :func:`load_enhancer`."""
+    from espnet_codecse.task.loading import load_enhancement_model
+
+    device = resolve_device(device)
+    kind = resolve_dtype(dtype, device)
+    model, training = load_enhancement_model(
+        Path(files.train_config), Path(files.model_file), device, codec or files.codec
+    )
+    separator = model.separator
+    if kind != torch.float32:
+        separator = AutocastSeparator(separator, kind)
+    # Such losses let the level drift: the mixture's is given back.
+    blind_to_level = all(item["name"] in ("si_snr", "ci_sdr") for item in training.criterions)
+    return EmbeddingEnhancer(
+        model.encoder.codec(device), separator, layers, segment_seconds, restore_level=blind_to_level
+    )
+
+
+def resolve_device(device: str) -> str:
+    """Return a torch device for ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        UserError: another device, or one that is not there.
+    """
+    kind, _, index = device.partition(":")
+    if kind not in DEVICES or (index and not (kind == "cuda" and index.isdigit())):
+        raise UserError(f"--device {device}: must be one of {', '.join(DEVICES)}")
+    if kind == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        raise UserError(f"--device {device}: PyTorch sees {count} GPU(s); pass --device cpu, or see codecse doctor")
+    return device
+
+
+def resolve_dtype(dtype: str, device: str) -> torch.dtype:
+    """Return the separator's type of number on ``device``.
+
+    Raises:
+        UserError: another type.
+    """
+    if dtype not in DTYPES:
+        raise UserError(f"--dtype {dtype}: must be one of {', '.join(DTYPES)}")
+    if dtype == "auto":
+        dtype = "bfloat16" if has_native_bfloat16(device) else "float32"
+    return getattr(torch, dtype)
+
+
+def has_native_bfloat16(device: str) -> bool:
+    """Whether ``device`` multiplies bfloat16 matrices in hardware; emulated, it is slower than float32."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_capability(device)[0] >= 8
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return False
+    flags = next((line for line in lines if line.lower().startswith(("flags", "features"))), "").split()
+    return any(flag in flags for flag in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+class AutocastSeparator(torch.nn.Module):
+    """A separator whose products are computed in a smaller type of number; what goes in and out stays float32.
+
+    Args:
+        separator: an ESPnet separator.
+        dtype: such as ``torch.bfloat16``.
+    """
+
+    def __init__(self, separator: torch.nn.Module, dtype: torch.dtype):
+        super().__init__()
+        self.separator, self.dtype = separator, dtype
+
+    @property
+    def num_spk(self) -> int:
+        """Number of estimates."""
+        return self.separator.num_spk
+
+    def forward(
+        self, input: torch.Tensor, ilens: torch.Tensor, additional: Optional[Dict] = None
+    ) -> Tuple[List[torch.Tensor], torch.Tensor, Dict[str, torch.Tensor]]:
+        """See the separator: ``(batch, frame, channel)`` in, a list of such estimates, frames and others out."""
+        with torch.autocast(input.device.type, self.dtype):
+            estimates, ilens, others = self.separator(input, ilens, additional)
+        return [estimate.float() for estimate in estimates], ilens, others

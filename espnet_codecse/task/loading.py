@@ -40,6 +40,13 @@ def load_enhancement_model(
     args.embedding_stats = None  # they are in the checkpoint, and the file may be gone
     if codec is not None:
         args.encoder_conf["codec"] = args.decoder_conf["codec"] = codec
-    model = EmbeddingEnhancementTask.build_model(args)
+    try:
+        model = EmbeddingEnhancementTask.build_model(args)
+    except (TypeError, ValueError, KeyError, AttributeError, IndexError, RuntimeError, AssertionError) as error:
+        # ESPnet builds from whatever a configuration holds: one that is damaged or foreign raises anything.
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{train_config}: builds no model ({type(error).__name__}: {reason}); is it of another version?"
+        ) from None
     load_strictly(model, load_checkpoint(Path(model_file)), Path(model_file))
     return model.to(device).eval(), args

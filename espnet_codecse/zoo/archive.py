@@ -7,7 +7,7 @@ import tempfile
 import zipfile
 import zlib
 from pathlib import Path
-from typing import List
+from typing import List, Optional
 
 from espnet_codecse.codec.resolve import cache_dir
 from espnet_codecse.errors import UserError
@@ -17,17 +17,25 @@ MAX_BYTES = 2_000_000_000  # of all files of a pack
 MAX_RATIO = 50  # unpacked to packed; weights hardly shrink
 
 
-def unpack(archive: Path) -> Path:
+def unpack(archive: Path, cache: Optional[Path] = None, label: str = "") -> Path:
     """Unpack ``archive`` below the cache folder and return where; an archive unpacked before is not unpacked again.
 
     The folder's name is the archive's SHA-256, and it appears only when all files are there and are those that the
-    pack's manifest lists. ``$CODECSE_CACHE`` moves the cache.
+    pack's manifest lists.
+
+    Args:
+        archive: the zip.
+        cache: instead of ``$CODECSE_CACHE`` or the user's cache.
+        label: what messages call the archive; default: its path.
 
     Raises:
         UserError: the archive is damaged, hostile, or not a pack.
     """
-    pack = str(archive)
-    target = cache_dir() / "packs" / sha256_of(archive)
+    pack = label or str(archive)
+    try:
+        target = (cache or cache_dir()) / "packs" / sha256_of(archive)
+    except OSError as error:
+        raise UserError(f"{pack}: cannot be read ({error.strerror}); check the path and its permissions") from None
     if _is_whole(target, pack):
         return target
     try:

@@ -21,12 +21,14 @@ class ModelFiles:
         train_config: the training's ``config.yaml``.
         model_file: the weights.
         codec: folder of the codec's weights that the pack carries; None: the codec that the configuration names.
+        layer: what the model's author decodes, ``continuous`` or ``quantized``.
     """
 
     folder: Path
     train_config: Path
     model_file: Path
     codec: Optional[str] = None
+    layer: str = "continuous"
 
 
 def find_model(name: str) -> ModelFiles:
@@ -87,6 +89,7 @@ def open_pack(folder: Path, name: str) -> ModelFiles:
         train_config=folder / paths["train_config"],
         model_file=folder / paths["model_file"],
         codec=None if weights is None else str(folder / weights),
+        layer=manifest["layer"],
     )
 
 

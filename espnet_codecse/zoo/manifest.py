@@ -14,6 +14,7 @@ import yaml
 from espnet_codecse.errors import UserError
 
 META, MANIFEST, FORMAT = "meta.yaml", "codecse.yaml", "codecse_pack_1"
+LAYERS = ("continuous", "quantized")
 MAX_YAML_BYTES = 1_000_000
 MAX_FILES = 200
 # What the parts of a pack are: weights, configurations, text and figures, none of which is run.
@@ -104,6 +105,8 @@ def read_manifest(folder: Path, pack: str) -> Dict[str, Any]:
     kinds = {"name": str, "fingerprint": str, "sample_rate": int, "hop": int, "dim": int}
     if not isinstance(codec, dict) or not all(isinstance(codec.get(key), kind) for key, kind in kinds.items()):
         raise UserError(f"{pack}: {MANIFEST} does not identify the codec ({', '.join(kinds)}); pack the model again")
+    if manifest.get("layer") not in LAYERS:
+        raise UserError(f"{pack}: {MANIFEST} names no layer ({' or '.join(LAYERS)}); pack the model again")
     if not isinstance(files, dict) or not 0 < len(files) <= MAX_FILES:
         raise UserError(f"{pack}: {MANIFEST} lists no files, or more than {MAX_FILES}; refused")
     for name, entry in files.items():

@@ -1,0 +1,70 @@
+"""Pack a trained model as one zip that espnet_model_zoo, SpeechEnhancer and codecse enhance take.
+
+    codecse pack exp/nac_se_small --output nac_se.zip --license apache-2.0 --datasets vctk --document RESULTS.md \\
+        --figures 'noisy|exp/noisy_test/scoring' --figures 'enhanced|exp/nac_se_small/continuous_test/scoring'
+
+The zip holds the weights (not the optimiser's state), the configuration without paths of this machine, the codec's
+identity and, where they are small, its weights, a model card, and codecse.yaml with the SHA-256 of every file.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import List, Optional, Tuple
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``codecse pack``."""
+    parser = argparse.ArgumentParser(
+        prog="codecse pack", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("experiment", help="experiment folder of enh.sh, of one step of it, or a pack to change")
+    add("--output", type=Path, required=True, metavar="ZIP", help="the pack to write")
+    add("--checkpoint", default="valid.loss.best.pth", help="weights in the experiment (default: %(default)s)")
+    add("--name", default="", help="of the model, in its card (default: from --output)")
+    add("--codec", help="where the codec lies, if not where the training had it")
+    add("--codec_limit", type=float, default=20.0, metavar="MB", help="carry codecs up to this size (default: %(default)s)")
+    add("--layer", default="continuous", choices=["continuous", "quantized"], help="to decode (default: %(default)s)")
+    add("--weights", default="float32", choices=["float32", "float16"], help="float16 halves the pack (default: %(default)s)")
+    add("--license", default="", help="such as apache-2.0 or cc-by-4.0")
+    add("--datasets", nargs="+", default=[], help="what it was trained on")
+    add("--figures", type=_figures, action="append", default=[], metavar="'LABEL|DIR'", help="scoring folder; repeat it")
+    add("--document", type=Path, action="append", default=[], help="a file to add, such as RESULTS.md; repeat it")
+    add("--card", type=Path, help="README.md to use instead of the generated description")
+    return parser
+
+
+def _figures(text: str) -> Tuple[str, Path]:
+    label, folder = text.split("|")
+    return label.strip(), Path(folder.strip())
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Write and verify the pack."""
+    args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
+    from dataclasses import replace
+
+    from espnet_codecse.errors import UserError
+    from espnet_codecse.zoo.find import find_model
+    from espnet_codecse.zoo.pack import PackOptions, pack_model
+
+    files = find_model(args.experiment)
+    # Another checkpoint of the experiment; a pack holds one.
+    if not (files.folder / "meta.yaml").is_file():
+        checkpoint = files.train_config.parent / args.checkpoint
+        if not checkpoint.is_file():
+            raise UserError(f"{checkpoint}: no such checkpoint; was the training run? --checkpoint names another")
+        files = replace(files, model_file=checkpoint)
+    options = PackOptions(
+        name=args.name, codec=args.codec, codec_limit_mb=args.codec_limit, layer=args.layer, weights=args.weights,
+        license=args.license, datasets=args.datasets, figures=args.figures, documents=args.document, card=args.card,
+    )  # fmt: skip
+    for line in pack_model(files, args.output, options):
+        print(line)
+    print(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB; codecse enhance --model {args.output} uses it")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

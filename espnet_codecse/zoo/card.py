@@ -1,0 +1,91 @@
+"""The model card: README.md of a pack, with the front matter that the Hugging Face hub reads."""
+
+from typing import Any, Dict, List
+
+from espnet_codecse.report.scores import METRIC_ORDER
+from espnet_codecse.zoo.manifest import dump_yaml
+
+# The hub's names of metrics, where it has one.
+HUB_METRICS = {"SI_SDR": "si-sdr", "SDR": "sdr", "PESQ": "pesq", "STOI": "stoi", "ESTOI": "estoi"}
+
+
+def front_matter(manifest: Dict[str, Any]) -> str:
+    """Return the card's YAML header between its dashes."""
+    header: Dict[str, Any] = {"tags": ["espnet", "audio", "audio-to-audio", "speech-enhancement"]}
+    if manifest["num_spk"] > 1:
+        header["tags"].append("speech-separation")
+    header["pipeline_tag"] = "audio-to-audio"
+    header["library_name"] = "espnet_codecse"
+    if manifest.get("license"):
+        header["license"] = manifest["license"]
+    if manifest.get("datasets"):
+        header["datasets"] = list(manifest["datasets"])
+    metrics = metrics_of(manifest["figures"])
+    if metrics:
+        header["metrics"] = [HUB_METRICS.get(metric, metric.lower()) for metric in metrics]
+    return f"---\n{dump_yaml(header).decode()}---\n"
+
+
+def metrics_of(figures: Dict[str, Dict[str, float]]) -> List[str]:
+    """Return the metrics that occur, in the order of RESULTS.md."""
+    found = {metric for means in figures.values() for metric in means}
+    return [metric for metric in METRIC_ORDER if metric in found] + sorted(found - set(METRIC_ORDER))
+
+
+def model_card(manifest: Dict[str, Any], config: Dict[str, Any], body: str = "") -> str:
+    """Return the text of README.md.
+
+    Args:
+        manifest: ``codecse.yaml`` but for its list of files.
+        config: the training's configuration.
+        body: the author's text; it stands where the generated description would. With a front matter of its own it is
+            taken as it is.
+    """
+    if body.lstrip().startswith("---\n"):
+        return body.lstrip()
+    lines = [body.rstrip(), ""] if body.strip() else [f"# {manifest['name']}", "", *_description(manifest, config)]
+    figures = manifest["figures"]
+    if figures:
+        metrics = metrics_of(figures)
+        rows = [["", *metrics]] + [
+            [label, *(f"{means[metric]:.3f}" if metric in means else "" for metric in metrics)]
+            for label, means in figures.items()
+        ]
+        table = ["| " + " | ".join(row) + " |" for row in rows]
+        lines += ["## Scores", "", table[0], "|---" * len(rows[0]) + "|", *table[1:], ""]
+    return front_matter(manifest) + "\n" + "\n".join(lines).rstrip() + "\n"
+
+
+def _description(manifest: Dict[str, Any], config: Dict[str, Any]) -> List[str]:
+    codec = manifest["codec"]
+    carried = "carried in this pack" if codec["weights"] else f"not carried here: `{codec['name']}`"
+    work = "Speech enhancement" if manifest["num_spk"] == 1 else f"Separation of {manifest['num_spk']} speakers"
+    losses = ", ".join(str(item.get("name")) for item in config.get("criterions", []))
+    name = manifest["name"]
+    return [
+        f"{work} on the embeddings of a neural audio codec, trained with espnet_codecse {manifest['package']['version']}.",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| separator | `{manifest['separator']}`, {manifest['num_parameters'] / 1e6:.2f} M parameters |",
+        f"| codec | {codec['sample_rate']} Hz, {codec['sample_rate'] / codec['hop']:g} frames/s of {codec['dim']} channels, "
+        f"fingerprint `{codec['fingerprint']}`; {carried} |",
+        f"| decoded layer | {manifest['layer']} |",
+        f"| training loss | {losses or 'unknown'} |",
+        f"| data | {', '.join(manifest['datasets']) or 'not stated'} |",
+        f"| licence | {manifest['license'] or 'not stated'} |",
+        "",
+        "## Use",
+        "",
+        "```sh",
+        f"codecse enhance noisy.wav -o enhanced --model {name}.zip",
+        "```",
+        "",
+        "```python",
+        "from espnet_codecse import SpeechEnhancer",
+        "",
+        f'enhancer = SpeechEnhancer.from_pretrained("{name}.zip")  # or the id of this page',
+        "speech, = enhancer(noisy, fs=48000)  # (batch, sample) in and out",
+        "```",
+        "",
+    ]

@@ -1,0 +1,56 @@
+"""The files of a codec as a pack carries them: only what loading it needs."""
+
+import io
+from pathlib import Path
+from typing import Dict, Optional
+
+from espnet_codecse.codec.resolve import PRETRAINED, cache_dir
+from espnet_codecse.zoo.manifest import dump_yaml
+
+CARD = "README.md"
+
+
+def codec_files(name: str) -> Optional[Dict[str, bytes]]:
+    """Return ``{file name: content}`` of a codec that lies in a local folder or zip.
+
+    A codec of a hub gives None: its name is enough to find it again. So does one in a file format that runs code.
+    """
+    for folder in (PRETRAINED / f"{name}_codec", Path(name).expanduser()):
+        if folder.is_dir():
+            return _of_folder(folder)
+        if folder.is_file():
+            from espnet_codecse.codec.espnet_codec import unpack
+
+            return _of_espnet(unpack(folder, cache_dir()))
+    return None
+
+
+def _of_folder(folder: Path) -> Optional[Dict[str, bytes]]:
+    if (folder / "model.safetensors").is_file() and (folder / "config.yaml").is_file():
+        names = ["config.yaml", "model.safetensors", CARD]
+    elif (folder / "config.json").is_file():
+        if not (folder / "model.safetensors").is_file():
+            return None
+        names = ["config.json", "model.safetensors", CARD]
+    else:
+        return _of_espnet(folder)
+    return {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
+
+
+def _of_espnet(folder: Path) -> Dict[str, bytes]:
+    """Reduce an ESPnet-Codec experiment to the generator: the rest is the training's, and twice as large."""
+    import torch
+    import yaml
+
+    from espnet_codecse.codec.espnet_codec import find_experiment
+    from espnet_codecse.task.trainer import load_checkpoint
+
+    config_file, model_file = find_experiment(folder)
+    config = yaml.safe_load(config_file.read_text("utf-8"))
+    state = load_checkpoint(model_file)
+    state = state.get("model", state)
+    kept = {key: value.clone() for key, value in state.items() if key.startswith("codec.generator.")}
+    stream = io.BytesIO()
+    torch.save(kept, stream)
+    reduced = {key: config[key] for key in ("codec", "codec_conf")}
+    return {"config.yaml": dump_yaml(reduced), "codec.best.pth": stream.getvalue()}

@@ -1,0 +1,235 @@
+"""Writing a pack: a trained model as a zip in the layout of espnet_model_zoo, with all that running it needs."""
+
+import io
+import re
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from espnet_codecse import __version__
+from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import atomic_path
+from espnet_codecse.zoo.card import model_card
+from espnet_codecse.zoo.find import ModelFiles
+from espnet_codecse.zoo.manifest import FORMAT, MANIFEST, META, dump_yaml
+
+# What of a training's configuration names files of the machine that it ran on.
+HOST_KEYS = (
+    "config", "output_dir", "train_shape_file", "valid_shape_file", "train_data_path_and_name_and_type",
+    "valid_data_path_and_name_and_type", "init_param", "noise_scp", "rir_scp", "utt2spk", "pretrain_path",
+    "embedding_stats", "wandb_project", "wandb_id", "wandb_entity", "wandb_name", "dist_init_method",
+    "dist_master_addr", "dist_master_port",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PackOptions:
+    """What a pack says beside the model.
+
+    Attributes:
+        name: of the model; default: the file's.
+        codec: where the codec lies now, if not where the training had it.
+        codec_limit_mb: larger codecs are named, not carried.
+        layer: what the decoder should get: ``continuous`` or ``quantized``.
+        weights: ``float32``, or ``float16``, which halves the pack; one-dimensional weights stay float32.
+        license: such as ``apache-2.0``.
+        datasets: names of the training data.
+        figures: ``(label, scoring folder)``.
+        documents: further files, such as RESULTS.md.
+        card: the author's README.md.
+    """
+
+    name: str = ""
+    codec: Optional[str] = None
+    codec_limit_mb: float = 20.0
+    layer: str = "continuous"
+    weights: str = "float32"
+    license: str = ""
+    datasets: Sequence[str] = ()
+    figures: Sequence[Tuple[str, Path]] = ()
+    documents: Sequence[Path] = ()
+    card: Optional[Path] = None
+
+
+def pack_model(files: ModelFiles, output: Path, options: PackOptions) -> List[str]:
+    """Write the pack of a trained model to ``output``, verify it, and only then give it its name.
+
+    The same model and options give the same bytes.
+
+    Returns:
+        Lines on what was verified.
+
+    Raises:
+        UserError: the model does not load, a document is missing, or ``output`` is no zip.
+    """
+    from espnet_codecse.task.loading import load_enhancement_model
+    from espnet_codecse.zoo.verify import verify_pack
+
+    output = Path(output)
+    if output.suffix != ".zip":
+        raise UserError(f"--output {output}: espnet_model_zoo takes a pack for one by its name; end it in .zip")
+    model, training = load_enhancement_model(files.train_config, files.model_file, codec=options.codec or files.codec)
+    config = vars(training)
+    codec = model.encoder.codec("cpu")
+    folder = _archive_folder(files)
+    carried = _codec_members(codec.name, options.codec_limit_mb)
+    manifest: Dict[str, Any] = {
+        "format": FORMAT,
+        "name": options.name or output.stem,
+        "package": {"name": "espnet_codecse", "version": __version__},
+        "separator": config["separator"],
+        "num_spk": model.num_spk,
+        "num_parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "codec": {**codec.description(), "name": _public_name(codec.name), "weights": _parent(carried)},
+        "layer": options.layer,
+        "license": options.license,
+        "datasets": list(options.datasets),
+        "figures": {label: _means(label, path) for label, path in options.figures},
+    }
+    config = portable_config(config, manifest["codec"])
+    train_config, model_file = f"{folder}/config.yaml", f"{folder}/{files.model_file.name}"
+    members = {
+        train_config: dump_yaml(config),
+        model_file: _weights(model.state_dict(), options.weights),
+        **carried,
+        META: dump_yaml(_meta(train_config, model_file, files.model_file)),
+        "README.md": model_card(manifest, config, _read(options.card) if options.card else "").encode("utf-8"),
+    }
+    for document in options.documents:
+        if document.name in members or PurePosixPath(document.name).name in (META, MANIFEST):
+            raise UserError(f"{document}: the pack has a file of this name already; rename it")
+        text = document.suffix in (".md", ".txt", ".yaml", ".json")
+        members[document.name] = _read(document).encode("utf-8") if text else _read_bytes(document)
+    with atomic_path(output) as temporary:
+        write_zip(temporary, manifest, members)
+        return verify_pack(temporary, label=str(output), codec=options.codec)
+
+
+def write_zip(path: Path, manifest: Dict[str, Any], members: Dict[str, bytes]) -> None:
+    """Write ``members`` and ``codecse.yaml``, which lists them, with fixed times and in a fixed order."""
+    import hashlib
+
+    listed = {
+        name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        for name, content in sorted(members.items())
+    }
+    members = {**members, MANIFEST: dump_yaml({**manifest, "files": listed})}
+    folders = set()
+    for name in members:
+        folders.update(f"{parent}/" for parent in PurePosixPath(name).parents if parent.name)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        # Folders are members too: espnet_model_zoo rewrites what a configuration says of any member, so also of the
+        # codec's folder, to where it unpacked it. Its meta.yaml is looked for first.
+        for name in [META, *sorted((set(members) | folders) - {META})]:
+            info = zipfile.ZipInfo(name)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.external_attr = (0o40755 << 16 | 0x10) if name.endswith("/") else 0o100644 << 16
+            archive.writestr(info, b"" if name.endswith("/") else members[name])
+
+
+def portable_config(config: Dict[str, Any], codec: Dict[str, Any]) -> Dict[str, Any]:
+    """Return a training's configuration without the paths of its machine, and with the codec as the pack has it."""
+    result: Dict[str, Any] = {}
+    for key, value in config.items():
+        if key in HOST_KEYS:
+            value = [] if isinstance(value, (list, tuple)) else None
+        result[key] = _without_paths(value)
+    for part in ("encoder_conf", "decoder_conf"):
+        if "codec" in config.get(part, {}):
+            result[part]["codec"] = codec["weights"] or codec["name"]
+    result["encoder_conf"]["fingerprint"] = codec["fingerprint"]
+    return result
+
+
+def _without_paths(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_paths(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_paths(item) for item in value]
+    return None if isinstance(value, str) and value.startswith(("/", "~", "./", "../")) else value
+
+
+def _archive_folder(files: ModelFiles) -> str:
+    """Return ``exp/<experiment>/<step>``, or what follows the last ``exp`` of the folder's path."""
+    parts = files.train_config.resolve().parent.parts
+    if "exp" in parts:
+        parts = parts[len(parts) - parts[::-1].index("exp") :]
+    else:
+        parts = parts[-2:] if re.match(r"\d+_", parts[-1]) else parts[-1:]
+    return "/".join(["exp", *(re.sub(r"[^\w.+-]", "_", part) for part in parts if part not in ("/", ".."))])
+
+
+def _public_name(codec: str) -> str:
+    """Return a codec's name without the path of this machine."""
+    from espnet_codecse.codec import codec_label
+
+    return codec_label(codec) if Path(codec).expanduser().exists() else codec
+
+
+def _codec_members(name: str, limit_mb: float) -> Dict[str, bytes]:
+    from espnet_codecse.zoo.codec_files import codec_files
+
+    found = codec_files(name) if limit_mb > 0 else None
+    if not found or sum(map(len, found.values())) > limit_mb * 1e6:
+        return {}
+    label = re.sub(r"[^\w.+-]", "_", _public_name(name))
+    return {f"codec/{label}/{file}": content for file, content in found.items()}
+
+
+def _parent(members: Dict[str, bytes]) -> Optional[str]:
+    return str(PurePosixPath(next(iter(members))).parent) if members else None
+
+
+def _weights(state: Dict[str, Any], dtype: str) -> bytes:
+    """Return a checkpoint that holds the model's weights and nothing of its training."""
+    import torch
+
+    def kept(tensor: torch.Tensor) -> torch.Tensor:
+        matrix = tensor.is_floating_point() and tensor.dim() > 1
+        return tensor.detach().to(getattr(torch, dtype) if matrix else tensor.dtype).contiguous().clone()
+
+    stream = io.BytesIO()
+    torch.save({key: kept(tensor) for key, tensor in state.items()}, stream)
+    return stream.getvalue()
+
+
+def _meta(train_config: str, model_file: str, source: Path) -> Dict[str, Any]:
+    import importlib.metadata
+
+    import torch
+
+    return {
+        "files": {"model_file": model_file},
+        "yaml_files": {"train_config": train_config},
+        "timestamp": float(int(source.stat().st_mtime)),  # of the weights: packing again gives the same file
+        "python": sys.version,
+        "torch": str(torch.__version__),
+        "espnet": importlib.metadata.version("espnet"),
+    }
+
+
+def _means(label: str, folder: Path) -> Dict[str, float]:
+    import numpy as np
+
+    from espnet_codecse.report.scores import read_row
+
+    scores = read_row(f"figures|{label}|{folder}").scores
+    return {metric: round(float(np.nanmean(list(column.values()))), 4) for metric, column in scores.items()}
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+
+
+def _read(path: Path) -> str:
+    """Return a document without the folders of this machine."""
+    try:
+        text = _read_bytes(path).decode("utf-8")
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not a text in UTF-8; convert it") from None
+    return text.replace(f"{Path.cwd()}/", "").replace(f"{Path.home()}/", "~/")

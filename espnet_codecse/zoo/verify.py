@@ -1,0 +1,73 @@
+"""Verifying a pack as a stranger would: all files, strict weights, the codec, and a short enhancement."""
+
+import tempfile
+from pathlib import Path
+from typing import List, Optional
+
+import numpy as np
+
+from espnet_codecse.errors import UserError
+from espnet_codecse.zoo.find import ModelFiles, find_model, open_pack
+from espnet_codecse.zoo.manifest import check_files, read_manifest
+
+SMOKE_SECONDS = 1.0
+
+
+def verify_pack(pack: Path, label: str = "", codec: Optional[str] = None) -> List[str]:
+    """Verify a zip, the folder of an unpacked one, or the name of a model that comes with the package.
+
+    Args:
+        pack: the zip is unpacked anew, whatever the cache holds.
+        label: what messages call it; default: its path.
+        codec: where the codec lies, for packs that do not carry it.
+
+    Returns:
+        Lines on what was found right.
+
+    Raises:
+        UserError: the first thing that is wrong.
+    """
+    label = label or str(pack)
+    if not Path(pack).is_file():
+        return _verify(find_model(str(pack)), label, codec)
+    from espnet_codecse.zoo.archive import unpack
+
+    with tempfile.TemporaryDirectory(prefix="codecse_verify.") as temporary:
+        return _verify(open_pack(unpack(Path(pack), Path(temporary), label), label), label, codec)
+
+
+def _verify(files: ModelFiles, label: str, codec: Optional[str]) -> List[str]:
+    from espnet_codecse.zoo.enhancer import build_enhancer
+
+    manifest = read_manifest(files.folder, label)
+    check_files(files.folder, manifest, label)
+    total = sum(entry["bytes"] for entry in manifest["files"].values())
+    lines = [f"files: {len(manifest['files'])}, {total / 1e6:.1f} MB, every SHA-256 right"]
+    # Loading compares the weights with the configuration key by key, and the codec's fingerprint with the training's.
+    enhancer = build_enhancer(files, codec, "cpu", "float32", [manifest["layer"]])
+    parameters = sum(parameter.numel() for parameter in enhancer.separator.parameters())
+    lines.append(f"weights: {parameters / 1e6:.2f} M parameters of {manifest['separator']}, every key and shape right")
+    for key in ("fingerprint", "sample_rate", "hop", "dim"):
+        if getattr(enhancer.codec, key) != manifest["codec"][key]:
+            raise UserError(
+                f"{label}: the codec's {key} is {getattr(enhancer.codec, key)}, the pack says "
+                f"{manifest['codec'][key]}; pack the model again"
+            )
+    source = "carried" if files.codec and not codec else codec or manifest["codec"]["name"]
+    lines.append(f"codec: {source}, fingerprint {enhancer.codec.fingerprint}, {enhancer.codec.sample_rate} Hz")
+    lines.append(_smoke(enhancer, manifest["layer"], label))
+    return lines
+
+
+def _smoke(enhancer, layer: str, label: str) -> str:
+    """Enhance noise of an odd length, and silence."""
+    rate = enhancer.codec.sample_rate
+    num_samples = round(SMOKE_SECONDS * rate) + 1
+    noise = 0.05 * np.random.default_rng(0).standard_normal(num_samples).astype(np.float32)
+    for kind, samples in (("noise", noise), ("silence", np.zeros(num_samples // 2, np.float32))):
+        output = enhancer.enhance_batch([samples])[0][layer]
+        if output.shape != (enhancer.num_spk, len(samples)):
+            raise UserError(f"{label}: {len(samples)} samples of {kind} gave an output of {output.shape}; refused")
+        if not np.isfinite(output).all():
+            raise UserError(f"{label}: {kind} gave values that are not finite; the weights are damaged")
+    return f"inference: {num_samples} samples at {rate} Hz in, {enhancer.num_spk} x {num_samples} out, all finite"

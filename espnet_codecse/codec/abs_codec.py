@@ -1,7 +1,7 @@
 """The contract of a frozen neural audio codec."""
 
 from abc import ABC, abstractmethod
-from typing import Tuple
+from typing import Optional, Tuple
 
 import torch
 
@@ -19,6 +19,12 @@ class AbsCodec(ABC, torch.nn.Module):
     dim: int  # channels of the embedding
     activation: str  # "snake" or "elu": the last one of the encoder, which a mask gate must match
     fingerprint: str  # hash of configuration and weights
+    num_codebooks: int
+    codebook_size: int  # entries of each codebook
+    # How many frames on either side an output depends on; None: on the whole past, as with an LSTM.
+    encode_context: Optional[int]
+    decode_context: Optional[int]
+    dequantize_context: int
 
     @abstractmethod
     def num_frames(self, num_samples: int) -> int:

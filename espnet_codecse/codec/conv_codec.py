@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Mapping, Tuple
 import torch
 
 from espnet_codecse.codec.abs_codec import AbsCodec
-from espnet_codecse.codec.chunking import reach_in_samples, run_chunked, split_at_recurrence
+from espnet_codecse.codec.chunking import Segment, reach_in_samples, run_chunked, split_at_recurrence
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import PathLike
 
@@ -49,11 +49,12 @@ def check_weights(
 class ConvCodec(AbsCodec):
     """A codec made of two lists of layers, convolutional but for LSTMs, and a quantiser.
 
-    A subclass sets the attributes of the contract, gives the two lists to ``_freeze`` at the end of its
-    construction and implements ``_quantize`` and ``_dequantize`` on ``(batch, channel, frame)``.
+    A subclass sets those attributes of the contract that do not follow from the layers, gives the two lists to
+    ``_freeze`` at the end of its construction and implements ``_quantize`` and ``_dequantize`` on ``(batch, channel, frame)``.
     """
 
     chunk_frames: int = 1500  # 30 s at 50 Hz: bounds the memory of the sample-rate layers
+    dequantize_context: int = 0  # most quantisers work frame by frame
 
     def _freeze(self, encoder: List[torch.nn.Module], decoder: List[torch.nn.Module]) -> None:
         """Take the coders' layers, work out their reach and stop gradients to every weight."""
@@ -69,6 +70,9 @@ class ConvCodec(AbsCodec):
             silence = torch.zeros(1, 1, 2 * middle * self.hop)
             embedding = self._run(self._encoder, silence, self.hop, 1, self._encoder_context)
         self.register_buffer("_silence", embedding[0, :, middle].clone(), persistent=False)
+        self.encode_context = None if _is_recurrent(self._encoder) else self._encoder_context
+        self.decode_context = None if _is_recurrent(self._decoder) else self._decoder_context
+        self.num_codebooks = self.quantize(self._silence[None, None])[1].shape[1]
 
     def train(self, mode: bool = True) -> "ConvCodec":
         """Stay in evaluation mode: a frozen codec inside a model in training must not change."""
@@ -139,6 +143,10 @@ class ConvCodec(AbsCodec):
         """Return the identity of the codec as it stands in every file made with it."""
         keys = ("name", "fingerprint", "sample_rate", "hop", "dim", "activation")
         return {key: getattr(self, key) for key in keys}
+
+
+def _is_recurrent(segments: List[Segment]) -> bool:
+    return any(recurrent for recurrent, _ in segments)
 
 
 def _valid(lengths: torch.Tensor, size: int, like: torch.Tensor) -> torch.Tensor:

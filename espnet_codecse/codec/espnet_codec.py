@@ -37,6 +37,7 @@ class EspnetCodec(ConvCodec):
         self.sample_rate = int(config["codec_conf"].get("sampling_rate", 24000))
         self.hop = int(self.generator.encoder.hop_length)
         self.dim = int(self.generator.encoder.dimension)
+        self.codebook_size = int(self.generator.quantizer.bins)
         self.activation = "snake" if params.get("encdec_activation", "ELU").lower().startswith("snake") else "elu"
         self.fingerprint = fingerprint_of({"codec": config["codec"], "codec_conf": config["codec_conf"]}, state)
         self._freeze(list(self.generator.encoder.model), list(self.generator.decoder.model))

@@ -44,7 +44,7 @@ class _TransformersCodec(ConvCodec):
         super().__init__()
         self.model = self._load(source)
         config = self.model.config
-        self.name, self.sample_rate = name, config.sampling_rate
+        self.name, self.sample_rate, self.codebook_size = name, config.sampling_rate, config.codebook_size
         identity = {key: value for key, value in config.to_diff_dict().items() if "version" not in key}
         self.fingerprint = fingerprint_of(identity, self.model.state_dict())
         _fold_weight_norm(self.model)
@@ -87,8 +87,9 @@ class DacCodec(_TransformersCodec):
         self._freeze(_children(self.model.encoder), _children(self.model.decoder))
 
     def _quantize(self, embedding: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
-        quantized, codes = self.model.quantizer(embedding)[:2]
-        return quantized, codes
+        # The quantiser's own sum, straight-through for training, loses digits where the embedding is large.
+        codes = self.model.quantizer(embedding)[1]
+        return self._dequantize(codes), codes
 
     def _dequantize(self, codes: torch.Tensor) -> torch.Tensor:
         return self.model.quantizer.from_codes(codes)[0]

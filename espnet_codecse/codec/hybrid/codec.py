@@ -1,10 +1,12 @@
 """The small codec behind the contract, and its folder on disk: ``config.yaml`` and ``model.safetensors``."""
 
+import math
 from pathlib import Path
 from typing import Tuple
 
 import torch
 
+from espnet_codecse.codec.chunking import reach_in_samples
 from espnet_codecse.codec.conv_codec import ConvCodec, check_weights, fingerprint_of
 from espnet_codecse.codec.hybrid.model import HybridCodecNet
 from espnet_codecse.errors import UserError
@@ -29,6 +31,8 @@ class HybridCodec(ConvCodec):
         self.sample_rate = config["sample_rate"]
         self.fingerprint = fingerprint_of(config, net.state_dict())
         self.net = net
+        self.codebook_size = config["codebook_size"]
+        self.dequantize_context = math.ceil(reach_in_samples([net.quantizer.refiner], 1))  # units are frames here
         self._freeze([net.encoder], [net.decoder])
 
     def _quantize(self, embedding: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:

@@ -111,3 +111,13 @@ def test_fingerprint_names_the_weights(codec, tmp_path):
     name, tensor = next(iter(codec.named_parameters()))
     assert len(codec.fingerprint) == 16, name
     assert tensor.numel() > 0
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(num_frames=st.integers(1, 60), batch=st.integers(1, 3), scale=st.floats(0.01, 10.0))
+def test_dequantised_codes_are_the_quantised_embedding(codec, num_frames, batch, scale):
+    embedding = scale * torch.randn(batch, num_frames, codec.dim, generator=torch.Generator().manual_seed(num_frames))
+    quantized, codes = codec.quantize(embedding)
+    assert codes.shape == (batch, codec.num_codebooks, num_frames)
+    assert 0 <= codes.min() and codes.max() < codec.codebook_size
+    assert _close(codec.dequantize(codes), quantized)

@@ -1,0 +1,166 @@
+"""Coding recordings of any length in bounded memory, with the result of coding them at once.
+
+A frame of a convolutional codec depends on a known number of its neighbours: a chunk is coded with that many on either
+side, which are then cropped. A codec with an LSTM depends on the whole past: it takes the whole recording at once, so
+its memory grows with the length.
+"""
+
+from typing import Callable, Iterator, Optional, Tuple
+
+import numpy as np
+import torch
+
+from espnet_codecse.codec.abs_codec import AbsCodec
+
+Read = Callable[[int, int], np.ndarray]  # (start, count) to (channel, count, ...), starts never falling
+
+
+def chunks(num_frames: int, chunk_frames: int, context: Optional[int]) -> Iterator[Tuple[int, int, int, int]]:
+    """Yield ``(first frame, end frame, first frame with context, end frame with context)``."""
+    if context is None:
+        chunk_frames, context = max(num_frames, 1), 0
+    for start in range(0, num_frames, chunk_frames):
+        end = min(start + chunk_frames, num_frames)
+        yield start, end, max(0, start - context), min(num_frames, end + context)
+
+
+class FramesOfWaveform:
+    """Embeddings of a recording, read forwards.
+
+    Args:
+        codec: the codec.
+        read: gives samples ``(channel, count)`` at the codec's rate.
+        num_samples: of the recording, at the codec's rate.
+        chunk_frames: most frames coded at once.
+    """
+
+    def __init__(self, codec: AbsCodec, read: Read, num_samples: int, chunk_frames: int = 1500):
+        self._codec, self._read, self._num_samples = codec, read, num_samples
+        self.num_frames = codec.num_frames(num_samples)
+        self._chunks = chunks(self.num_frames, chunk_frames, codec.encode_context)
+        self._buffer = ForwardBuffer(self._produce, axis=1)
+
+    def read(self, start: int, count: int) -> torch.Tensor:
+        """Return ``(channel, count, dim)``; ``start`` never falls from call to call."""
+        return self._buffer.read(start, count)
+
+    def _produce(self) -> Optional[torch.Tensor]:
+        bounds = next(self._chunks, None)
+        if bounds is None:
+            return None
+        start, end, first, last = bounds
+        hop = self._codec.hop
+        count = min(last * hop, self._num_samples) - first * hop
+        speech = torch.from_numpy(np.ascontiguousarray(self._read(first * hop, count))).to(device_of(self._codec))
+        embedding, _ = self._codec.encode(speech, torch.full((len(speech),), count))
+        return embedding[:, start - first : end - first]
+
+
+class FramesOfCodes:
+    """Quantised embeddings of stored codes, read forwards.
+
+    Args:
+        codec: the codec that made the codes.
+        read: gives codes ``(channel, codebook, count)`` for ``(start, count)`` frames, anywhere.
+        num_frames: of the recording.
+        chunk_frames: most frames looked up at once.
+    """
+
+    def __init__(self, codec: AbsCodec, read: Read, num_frames: int, chunk_frames: int = 1500):
+        self._codec, self._read, self.num_frames = codec, read, num_frames
+        self._chunks = chunks(num_frames, chunk_frames, codec.dequantize_context)
+        self._buffer = ForwardBuffer(self._produce, axis=1)
+
+    def read(self, start: int, count: int) -> torch.Tensor:
+        """Return ``(channel, count, dim)``; ``start`` never falls from call to call."""
+        return self._buffer.read(start, count)
+
+    def _produce(self) -> Optional[torch.Tensor]:
+        bounds = next(self._chunks, None)
+        if bounds is None:
+            return None
+        start, end, first, last = bounds
+        codes = torch.from_numpy(self._read(first, last - first)).to(device_of(self._codec))
+        return self._codec.dequantize(codes)[:, start - first : end - first]
+
+
+def decode_stream(
+    codec: AbsCodec, read: Callable[[int, int], torch.Tensor], num_frames: int, num_samples: int, chunk_frames: int = 1500
+) -> Iterator[np.ndarray]:
+    """Decode embeddings chunk after chunk.
+
+    Args:
+        codec: the codec.
+        read: gives ``(channel, count, dim)`` for ``(start, count)`` frames; ``start`` never falls.
+        num_frames: of the recording.
+        num_samples: of the recording, at the codec's rate.
+        chunk_frames: most frames decoded at once.
+
+    Yields:
+        ``(channel, sample) float32`` pieces that make up the whole.
+    """
+    for start, end, first, last in chunks(num_frames, chunk_frames, codec.decode_context):
+        embedding = read(first, last - first)
+        lengths = torch.full((len(embedding),), last - first)
+        # Only the last chunk reaches the end, where the codec continues in silence.
+        stop = (last if last < num_frames else -(-num_samples // codec.hop)) * codec.hop
+        count = min(stop, num_samples) - first * codec.hop
+        with torch.no_grad():
+            speech = codec.decode(embedding, lengths, count)
+        keep_to = None if end == num_frames else (end - first) * codec.hop
+        yield speech[:, (start - first) * codec.hop : keep_to].float().cpu().numpy()
+
+
+class ForwardBuffer:
+    """Random reads, never backwards, from a source that produces one piece after another.
+
+    Args:
+        produce: returns the next piece, None at the end.
+        axis: of the pieces along which they follow each other.
+    """
+
+    def __init__(self, produce: Callable, axis: int):
+        self._produce, self._axis = produce, axis
+        self._pieces, self._start, self._end = [], 0, 0  # units held: [start, end)
+
+    def read(self, start: int, count: int):
+        """Return units ``start`` to ``start + count``, fewer at the end; what lies before is forgotten.
+
+        Raises:
+            ValueError: ``start`` lies before what an earlier call has asked for.
+        """
+        if start < self._start:
+            raise ValueError(f"units from {start} were forgotten, {self._start} is the first that is left")
+        while self._end < start + count:
+            piece = self._produce()
+            if piece is None:
+                break
+            self._pieces.append(piece)
+            self._end += piece.shape[self._axis]
+            self._forget(start)
+        self._forget(start)
+        if not self._pieces:
+            raise ValueError(f"nothing from unit {start} on")
+        first = self._pieces[0]
+        joined = (torch.cat if torch.is_tensor(first) else np.concatenate)(self._pieces, self._axis)
+        self._pieces = [joined]
+        window = [slice(None)] * joined.ndim
+        window[self._axis] = slice(start - self._start, start - self._start + count)
+        return joined[tuple(window)]
+
+    def _forget(self, start: int) -> None:
+        """Drop whole pieces, then the part of the first one, that lie before ``start``."""
+        while self._pieces and self._start + self._pieces[0].shape[self._axis] <= start:
+            self._start += self._pieces.pop(0).shape[self._axis]
+        if self._pieces and self._start < start:
+            window = [slice(None)] * self._pieces[0].ndim
+            window[self._axis] = slice(start - self._start, None)
+            piece = self._pieces[0][tuple(window)]
+            # A view would keep the whole piece in memory.
+            self._pieces[0] = piece.clone() if torch.is_tensor(piece) else piece.copy()
+            self._start = start
+
+
+def device_of(codec: AbsCodec) -> torch.device:
+    """Return where the codec's weights lie."""
+    return next(iter(codec.parameters())).device

@@ -1,12 +1,13 @@
 """Enhancing recordings of any length: batches of short ones, overlapping segments of long ones."""
 
-from itertools import permutations
-from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from time import perf_counter
+from typing import Callable, Dict, Iterator, List, Optional, Sequence
 
 import numpy as np
 import torch
 
 from espnet_codecse.codec import AbsCodec
+from espnet_codecse.enh.segments import in_segments
 from espnet_codecse.errors import UserError
 
 LAYERS = ("continuous", "quantized")
@@ -40,6 +41,7 @@ class EmbeddingEnhancer:
     ):
         self.codec, self.separator, self.layers = codec, separator, tuple(layers)
         self.restore_level = restore_level
+        self.separator_seconds = 0.0  # spent in the separator so far
         self.num_spk = 1 if separator is None else separator.num_spk
         self.segment_samples = codec.num_frames(round(segment_seconds * codec.sample_rate)) * codec.hop
         self.overlap_samples = codec.num_frames(round(overlap_seconds * codec.sample_rate)) * codec.hop
@@ -64,16 +66,31 @@ class EmbeddingEnhancer:
         for row, samples in zip(batch, speech):
             row[: len(samples)] = torch.from_numpy(np.ascontiguousarray(samples))
         embedding, frame_lengths = self.codec.encode(batch.to(device), lengths.to(device))
-        estimates = [embedding]
-        if self.separator is not None:
-            estimates = self.separator(embedding, frame_lengths, {})[0]
+        estimates = self.separate(embedding, frame_lengths)
         decoded = {layer: self._decode(estimates, frame_lengths, batch.shape[1], layer) for layer in self.layers}
         if self.restore_level:
             decoded = {layer: _at_level_of(batch.numpy(), waveforms) for layer, waveforms in decoded.items()}
+        # Digital silence stays what it is, whatever a network makes of it.
+        sounds = batch.ne(0).any(1).numpy().astype(np.float32)[None, :, None]
         return [
-            {layer: waveforms[:, index, :length] for layer, waveforms in decoded.items()}
+            {layer: (waveforms * sounds)[:, index, :length] for layer, waveforms in decoded.items()}
             for index, length in enumerate(lengths.tolist())
         ]
+
+    @torch.no_grad()
+    def separate(self, embedding: torch.Tensor, frame_lengths: torch.Tensor) -> List[torch.Tensor]:
+        """Return a speaker's estimate each for ``embedding``, both ``(batch, frame, channel)``.
+
+        What the separator takes is added to ``separator_seconds``.
+        """
+        if self.separator is None:
+            return [embedding]
+        started = perf_counter()
+        estimates = self.separator(embedding, frame_lengths, {})[0]
+        if embedding.is_cuda:
+            torch.cuda.synchronize(embedding.device)
+        self.separator_seconds += perf_counter() - started
+        return estimates
 
     def _decode(self, estimates, frame_lengths, num_samples: int, layer: str) -> np.ndarray:
         """Return ``(speaker, batch, sample)``."""
@@ -92,45 +109,30 @@ class EmbeddingEnhancer:
         Yields:
             ``{layer: (speaker, sample)}`` pieces that make up the whole, in order.
         """
-        tail: Dict[str, np.ndarray] = {}
-        for start, count in self._segments(num_samples):
-            piece = self.enhance_batch([read(start, count)])[0]
-            last = start + count >= num_samples
-            output = {}
-            for layer, waveforms in piece.items():
-                if layer in tail:
-                    waveforms = self._join(tail[layer], waveforms)
-                keep = waveforms.shape[1] if last else waveforms.shape[1] - self.overlap_samples
-                output[layer], tail[layer] = waveforms[:, :keep], waveforms[:, keep:]
-            yield output
-
-    def _segments(self, num_samples: int) -> Iterator[Tuple[int, int]]:
-        """Yield ``(first sample, number of samples)``; only the last segment is shorter, never than the overlap."""
-        step = self.segment_samples - self.overlap_samples
-        start = 0
-        while True:
-            count = min(self.segment_samples, num_samples - start)
-            # A rest no longer than the overlap is taken along: it would be all cross-fade.
-            if num_samples - start <= self.segment_samples + self.overlap_samples:
-                count = num_samples - start
-            yield start, count
-            if start + count >= num_samples:
-                return
-            start += step
-
-    @staticmethod
-    def _join(tail: np.ndarray, waveforms: np.ndarray) -> np.ndarray:
-        """Order the speakers of ``(speaker, sample)`` as in ``tail`` and fade from it over its length."""
-        overlap = tail.shape[1]
-        head = waveforms[:, :overlap]
-        best = max(
-            permutations(range(len(tail))),
-            key=lambda order: sum(float(np.dot(tail[i], head[j])) for i, j in enumerate(order)),
+        return in_segments(
+            lambda start, count: self.enhance_batch([read(start, count)])[0],
+            num_samples, self.segment_samples, self.overlap_samples,
         )
-        waveforms = waveforms[list(best)].copy()
-        fade = np.linspace(0.0, 1.0, overlap, dtype=np.float32)
-        waveforms[:, :overlap] = tail * (1 - fade) + waveforms[:, :overlap] * fade
-        return waveforms
+
+    def separate_long(self, read: Callable[[int, int], torch.Tensor], num_frames: int) -> Iterator[np.ndarray]:
+        """Enhance an embedding segment by segment, cross-faded as embeddings: no waveform is made.
+
+        Args:
+            read: ``read(start, count)`` gives ``(count, channel)`` frames.
+            num_frames: of the whole recording.
+
+        Yields:
+            ``(speaker, frame, channel)`` pieces that make up the whole, in order.
+        """
+
+        def process(start: int, count: int) -> Dict[str, np.ndarray]:
+            embedding = read(start, count)[None]
+            estimates = self.separate(embedding, torch.tensor([count], device=embedding.device))
+            return {"estimate": torch.cat(estimates).float().cpu().numpy()}
+
+        hop = self.codec.hop
+        for piece in in_segments(process, num_frames, self.segment_samples // hop, self.overlap_samples // hop):
+            yield piece["estimate"]
 
 
 def _at_level_of(mixture: np.ndarray, estimates: np.ndarray) -> np.ndarray:

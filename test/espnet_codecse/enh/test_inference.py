@@ -125,3 +125,26 @@ def test_level_is_restored_where_the_loss_was_blind_to_it(codec, voice):
         assert abs(np.dot(samples - output, output)) < 1e-3 * np.dot(samples, samples)  # what is left is orthogonal
     silence = EmbeddingEnhancer(codec, Amplifier(), restore_level=True).enhance_batch([np.zeros(640, np.float32)])
     assert np.isfinite(silence[0]["continuous"]).all()
+
+
+class Humming(Identity):
+    """A separator that makes sound of nothing."""
+
+    def forward(self, embedding, lengths, additional):
+        return [embedding + 0.5], lengths, {}
+
+
+def test_digital_silence_stays_silence(codec):
+    enhancer = EmbeddingEnhancer(codec, Humming(), ("continuous", "quantized"))
+    silent, loud = enhancer.enhance_batch([np.zeros(3000, np.float32), 0.1 * np.ones(3000, np.float32)])
+    assert not any(waveforms.any() for waveforms in silent.values())
+    assert all(waveforms.any() for waveforms in loud.values())
+
+
+def test_long_embeddings_in_segments(codec, voice):
+    embedding, frames = codec.encode(torch.from_numpy(voice(70000))[None], torch.tensor([70000]))
+    enhancer = EmbeddingEnhancer(codec, Identity(2, swaps=True), segment_seconds=1.0, overlap_seconds=0.4)
+    pieces = list(enhancer.separate_long(lambda start, count: embedding[0, start : start + count], int(frames)))
+    assert len(pieces) > 4 and enhancer.separator_seconds > 0
+    joined = torch.from_numpy(np.concatenate(pieces, axis=1))
+    assert torch.allclose(joined[0], embedding[0], atol=1e-5) and torch.allclose(joined[1], -embedding[0], atol=1e-5)

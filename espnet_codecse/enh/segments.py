@@ -1,0 +1,60 @@
+"""Long signals in overlapping segments, cross-faded: samples of waveforms or frames of embeddings."""
+
+from itertools import permutations
+from typing import Callable, Dict, Iterator, Tuple
+
+import numpy as np
+
+
+def in_segments(
+    process: Callable[[int, int], Dict[str, np.ndarray]], num_units: int, segment: int, overlap: int
+) -> Iterator[Dict[str, np.ndarray]]:
+    """Process a signal segment by segment in memory bounded by the segment.
+
+    Args:
+        process: ``process(start, count)`` gives ``{name: (speaker, count, ...)}``.
+        num_units: samples or frames of the whole signal.
+        segment: units processed at once.
+        overlap: units over which neighbours are cross-faded.
+
+    Yields:
+        ``{name: (speaker, unit, ...)}`` pieces that make up the whole, in order.
+    """
+    tail: Dict[str, np.ndarray] = {}
+    for start, count in segment_bounds(num_units, segment, overlap):
+        last = start + count >= num_units
+        output = {}
+        for name, piece in process(start, count).items():
+            if name in tail:
+                piece = _join(tail[name], piece)
+            keep = piece.shape[1] if last else piece.shape[1] - overlap
+            output[name], tail[name] = piece[:, :keep], piece[:, keep:]
+        yield output
+
+
+def segment_bounds(num_units: int, segment: int, overlap: int) -> Iterator[Tuple[int, int]]:
+    """Yield ``(first unit, number of units)``; only the last segment is shorter, never than the overlap."""
+    start = 0
+    while True:
+        count = min(segment, num_units - start)
+        # A rest no longer than the overlap is taken along: it would be all cross-fade.
+        if num_units - start <= segment + overlap:
+            count = num_units - start
+        yield start, count
+        if start + count >= num_units:
+            return
+        start += segment - overlap
+
+
+def _join(tail: np.ndarray, piece: np.ndarray) -> np.ndarray:
+    """Order the speakers of ``piece (speaker, unit, ...)`` as in ``tail`` and fade from it over its length."""
+    overlap = tail.shape[1]
+    head = piece[:, :overlap]
+    best = max(
+        permutations(range(len(tail))),
+        key=lambda order: sum(float(np.vdot(tail[i], head[j])) for i, j in enumerate(order)),
+    )
+    piece = piece[list(best)].copy()
+    fade = np.linspace(0.0, 1.0, overlap, dtype=np.float32).reshape(-1, *[1] * (piece.ndim - 2))
+    piece[:, :overlap] = tail * (1 - fade) + piece[:, :overlap] * fade
+    return piece

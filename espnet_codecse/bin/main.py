@@ -28,6 +28,9 @@ COMMANDS = {
     "init_codec": ("init_codec", "initialise the small codec from speech"),
     "train_codec": ("train_codec", "train a codec through ESPnet's codec task"),
     "benchmark_codec": ("benchmark_codec", "parameters and real-time factors of a codec"),
+    "pack": ("pack", "write a trained model as one zip, in the model zoo's layout"),
+    "verify": ("verify", "check packs: hashes, weights, codec, a short enhancement"),
+    "publish": ("publish", "upload a pack to the Hugging Face hub"),
     "pack_codec": ("pack_codec", "write a trained small codec as a folder for --codec"),
 }
 

@@ -23,6 +23,8 @@ HOST_KEYS = (
     "dist_master_addr", "dist_master_port",
 )  # fmt: skip
 
+CODEC_FOLDER = "packed_codec"
+
 
 @dataclass(frozen=True)
 class PackOptions:
@@ -116,12 +118,11 @@ def write_zip(path: Path, manifest: Dict[str, Any], members: Dict[str, bytes]) -
         for name, content in sorted(members.items())
     }
     members = {**members, MANIFEST: dump_yaml({**manifest, "files": listed})}
-    folders = set()
-    for name in members:
-        folders.update(f"{parent}/" for parent in PurePosixPath(name).parents if parent.name)
+    # The codec's folder is a member too: espnet_model_zoo rewrites what a configuration says of any member to where it
+    # unpacked it. No other folder is: a value such as 'exp' would be taken for one.
+    weights = manifest["codec"]["weights"]
+    folders = {f"{weights}/"} if weights else set()
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        # Folders are members too: espnet_model_zoo rewrites what a configuration says of any member, so also of the
-        # codec's folder, to where it unpacked it. Its meta.yaml is looked for first.
         for name in [META, *sorted((set(members) | folders) - {META})]:
             info = zipfile.ZipInfo(name)
             info.compress_type = zipfile.ZIP_DEFLATED
@@ -175,7 +176,8 @@ def _codec_members(name: str, limit_mb: float) -> Dict[str, bytes]:
     if not found or sum(map(len, found.values())) > limit_mb * 1e6:
         return {}
     label = re.sub(r"[^\w.+-]", "_", _public_name(name))
-    return {f"codec/{label}/{file}": content for file, content in found.items()}
+    # espnet_model_zoo's rewriting must not meet the word 'codec', which is our encoder's name.
+    return {f"{CODEC_FOLDER}/{label}/{file}": content for file, content in found.items()}
 
 
 def _parent(members: Dict[str, bytes]) -> Optional[str]:

@@ -33,7 +33,12 @@ def verify_pack(pack: Path, label: str = "", codec: Optional[str] = None) -> Lis
     from espnet_codecse.zoo.archive import unpack
 
     with tempfile.TemporaryDirectory(prefix="codecse_verify.") as temporary:
-        return _verify(open_pack(unpack(Path(pack), Path(temporary), label), label), label, codec)
+        return verify_folder(unpack(Path(pack), Path(temporary), label), label, codec)
+
+
+def verify_folder(folder: Path, label: str, codec: Optional[str] = None) -> List[str]:
+    """Verify an unpacked pack; see :func:`verify_pack`."""
+    return _verify(open_pack(folder, label), label, codec)
 
 
 def _verify(files: ModelFiles, label: str, codec: Optional[str]) -> List[str]:

@@ -1,0 +1,67 @@
+"""Makes the package's classes known to ESPnet's own tasks, without importing ESPnet.
+
+``import espnet_codecse`` costs nothing; when somebody then imports ``espnet2.tasks.enh``, our encoder, decoder,
+separators and criteria are added to its choices right after (``task/register.py`` says which). ESPnet has no entry
+point for that: its tables are read by whoever imports the task, and nothing of ours would be asked.
+"""
+
+import importlib
+import sys
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Optional
+
+# ESPnet's module: the function of task/register.py that adds to it.
+REGISTRARS = {"espnet2.tasks.enh": "register_enhancement", "espnet2.tasks.gan_codec": "register_codecs"}
+
+
+def _register(module: str) -> None:
+    getattr(importlib.import_module("espnet_codecse.task.register"), REGISTRARS[module])()
+
+
+class _RegisteringLoader(Loader):
+    """Runs a module as its own loader does, then registers."""
+
+    def __init__(self, loader: Loader):
+        self.loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> Optional[ModuleType]:
+        """Return the module of the loader."""
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the module, then add to its tables."""
+        self.loader.exec_module(module)
+        _register(module.__name__)
+
+    def __getattr__(self, name: str):
+        # Whatever else is asked of a loader, such as the source for a traceback.
+        return getattr(self.loader, name)
+
+
+class _TaskFinder(MetaPathFinder):
+    """Finds ESPnet's tasks as the other finders do, with a loader that registers."""
+
+    def find_spec(self, fullname, path, target=None) -> Optional[ModuleSpec]:
+        """Return the spec of a task's module; None for all others."""
+        if fullname not in REGISTRARS:
+            return None
+        for finder in sys.meta_path:
+            spec = None if finder is self else finder.find_spec(fullname, path, target)
+            if spec is not None:
+                if spec.loader is not None:
+                    spec.loader = _RegisteringLoader(spec.loader)
+                return spec
+        return None
+
+
+def install() -> None:
+    """Register with the tasks that are imported already, and with the others when they are."""
+    if not any(isinstance(finder, _TaskFinder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _TaskFinder())
+    for module in REGISTRARS:
+        # One that is still being imported is registered by its loader.
+        spec = getattr(sys.modules.get(module), "__spec__", None)
+        if spec is not None and not getattr(spec, "_initializing", False):
+            _register(module)

@@ -1,0 +1,79 @@
+"""Publishing a verified pack on the Hugging Face hub, where the model zoo's tags lie too."""
+
+import os
+from pathlib import Path
+from typing import List, Tuple
+
+from espnet_codecse.errors import UserError
+from espnet_codecse.zoo.manifest import MANIFEST, read_manifest
+
+
+def listed_files(folder: Path, pack: str) -> List[Tuple[str, int]]:
+    """Return ``(path in the repository, bytes)`` of all files of an unpacked pack, and of nothing beside them."""
+    manifest = read_manifest(folder, pack)
+    names = sorted([*manifest["files"], MANIFEST])
+    return [(name, (folder / name).stat().st_size) for name in names]
+
+
+def publish_pack(folder: Path, repo_id: str, pack: str, private: bool = False, update: bool = False) -> str:
+    """Make the repository and commit the files of an unpacked pack to its root.
+
+    Args:
+        folder: of the unpacked pack, verified.
+        repo_id: ``user/name``.
+        pack: name of the pack, for messages and the commit.
+        private: make the repository private.
+        update: commit to a repository that is there already; what it held and the pack does not is deleted.
+
+    Returns:
+        The address of the commit.
+
+    Raises:
+        UserError: no token or one that is refused, no right to the name, a name that is taken, no network.
+    """
+    try:
+        from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    except ImportError:
+        raise UserError("publish: needs huggingface_hub; pip install huggingface_hub") from None
+    api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"), library_name="espnet_codecse")
+    if get_token() is None:
+        raise UserError(f"publish {repo_id}: no token for {api.endpoint}; run 'hf auth login' or set HF_TOKEN")
+    names = [name for name, _ in listed_files(folder, pack)]
+    try:
+        api.create_repo(repo_id, private=private, exist_ok=update)
+        operations = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=str(folder / name)) for name in names]
+        if update:
+            stale = set(api.list_repo_files(repo_id)) - set(names) - {".gitattributes"}
+            operations += [CommitOperationDelete(path_in_repo=name) for name in sorted(stale)]
+        commit = api.create_commit(repo_id, operations, commit_message=f"Upload {Path(pack).name}")
+    except HFValidationError as error:
+        raise UserError(f"publish {repo_id}: not a name of the hub ({_line(error)}); use user/name") from None
+    except HfHubHTTPError as error:
+        raise UserError(_refusal(repo_id, api.endpoint, error)) from None
+    except ValueError as error:
+        raise UserError(f"publish {repo_id}: the hub does not take the model card ({_line(error)}); change it") from None
+    except Exception as error:  # the hub's client lets every network library's own exceptions through
+        raise UserError(
+            f"publish {repo_id}: {api.endpoint} cannot be reached or broke off ({type(error).__name__}); check the "
+            "network and run the same command again, with --update if the repository is there by now"
+        ) from None
+    return str(commit.commit_url)
+
+
+def _refusal(repo_id: str, endpoint: str, error) -> str:
+    """Return one line on an error of the hub, by its HTTP status."""
+    status = error.response.status_code if error.response is not None else 0
+    user = repo_id.split("/")[0]
+    reasons = {
+        401: "the token is refused; run 'hf auth login' or set HF_TOKEN to one with the right to write",
+        403: f"the token has no right to write under '{user}'; use your own user name or an organisation of yours",
+        404: f"no such user or repository; is '{user}' right?",
+        409: "the name is taken; pass --update to replace its files, or another name",
+    }
+    reason = reasons.get(status, f"the hub answers {status} ({_line(error)}); try again later")
+    return f"publish {repo_id}: {endpoint}: {reason}"
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

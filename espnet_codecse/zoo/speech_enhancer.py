@@ -1,0 +1,120 @@
+"""The Python interface: a model on arrays, called as ESPnet's ``SeparateSpeech`` is."""
+
+from pathlib import Path
+from typing import List, Optional, Union
+
+import numpy as np
+import torch
+
+from espnet_codecse.audio import resample
+from espnet_codecse.enh.inference import LAYERS
+from espnet_codecse.zoo.enhancer import build_enhancer
+from espnet_codecse.zoo.find import ModelFiles, find_model
+
+
+class SpeechEnhancer:
+    """Enhance or separate recordings; stands where :class:`espnet2.bin.enh_inference.SeparateSpeech` does.
+
+    >>> enhancer = SpeechEnhancer.from_pretrained("nac_se")  # doctest: +SKIP
+    >>> speech, = enhancer(noisy, fs=48000)  # doctest: +SKIP
+
+    Args:
+        train_config: the training's ``config.yaml``. With ``model_file`` this is what
+            ``espnet_model_zoo.downloader.ModelDownloader`` returns for a pack.
+        model_file: the weights.
+        codec: where the model's codec lies, if neither in the pack nor where the training had it.
+        device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+        dtype: arithmetic of the separator: ``auto`` (bfloat16 where the device has it), ``float32``, ``bfloat16``.
+        layer: what to decode: ``continuous`` embeddings or ``quantized`` ones.
+        segment_seconds: longer recordings go in overlapping segments of this length, in constant memory for the model.
+        ref_channel: the channel taken of ``(batch, sample, channel)`` input.
+        normalize_output_wav: scale every output to a peak of 0.9, as SeparateSpeech does.
+
+    Raises:
+        UserError: no such file, one that is refused, another codec, or no such device.
+        ValueError: another layer.
+
+    Attributes:
+        num_spk: arrays that a call returns.
+        sample_rate: of the codec, Hz.
+    """
+
+    def __init__(
+        self,
+        train_config: Union[Path, str],
+        model_file: Union[Path, str],
+        codec: Optional[str] = None,
+        device: str = "auto",
+        dtype: str = "auto",
+        layer: str = "continuous",
+        segment_seconds: float = 30.0,
+        ref_channel: int = 0,
+        normalize_output_wav: bool = False,
+    ):
+        if layer not in LAYERS:
+            raise ValueError(f"layer '{layer}' is none of {', '.join(LAYERS)}")
+        files = ModelFiles(Path(train_config).parent, Path(train_config), Path(model_file))
+        self.enhancer = build_enhancer(files, codec, device, dtype, [layer], segment_seconds)
+        self.layer, self.ref_channel, self.normalize_output_wav = layer, ref_channel, normalize_output_wav
+        self.num_spk: int = self.enhancer.num_spk
+        self.sample_rate: int = self.enhancer.codec.sample_rate
+
+    @classmethod
+    def from_pretrained(
+        cls, model_tag: Union[Path, str], codec: Optional[str] = None, layer: Optional[str] = None, **kwargs
+    ) -> "SpeechEnhancer":
+        """Load a model by name.
+
+        Args:
+            model_tag: a model that the package carries, a zip of ``codecse pack``, the folder of an unpacked one or of an
+                experiment, or a model-zoo tag / Hugging Face id, also ``id@revision``.
+            codec: where the model's codec lies, if neither in the pack nor where the training had it.
+            layer: ``continuous`` or ``quantized``; default: what the pack's author decodes.
+            kwargs: further arguments of :class:`SpeechEnhancer`.
+
+        Raises:
+            UserError: no such model, or one that is refused.
+        """
+        files = find_model(str(model_tag))
+        codec, layer = codec or files.codec, layer or files.layer
+        return cls(files.train_config, files.model_file, codec=codec, layer=layer, **kwargs)
+
+    def __call__(
+        self, speech_mix: Union[np.ndarray, torch.Tensor], fs: Optional[int] = None, **kwargs
+    ) -> List[np.ndarray]:
+        """Enhance a batch.
+
+        Args:
+            speech_mix: ``(batch, sample)`` or ``(batch, sample, channel)``, floating point in [-1, 1].
+            fs: its sample rate, Hz; default: the codec's. Another rate is resampled, and back.
+            kwargs: taken and left, as SeparateSpeech does with what its model does not use.
+
+        Returns:
+            For each speaker ``(batch, sample)`` float32, as long as the input and at its rate.
+
+        Raises:
+            ValueError: another shape, integers, or no sample.
+        """
+        speech = speech_mix.detach().cpu().numpy() if torch.is_tensor(speech_mix) else np.asarray(speech_mix)
+        if speech.ndim not in (2, 3) or not speech.size:
+            raise ValueError(f"speech_mix of shape {speech.shape}; it must be (batch, sample): pass speech[None] for one")
+        if not np.issubdtype(speech.dtype, np.floating):
+            raise ValueError(f"speech_mix of {speech.dtype}; it must be floating point in [-1, 1]: divide 16 bits by 32768")
+        if speech.ndim == 3:
+            speech = speech[..., self.ref_channel]
+        fs = self.sample_rate if fs is None else int(fs)
+        # (batch, speaker, sample)
+        outputs = np.stack([self._enhance(samples, fs) for samples in speech.astype(np.float32)])
+        if self.normalize_output_wav:
+            outputs *= 0.9 / np.maximum(np.abs(outputs).max(axis=-1, keepdims=True), 1e-8)
+        return list(outputs.transpose(1, 0, 2))
+
+    def _enhance(self, samples: np.ndarray, fs: int) -> np.ndarray:
+        """Return ``(speaker, sample)`` at ``fs`` Hz for ``(sample,)``."""
+        at_codec = resample(samples, fs, self.sample_rate)
+        # A few samples at a high rate may be none at the codec's.
+        at_codec = at_codec if len(at_codec) else np.zeros(1, np.float32)
+        pieces = self.enhancer.enhance_long(lambda start, count: at_codec[start : start + count], len(at_codec))
+        output = np.concatenate([piece[self.layer] for piece in pieces], axis=1)
+        output = np.ascontiguousarray(resample(output.T, self.sample_rate, fs).T)[:, : len(samples)]
+        return np.pad(output, ((0, 0), (0, len(samples) - output.shape[1])))

@@ -51,6 +51,8 @@ def get_parser() -> argparse.ArgumentParser:
     add("--num_train", type=int, default=0, help="train mixtures (default 300 synthesised, else by --train_copies)")
     add("--num_valid", type=int, default=0, help="valid mixtures (default 30 synthesised, else 2 an utterance)")
     add("--train_copies", type=int, default=4, help="mixtures of each train utterance (default 4)")
+    add("--num_extra_noises", type=int, default=0, help="synthesised noises that join the train noises (default 0)")
+    add("--num_rooms", type=int, default=0, help="room responses for dynamic mixing, <dst>/rooms_train (default 0)")
     add("--max_duration", type=float, default=8.0, help="longer train and valid speech is cut, seconds (default 8)")
     add("--seed", type=int, default=0, help="of train and valid; the test set never changes (default 0)")
     add("--nj", type=int, default=0, help="processes (default: one a core)")
@@ -95,6 +97,8 @@ def main(argv: Optional[List[str]] = None) -> int:
         num_valid=args.num_valid,
         train_copies=args.train_copies,
         test_reverb_probability=args.test_reverb_probability,
+        num_extra_noises=args.num_extra_noises,
+        num_rooms=args.num_rooms,
     )
     num_jobs = args.nj or default_num_jobs()
     for line in prepare(args.dst, settings, num_jobs, args.clean_dir, args.noise_dir, args.downloads):

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+from espnet_codecse.corpus.augmentation import extra_noises, room_responses
 from espnet_codecse.corpus.data_dir import validate_data_dir, write_data_dir
 from espnet_codecse.corpus.mixtures import Mixture, MixtureSettings, RenderJob, plan_mixtures, render_mixture
 from espnet_codecse.corpus.parallel import remove_temporary, run_parts, write_json
@@ -31,6 +32,8 @@ class MiniSettings:
         num_train, num_valid: mixtures; 0 for ``train_copies`` of each utterance and ``valid_copies``.
         train_copies, valid_copies: mixtures of each utterance.
         test_reverb_probability: portion of the test mixtures in a simulated room.
+        num_extra_noises: synthesised noises that join the train noises.
+        num_rooms: room responses for dynamic mixing.
     """
 
     mixtures: MixtureSettings = MixtureSettings()
@@ -39,6 +42,8 @@ class MiniSettings:
     train_copies: int = 4
     valid_copies: int = 2
     test_reverb_probability: float = 0.0
+    num_extra_noises: int = 0
+    num_rooms: int = 0
 
 
 def prepare(
@@ -50,6 +55,8 @@ def prepare(
     downloads: Path = Path("downloads"),
 ) -> List[str]:
     """Write ``target/{train,valid,test}`` and ``target/{clean,noise}_{train,valid,test}``; returns a line for each set.
+
+    With ``num_rooms`` there is ``target/rooms_train`` too.
 
     Args:
         target: folder of the data directories; audio goes to ``target/audio``.
@@ -75,13 +82,29 @@ def prepare(
     sources = find_sources(clean_dir, noise_dir)
     if sources.skipped:
         _write_skipped(target / "audio" / "skipped.tsv", sources)
-    lines = []
+    lines = _augment(target, settings, sources, num_jobs)
     for split in SPLITS:
         _write_recordings(target / f"clean_{split}", sources.speech[split], prefix_of_name=True)
         _write_recordings(target / f"noise_{split}", sources.noise[split], prefix_of_name=False)
         mixtures, count = _split_settings(settings, split, len(sources.speech[split]))
         plan = plan_mixtures(sources.speech[split], sources.noise[split], mixtures, count)
         lines.append(_make_set(target, split, plan, mixtures, num_jobs))
+    return lines
+
+
+def _augment(target: Path, settings: MiniSettings, sources: Sources, num_jobs: int) -> List[str]:
+    """Add synthesised noises to the train noises of ``sources`` and write ``target/rooms_train``, as asked for."""
+    common, lines = settings.mixtures, []
+    if settings.num_extra_noises:
+        folder = target / "audio" / f"extra_noise_{common.rate}_{common.seed}"
+        sources.noise["train"].extend(
+            extra_noises(folder, sources.speech["train"], settings.num_extra_noises, common.rate, common.seed, num_jobs)
+        )
+    if settings.num_rooms:
+        folder = target / "audio" / "rooms_{}_{}_{:g}_{:g}".format(common.rate, common.seed, *common.rt60_range)
+        rooms = room_responses(folder, settings.num_rooms, common.rate, common.rt60_range, common.seed, num_jobs)
+        _write_recordings(target / "rooms_train", rooms, prefix_of_name=False)
+        lines.append(f"{target / 'rooms_train'}: {len(rooms)} room responses")
     return lines
 
 

@@ -60,6 +60,17 @@ class Utterance(NamedTuple):
     request: Dict[str, Any]
 
 
+class NoiseJob(NamedTuple):
+    """One noise recording: where it is written, its kind, the files that a babble is made of, seed, length, Hz."""
+
+    path: str
+    kind: str
+    voices: List[str]
+    seed: List[int]
+    seconds: float
+    rate: int
+
+
 def sentence(rng: np.random.Generator) -> str:
     """A random English sentence of two to four seconds."""
     words = [str(rng.choice(choices.split(", "))) for choices in (_WHO, _DID, _WHAT, _WHERE)]
@@ -117,17 +128,21 @@ def _write_speaker(job: Tuple[List[Utterance], int]) -> int:
     return len(utterances)
 
 
-def _write_noise(job: Tuple[str, str, List[str], List[int], float, int]) -> str:
-    """Write one noise recording; babble is made of the files given. Returns the path."""
-    path, kind, voices, seed, seconds, rate = job
-    rng = np.random.default_rng(seed)
-    num_samples = int(seconds * rate)
-    if kind == "babble":
-        noise = babble(rng, num_samples, [read_audio(voice)[0][:, 0] for voice in voices])
+def write_noise(job: NoiseJob) -> str:
+    """Write one noise recording; returns the path."""
+    rng = np.random.default_rng(job.seed)
+    num_samples = int(job.seconds * job.rate)
+    if job.kind == "babble":
+        noise = babble(rng, num_samples, [_read_voice(voice, job.rate) for voice in job.voices])
     else:
-        noise = simple_noises()[kind](rng, num_samples, rate)
-    write_audio(path, noise, rate)
-    return path
+        noise = simple_noises()[job.kind](rng, num_samples, job.rate)
+    write_audio(job.path, noise, job.rate)
+    return job.path
+
+
+def _read_voice(path: str, rate: int) -> np.ndarray:
+    samples, own_rate = read_audio(path)
+    return resample(samples[:, 0], own_rate, rate)
 
 
 def write_corpus(
@@ -164,7 +179,7 @@ def write_corpus(
             voices = [paths[index + int(rng.integers(num_utterances))] for index in chosen]
             path = str(root / split / "noise" / f"{kind}_{number:02d}.flac")
             noise_seed = [split_seed, SPLIT_SEED[split], 2, number]
-            noise_jobs.append((path, kind, voices, noise_seed, NOISE_SECONDS, rate))
+            noise_jobs.append(NoiseJob(path, kind, voices, noise_seed, NOISE_SECONDS, rate))
     run_parts(_write_speaker, speech_jobs, root / ".parts" / "speech", num_jobs, "synthesise speech", part_size=4)
-    run_parts(_write_noise, noise_jobs, root / ".parts" / "noise", num_jobs, "synthesise noise", part_size=8)
+    run_parts(write_noise, noise_jobs, root / ".parts" / "noise", num_jobs, "synthesise noise", part_size=8)
     (root / ".done").touch()

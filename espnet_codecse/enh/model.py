@@ -17,7 +17,17 @@ class EmbeddingEnhancementModel(ESPnetEnhancementModel):
     See :class:`espnet2.enh.espnet_model.ESPnetEnhancementModel` for the arguments. ``normalize_variance`` means here
     that losses on embeddings are taken at unit power of the mixture's embedding, so that loud recordings do not
     outweigh soft ones.
+
+    Args:
+        separator_dtype: ``bfloat16`` computes the separator under autocast in training; codec and losses stay float32.
+            On a GPU, and on a CPU with native bfloat16, it is faster; on other CPUs it is slow.
     """
+
+    def __init__(self, *args, separator_dtype: str = "float32", **kwargs):
+        super().__init__(*args, **kwargs)
+        if separator_dtype not in ("float32", "bfloat16"):
+            raise ValueError(f"separator_dtype '{separator_dtype}' is neither 'float32' nor 'bfloat16'")
+        self.separator_dtype = separator_dtype
 
     def forward(
         self, speech_mix: torch.Tensor, speech_mix_lengths: Optional[torch.Tensor] = None, **kwargs
@@ -36,7 +46,9 @@ class EmbeddingEnhancementModel(ESPnetEnhancementModel):
             speech_mix_lengths = torch.full((len(speech_mix),), speech_mix.shape[1], device=speech_mix.device)
         reference_lengths = kwargs.get("speech_ref1_lengths", speech_mix_lengths)
         mixture, lengths = self.encoder(speech_mix, speech_mix_lengths)
-        estimates, _, others = self.separator(mixture, lengths, {})
+        with torch.autocast(mixture.device.type, torch.bfloat16, enabled=self.separator_dtype == "bfloat16"):
+            estimates, _, others = self.separator(mixture, lengths, {})
+        estimates = [estimate.float() for estimate in estimates]
         losses, stats = [], {}
         prepared: Dict[str, Tuple[List[torch.Tensor], List[torch.Tensor]]] = {}
         for wrapper in self.loss_wrappers:

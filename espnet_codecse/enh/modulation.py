@@ -41,22 +41,6 @@ class ModulationBlock(torch.nn.Module):
         self.gate = torch.nn.Sequential(torch.nn.Conv1d(num_channels, num_channels, 1), torch.nn.Sigmoid())
         self.activation = make_activation(activation, num_channels)
 
-    @torch.no_grad()
-    def start_at_one(self) -> None:
-        """Set the biases so that all masks begin near one, and the gate's path so that it is learned first."""
-        gate_bias, points = 2.0, torch.linspace(0, 3, 3001).reshape(1, 1, -1)
-
-        def solve(activation: torch.nn.Module, value: float) -> float:
-            # Every channel of a new activation is alike: one of them stands for all.
-            output = activation(points.expand(1, self.filter[0].out_channels, -1))[0, 0]
-            return points.flatten()[(output - value).abs().argmin()].item()
-
-        product = solve(self.activation, 1.0)
-        torch.nn.init.zeros_(self.filter[0].weight)
-        filtered = product / torch.tensor(gate_bias).sigmoid().item()
-        torch.nn.init.constant_(self.filter[0].bias, solve(self.filter[1], filtered))
-        torch.nn.init.constant_(self.gate[0].bias, gate_bias)
-
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Map ``(batch, frame, channel)`` to masks ``(speaker, batch, frame, channel)``."""
         batch, num_frames, num_channels = features.shape

@@ -10,6 +10,7 @@ from espnet2.enh.espnet_model import ESPnetEnhancementModel
 from espnet2.tasks import enh
 
 from espnet_codecse.codec import load_codec
+from espnet_codecse.enh.band_limit import BandLimit
 from espnet_codecse.enh.crop import PairedCrop
 from espnet_codecse.enh.model import EmbeddingEnhancementModel
 from espnet_codecse.errors import UserError
@@ -22,7 +23,7 @@ register_enhancement()
 class EmbeddingEnhancementTask(enh.EnhancementTask):
     """:class:`espnet2.tasks.enh.EnhancementTask` whose data may be stored embeddings.
 
-    Adds ``--crop_seconds`` and ``--embedding_stats``; everything else is ESPnet's.
+    Adds ``--crop_seconds``, ``--band_limit_prob`` and ``--embedding_stats``; everything else is ESPnet's.
     """
 
     trainer = CrashSafeTrainer
@@ -33,12 +34,16 @@ class EmbeddingEnhancementTask(enh.EnhancementTask):
         super().add_task_arguments(parser)
         group = parser.add_argument_group(description="Embedding related")
         group.add_argument("--crop_seconds", type=float, default=None, help="Length of random training segments, s")
+        group.add_argument("--band_limit_prob", type=float, default=0.0, help="Portion of low-passed training segments")
         group.add_argument("--embedding_stats", default=None, help="stats.npz of stage 4, for normalize: global")
 
     @classmethod
     def build_preprocess_fn(cls, args: argparse.Namespace, train: bool):
-        """Return ESPnet's preprocessor, followed by the paired crop where segments are asked for."""
+        """Return ESPnet's preprocessor, followed by low-pass and paired crop where they are asked for."""
         before = super().build_preprocess_fn(args, train)
+        if args.encoder == "codec" and args.band_limit_prob > 0:
+            rate = load_codec(args.encoder_conf["codec"]).sample_rate
+            before = BandLimit(train, args.band_limit_prob, rate, before=before)
         if args.crop_seconds is None or args.encoder != "codec":
             return before
         codec = load_codec(args.encoder_conf["codec"])

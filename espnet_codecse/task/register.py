@@ -25,15 +25,19 @@ def register_codecs() -> None:
 
 
 def register_enhancement() -> None:
-    """Make the codec encoder and decoder, the separators and the embedding loss known to ESPnet's enhancement task."""
+    """Make the codec encoder and decoder, the separators and the losses known to ESPnet's enhancement task."""
     from espnet2.tasks import enh
 
     from espnet_codecse.enh.criterion import EmbeddingMSE
     from espnet_codecse.enh.decoder import CodecDecoder
     from espnet_codecse.enh.encoder import CodecEncoder
     from espnet_codecse.enh.separator.nac_se import NacSeSeparator
+    from espnet_codecse.enh.separator.unet import EmbeddingUNetSeparator
+    from espnet_codecse.enh.spectral_loss import CompressedSpectrumLoss
 
     _add(enh.encoder_choices, "codec", CodecEncoder)
     _add(enh.decoder_choices, "codec", CodecDecoder)
     _add(enh.separator_choices, "nac_se", NacSeSeparator)
+    _add(enh.separator_choices, "embedding_unet", EmbeddingUNetSeparator)
     _add(enh.criterion_choices, "embedding_mse", EmbeddingMSE)
+    _add(enh.criterion_choices, "compressed_spectrum", CompressedSpectrumLoss)

@@ -29,14 +29,10 @@ def test_estimates_are_mask_times_mixture(num_spk, input_dim):
         assert estimate.shape == mixture.shape
 
 
-@pytest.mark.parametrize("options", [{}, {"num_conv_blocks": 2, "log_magnitude": True, "residual": True}])
 @pytest.mark.parametrize("normalize", ["none", "global", "utterance"])
-def test_padding_changes_nothing(normalize, options):
+def test_padding_changes_nothing(normalize):
     torch.manual_seed(0)
-    separator = NacSeSeparator(24, 2, **{**TINY, "normalize": normalize, **options}).eval()
-    for parameter in separator.parameters():  # some layers start at zero, which would hide what they do
-        if not parameter.any():
-            torch.nn.init.normal_(parameter, std=0.1)
+    separator = NacSeSeparator(24, 2, **{**TINY, "normalize": normalize}).eval()
     mixture = torch.randn(1, 9, 24)
     padded = torch.nn.functional.pad(mixture, (0, 0, 0, 6))
     for alone, together in zip(
@@ -44,22 +40,6 @@ def test_padding_changes_nothing(normalize, options):
     ):
         assert torch.allclose(alone, together[:, :9], atol=1e-5)
         assert not together[:, 9:].any()
-
-
-def test_residual_starts_from_the_mixture_and_follows_the_level():
-    torch.manual_seed(0)
-    separator = NacSeSeparator(16, 2, **{**TINY, "normalize": "utterance"}, residual=True).eval()
-    mixture, lengths = torch.randn(1, 11, 16), torch.tensor([11])
-    torch.nn.init.zeros_(separator.modulation.gate[0].weight)
-    for estimate in separator(mixture, lengths)[0]:
-        assert torch.allclose(estimate, mixture, rtol=0.01)
-    with pytest.raises(AssertionError):  # without it, a new model does not pass the mixture on
-        assert torch.allclose(NacSeSeparator(16, 2, **TINY)(mixture, lengths)[0][0], mixture, rtol=0.01)
-    torch.nn.init.normal_(separator.offset.weight)
-    estimates = separator(mixture, lengths)[0]
-    assert not torch.allclose(estimates[0], estimates[1])
-    for loud, soft in zip(separator(100 * mixture, lengths)[0], estimates):
-        assert torch.allclose(loud, 100 * soft, rtol=1e-3, atol=1e-2)
 
 
 def test_adapters_only_where_the_widths_differ():

@@ -1,0 +1,72 @@
+"""More to mix training speech with than was recorded: synthesised noises, babble of its speakers, simulated rooms."""
+
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
+
+import numpy as np
+
+from espnet_codecse.audio import audio_info, write_audio
+from espnet_codecse.corpus.noise import noise_kinds
+from espnet_codecse.corpus.parallel import run_parts
+from espnet_codecse.corpus.reverberation import random_room_response
+from espnet_codecse.corpus.sources import Recording
+from espnet_codecse.corpus.synthesis import NOISE_SECONDS, NoiseJob, write_noise
+
+BABBLE_VOICES = (3, 8)  # fewest and most speakers in a babble
+
+
+class RoomJob(NamedTuple):
+    """A room response to simulate: where it is written, the generator's seed, Hz, range of RT60 in seconds."""
+
+    path: str
+    seed: List[int]
+    rate: int
+    rt60_range: Tuple[float, float]
+
+
+def extra_noises(
+    folder: Path, speech: Sequence[Recording], count: int, rate: int, seed: int, num_jobs: int
+) -> List[Recording]:
+    """Write ``count`` noises of all synthesised kinds in turn below ``folder``; what is there already is kept.
+
+    Args:
+        folder: where to write.
+        speech: recordings of the split that the noises are for, whose speakers babble; of other splits none may be.
+        count: noises.
+        rate: Hz.
+        seed: the same noises for the same seed.
+        num_jobs: processes.
+    """
+    by_speaker: Dict[str, List[str]] = {}
+    for item in speech:
+        by_speaker.setdefault(item.group, []).append(item.path)
+    speakers, kinds = sorted(by_speaker), noise_kinds()
+    jobs = []
+    for number in range(count):
+        rng = np.random.default_rng([seed, 5, number])
+        kind = kinds[number % len(kinds)]
+        num_voices = min(int(rng.integers(BABBLE_VOICES[0], BABBLE_VOICES[1] + 1)), len(speakers))
+        chosen = rng.choice(len(speakers), num_voices, replace=False)
+        voices = [str(rng.choice(by_speaker[speakers[index]])) for index in chosen]
+        path = str(folder / f"synthesised_{kind}_{number:04d}.flac")
+        jobs.append(NoiseJob(path, kind, voices, [seed, 6, number], NOISE_SECONDS, rate))
+    run_parts(write_noise, jobs, folder / ".parts", num_jobs, "synthesise noise", part_size=8)
+    return [Recording(Path(job.path).stem, job.kind, job.path, audio_info(job.path)[0], rate) for job in jobs]
+
+
+def room_responses(
+    folder: Path, count: int, rate: int, rt60_range: Tuple[float, float], seed: int, num_jobs: int
+) -> List[Recording]:
+    """Write ``count`` responses of random rooms below ``folder``, for dynamic mixing (ESPnet's ``--rir_scp``)."""
+    jobs = [
+        RoomJob(str(folder / f"room_{number:04d}.wav"), [seed, 7, number], rate, rt60_range) for number in range(count)
+    ]
+    run_parts(_write_response, jobs, folder / ".parts", num_jobs, "simulate rooms", part_size=8)
+    return [Recording(Path(job.path).stem, "room", job.path, audio_info(job.path)[0], rate) for job in jobs]
+
+
+def _write_response(job: RoomJob) -> Any:
+    response, _ = random_room_response(np.random.default_rng(job.seed), job.rate, job.rt60_range)
+    # The direct path is 1, and a later reflection may be larger.
+    write_audio(job.path, 0.9 * response / np.abs(response).max(), job.rate, subtype="PCM_24")
+    return job.path

@@ -1,0 +1,77 @@
+"""The U-Net on the embedding: what it starts from, padding, level, and channels that cannot be halved."""
+
+import pytest
+import torch
+
+from espnet_codecse.enh.separator.unet import EmbeddingUNetSeparator, local_features
+
+TINY = {"channels": (4, 6), "width": 16, "num_conv_blocks": 1, "num_layers": 1}
+
+
+def trained(**options) -> EmbeddingUNetSeparator:
+    """Return a small one whose zero-initialised layers, which would hide what the others do, are not zero."""
+    torch.manual_seed(0)
+    separator = EmbeddingUNetSeparator(16, **{**TINY, **options}).eval()
+    for parameter in separator.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.1)
+    return separator
+
+
+def test_starts_from_the_mixture():
+    torch.manual_seed(0)
+    separator = EmbeddingUNetSeparator(16, 2, **TINY)
+    mixture = torch.randn(2, 9, 16)
+    estimates, lengths, others = separator(mixture, torch.tensor([9, 9]))
+    assert len(estimates) == separator.num_spk == 2 and lengths.tolist() == [9, 9]
+    for index, estimate in enumerate(estimates):
+        assert torch.allclose(estimate, mixture * torch.tensor(2.0).sigmoid())
+        assert others[f"mask_spk{index + 1}"].shape == mixture.shape
+    estimates[0].square().sum().backward()
+    assert separator.head.weight.grad.any()
+
+
+@pytest.mark.parametrize("num_spk", [1, 3])
+def test_padding_and_neighbours_in_a_batch_change_nothing(num_spk):
+    separator = trained(num_spk=num_spk)
+    first, second = torch.randn(1, 9, 16), torch.randn(1, 15, 16)
+    batch = torch.cat([torch.nn.functional.pad(first, (0, 0, 0, 6), value=3.0), second])
+    together = separator(batch, torch.tensor([9, 15]))[0]
+    for alone, others in zip(separator(first, torch.tensor([9]))[0], together):
+        assert torch.allclose(alone[0], others[0, :9], atol=1e-5)
+    for alone, others in zip(separator(second, torch.tensor([15]))[0], together):
+        assert torch.allclose(alone[0], others[1], atol=1e-5)
+
+
+def test_follows_the_level_and_keeps_silence():
+    separator = trained()
+    mixture, lengths = torch.randn(1, 12, 16), torch.tensor([12])
+    loud, soft = separator(100 * mixture, lengths)[0][0], separator(mixture, lengths)[0][0]
+    assert torch.allclose(loud, 100 * soft, rtol=1e-3, atol=1e-2)
+    silence = separator(torch.zeros(1, 12, 16), lengths)[0][0]
+    assert torch.isfinite(silence).all() and silence.abs().max() < 1e-3
+
+
+def test_a_single_frame_and_bfloat16():
+    separator = trained()
+    assert separator(torch.randn(1, 1, 16), torch.tensor([1]))[0][0].shape == (1, 1, 16)
+    mixture, lengths = torch.randn(1, 12, 16), torch.tensor([12])
+    with torch.autocast("cpu", torch.bfloat16):
+        half = separator(mixture, lengths)[0][0]
+    assert half.dtype == torch.float32
+    assert torch.allclose(half, separator(mixture, lengths)[0][0], atol=0.1)
+
+
+def test_features_show_what_stands_out():
+    embedding, mask = torch.ones(1, 40, 8), torch.ones(1, 40, 1)
+    embedding[:, 20:22] = 10.0
+    root, level, above_mean = local_features(embedding, mask)[0]
+    assert root[20, 3] == pytest.approx(10**0.5, rel=0.02) and root[0, 3] == pytest.approx(1, rel=0.05)
+    assert (level[20] > level[5]).all()
+    assert above_mean[5].abs().max() < 0.2 and above_mean[20].min() > 0.8
+    assert above_mean.mean().abs() < 1e-5
+
+
+def test_channels_that_cannot_be_halved():
+    with pytest.raises(ValueError, match="cannot be halved 2 times; use the separator nac_se"):
+        EmbeddingUNetSeparator(18, **TINY)

@@ -1,5 +1,7 @@
 """More to mix training speech with than was recorded: synthesised noises, babble of its speakers, simulated rooms."""
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
@@ -25,12 +27,12 @@ class RoomJob(NamedTuple):
 
 
 def extra_noises(
-    folder: Path, speech: Sequence[Recording], count: int, rate: int, seed: int, num_jobs: int
+    target: Path, speech: Sequence[Recording], count: int, rate: int, seed: int, num_jobs: int
 ) -> List[Recording]:
-    """Write ``count`` noises of all synthesised kinds in turn below ``folder``; what is there already is kept.
+    """Write ``count`` noises of all synthesised kinds in turn below ``target``; what is there already is kept.
 
     Args:
-        folder: where to write.
+        target: where to write a folder that is named after the other arguments.
         speech: recordings of the split that the noises are for, whose speakers babble; of other splits none may be.
         count: noises.
         rate: Hz.
@@ -41,6 +43,7 @@ def extra_noises(
     for item in speech:
         by_speaker.setdefault(item.group, []).append(item.path)
     speakers, kinds = sorted(by_speaker), noise_kinds()
+    folder = target / f"extra_noise_{_key([by_speaker, count, rate, seed])}"
     jobs = []
     for number in range(count):
         rng = np.random.default_rng([seed, 5, number])
@@ -55,14 +58,20 @@ def extra_noises(
 
 
 def room_responses(
-    folder: Path, count: int, rate: int, rt60_range: Tuple[float, float], seed: int, num_jobs: int
+    target: Path, count: int, rate: int, rt60_range: Tuple[float, float], seed: int, num_jobs: int
 ) -> List[Recording]:
-    """Write ``count`` responses of random rooms below ``folder``, for dynamic mixing (ESPnet's ``--rir_scp``)."""
+    """Write ``count`` responses of random rooms below ``target``, for dynamic mixing (ESPnet's ``--rir_scp``)."""
+    folder = target / f"rooms_{_key([count, rate, rt60_range, seed])}"
     jobs = [
         RoomJob(str(folder / f"room_{number:04d}.wav"), [seed, 7, number], rate, rt60_range) for number in range(count)
     ]
     run_parts(_write_response, jobs, folder / ".parts", num_jobs, "simulate rooms", part_size=8)
     return [Recording(Path(job.path).stem, "room", job.path, audio_info(job.path)[0], rate) for job in jobs]
+
+
+def _key(arguments: Any) -> str:
+    """Return a short hash of what the files depend on."""
+    return hashlib.sha256(json.dumps(arguments, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def _write_response(job: RoomJob) -> Any:

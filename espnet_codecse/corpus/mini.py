@@ -95,14 +95,14 @@ def prepare(
 def _augment(target: Path, settings: MiniSettings, sources: Sources, num_jobs: int) -> List[str]:
     """Add synthesised noises to the train noises of ``sources`` and write ``target/rooms_train``, as asked for."""
     common, lines = settings.mixtures, []
+    audio = target / "audio"
     if settings.num_extra_noises:
-        folder = target / "audio" / f"extra_noise_{common.rate}_{common.seed}"
+        speech = sources.speech["train"]
         sources.noise["train"].extend(
-            extra_noises(folder, sources.speech["train"], settings.num_extra_noises, common.rate, common.seed, num_jobs)
+            extra_noises(audio, speech, settings.num_extra_noises, common.rate, common.seed, num_jobs)
         )
     if settings.num_rooms:
-        folder = target / "audio" / "rooms_{}_{}_{:g}_{:g}".format(common.rate, common.seed, *common.rt60_range)
-        rooms = room_responses(folder, settings.num_rooms, common.rate, common.rt60_range, common.seed, num_jobs)
+        rooms = room_responses(audio, settings.num_rooms, common.rate, common.rt60_range, common.seed, num_jobs)
         _write_recordings(target / "rooms_train", rooms, prefix_of_name=False)
         lines.append(f"{target / 'rooms_train'}: {len(rooms)} room responses")
     return lines

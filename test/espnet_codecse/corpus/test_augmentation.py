@@ -1,0 +1,63 @@
+"""Noises and rooms that join what was recorded."""
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from espnet_codecse.audio import read_audio
+from espnet_codecse.corpus.augmentation import extra_noises, room_responses
+from espnet_codecse.corpus.noise import noise_kinds
+from espnet_codecse.corpus.sources import Recording
+
+RATE = 16000
+
+
+def speakers(folder: Path, voice):
+    """Write two speakers of two utterances each, one at another rate."""
+    recordings = []
+    for speaker in range(2):
+        for utterance, rate in enumerate((RATE, 8000)):
+            path = folder / f"s{speaker}u{utterance}.wav"
+            samples = voice(rate, 10 * speaker + utterance, rate)
+            soundfile.write(path, samples, rate)
+            recordings.append(Recording(path.stem, f"s{speaker}", str(path), len(samples), rate))
+    return recordings
+
+
+def test_noises_of_all_kinds_and_the_same_again(tmp_path, voice):
+    speech = speakers(tmp_path, voice)
+    kinds = noise_kinds()
+    noises = extra_noises(tmp_path / "a", speech, len(kinds) + 1, RATE, 3, 1)
+    assert [item.group for item in noises] == [*kinds, kinds[0]]
+    assert len({item.name for item in noises}) == len(noises)
+    for item in noises:
+        samples, rate = read_audio(item.path)
+        assert rate == RATE and len(samples) == item.num_samples == 8 * RATE
+        assert 0.01 < samples.std() < 0.5
+    again = extra_noises(tmp_path / "b", speech, len(kinds) + 1, RATE, 3, 1)
+    other = extra_noises(tmp_path / "b", speech, len(kinds) + 1, RATE, 4, 1)
+    for item, same, different in zip(noises, again, other):
+        assert Path(item.path).read_bytes() == Path(same.path).read_bytes()
+        assert not np.array_equal(read_audio(item.path)[0], read_audio(different.path)[0])
+
+
+def test_second_call_writes_nothing(tmp_path, voice, capsys):
+    speech = speakers(tmp_path, voice)
+    first = extra_noises(tmp_path / "a", speech, 3, RATE, 0, 1)
+    times = [Path(item.path).stat().st_mtime_ns for item in first]
+    assert extra_noises(tmp_path / "a", speech, 3, RATE, 0, 1) == first
+    assert [Path(item.path).stat().st_mtime_ns for item in first] == times
+    assert "done by an earlier run" in capsys.readouterr().err
+
+
+def test_rooms_ring_longer_with_a_longer_reverberation_time(tmp_path):
+    def energy_after(seconds, item):
+        response = read_audio(item.path)[0][:, 0]
+        start = int(np.abs(response).argmax())
+        return np.square(response[start + int(seconds * RATE) :]).sum() / np.square(response).sum()
+
+    short = room_responses(tmp_path, 4, RATE, (0.15, 0.16), 0, 1)
+    long = room_responses(tmp_path, 4, RATE, (0.6, 0.61), 0, 1)
+    assert len({item.path for item in short + long}) == 8
+    assert np.mean([energy_after(0.1, item) for item in long]) > 2 * np.mean([energy_after(0.1, i) for i in short])

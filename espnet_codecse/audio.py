@@ -61,6 +61,47 @@ def resample(samples: np.ndarray, rate: int, target_rate: int) -> np.ndarray:
     return soxr.resample(samples, rate, target_rate, quality="HQ").astype(np.float32, copy=False)
 
 
+class StreamingResampler:
+    """Resamples a recording block by block; the result is that of :func:`resample` on the whole, without delay.
+
+    Args:
+        rate, target_rate: Hz.
+        num_channels: of the recording.
+    """
+
+    def __init__(self, rate: int, target_rate: int, num_channels: int):
+        self._stream = None
+        if rate != target_rate:
+            import soxr
+
+            self._stream = soxr.ResampleStream(rate, target_rate, num_channels, dtype="float32", quality="HQ")
+
+    def push(self, samples: np.ndarray, last: bool = False) -> np.ndarray:
+        """Return what ``samples (num_samples, channels)`` make ready, all that is left with ``last``."""
+        if self._stream is None:
+            return samples
+        # The resampler takes one channel as a vector.
+        given = np.ascontiguousarray(samples[:, 0] if samples.shape[1] == 1 else samples, dtype=np.float32)
+        return self._stream.resample_chunk(given, last=last).reshape(-1, samples.shape[1])
+
+
+def open_audio(path: PathLike):
+    """Open a file for reading block by block, as ``soundfile.SoundFile``.
+
+    Raises:
+        UserError: the file is missing or not readable as audio.
+    """
+    import soundfile
+
+    if not Path(path).is_file():
+        raise UserError(f"{path}: no such audio file; check the path")
+    try:
+        return soundfile.SoundFile(str(path))
+    except (soundfile.SoundFileError, RuntimeError, TypeError) as error:  # TypeError: headerless, by its suffix
+        reason = str(error).replace(f"Error opening {str(path)!r}: ", "").rstrip(".")
+        raise UserError(f"{path}: not readable as audio ({reason}); convert it to wav or flac") from None
+
+
 def write_audio(path: PathLike, samples: np.ndarray, rate: int, subtype: str = "PCM_16") -> None:
     """Write ``(num_samples,)`` or ``(num_samples, channels)`` atomically; the format follows the suffix.
 

@@ -4,7 +4,7 @@ import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Iterator, Mapping, Union
+from typing import Dict, Iterator, Mapping, Sequence, Union
 
 from espnet_codecse.errors import UserError
 
@@ -42,6 +42,15 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def is_up_to_date(files: Sequence[PathLike], source: PathLike, newest_source: int = 0) -> bool:
+    """Whether all ``files`` are there and none is older than ``source`` or ``newest_source`` (ns since the epoch)."""
+    try:
+        newest = max(newest_source, Path(source).stat().st_mtime_ns)
+        return all(Path(file).stat().st_mtime_ns >= newest for file in files)
+    except OSError:
+        return False
 
 
 def read_scp(path: PathLike) -> Dict[str, str]:

@@ -94,14 +94,17 @@ def _enhance(args: argparse.Namespace, paths: Dict[str, str], outputs: Dict[str,
     from espnet_codecse.audio import audio_info
     from espnet_codecse.codec.resolve import codec_files
     from espnet_codecse.errors import UserError
+    from espnet_codecse.fileio import is_up_to_date
+    from espnet_codecse.recording.batching import group_by_length
+    from espnet_codecse.task.configuration import num_speakers
 
     part, num_parts = args.part
     headers = {utterance: audio_info(path) for utterance, path in paths.items()}
     seconds_of = {utterance: num_samples / rate for utterance, (num_samples, rate, _) in headers.items()}
     # Longest first: memory is at its peak in the first batch, and the last batches are short.
     order = sorted(paths, key=lambda utterance: (-seconds_of[utterance], utterance))
-    batches = _batches(order, seconds_of, args.batch_seconds, args.segment_seconds)[part - 1 :: num_parts]
-    speakers = range(1, _num_spk(args) + 1)
+    batches = group_by_length(order, seconds_of, args.batch_seconds, args.segment_seconds)[part - 1 :: num_parts]
+    speakers = range(1, num_speakers(args.train_config) + 1)
     files = {
         utterance: [_output_file(folder, speaker, utterance) for folder in outputs.values() for speaker in speakers]
         for utterance in paths
@@ -109,7 +112,7 @@ def _enhance(args: argparse.Namespace, paths: Dict[str, str], outputs: Dict[str,
     sources = [args.model_file] if args.model_file else codec_files(args.codec)
     # A source that is missing makes nothing count as done: loading it then tells what is wrong.
     newest = max((path.stat().st_mtime_ns if path.exists() else sys.maxsize for path in sources), default=0)
-    todo = [[key for key in batch if not _is_done(files[key], Path(paths[key]), newest)] for batch in batches]
+    todo = [[key for key in batch if not is_up_to_date(files[key], Path(paths[key]), newest)] for batch in batches]
     skipped = sum(map(len, batches)) - sum(map(len, todo))
     if skipped:
         print(f"part {part}/{num_parts}: {skipped} utterances enhanced before: skipped")
@@ -140,32 +143,6 @@ def _enhance(args: argparse.Namespace, paths: Dict[str, str], outputs: Dict[str,
     print(f"part {part}/{num_parts}: {seconds:.0f} s of audio in {elapsed:.1f} s, real-time factor {factor:.4f}")
 
 
-def _num_spk(args: argparse.Namespace) -> int:
-    """Number of outputs, from the training's configuration: the model is not loaded where nothing is left to do."""
-    if args.train_config is None:
-        return 1
-    import yaml
-
-    from espnet_codecse.errors import UserError
-
-    try:
-        return yaml.safe_load(args.train_config.read_text())["separator_conf"].get("num_spk", 1)
-    except (OSError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(
-            f"{args.train_config}: not a training's configuration ({reason}); was the training run?"
-        ) from None
-
-
-def _is_done(files: List[Path], recording: Path, newest_source: int) -> bool:
-    """Whether all outputs are there and none is older than the recording or what enhances it (ns since the epoch)."""
-    try:
-        newest = max(newest_source, recording.stat().st_mtime_ns)
-        return all(file.stat().st_mtime_ns >= newest for file in files)
-    except FileNotFoundError:
-        return False
-
-
 def _build(args: argparse.Namespace):
     from espnet_codecse.codec import load_codec
     from espnet_codecse.enh.inference import EmbeddingEnhancer
@@ -180,21 +157,6 @@ def _build(args: argparse.Namespace):
     return EmbeddingEnhancer(
         codec, model.separator, args.layers, args.segment_seconds, restore_level=blind_to_level
     )
-
-
-def _batches(order: List[str], lengths: Dict[str, float], budget: float, longest: float) -> List[List[str]]:
-    """Group utterances sorted by falling length so that the padded length of a group stays within ``budget``.
-
-    Those over ``longest`` stay alone: they are enhanced in segments.
-    """
-    batches: List[List[str]] = []
-    for utterance in order:
-        first = lengths[batches[-1][0]] if batches else 0.0
-        if batches and first <= longest and first * (len(batches[-1]) + 1) <= budget:
-            batches[-1].append(utterance)
-        else:
-            batches.append([utterance])
-    return batches
 
 
 def _enhance_batch(enhancer, paths: Dict[str, str], batch: List[str], outputs: Dict[str, Path]) -> None:

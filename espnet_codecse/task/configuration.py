@@ -117,3 +117,18 @@ def _read(file: Path) -> Dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"{file}: holds no 'key: value' lines")
     return content
+
+
+def num_speakers(train_config: Optional[Path]) -> int:
+    """Return the number of outputs from the training's configuration, without loading the model; 1 where none is given.
+
+    Raises:
+        UserError: not a training's configuration.
+    """
+    if train_config is None:
+        return 1
+    try:
+        return int(yaml.safe_load(Path(train_config).read_text())["separator_conf"].get("num_spk", 1))
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, yaml.YAMLError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{train_config}: not a training's configuration ({reason}); was the training run?") from None

@@ -1,0 +1,117 @@
+"""From arguments to recordings and where their outputs go."""
+
+import glob
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Iterator, List, Sequence, Tuple
+
+from espnet_codecse.errors import UserError
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A recording and its place below the output folder, with the input's suffix."""
+
+    path: Path
+    relative: Path
+
+
+def find_recordings(arguments: Sequence[str], suffixes: Sequence[str], output: Path) -> List[Recording]:
+    """Find what files, folders and globs name.
+
+    A file goes right below the output folder; what lies in a folder keeps its place below it; what a glob finds, its
+    place below the part of the pattern before the first wildcard. Hidden files and the output folder are left out.
+
+    Args:
+        arguments: files (of any suffix), folders (searched for ``suffixes``), globs (``**`` for any depth).
+        suffixes: lower case, with the dot.
+        output: the output folder.
+
+    Raises:
+        UserError: nothing by that name, or nothing in it.
+    """
+    found: Dict[str, Recording] = {}
+    for argument in arguments:
+        count = 0
+        for recording in _expand(argument, suffixes, output.resolve()):
+            count += 1
+            found.setdefault(os.path.realpath(recording.path), recording)
+        if not count:
+            raise UserError(f"{argument}: no recordings found; looked for {' '.join(suffixes)}")
+    return list(found.values())
+
+
+def _expand(argument: str, suffixes: Sequence[str], output: Path) -> Iterator[Recording]:
+    path = Path(argument)
+    if path.is_dir():
+        if path.resolve() == output:
+            raise UserError(f"--output_dir {output}: is also read from; choose another folder for the output")
+        yield from _walk(path, suffixes, output)
+    elif path.exists():
+        yield Recording(path, Path(path.name))
+    elif glob.has_magic(argument):
+        base = _fixed_part(argument)
+        for name in sorted(glob.glob(argument, recursive=True)):
+            match = Path(name)
+            if match.is_file() and not _is_below(match, output):
+                yield Recording(match, match.relative_to(base))
+    else:
+        raise UserError(f"{argument}: no such file or folder; check the path")
+
+
+def _fixed_part(pattern: str) -> Path:
+    """Return the folder before the first part with a wildcard."""
+    parts: List[str] = []
+    for part in Path(pattern).parts[:-1]:
+        if glob.has_magic(part):
+            break
+        parts.append(part)
+    return Path(*parts)
+
+
+def _walk(folder: Path, suffixes: Sequence[str], output: Path) -> Iterator[Recording]:
+    visited = set()
+    for name, folders, files in os.walk(folder, followlinks=True):
+        here = Path(name)
+        real = here.resolve()
+        if real in visited or real == output:  # a link that leads back up
+            folders.clear()
+            continue
+        visited.add(real)
+        folders[:] = sorted(entry for entry in folders if not entry.startswith("."))
+        for entry in sorted(files):
+            if not entry.startswith(".") and Path(entry).suffix.lower() in suffixes:
+                yield Recording(here / entry, (here / entry).relative_to(folder))
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder)
+
+
+def check_outputs(pairs: Sequence[Tuple[Path, Path]], inputs: Sequence[Path]) -> None:
+    """Check that every output is one recording's alone and none is an input.
+
+    Args:
+        pairs: ``(recording, output)``; a recording may have several.
+        inputs: all that is read.
+
+    Raises:
+        UserError: two recordings have the same output, or an output is an input.
+    """
+    owners: Dict[Path, Path] = {}
+    collisions = []
+    for recording, output in pairs:
+        owner = owners.setdefault(output, recording)
+        if owner != recording:
+            collisions.append((owner, recording, output))
+    if collisions:
+        first, second, output = collisions[0]
+        raise UserError(
+            f"{output}: would be the output of {first} and of {second} ({len(collisions)} such name(s)); give their "
+            "common folder, which keeps the structure, or run them apart into different output folders"
+        )
+    real = {os.path.realpath(path) for path in inputs}
+    for recording, output in pairs:
+        if os.path.realpath(output) in real:
+            raise UserError(f"{output}: is an input; choose another --output_dir, inputs are never overwritten")

@@ -1,0 +1,127 @@
+"""Which file formats are read, and what an output is written as."""
+
+import io
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Optional
+
+from espnet_codecse.errors import UserError
+
+# What folders are searched for. Those that libsndfile cannot read are there to be reported, not silently left out.
+READABLE = (
+    ".wav .wave .flac .ogg .oga .opus .mp3 .aiff .aif .aifc .au .snd .caf .w64 .rf64 .sph .nist .voc .ircam .paf .sd2"
+).split()
+UNREADABLE = ".m4a .mp4 .aac .wma .amr .3gp .webm .mka .ape .wv .ac3 .dts .m4b".split()
+SUFFIXES = tuple(READABLE + UNREADABLE)
+
+# --format: libsndfile's format and suffix. Opus is a subtype of OGG to libsndfile.
+CHOICES = {
+    "wav": ("WAV", ".wav"), "flac": ("FLAC", ".flac"), "ogg": ("OGG", ".ogg"), "opus": ("OGG", ".opus"),
+    "mp3": ("MP3", ".mp3"), "aiff": ("AIFF", ".aiff"), "w64": ("W64", ".w64"), "caf": ("CAF", ".caf"),
+}
+LOSSY = {"ogg": "VORBIS", "opus": "OPUS", "mp3": "MPEG_LAYER_III"}
+_WAV_BYTES = 2**32 - 65536  # what a wav can count, with room for its header
+
+
+@dataclass(frozen=True)
+class AudioFormat:
+    """How a file is written.
+
+    Attributes:
+        name, subtype: libsndfile's.
+        suffix: of the file.
+        is_fallback: whether the input's own format could not be kept.
+    """
+
+    name: str
+    subtype: str
+    suffix: str
+    is_fallback: bool = False
+
+    @property
+    def bits(self) -> Optional[int]:
+        """Bits a sample where it is stored as an integer, else None."""
+        return _PCM_BITS.get(self.subtype)
+
+    @property
+    def has_limit(self) -> bool:
+        """Whether samples beyond full scale are cut."""
+        return self.subtype not in ("FLOAT", "DOUBLE")
+
+
+_PCM_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
+_FINE = {"PCM_24": 24, "PCM_32": 32, "FLOAT": 33, "DOUBLE": 33, "ALAC_20": 24, "ALAC_24": 24, "ALAC_32": 32,
+         "DWVW_24": 24}
+
+
+def choose_format(
+    name: str, subtype: str, suffix: str, rate: int, num_channels: int, num_samples: int, choice: Optional[str] = None
+) -> AudioFormat:
+    """Return the input's own format, or that of ``--format``.
+
+    Where libsndfile cannot write the input's format with its rate and channels, it is wav: PCM_16, or PCM_24, PCM_32
+    or FLOAT where the input holds more. A wav that would be larger than 4 GB becomes RF64, of the same suffix.
+
+    Args:
+        name, subtype: the input's, as libsndfile calls them.
+        suffix: the input's.
+        rate: Hz.
+        num_channels, num_samples: of the output.
+        choice: ``--format``.
+
+    Raises:
+        UserError: the chosen format cannot hold this rate or these channels.
+    """
+    resolution = _FINE.get(subtype, 16)
+    if choice is None:
+        found = AudioFormat(name, subtype, suffix)
+        if not is_writable(name, subtype, rate, num_channels):
+            found = AudioFormat("WAV", _pcm("WAV", resolution), ".wav", is_fallback=True)
+    else:
+        format_name, chosen_suffix = CHOICES[choice]
+        chosen = LOSSY.get(choice)
+        if chosen is None:
+            chosen = subtype if _keeps(format_name, subtype, name, rate, num_channels) else _pcm(format_name, resolution)
+        found = AudioFormat(format_name, chosen, suffix if format_name == name and choice not in LOSSY else chosen_suffix)
+        if not is_writable(found.name, found.subtype, rate, num_channels):
+            raise UserError(
+                f"--format {choice} cannot hold {num_channels} channel(s) at {rate} Hz; choose another format"
+            )
+    if found.name in ("WAV", "WAVEX") and num_samples * num_channels * (_FINE.get(found.subtype, 16) + 7) // 8 > _WAV_BYTES:
+        found = AudioFormat("RF64", found.subtype, found.suffix, found.is_fallback)
+    return found
+
+
+def _keeps(format_name: str, subtype: str, name: str, rate: int, num_channels: int) -> bool:
+    """Whether ``subtype`` is kept: within its own format, and plain samples in any that can hold them."""
+    plain = subtype in _PCM_BITS or subtype in ("FLOAT", "DOUBLE")
+    return (plain or format_name == name) and is_writable(format_name, subtype, rate, num_channels)
+
+
+def _pcm(format_name: str, resolution: int) -> str:
+    """Return the subtype of at least ``resolution`` bits (33: floating point), or the finest that the format has."""
+    if format_name == "FLAC":
+        return "PCM_16" if resolution <= 16 else "PCM_24"
+    return {16: "PCM_16", 24: "PCM_24", 32: "PCM_32", 33: "FLOAT"}[resolution]
+
+
+def suffix_of(name: str, subtype: str) -> str:
+    """Return the usual suffix of a format that libsndfile calls ``name``."""
+    if subtype == "OPUS":
+        return ".opus"
+    known = {"WAVEX": ".wav", "NIST": ".sph"}
+    return known.get(name, f".{name.lower()}")
+
+
+@lru_cache(maxsize=256)
+def is_writable(name: str, subtype: str, rate: int, num_channels: int) -> bool:
+    """Whether libsndfile writes this: tried in memory, since codecs have limits of their own."""
+    import soundfile
+
+    if name in ("RAW", "SD2"):  # without a header; with a second file
+        return False
+    try:
+        with soundfile.SoundFile(io.BytesIO(), "w", rate, num_channels, subtype, format=name):
+            return True
+    except (soundfile.SoundFileError, RuntimeError, ValueError, TypeError):
+        return False

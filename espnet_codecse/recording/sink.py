@@ -1,0 +1,133 @@
+"""Writing estimates as they come, at the input's rate and length, atomically."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import List, Optional
+
+import numpy as np
+
+from espnet_codecse.audio import StreamingResampler, open_audio
+from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import atomic_path
+from espnet_codecse.recording.formats import AudioFormat
+from espnet_codecse.recording.source import read_block
+
+
+class RecordingWriter:
+    """Writes ``mix * estimate + (1 - mix) * input``; at the end the files appear under their names.
+
+    Integer formats are rounded here, so that the residual is what the output as stored lacks: their sum is the input,
+    exactly.
+
+    Args:
+        paths: an output a speaker.
+        form: how they are written.
+        rate: Hz, of the outputs.
+        num_channels: of each output.
+        num_samples: of each output.
+        codec_rate: Hz, of the estimates.
+        recording: the input; read along where it is mixed in or the residual is wanted.
+        mono: the input's channels are averaged.
+        mix: share of the estimate, 0 to 1.
+        residual: file of the input minus all outputs.
+
+    Attributes:
+        num_clipped: samples beyond the format's range, which were cut.
+    """
+
+    def __init__(
+        self,
+        paths: List[Path],
+        form: AudioFormat,
+        rate: int,
+        num_channels: int,
+        num_samples: int,
+        codec_rate: int,
+        recording: Optional[Path] = None,
+        mono: bool = False,
+        mix: float = 1.0,
+        residual: Optional[Path] = None,
+    ):
+        self._paths, self._residual = paths, residual
+        self._form, self._rate, self._num_channels = form, rate, num_channels
+        self._mix, self._mono = mix, mono
+        self._recording = recording if mix < 1.0 or residual is not None else None
+        self._num_samples, self._num_written = num_samples, 0
+        self._resampler = StreamingResampler(codec_rate, rate, len(paths) * num_channels)
+        self.num_clipped = 0
+
+    def __enter__(self) -> "RecordingWriter":
+        with ExitStack() as stack:
+            self._dry = None if self._recording is None else stack.enter_context(open_audio(self._recording))
+            self._files = [self._open(stack, path) for path in self._paths]
+            self._residual_file = None if self._residual is None else self._open(stack, self._residual)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error) -> Optional[bool]:
+        return self._stack.__exit__(*error)
+
+    def _open(self, stack: ExitStack, path: Path):
+        import soundfile
+
+        temporary = stack.enter_context(atomic_path(path))
+        return stack.enter_context(
+            soundfile.SoundFile(
+                temporary, "w", self._rate, self._num_channels, self._form.subtype, format=self._form.name
+            )
+        )
+
+    def write(self, estimates: np.ndarray) -> None:
+        """Append ``estimates (speaker, channel, sample)`` at the codec's rate.
+
+        Raises:
+            UserError: they are no numbers, or the disk is full.
+        """
+        if not np.isfinite(estimates).all():
+            raise UserError("the model's estimate is not a number; report the recording, or try --dtype float32")
+        self._put(self._resampler.push(estimates.reshape(-1, estimates.shape[-1]).T))
+
+    def finish(self, num_samples: Optional[int] = None) -> None:
+        """Write what the resampler still holds, and silence where a rounding left it short.
+
+        Args:
+            num_samples: true length of the recording, where its header had another.
+        """
+        if num_samples is not None:
+            self._num_samples = num_samples
+        width = len(self._paths) * self._num_channels
+        self._put(self._resampler.push(np.zeros((0, width), np.float32), last=True))
+        self._put(np.zeros((self._num_samples - self._num_written, width), np.float32))
+
+    def _put(self, estimates: np.ndarray) -> None:
+        """Write ``(sample, speaker * channel)`` at the output's rate, no more than belongs to the recording."""
+        estimates = estimates[: self._num_samples - self._num_written].astype(np.float64)
+        outputs = estimates.reshape(len(estimates), len(self._paths), self._num_channels).transpose(1, 0, 2)
+        if self._dry is not None:
+            dry = read_block(self._dry, self._recording, self._mono, "float64", len(estimates))
+            outputs = self._mix * outputs[:, : len(dry)] + (1.0 - self._mix) * dry
+        outputs = self._stored(outputs)
+        for file, path, samples in zip(self._files, self._paths, outputs):
+            self._write(file, path, samples)
+        if self._residual_file is not None:
+            self._write(self._residual_file, self._residual, self._stored(dry - outputs.sum(0)))
+        self._num_written += len(estimates)
+
+    def _stored(self, samples: np.ndarray) -> np.ndarray:
+        """Return the values that the format holds in place of ``samples``; floating point holds all."""
+        if not self._form.has_limit:
+            return samples.astype(np.float32).astype(np.float64) if self._form.subtype == "FLOAT" else samples
+        self.num_clipped += int((np.abs(samples) > 1.0).sum())
+        if self._form.bits is None:
+            return samples.clip(-1.0, 1.0)
+        steps = 2.0 ** (self._form.bits - 1)
+        return np.rint(samples * steps).clip(-steps, steps - 1) / steps
+
+    @staticmethod
+    def _write(file, path: Path, samples: np.ndarray) -> None:
+        import soundfile
+
+        try:
+            file.write(samples)
+        except (soundfile.SoundFileError, RuntimeError, AssertionError):  # it asserts that all was written
+            raise UserError(f"{path}: cannot be written; is the disk full?") from None

@@ -1,0 +1,119 @@
+"""Reading a recording once, forwards, at the codec's rate, in bounded memory."""
+
+import os
+from pathlib import Path
+from typing import Optional
+
+import numpy as np
+
+from espnet_codecse.audio import StreamingResampler, open_audio
+from espnet_codecse.codec.streaming import ForwardBuffer
+from espnet_codecse.errors import UserError
+
+BLOCK = 65536  # samples a channel read at once
+# An mp3's length is estimated where no header tells it; the estimate is wrong by a few frames of 1152 samples.
+MP3_TOLERANCE = 4 * 1152
+
+
+def samples_at(num_samples: int, rate: int, target_rate: int) -> int:
+    """Return the number of samples at ``target_rate`` of a recording with at least one sample."""
+    return max(1, round(num_samples * target_rate / rate))
+
+
+class RecordingReader:
+    """A recording at the codec's rate.
+
+    Args:
+        path: the file.
+        codec_rate: Hz.
+        mono: average the channels.
+
+    Attributes:
+        num_samples: of the file, as its header has them.
+        num_output: at the codec's rate.
+        num_read: read so far, of the file.
+
+    Raises:
+        UserError: unreadable, empty, not a number somewhere, or shorter than its header says.
+    """
+
+    def __init__(self, path: Path, codec_rate: int, mono: bool = False):
+        self.path, self._mono = path, mono
+        self._file = open_audio(path)
+        self.rate, self.num_samples = self._file.samplerate, self._file.frames
+        if self.num_samples <= 0:
+            self._file.close()
+            raise UserError(f"{path}: holds no samples")
+        self.num_channels = 1 if mono else self._file.channels
+        self.num_output = samples_at(self.num_samples, self.rate, codec_rate)
+        self.num_read = 0
+        self._num_left = self.num_output
+        self._resampler: Optional[StreamingResampler] = StreamingResampler(self.rate, codec_rate, self.num_channels)
+        self._buffer = ForwardBuffer(self._produce, axis=1)
+
+    @property
+    def true_num_samples(self) -> int:
+        """Samples that there were, of the file, once it was read to the end: an mp3's header may have told more."""
+        return self.num_samples if self._resampler is not None else self.num_read
+
+    def __enter__(self) -> "RecordingReader":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._file.close()
+
+    def read(self, start: int, count: int) -> np.ndarray:
+        """Return ``(channel, count) float32``; ``start`` never falls from call to call."""
+        return self._buffer.read(start, count)
+
+    def _produce(self) -> Optional[np.ndarray]:
+        if self._num_left <= 0:
+            return None
+        if self._resampler is None:  # a rounding left the stream short: the rest is silence
+            piece = np.zeros((self._num_left, self.num_channels), np.float32)
+        else:
+            block = read_block(self._file, self.path, self._mono, "float32")
+            self.num_read += len(block)
+            last = len(block) == 0
+            if last:
+                self._check_length()
+            piece = self._resampler.push(block, last)[: self._num_left]
+            if last:
+                self._resampler = None
+        self._num_left -= len(piece)
+        return np.ascontiguousarray(piece.T)
+
+    def _check_length(self) -> None:
+        missing = self.num_samples - self.num_read
+        if missing > (MP3_TOLERANCE if self._file.format == "MP3" else 0):
+            raise UserError(
+                f"{self.path}: broken: {self.num_read} of {self.num_samples} samples could be read; copy it again"
+            )
+
+
+def read_block(file, path: Path, mono: bool, dtype: str, num_samples: int = BLOCK) -> np.ndarray:
+    """Read the next ``(num_samples, channels)`` of an open file, fewer at its end.
+
+    Raises:
+        UserError: they cannot be decoded, or are not numbers.
+    """
+    import soundfile
+
+    position = file.tell()
+    try:
+        block = file.read(num_samples, dtype=dtype, always_2d=True)
+    except (soundfile.SoundFileError, RuntimeError) as error:
+        reason = str(error).rstrip(". ") or "the decoder gave up"
+        raise UserError(f"{path}: broken after sample {position} ({reason}); copy or convert it again") from None
+    finite = np.isfinite(block).all(axis=1)
+    if not finite.all():
+        raise UserError(f"{path}: sample {position + int(finite.argmin())} is not a number; repair the file")
+    return block.mean(axis=1, keepdims=True) if mono else block
+
+
+def reason_of(error: BaseException, path: Path) -> str:
+    """Return a message without the path in front, on one line, for the list of failures."""
+    text = str(error) or type(error).__name__
+    if not isinstance(error, (UserError, OSError)):
+        text = f"{type(error).__name__}: {text}"
+    return " ".join(text.split()).removeprefix(f"{os.fspath(path)}: ")

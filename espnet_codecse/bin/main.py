@@ -12,6 +12,9 @@ from espnet_codecse import __version__
 from espnet_codecse.errors import UserError
 
 COMMANDS = {
+    "enhance": ("enhance", "enhance recordings: files, folders, globs or a pipe"),
+    "encode": ("encode", "recordings to a codec's codes, in files"),
+    "decode": ("decode", "files of codes to recordings"),
     "doctor": ("doctor", "name every version and device, and what is missing"),
     "check": ("check", "check the settings of a run before its first stage"),
     "prepare_mini": ("prepare_mini", "make a corpus from any recordings, or synthesise one"),

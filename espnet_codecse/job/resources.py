@@ -36,6 +36,15 @@ def free_memory() -> float:
     return free
 
 
+def peak_memory() -> int:
+    """Most bytes that this process has held in memory so far; 0 where the system does not tell."""
+    try:
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    except OSError:
+        return 0
+    return int(found.group(1)) * 1024 if found else 0
+
+
 def default_nj(mem_per_job: float = 2.0) -> int:
     """Parts to run at once: one a core, fewer where ``mem_per_job`` (GB) times that does not fit in memory."""
     by_memory = free_memory() / max(mem_per_job, 1e-3)

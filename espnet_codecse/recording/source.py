@@ -29,7 +29,10 @@ class RecordingReader:
         mono: average the channels.
 
     Attributes:
+        rate: Hz.
         num_samples: of the file, as its header has them.
+        num_channels: 1 with ``mono``.
+        format, subtype: as libsndfile calls them.
         num_output: at the codec's rate.
         num_read: read so far, of the file.
 
@@ -41,6 +44,7 @@ class RecordingReader:
         self.path, self._mono = path, mono
         self._file = open_audio(path)
         self.rate, self.num_samples = self._file.samplerate, self._file.frames
+        self.format, self.subtype = self._file.format, self._file.subtype
         if self.num_samples <= 0:
             self._file.close()
             raise UserError(f"{path}: holds no samples")

@@ -1,0 +1,102 @@
+"""The output folder: what it was made with, what in it is done, what failed."""
+
+import fcntl
+import json
+import os
+import re
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
+
+from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import atomic_path, is_up_to_date
+
+MANIFEST, FAILED = ".codecse.json", "failed.tsv"
+
+
+@contextmanager
+def output_folder(folder: Path, settings: Dict[str, Any]) -> Iterator["OutputFolder"]:
+    """Yield the folder, made where it is missing, while no run with other settings writes into it.
+
+    Args:
+        folder: the output folder.
+        settings: everything that the outputs depend on beside the recordings; JSON-serialisable.
+
+    Raises:
+        UserError: it cannot be written, or a run with other settings is going on in it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise UserError(f"--output_dir {folder}: cannot be used ({error.strerror}); choose another folder") from None
+    try:
+        yield OutputFolder(folder, settings, alone=_lock(handle))
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int) -> bool:
+    """Hold the folder together with other runs, and return whether there are none; it ends with the process."""
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            alone = True
+        except BlockingIOError:
+            alone = False
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        return alone
+    except OSError:  # a file system without locks
+        return False
+
+
+class OutputFolder:
+    """See :func:`output_folder`.
+
+    Outputs are done where they are newer than their recording and than the manifest, which is written anew whenever
+    the settings change.
+    """
+
+    def __init__(self, folder: Path, settings: Dict[str, Any], alone: bool):
+        self.folder, self._alone = folder, alone
+        manifest = folder / MANIFEST
+        text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
+        try:
+            same = manifest.read_text("utf-8") == text
+        except (OSError, UnicodeDecodeError):
+            same = False
+        if not same:
+            if manifest.is_file() and not alone:
+                raise UserError(f"{folder}: a run with other settings is writing into it; wait for it, or choose another")
+            with atomic_path(manifest) as temporary:
+                temporary.write_text(text, "utf-8")
+        self._since = manifest.stat().st_mtime_ns
+
+    def is_done(self, recording: Path, files: Sequence[Path]) -> bool:
+        """Whether all outputs of a recording are there, made of it as it is and with these settings."""
+        return is_up_to_date(files, recording, self._since)
+
+    def remove_temporary(self, files: Sequence[Path]) -> None:
+        """Delete what a killed run left of ``files``, unless another run is writing."""
+        if not self._alone:
+            return
+        stems: Dict[Tuple[Path, str], None] = {(path.parent, f".{path.stem}."): None for path in files}
+        for folder in {parent for parent, _ in stems}:
+            if not folder.is_dir():
+                continue
+            for entry in folder.iterdir():
+                found = re.fullmatch(r"(\..+\.)[a-z0-9_]{8}\.[^.]+", entry.name)
+                if found and (folder, found.group(1)) in stems:
+                    entry.unlink(missing_ok=True)
+
+    def write_failures(self, failures: Sequence[Tuple[Path, str]]) -> None:
+        """Write ``failed.tsv`` (path, reason), or remove it where nothing failed."""
+        path = self.folder / FAILED
+        if not failures:
+            path.unlink(missing_ok=True)
+            return
+        lines: List[str] = ["path\treason"]
+        # A name may hold anything but a slash; surrogates stand for bytes that are no UTF-8.
+        lines += [re.sub(r"[\t\n\r]", " ", str(name)) + f"\t{reason}" for name, reason in failures]
+        with atomic_path(path) as temporary:
+            temporary.write_text("\n".join(lines) + "\n", "utf-8", errors="surrogateescape")

@@ -1,0 +1,90 @@
+"""What is handed to a worker process and comes back from it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import List, Optional, Tuple
+
+from espnet_codecse.recording.formats import AudioFormat
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is done with every recording.
+
+    Attributes:
+        source, target: ``wave`` or ``codes``.
+        model: what ``find_model`` takes; None: through the codec alone.
+        codec: what ``--codec`` was given; None: the model's, or the one that the codes name.
+        device, dtype: see ``load_enhancer``.
+        mono: average the channels.
+        mix: share of the estimate in the output, 0 to 1.
+        segment_seconds: longest piece that is enhanced at once.
+    """
+
+    source: str = "wave"
+    target: str = "wave"
+    model: Optional[str] = None
+    codec: Optional[str] = None
+    device: str = "auto"
+    dtype: str = "auto"
+    mono: bool = False
+    mix: float = 1.0
+    segment_seconds: float = 30.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """One recording.
+
+    Attributes:
+        recording: what is read.
+        outputs: a file a speaker.
+        residual: where the input minus the outputs goes, or None.
+        form: how waveforms are written; None where codes are.
+        seconds: length.
+        num_channels: of the recording, 1 with ``mono``.
+    """
+
+    recording: Path
+    outputs: Tuple[Path, ...]
+    residual: Optional[Path]
+    form: Optional[AudioFormat]
+    seconds: float
+    num_channels: int
+
+    @property
+    def files(self) -> List[Path]:
+        """All files that it writes."""
+        return [*self.outputs, *([] if self.residual is None else [self.residual])]
+
+
+@dataclass
+class Outcome:
+    """What became of a recording.
+
+    Attributes:
+        recording: its path.
+        seconds: of audio, over all channels once.
+        error: the reason, where it failed.
+        num_clipped: samples cut at the format's range.
+    """
+
+    recording: Path
+    seconds: float
+    error: Optional[str] = None
+    num_clipped: int = 0
+
+
+@dataclass
+class Report:
+    """What a unit of work took.
+
+    Attributes:
+        outcomes: of its recordings.
+        separator_seconds: spent in the separator.
+        peak_memory: bytes, the most that this process has held so far.
+    """
+
+    outcomes: List[Outcome] = field(default_factory=list)
+    separator_seconds: float = 0.0
+    peak_memory: int = 0

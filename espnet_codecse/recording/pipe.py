@@ -1,0 +1,54 @@
+"""``-``: a recording from standard input, its result to standard output."""
+
+import multiprocessing
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from espnet_codecse.errors import UserError
+from espnet_codecse.recording.find import Recording
+from espnet_codecse.recording.plan import make_job
+from espnet_codecse.recording.session import Session
+from espnet_codecse.recording.work import Worker
+
+NAME = "standard input"
+
+
+def run_pipe(session: Session) -> int:
+    """Read one recording from standard input and write its result to standard output.
+
+    Both go through temporary files, in ``$TMPDIR``: a header tells the length before the samples come, and formats
+    are read and written with seeking. Nothing but the result goes to standard output.
+
+    Raises:
+        UserError: the input is not readable, the output is a terminal or wants several files.
+    """
+    if sys.stdout.isatty():
+        raise UserError("-: standard output is a terminal; redirect it: codecse ... - < in.wav > out.wav")
+    if session.residual or session.num_speakers > 1:
+        raise UserError("-: one output only; residuals and several speakers need --output_dir and files")
+    with tempfile.TemporaryDirectory(prefix="codecse.") as temporary:
+        source = Path(temporary) / NAME
+        with open(source, "wb") as stream:
+            shutil.copyfileobj(sys.stdin.buffer, stream, 1 << 20)
+        try:
+            job = make_job(
+                Recording(source, Path(NAME)), Path(temporary) / "result", session.options, session.choice, False, 1
+            )
+            done = multiprocessing.get_context("spawn").Value("d", 0.0)
+            outcome = Worker(session.options, done).run([job]).outcomes[0]
+        except UserError as error:
+            raise UserError(str(error).replace(str(source), NAME)) from None
+        if outcome.error is not None:
+            raise UserError(f"{NAME}: {outcome.error.replace(str(source), NAME)}")
+        try:
+            with open(job.outputs[0], "rb") as stream:
+                shutil.copyfileobj(stream, sys.stdout.buffer, 1 << 20)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            # The interpreter flushes once more when it ends, and would complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise UserError("-: whoever reads standard output has closed it") from None
+    return 0

@@ -1,0 +1,98 @@
+"""From recordings to jobs: headers, output names and formats, before any work is done."""
+
+from pathlib import Path
+from typing import List, Optional, Sequence, Tuple
+
+from espnet_codecse.audio import open_audio
+from espnet_codecse.codec.bitstream import SUFFIX, BitstreamReader
+from espnet_codecse.errors import UserError
+from espnet_codecse.recording.batching import group_by_length
+from espnet_codecse.recording.find import Recording
+from espnet_codecse.recording.formats import choose_format, suffix_of
+from espnet_codecse.recording.job import Job, Options, Outcome
+from espnet_codecse.recording.source import reason_of
+
+
+def make_jobs(
+    recordings: Sequence[Recording],
+    output: Path,
+    options: Options,
+    choice: Optional[str] = None,
+    residual: bool = False,
+    num_speakers: int = 1,
+) -> Tuple[List[Job], List[Outcome]]:
+    """Return the jobs, and the recordings whose headers are already wrong.
+
+    Args:
+        recordings: what to read.
+        output: folder.
+        options: what is done.
+        choice: ``--format``.
+        residual: also write what was removed.
+        num_speakers: outputs a recording; with several, their names end in ``.spk1``, ``.spk2``, ...
+    """
+    jobs, failed = [], []
+    for recording in recordings:
+        try:
+            jobs.append(make_job(recording, output, options, choice, residual, num_speakers))
+        except Exception as error:  # parsers of headers raise many things
+            failed.append(Outcome(recording.path, 0.0, reason_of(error, recording.path)))
+    return jobs, failed
+
+
+def make_job(
+    recording: Recording, output: Path, options: Options, choice: Optional[str], residual: bool, num_speakers: int
+) -> Job:
+    """Return the job of one recording.
+
+    Raises:
+        UserError: its header is not readable, it is empty, or cannot be written as ``choice``.
+    """
+    path = recording.path
+    if options.source == "codes":
+        with BitstreamReader(path) as stored:
+            header = stored.header
+        num_samples, rate, num_channels = header.source_num_samples, header.source_rate, header.num_channels
+        name, subtype = header.source_format, header.source_subtype
+        suffix = suffix_of(name, subtype)
+    else:
+        with open_audio(path) as file:
+            num_samples, rate = file.frames, file.samplerate
+            num_channels = 1 if options.mono else file.channels
+            name, subtype, suffix = file.format, file.subtype, path.suffix
+    if num_samples <= 0:
+        raise UserError(f"{path}: holds no samples")
+    form = None
+    if options.target == "codes":
+        suffix = SUFFIX
+    else:
+        form = choose_format(name, subtype, suffix, rate, num_channels, num_samples, choice)
+        suffix = form.suffix
+    place = output / recording.relative
+    speakers = [""] if num_speakers == 1 else [f".spk{index + 1}" for index in range(num_speakers)]
+    return Job(
+        recording=path,
+        outputs=tuple(place.with_name(f"{place.stem}{speaker}{suffix}") for speaker in speakers),
+        residual=place.with_name(f"{place.stem}.residual{suffix}") if residual else None,
+        form=form,
+        seconds=num_samples / rate,
+        num_channels=num_channels,
+    )
+
+
+def make_units(jobs: Sequence[Job], options: Options, batch_seconds: float) -> List[List[Job]]:
+    """Group short recordings of similar length; the longest come first, so that memory is at its peak early.
+
+    Args:
+        jobs: the jobs.
+        options: what is done; what goes from or to codes is done one by one.
+        batch_seconds: padded seconds of all channels in a group.
+    """
+    if options.source == options.target == "wave":
+        # A channel is an item of the batch, so it counts as a recording of its own.
+        weight = {job: job.seconds * job.num_channels for job in jobs}
+        order = sorted(jobs, key=lambda job: (-weight[job], str(job.recording)))
+        short = [job for job in order if job.seconds <= options.segment_seconds]
+        long = [[job] for job in order if job.seconds > options.segment_seconds]
+        return long + group_by_length(short, weight, batch_seconds, float("inf"))
+    return [[job] for job in sorted(jobs, key=lambda job: (-job.seconds, str(job.recording)))]

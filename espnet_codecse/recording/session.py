@@ -1,0 +1,157 @@
+"""One run of ``codecse enhance``, ``encode`` or ``decode`` over many recordings, with its report."""
+
+import multiprocessing
+import sys
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Dict, Iterator, List, Optional, Sequence
+
+from espnet_codecse.codec.bitstream import SUFFIX
+from espnet_codecse.job.pool import map_unordered
+from espnet_codecse.job.resources import num_cores, peak_memory
+from espnet_codecse.recording.find import check_outputs, find_recordings
+from espnet_codecse.recording.folder import FAILED, OutputFolder, output_folder
+from espnet_codecse.recording.formats import SUFFIXES
+from espnet_codecse.recording.job import Job, Options, Outcome, Report
+from espnet_codecse.recording.plan import make_jobs, make_units
+from espnet_codecse.recording.work import run_unit, start_worker
+
+
+@dataclass
+class Session:
+    """What a run is told.
+
+    Attributes:
+        verb: for the report, as in "9 enhanced".
+        options: what is done with each recording.
+        settings: what outputs depend on beside ``options``: identities of model and codec.
+        choice: ``--format``.
+        residual: also write what was removed.
+        num_speakers: outputs a recording.
+        num_jobs: processes.
+        batch_seconds: padded seconds done at once.
+    """
+
+    verb: str
+    options: Options
+    settings: Dict[str, Any] = field(default_factory=dict)
+    choice: Optional[str] = None
+    residual: bool = False
+    num_speakers: int = 1
+    num_jobs: int = 1
+    batch_seconds: float = 60.0
+
+    def run(self, arguments: Sequence[str], output: Path) -> int:
+        """Work on what ``arguments`` name and report.
+
+        Returns:
+            The exit status: 1 if a recording failed.
+
+        Raises:
+            UserError: bad arguments, found before any work; or the model is not to be had.
+        """
+        started = perf_counter()
+        suffixes = (SUFFIX,) if self.options.source == "codes" else SUFFIXES
+        recordings = find_recordings(arguments, suffixes, output)
+        jobs, failed = make_jobs(recordings, output, self.options, self.choice, self.residual, self.num_speakers)
+        check_outputs(
+            [(job.recording, file) for job in jobs for file in job.files], [found.path for found in recordings]
+        )
+        with output_folder(output, self._identity()) as folder:
+            folder.remove_temporary([file for job in jobs for file in job.files])
+            todo = [job for job in jobs if not folder.is_done(job.recording, job.files)]
+            report = self._work(todo)
+            failed += [outcome for outcome in report.outcomes if outcome.error is not None]
+            folder.write_failures([(outcome.recording, outcome.error) for outcome in failed])
+            self._print(report, todo, len(jobs) - len(todo), failed, perf_counter() - started, folder)
+        return 1 if failed else 0
+
+    def _identity(self) -> Dict[str, Any]:
+        options = self.options
+        return {
+            "from": options.source, "to": options.target, "mono": options.mono, "mix": options.mix,
+            "dtype": options.dtype, "segment_seconds": options.segment_seconds, "format": self.choice,
+            "residual": self.residual, **self.settings,
+        }
+
+    def _work(self, jobs: Sequence[Job]) -> Report:
+        total = Report()
+        if not jobs:
+            return total
+        units = make_units(jobs, self.options, self.batch_seconds)
+        done = multiprocessing.get_context("spawn").Value("d", 0.0)
+        num_jobs = min(self.num_jobs, len(units))
+        with _progress(sum(job.seconds for job in jobs), done, self.verb):
+            reports = map_unordered(
+                run_unit, units, num_jobs, max(1, num_cores() // num_jobs), start_worker, (self.options, done)
+            )
+            for report in reports:
+                total.outcomes += report.outcomes
+                total.separator_seconds += report.separator_seconds
+                total.peak_memory = max(total.peak_memory, report.peak_memory)
+        return total
+
+    def _print(
+        self, report: Report, jobs: Sequence[Job], skipped: int, failed: Sequence[Outcome], elapsed: float,
+        folder: OutputFolder,
+    ) -> None:
+        succeeded = [outcome for outcome in report.outcomes if outcome.error is None]
+        seconds = sum(outcome.seconds for outcome in succeeded)
+        for job in jobs:
+            if job.form is not None and job.form.is_fallback:
+                print(f"{job.recording}: its format cannot be written; {job.outputs[0].name} is {job.form.subtype} wav")
+        for outcome in succeeded:
+            if outcome.num_clipped:
+                print(f"{outcome.recording}: {outcome.num_clipped} samples beyond full scale were clipped")
+        for outcome in failed[:10]:
+            print(f"{outcome.recording}: {outcome.error}", file=sys.stderr)
+        parts = [f"{len(succeeded)} {self.verb}", f"{skipped} done before: skipped", f"{len(failed)} failed"]
+        print(f"{len(succeeded) + skipped + len(failed)} files: {', '.join(parts)}", end="")
+        print(f" (all in {folder.folder / FAILED})" if failed else "")
+        if not succeeded:
+            return
+        alone = ""
+        if report.separator_seconds:
+            alone = f" (separator alone {report.separator_seconds / seconds:.4f})"
+        memory = max(report.peak_memory, peak_memory()) / 1e6
+        print(
+            f"{seconds:.1f} s of audio in {elapsed:.1f} s, real-time factor {elapsed / seconds:.4f}{alone}, "
+            f"peak memory {memory:.0f} MB" + (" a process" if self.num_jobs > 1 else "")
+        )
+
+
+@contextmanager
+def _progress(seconds: float, done: Any, verb: str) -> Iterator[None]:
+    """Show a bar of the seconds done, with the real-time factor, where there is a terminal."""
+    from tqdm import tqdm
+
+    with tqdm(
+        total=round(seconds, 1), desc=verb, unit="s", disable=None,
+        bar_format="{l_bar}{bar}| {n:.0f}/{total:.0f} s of audio [{elapsed}<{remaining}{postfix}]",
+    ) as bar:
+        started, finished = perf_counter(), threading.Event()
+
+        def follow() -> None:
+            while not finished.wait(0.5):
+                show()
+
+        def show() -> None:
+            value = min(done.value, seconds)
+            if value > 0:
+                bar.set_postfix_str(f"real-time factor {(perf_counter() - started) / value:.4f}", refresh=False)
+            bar.n = value
+            bar.refresh()
+
+        thread = threading.Thread(target=follow, daemon=True)
+        if not bar.disable:
+            thread.start()
+        try:
+            yield
+        finally:
+            finished.set()
+            if not bar.disable:
+                thread.join()
+                show()

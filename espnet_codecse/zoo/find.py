@@ -1,5 +1,6 @@
 """From ``--model NAME`` to the files of a model."""
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
@@ -84,6 +85,8 @@ def open_pack(folder: Path, name: str) -> ModelFiles:
     for path in manifest["files"]:
         if path.endswith(".yaml"):
             read_yaml(folder / path, name)
+        elif path.endswith(".pth"):
+            _check_checkpoint(folder / path, name)
     return ModelFiles(
         folder=folder,
         train_config=folder / paths["train_config"],
@@ -104,6 +107,19 @@ def _check_config(config: dict, manifest: dict, name: str) -> None:
     if config.get("separator") == "asteroid":
         # ESPnet's wrapper fetches what its configuration names and takes any attribute of a module.
         raise UserError(f"{name}: separator 'asteroid' loads code by name; refused")
+
+
+def _check_checkpoint(path: Path, name: str) -> None:
+    """Refuse a checkpoint that unfolds while it is loaded: PyTorch's format is a zip, whose members it stores plainly."""
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as content:
+            total = sum(member.file_size for member in content.infolist())
+    except zipfile.BadZipFile:
+        return  # loading tells what is wrong with it
+    if total > path.stat().st_size:
+        raise UserError(f"{name}: '{path.name}' is compressed inside, which PyTorch's own files are not; refused")
 
 
 def _experiment(folder: Path) -> ModelFiles:

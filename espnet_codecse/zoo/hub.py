@@ -1,6 +1,7 @@
 """Models of the Hugging Face hub, which is also where the model zoo's tags lie."""
 
 import logging
+import os
 from pathlib import Path
 from typing import Optional, Tuple
 
@@ -56,7 +57,11 @@ def _fetch(snapshot_download, identifier: str, revision: Optional[str], patterns
     logger.setLevel(logging.ERROR)  # what fails is told once, by the caller
     try:
         folder = snapshot_download(
-            identifier, revision=revision, allow_patterns=list(patterns), library_name="espnet_codecse"
+            identifier,
+            revision=revision,
+            allow_patterns=list(patterns),
+            library_name="espnet_codecse",
+            endpoint=os.environ.get("HF_ENDPOINT"),
         )
     finally:
         logger.setLevel(level)

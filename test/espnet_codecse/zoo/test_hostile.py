@@ -1,0 +1,265 @@
+"""Packs made to do harm, or damaged: each is refused with one line, and leaves nothing behind."""
+
+import os
+import stat
+import struct
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from zoo_packs import STEP, edit_yaml, read_members, saved
+
+from espnet_codecse.bin.main import main
+from espnet_codecse.errors import UserError
+from espnet_codecse.zoo import archive
+from espnet_codecse.zoo.enhancer import load_enhancer
+from espnet_codecse.zoo.find import find_model
+from espnet_codecse.zoo.manifest import MANIFEST
+
+MODEL, CONFIG = f"{STEP}/valid.loss.best.pth", f"{STEP}/config.yaml"
+
+
+def refused(path, load=load_enhancer) -> str:
+    with pytest.raises(UserError) as caught:
+        load(str(path))
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
+    return str(caught.value)
+
+
+def rewrite(pack: Path, target: Path, extra=(), skip=()) -> Path:
+    """Copy a zip with members added as ``(ZipInfo or name, content)``; the manifest does not know them."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
+        for name, content in read_members(pack).items():
+            if name not in skip:
+                new.writestr(name, content)
+        for info, content in extra:
+            new.writestr(info, content)
+    return target
+
+
+class Exploit:
+    """Its unpickling would make a folder."""
+
+    def __init__(self, trace):
+        self.trace = str(trace)
+
+    def __reduce__(self):
+        return os.mkdir, (self.trace,)
+
+
+def test_the_pack_itself_is_accepted(forge):
+    assert load_enhancer(str(forge(lambda members, manifest: None))).num_spk == 1
+
+
+def test_pickles_are_never_run(forge, tmp_path):
+    def change(members, manifest):
+        members[MODEL] = saved({"weight": Exploit(tmp_path / "trace")})
+
+    message = refused(forge(change))
+    assert "not a plain checkpoint" in message and "mkdir" in message
+    assert not (tmp_path / "trace").exists()
+
+
+def test_bare_pickles_are_never_run(forge, tmp_path):
+    import pickle
+
+    for protocol in (0, 2, 4):
+        content = pickle.dumps(Exploit(tmp_path / "trace"), protocol)
+        assert "not a plain checkpoint" in refused(forge(lambda members, manifest: members.update({MODEL: content})))
+    assert not (tmp_path / "trace").exists()
+
+
+OUTSIDE = ["../outside.txt", "/tmp/codecse_outside.txt", "exp/../../outside.txt", "exp/..", "..\\outside.txt", "C:/outside.txt"]
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_members_that_lead_outside(pack, tmp_path, name, cache):
+    forged = rewrite(pack, tmp_path / "forged.zip", [(name, b"x")])
+    message = refused(forged)
+    assert "refused" in message and ("outside" in message or "no portable file name" in message)
+    assert not list(tmp_path.rglob("outside.txt")) and not Path("/tmp/codecse_outside.txt").exists()
+    assert not any(path.is_file() for path in cache.rglob("*"))
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd.txt", "/etc/passwd.txt"])
+def test_lists_that_lead_outside(forge, name):
+    def change(members, manifest):
+        members["meta.yaml"] = yaml.safe_dump(
+            {"files": {"model_file": name}, "yaml_files": {"train_config": CONFIG}}
+        ).encode()
+
+    assert "points outside the pack" in refused(forge(change))
+    forged = forge(lambda _, manifest: manifest["codec"].update(weights=name.rpartition("/")[0]))
+    assert "points outside the pack" in refused(forged)
+    assert "names codec weights that it does not list" in refused(
+        rewrite(forged, forged.with_name("without_folder.zip"))
+    )
+
+
+def test_links_and_special_files(pack, tmp_path):
+    for kind in (stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR):
+        info = zipfile.ZipInfo("exp/link.txt")
+        info.external_attr = (kind | 0o777) << 16
+        assert "is a link or a special file" in refused(rewrite(pack, tmp_path / "forged.zip", [(info, b"/etc/passwd")]))
+
+
+def test_bombs(pack, tmp_path, monkeypatch):
+    zeros = rewrite(pack, tmp_path / "zeros.zip", [("zeros.txt", bytes(50_000_000))])
+    assert "times its size, the limit is 50" in refused(zeros)
+    many = rewrite(pack, tmp_path / "many.zip", [(f"exp/{number}.txt", b"") for number in range(1000)])
+    assert "members, a pack has at most" in refused(many)
+    monkeypatch.setattr(archive, "MAX_BYTES", 10_000)
+    assert "would unpack to" in refused(pack)
+
+
+def test_a_bomb_inside_the_weights(forge, tmp_path):
+    """A checkpoint is a zip itself: stored in the pack as it is, it would unfold only while it is loaded."""
+    torch.save({"weight": torch.zeros(5_000_000)}, tmp_path / "plain.pth")
+    with zipfile.ZipFile(tmp_path / "bomb.pth", "w", zipfile.ZIP_DEFLATED) as bomb:
+        for name, content in read_members(tmp_path / "plain.pth").items():
+            bomb.writestr(name, content)
+    content = (tmp_path / "bomb.pth").read_bytes()
+    assert len(content) < 100_000
+    message = refused(forge(lambda members, _: members.update({MODEL: content})))
+    assert "valid.loss.best.pth' is compressed inside" in message
+
+
+def test_a_header_that_lies_about_its_size(pack, tmp_path):
+    """The member says 10 bytes and holds ten million: no more than 10 are written."""
+    forged = rewrite(pack, tmp_path / "forged.zip", [("zeros.txt", bytes(10_000_000))])
+    content = bytearray(forged.read_bytes())
+    while (at := content.find(struct.pack("<I", 10_000_000))) >= 0:
+        content[at : at + 4] = struct.pack("<I", 10)
+    forged.write_bytes(content)
+    assert "not a readable zip" in refused(forged)
+
+
+def test_overlapping_members(pack, tmp_path):
+    """Many entries for the same compressed bytes, as zip bombs without recursion have."""
+    forged = rewrite(pack, tmp_path / "forged.zip", [(f"exp/{number}.txt", bytes(1_000_000)) for number in range(150)])
+    assert "refused" in refused(forged) or "not a readable zip" in refused(forged)
+
+
+def test_yaml_tags_and_aliases(forge, pack, tmp_path):
+    trace = tmp_path / "trace"
+    tag = f"!!python/object/apply:os.mkdir ['{trace}']"
+    bomb = "a: &a [x, x, x, x]\nb: &b [*a, *a, *a, *a]\nc: [*b, *b, *b, *b]\n"
+    for text in (f"encoder: {tag}\n", bomb, "a: [", "\0", "- 1\n"):
+        for name in (CONFIG, "meta.yaml", "packed_codec/tiny/config.yaml"):
+            forged = forge(lambda members, _: members.update({name: text.encode()}))
+            assert "is not plain YAML" in refused(forged) or "holds no keys" in refused(forged)
+    for text in (f"format: {tag}\n", bomb):
+        forged = rewrite(pack, tmp_path / "manifest.zip", [(MANIFEST, text.encode())], skip=[MANIFEST])
+        assert f"{MANIFEST} is not plain YAML" in refused(forged)
+    assert not trace.exists()
+    long = forge(lambda members, _: members.update({CONFIG: os.urandom(700_000).hex().encode()}))
+    assert "is larger than 1 MB" in refused(long)
+
+
+def test_other_fingerprints(forge, pack, tmp_path):
+    other = "0" * 16
+    assert f"but the pack is for {other}" in refused(forge(lambda _, manifest: manifest["codec"].update(fingerprint=other)))
+
+    def any_codec(members, manifest):
+        edit_yaml(members, CONFIG, encoder_conf={"codec": "packed_codec/tiny", "fingerprint": ""})
+
+    assert "was trained with the codec" in refused(forge(any_codec))
+
+    def another_codec(members, manifest):
+        """Codec weights that do not give the fingerprint that both files claim."""
+        from safetensors.torch import load, save
+
+        name = "packed_codec/tiny/model.safetensors"
+        members[name] = save({key: value + 1 if value.is_floating_point() else value for key, value in load(members[name]).items()})
+
+    message = refused(forge(another_codec))
+    assert "its fingerprint is" in message and "use the codec of the training" in message
+
+
+@pytest.mark.parametrize("key, value", [("sample_rate", 8000), ("hop", 160), ("dim", 64)])
+def test_a_codec_that_is_not_as_told(forge, key, value, capsys):
+    forged = forge(lambda _, manifest: manifest["codec"].update({key: value}))
+    assert main(["verify", str(forged)]) == 1
+    assert f"the codec's {key} is" in capsys.readouterr().err
+
+
+def test_weights_that_do_not_fit(forge, pack, tmp_path):
+    import io
+
+    state = torch.load(io.BytesIO(read_members(pack)[MODEL]), weights_only=True)
+    first = sorted(state)[0]
+    cases = {
+        "missing": {key: value for key, value in state.items() if key != first},
+        "unexpected": {**state, "surplus": torch.zeros(1)},
+        "of another shape": {**state, first: torch.zeros(3, 1, 4)},
+        "holds no named weights": [1, 2],
+    }
+    for text, changed in cases.items():
+        assert text in refused(forge(lambda members, _: members.update({MODEL: saved(changed)})))
+    cut = read_members(pack)[MODEL][:1000]
+    assert "not a plain checkpoint" in refused(forge(lambda members, _: members.update({MODEL: cut})))
+
+
+def test_weights_that_are_not_numbers(forge, pack, capsys):
+    import io
+
+    state = torch.load(io.BytesIO(read_members(pack)[MODEL]), weights_only=True)
+    state = {key: value * float("nan") for key, value in state.items()}
+    assert main(["verify", str(forge(lambda members, _: members.update({MODEL: saved(state)})))]) == 1
+    assert "not finite" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "changes, text",
+    [
+        ({"separator": "no_such"}, "builds no model"),
+        ({"separator": "asteroid"}, "loads code by name"),
+        ({"separator_conf": {"width": "wide"}}, "builds no model"),
+        ({"separator_conf": {"surplus": 1}}, "builds no model"),
+        ({"encoder": "stft"}, "not a codec"),
+        ({"criterions": 3}, "builds no model"),
+        ({"encoder_conf": 5}, "was trained with the codec None"),
+    ],
+)
+def test_configurations_that_build_nothing(forge, changes, text):
+    assert text in refused(forge(lambda members, _: edit_yaml(members, CONFIG, **changes)))
+
+
+def test_missing_surplus_and_changed_files(pack, tmp_path):
+    cases = [
+        (dict(skip=[MODEL]), "is listed but missing"),
+        (dict(extra=[("exp/surplus.txt", b"x")]), "'exp/surplus.txt' is not in its list of files (1)"),
+        (dict(skip=["README.md"], extra=[("README.md", b"another")]), "is not the file that was packed"),
+        (dict(skip=[MANIFEST]), f"{MANIFEST} is missing"),
+        (dict(extra=[("README.md", b"again")]), "'README.md' occurs twice"),
+        (dict(extra=[("readme.MD", b"again")]), "not a kind of file"),
+        (dict(extra=[("EXP/NAC_SE_TINY/1_ENHANCE/CONFIG.yaml", b"again")]), "occurs twice"),
+        (dict(extra=[("setup.py", b"import os")]), "'setup.py' is not a kind of file that a pack holds"),
+        (dict(extra=[("README.md/x.txt", b"x")]), "a file and a folder have the same name"),
+    ]
+    for number, (changes, text) in enumerate(cases):
+        forged = rewrite(pack, tmp_path / f"{number}.zip", **changes)
+        assert text in refused(forged, find_model), text
+
+
+def test_missing_meta_and_incomplete_manifests(forge, pack, tmp_path):
+    assert "'meta.yaml' is listed but missing" in refused(rewrite(pack, tmp_path / "m.zip", skip=["meta.yaml"]), find_model)
+    cases = {
+        "names no model_file": lambda members, _: members.update({"meta.yaml": b"yaml_files: {train_config: x.yaml}\n"}),
+        "not 'codecse_pack_1'": lambda _, manifest: manifest.update(format="codecse_pack_9"),
+        "does not identify the codec": lambda _, manifest: manifest["codec"].pop("hop"),
+        "names no layer": lambda _, manifest: manifest.update(layer="other"),
+    }
+    for text, change in cases.items():
+        assert text in refused(forge(change), find_model)
+
+
+def test_no_zip_at_all(tmp_path, pack):
+    (tmp_path / "text.zip").write_text("no zip")
+    (tmp_path / "cut.zip").write_bytes(pack.read_bytes()[:-2000])
+    for name in ("text.zip", "cut.zip"):
+        assert "not a readable zip" in refused(tmp_path / name)
+    (tmp_path / "x.tar").write_text("x")
+    assert "must be a zip of 'codecse pack'" in refused(tmp_path / "x.tar")

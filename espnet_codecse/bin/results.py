@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Dict, List, Optional
 
 from espnet_codecse.errors import UserError
+from espnet_codecse.report.paper import paper_lines, read_paper
 from espnet_codecse.report.results import DEFAULT_SNR_METRICS, read_snr, render, write_results
 from espnet_codecse.report.scores import read_row
 
@@ -28,6 +29,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--row", action="append", required=True, metavar="'SECTION|LABEL|DIR'", help="a line of a section; repeat it")
     add("--section_note", action="append", default=[], metavar="'SECTION|TEXT'", help="text below a heading; repeat it")
     add("--data_dir", type=Path, help="data directory whose utt2snr gives the breakdown by SNR")
+    add("--paper", type=Path, help="paper.yaml: published rows, which stand at the end with their sources")
     add("--snr_metrics", default=" ".join(DEFAULT_SNR_METRICS),
         help="metrics of the breakdown (default: '%(default)s')")
     add("--title", default="RESULTS", help="heading (default: %(default)s)")
@@ -56,6 +58,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         notes=_notes(args.section_note),
         snr=read_snr(args.data_dir) if args.data_dir else {},
         snr_metrics=args.snr_metrics.split(),
+        published=paper_lines(read_paper(args.paper)) if args.paper else (),
     )
     write_results(args.output, text)
     print(f"results: {len(args.row)} rows are in {args.output}", file=sys.stderr)

@@ -110,6 +110,7 @@ def render(
     snr: Optional[Dict[str, float]] = None,
     snr_metrics: Sequence[str] = DEFAULT_SNR_METRICS,
     environment: Optional[Sequence[str]] = None,
+    published: Sequence[str] = (),
 ) -> str:
     """Return the text of RESULTS.md.
 
@@ -121,6 +122,7 @@ def render(
         snr: ``{utterance: dB}`` of the mixtures; without it there is no breakdown.
         snr_metrics: metrics of the breakdown.
         environment: lines of the environment block; by default those of this process.
+        published: lines of :func:`espnet_codecse.report.paper.paper_lines`.
 
     Raises:
         UserError: no rows, a label twice in a section, or a note for a section that is not there.
@@ -145,6 +147,7 @@ def render(
     breakdown = [metric for metric in snr_metrics if metric in metrics]
     if snr and breakdown:
         lines += ["## By SNR of the mixture", "", *_by_snr(rows, breakdown, snr)]
+    lines += published
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -245,6 +245,7 @@ if [ ${stage} -le 7 ] && [ ${stop_stage} -ge 7 ]; then
             opts+=(--row "${section}|${prefix}${row//_/, }|${folder}")
         done
     done
+    if [ -f paper.yaml ]; then opts+=(--paper paper.yaml); fi
     if [ -n "${data_note}" ]; then opts+=(--section_note "Unprocessed|Data: ${data_note}"); fi
     for folder in "${expdir}"/*/; do
         if compgen -G "${folder}[cq]*_*/scoring" > /dev/null; then

@@ -1,0 +1,55 @@
+"""Published rows beside a recipe's own: ``paper.yaml``.
+
+    tables:
+    -   title: "LatentSE (2502.16240)"
+        source: "table of ..., quoted by ..."
+        note: "DNSMOS as the authors ran it"          # optional
+        rows:
+        -   {row: noisy, DNSMOS_SIG: 3.39, DNSMOS_BAK: 2.62, DNSMOS_OVRL: 2.48}
+"""
+
+from pathlib import Path
+from typing import Any, Dict, List, Sequence
+
+import yaml
+
+from espnet_codecse.errors import UserError
+from espnet_codecse.report.scores import METRIC_ORDER
+
+
+def read_paper(path: Path) -> List[Dict[str, Any]]:
+    """Return the tables of ``paper.yaml``: ``{"title", "source", "note", "rows": [{"row": label, metric: value}]}``.
+
+    Raises:
+        UserError: not valid yaml, or a table without title, source or rows; every figure needs its source.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: cannot be read ({' '.join(str(error).split())}); correct the file") from None
+    tables = content.get("tables") if isinstance(content, dict) else None
+    if not isinstance(tables, list) or not tables:
+        raise UserError(f"{path}: holds no 'tables'; see espnet_codecse/report/paper.py")
+    for number, table in enumerate(tables, 1):
+        for key in ("title", "source", "rows"):
+            if not isinstance(table, dict) or not table.get(key):
+                raise UserError(f"{path}: table {number} has no '{key}'; every published figure needs its source")
+        for row in table["rows"]:
+            if not isinstance(row, dict) or not row.get("row"):
+                raise UserError(f"{path}: table {number}: a row without the name 'row'")
+    return tables
+
+
+def paper_lines(tables: Sequence[Dict[str, Any]]) -> List[str]:
+    """Return the section of RESULTS.md that holds ``tables`` as published, without intervals."""
+    lines = ["## Published", ""]
+    for table in tables:
+        found = {name for row in table["rows"] for name in row if name != "row"}
+        columns = [name for name in METRIC_ORDER if name in found] + sorted(found - set(METRIC_ORDER))
+        lines += [f"### {table['title']}", "", f"Source: {table['source']}", ""]
+        if table.get("note"):
+            lines += [str(table["note"]), ""]
+        cells = [["row", *columns], ["---"] * (len(columns) + 1)]
+        cells += [[str(row["row"]), *(str(row.get(name, "")) for name in columns)] for row in table["rows"]]
+        lines += ["|" + "|".join(cell.replace("|", "\\|") for cell in row) + "|" for row in cells] + [""]
+    return lines

@@ -1,9 +1,9 @@
 # Sourced by local/data.sh: where each corpus is. Write the folder that holds it between the quotation marks, or set the
 # variable in the environment. A recipe whose corpus is not found stops and names its variable.
 
-MINI="${MINI:-downloads}"           # egs2/mini: synthesised there when no recordings are given
-DNS="${DNS:-}"                      # egs2/dns: DNS-Challenge, Interspeech 2020 master
-VCTK_DEMAND="${VCTK_DEMAND:-}"      # egs2/vctk_demand: NoisySpeechDatabase (VoiceBank-DEMAND)
-WSJ0="${WSJ0:-}"                    # egs2/wsj0_2mix, egs2/wsj0_chime3: LDC93S6A
-CHIME3="${CHIME3:-}"                # egs2/wsj0_chime3: background noise of CHiME-3
-URGENT="${URGENT:-}"                # egs2/urgent: data of the URGENT challenge
+export MINI="${MINI:-downloads}"           # egs2/mini: synthesised there when no recordings are given
+export DNS="${DNS:-}"                      # egs2/dns: DNS-Challenge, Interspeech 2020 master
+export VCTK_DEMAND="${VCTK_DEMAND:-}"      # egs2/vctk_demand: NoisySpeechDatabase (VoiceBank-DEMAND)
+export WSJ0="${WSJ0:-}"                    # egs2/wsj0_2mix, egs2/wsj0_chime3: LDC93S6A
+export CHIME3="${CHIME3:-}"                # egs2/wsj0_chime3: background noise of CHiME-3
+export URGENT="${URGENT:-}"                # egs2/urgent: data of the URGENT challenge

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Stage 1 of the recipes whose corpus is somewhere on disk: a recipe's local/data.sh is a link to this file.
+#   local/data.sh [--check] [options of codecse prepare_<corpus>; --help lists them]
+set -e
+set -u
+set -o pipefail
+
+. ./path.sh
+. ./db.sh
+
+corpus=$(basename "$(dirname "${PWD}")")
+codecse "prepare_${corpus}" "$@"

@@ -1,0 +1,32 @@
+"""Where a corpus lies: a variable of the recipe's db.sh, checked before anything is read."""
+
+import os
+from pathlib import Path
+from typing import Optional, Sequence
+
+from espnet_codecse.errors import UserError
+
+
+def corpus_root(variable: str, needed: Sequence[str], root: Optional[Path] = None) -> Path:
+    """Return the folder of a corpus that has all that is needed.
+
+    Args:
+        variable: of db.sh, such as ``VCTK_DEMAND``, read from the environment.
+        needed: files and folders below the root; alternatives are separated by ``|``.
+        root: takes the variable's place.
+
+    Raises:
+        UserError: the variable is not set, or something is missing: named are the variable, the path, and the first
+            missing folder.
+    """
+    value = str(root) if root is not None else os.environ.get(variable, "")
+    if not value:
+        raise UserError(f"{variable}: not set; write the corpus's folder into db.sh, or set {variable} in the environment")
+    folder = Path(value).expanduser()
+    if not folder.is_dir():
+        raise UserError(f"{variable}: {folder}: no such folder; correct db.sh, or set {variable} in the environment")
+    for choices in needed:
+        if not any((folder / choice).exists() for choice in choices.split("|")):
+            expected = " or ".join(choices.split("|"))
+            raise UserError(f"{variable}: {folder}: has no {expected}; is it the corpus's top folder, and complete?")
+    return folder

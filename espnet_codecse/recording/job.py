@@ -81,10 +81,12 @@ class Report:
 
     Attributes:
         outcomes: of its recordings.
+        load_seconds: spent on loading the model.
         separator_seconds: spent in the separator.
         peak_memory: bytes, the most that this process has held so far.
     """
 
     outcomes: List[Outcome] = field(default_factory=list)
+    load_seconds: float = 0.0
     separator_seconds: float = 0.0
     peak_memory: int = 0

@@ -10,6 +10,7 @@ from pathlib import Path
 from espnet_codecse.errors import UserError
 from espnet_codecse.recording.find import Recording
 from espnet_codecse.recording.plan import make_job
+from espnet_codecse.recording.quiet import reserved_stdout
 from espnet_codecse.recording.session import Session
 from espnet_codecse.recording.work import Worker
 
@@ -29,7 +30,7 @@ def run_pipe(session: Session) -> int:
         raise UserError("-: standard output is a terminal; redirect it: codecse ... - < in.wav > out.wav")
     if session.residual or session.num_speakers > 1:
         raise UserError("-: one output only; residuals and several speakers need --output_dir and files")
-    with tempfile.TemporaryDirectory(prefix="codecse.") as temporary:
+    with reserved_stdout() as output, tempfile.TemporaryDirectory(prefix="codecse.") as temporary:
         source = Path(temporary) / NAME
         with open(source, "wb") as stream:
             shutil.copyfileobj(sys.stdin.buffer, stream, 1 << 20)
@@ -45,10 +46,9 @@ def run_pipe(session: Session) -> int:
             raise UserError(f"{NAME}: {outcome.error.replace(str(source), NAME)}")
         try:
             with open(job.outputs[0], "rb") as stream:
-                shutil.copyfileobj(stream, sys.stdout.buffer, 1 << 20)
-            sys.stdout.buffer.flush()
+                shutil.copyfileobj(stream, output, 1 << 20)
+            output.flush()
         except BrokenPipeError:
-            # The interpreter flushes once more when it ends, and would complain.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())  # what is left in the buffer must go somewhere
             raise UserError("-: whoever reads standard output has closed it") from None
     return 0

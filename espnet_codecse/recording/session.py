@@ -90,6 +90,7 @@ class Session:
             )
             for report in reports:
                 total.outcomes += report.outcomes
+                total.load_seconds = max(total.load_seconds, report.load_seconds)
                 total.separator_seconds += report.separator_seconds
                 total.peak_memory = max(total.peak_memory, report.peak_memory)
         return total
@@ -117,8 +118,10 @@ class Session:
         if report.separator_seconds:
             alone = f" (separator alone {report.separator_seconds / seconds:.4f})"
         memory = max(report.peak_memory, peak_memory()) / 1e6
+        elapsed -= report.load_seconds
         print(
             f"{seconds:.1f} s of audio in {elapsed:.1f} s, real-time factor {elapsed / seconds:.4f}{alone}, "
+            f"after {report.load_seconds:.1f} s to load; "
             f"peak memory {memory:.0f} MB" + (" a process" if self.num_jobs > 1 else "")
         )
 

@@ -1,6 +1,7 @@
 """What a worker process does: enhance, encode or decode one recording after the other, or some at once."""
 
 from contextlib import ExitStack
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Optional, Sequence, Union
 
 import numpy as np
@@ -13,6 +14,7 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
 from espnet_codecse.job.resources import peak_memory
 from espnet_codecse.recording.job import Job, Options, Outcome, Report
+from espnet_codecse.recording.quiet import quiet_imports
 from espnet_codecse.recording.sink import RecordingWriter
 from espnet_codecse.recording.source import RecordingReader, reason_of
 
@@ -44,8 +46,10 @@ class Worker:
             UserError: the model or codec is not to be had.
         """
         options, self._counted = self.options, 0.0
+        started = perf_counter()
         if self._enhancer is None and not (options.model is None and options.codec is None):
             self._enhancer = self._build(options.codec)
+        loaded = perf_counter()
         before = 0.0 if self._enhancer is None else self._enhancer.separator_seconds
         if options.source == options.target == "wave":
             outcomes = self._enhance_together(jobs) if len(jobs) > 1 else [self._attempt(jobs[0], self._enhance_alone)]
@@ -53,13 +57,15 @@ class Worker:
             outcomes = [self._attempt(job, self._through_embeddings) for job in jobs]
         self._count(sum(job.seconds for job in jobs) - self._counted)  # what failed half-way is done too
         after = 0.0 if self._enhancer is None else self._enhancer.separator_seconds
-        return Report(outcomes, after - before, peak_memory())
+        return Report(outcomes, loaded - started, after - before, peak_memory())
 
     def _build(self, codec: Optional[str]) -> "EmbeddingEnhancer":
         from espnet_codecse.zoo.enhancer import load_enhancer, resolve_device
 
         options = self.options
         if options.model is not None:
+            with quiet_imports():
+                import espnet_codecse.task.loading  # noqa: F401  (ESPnet's tasks, which load_enhancer needs)
             return load_enhancer(
                 options.model, codec, options.device, options.dtype, (LAYER,), options.segment_seconds
             )

@@ -1,0 +1,27 @@
+"""Small randomly initialised enhancement models, as a training leaves them."""
+
+import argparse
+from pathlib import Path
+
+import torch
+import yaml
+
+SEPARATOR = {"width": 16, "num_layers": 1, "num_heads": 2, "ffn_width": 16, "normalize": "utterance"}
+
+
+def save_experiment(folder: Path, codec: str, seed: int = 0, **separator_conf) -> Path:
+    """Write an experiment folder (config.yaml and valid.loss.best.pth) of nac_se on ``codec``."""
+    from espnet_codecse.task.enhancement import EmbeddingEnhancementTask
+
+    criterion = {"name": "embedding_mse", "conf": {}, "wrapper": "fixed_order", "wrapper_conf": {"weight": 1.0}}
+    args = argparse.Namespace(
+        encoder="codec", encoder_conf={"codec": codec}, decoder="codec", decoder_conf={"codec": codec},
+        separator="nac_se", separator_conf={**SEPARATOR, **separator_conf}, criterions=[criterion], model_conf={},
+        crop_seconds=None,
+    )  # fmt: skip
+    torch.manual_seed(seed)
+    model = EmbeddingEnhancementTask.build_model(args)
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump(vars(args)))
+    torch.save(model.state_dict(), folder / "valid.loss.best.pth")
+    return folder

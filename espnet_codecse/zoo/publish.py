@@ -41,7 +41,8 @@ def publish_pack(folder: Path, repo_id: str, pack: str, private: bool = False, u
         raise UserError(f"publish {repo_id}: no token for {api.endpoint}; run 'hf auth login' or set HF_TOKEN")
     names = [name for name, _ in listed_files(folder, pack)]
     try:
-        api.create_repo(repo_id, private=private, exist_ok=update)
+        if not (update and api.repo_exists(repo_id)):
+            api.create_repo(repo_id, private=private)
         operations = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=str(folder / name)) for name in names]
         if update:
             stale = set(api.list_repo_files(repo_id)) - set(names) - {".gitattributes"}
@@ -51,9 +52,10 @@ def publish_pack(folder: Path, repo_id: str, pack: str, private: bool = False, u
         raise UserError(f"publish {repo_id}: not a name of the hub ({_line(error)}); use user/name") from None
     except HfHubHTTPError as error:
         raise UserError(_refusal(repo_id, api.endpoint, error)) from None
-    except ValueError as error:
-        raise UserError(f"publish {repo_id}: the hub does not take the model card ({_line(error)}); change it") from None
     except Exception as error:  # the hub's client lets every network library's own exceptions through
+        if "README.md" in str(error):
+            reason = f"the hub does not take the model card ({_line(error)})"
+            raise UserError(f"publish {repo_id}: {reason}; give codecse pack another --license or --card") from None
         raise UserError(
             f"publish {repo_id}: {api.endpoint} cannot be reached or broke off ({type(error).__name__}); check the "
             "network and run the same command again, with --update if the repository is there by now"

@@ -93,6 +93,9 @@ def save_hybrid(folder: Path, seed: int = 0) -> Path:
     for parameter in net.parameters():
         if not parameter.any():
             torch.nn.init.normal_(parameter, std=0.05)
+    for name, buffer in net.quantizer.named_buffers():
+        # Fitted, not trained: at first all zeros, and every code the same.
+        torch.nn.init.normal_(buffer, std=1.0 if name.endswith("codebook") else 0.3)
     save_hybrid_codec(net, folder)
     return folder
 

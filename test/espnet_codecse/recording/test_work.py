@@ -1,0 +1,175 @@
+"""What a worker does: waveforms and codes, alone and together, short and long."""
+
+import multiprocessing
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from espnet_codecse.codec.bitstream import BitstreamReader
+from espnet_codecse.codec import load_codec
+from espnet_codecse.recording.find import Recording
+from espnet_codecse.recording.job import Options
+from espnet_codecse.recording.plan import make_job, make_units
+from espnet_codecse.recording.work import Worker
+from espnet_codecse.zoo.enhancer import load_enhancer
+
+
+@pytest.fixture
+def run(tmp_path, model, codec_folder):
+    """Return a function that works on paths and returns the outcomes and the worker."""
+
+    def run(paths, folder="out", together=False, num_speakers=1, **options):
+        options = {"model": model, "dtype": "float32", **options}
+        done = multiprocessing.get_context("spawn").Value("d", 0.0)
+        worker = Worker(Options(**options), done)
+        jobs = [
+            make_job(Recording(path, Path(path.name)), tmp_path / folder, worker.options, None, False, num_speakers)
+            for path in paths
+        ]
+        reports = [worker.run(unit) for unit in ([jobs] if together else [[job] for job in jobs])]
+        outcomes = [outcome for report in reports for outcome in report.outcomes]
+        assert done.value == pytest.approx(sum(job.seconds for job in jobs))
+        assert [outcome.recording for outcome in outcomes] == list(paths)
+        return outcomes
+
+    return run
+
+
+def read(path):
+    return soundfile.read(path, always_2d=True)[0]
+
+
+def test_together_equals_alone(tmp_path, write, run):
+    paths = [
+        write(tmp_path / f"{index}.wav", rate=rate, num_samples=num_samples, channels=channels, seed=index)
+        for index, (rate, num_samples, channels) in enumerate([(16000, 9000, 1), (44100, 20000, 2), (8000, 1, 1)])
+    ]
+    bad = tmp_path / "bad.wav"
+    soundfile.write(bad, np.full(9000, np.inf), 16000, subtype="FLOAT")
+    paths.insert(1, bad)
+    together, alone = run(paths, "together", together=True), run(paths, "alone")
+    for outcomes in (together, alone):
+        assert [outcome.error for outcome in outcomes] == [None, "sample 0 is not a number; repair the file", None, None]
+    for path in paths:
+        if path != bad:
+            given, one, other = (read(folder / path.name) for folder in (tmp_path, tmp_path / "together", tmp_path / "alone"))
+            assert one.shape == other.shape == given.shape and np.abs(one - other).max() <= 2 / 32768
+    assert not (tmp_path / "alone" / "bad.wav").exists()
+
+
+def test_enhanced_is_what_the_enhancer_gives(tmp_path, write, run, model):
+    path = write(tmp_path / "a.wav", subtype="FLOAT", channels=2)
+    assert run([path])[0].error is None
+    given = read(path).astype(np.float32)
+    expected = load_enhancer(model, dtype="float32").enhance_batch(list(given.T))
+    assert np.abs(read(tmp_path / "out" / "a.wav") - np.stack([item["continuous"][0] for item in expected], 1)).max() < 1e-6
+    assert np.abs(read(tmp_path / "out" / "a.wav") - given).max() > 0.01
+
+
+def test_long_recordings_in_segments(tmp_path, write, run):
+    path = write(tmp_path / "a.wav", seconds=6, rate=44100, channels=2, subtype="FLOAT")
+    run([path], "whole"), run([path], "segments", segment_seconds=2.0)
+    whole, segments = read(tmp_path / "whole" / "a.wav"), read(tmp_path / "segments" / "a.wav")
+    assert whole.shape == segments.shape == read(path).shape
+    # The model normalises each segment by itself: alike, not the same.
+    assert np.corrcoef(whole[:, 0], segments[:, 0])[0, 1] > 0.95
+
+
+def test_silence_stays_silence_at_any_rate(tmp_path, run):
+    paths = []
+    for rate in (8000, 16000, 48000):
+        paths.append(tmp_path / f"{rate}.wav")
+        soundfile.write(paths[-1], np.zeros((rate, 2)), rate)
+    run(paths, together=True)
+    assert not any(read(tmp_path / "out" / path.name).any() for path in paths)
+
+
+def test_two_speakers(tmp_path, write, run, model_of_two):
+    path = write(tmp_path / "a.flac", channels=2)
+    assert run([path], num_speakers=2, model=model_of_two)[0].error is None
+    first, second = read(tmp_path / "out" / "a.spk1.flac"), read(tmp_path / "out" / "a.spk2.flac")
+    assert first.shape == second.shape == read(path).shape and not np.array_equal(first, second)
+
+
+def codes_of(path):
+    with BitstreamReader(path) as stored:
+        return stored.header, stored.read(0, stored.header.num_frames)
+
+
+def test_codes_to_codes_equals_the_waveform_path_from_the_same_quantised_embedding(tmp_path, write, run, model, codec_folder):
+    """For a recording of one segment: the codes are equal, and so are their decodings, to rounding."""
+    path = write(tmp_path / "a.wav", seconds=1.3, channels=2)
+    codec, separator = load_codec(codec_folder), load_enhancer(model, dtype="float32").separator
+    run([path], "codes", target="codes", model=None, codec=codec_folder)
+    run([tmp_path / "codes" / "a.cse"], "enhanced", source="codes", target="codes")
+    run([tmp_path / "enhanced" / "a.cse"], "decoded", source="codes", model=None, codec=codec_folder)
+
+    speech = torch.from_numpy(read(path).T.astype(np.float32).copy())
+    embedding, lengths = codec.encode(speech, torch.tensor([speech.shape[1]] * 2))
+    quantized, codes = codec.quantize(embedding)
+    assert np.array_equal(codes_of(tmp_path / "codes" / "a.cse")[1], codes.numpy())
+    with torch.no_grad():
+        estimate = separator(quantized, lengths, {})[0][0]
+        expected, expected_codes = codec.quantize(estimate)
+        decoded = codec.decode(expected, lengths, speech.shape[1]).numpy().T
+    header, enhanced = codes_of(tmp_path / "enhanced" / "a.cse")
+    assert np.array_equal(enhanced, expected_codes.numpy()) and not np.array_equal(enhanced, codes.numpy())
+    assert np.abs(read(tmp_path / "decoded" / "a.wav") - decoded.clip(-1, 1)).max() <= 1 / 32768
+    assert (header.num_channels, header.source_rate, header.source_format) == (2, 16000, "WAV")
+
+    # From codes to a waveform the quantiser is passed by; from a waveform to codes, it is the last step.
+    run([tmp_path / "codes" / "a.cse"], "wave", source="codes")
+    direct = codec.decode(estimate, lengths, speech.shape[1]).numpy().T
+    assert np.abs(read(tmp_path / "wave" / "a.wav") - direct.clip(-1, 1)).max() <= 1 / 32768
+    run([path], "to_codes", target="codes")
+    with torch.no_grad():
+        expected_codes = codec.quantize(separator(embedding, lengths, {})[0][0])[1]
+    assert np.array_equal(codes_of(tmp_path / "to_codes" / "a.cse")[1], expected_codes.numpy())
+
+
+def test_long_codes_in_chunks(tmp_path, write, run, codec_folder, monkeypatch):
+    path = write(tmp_path / "a.flac", seconds=5, rate=22050)
+    run([path], "whole", target="codes", model=None, codec=codec_folder)
+    monkeypatch.setattr("espnet_codecse.recording.work.PIECE", 7)
+    run([path], "chunks", target="codes", model=None, codec=codec_folder)
+    (header, whole), (_, chunks) = codes_of(tmp_path / "whole" / "a.cse"), codes_of(tmp_path / "chunks" / "a.cse")
+    assert np.array_equal(whole, chunks)
+    assert (header.source_rate, header.source_num_samples, header.num_frames) == (22050, 110250, 250)
+    run([tmp_path / "chunks" / "a.cse"], "enhanced", source="codes", target="codes", segment_seconds=1.5)
+    assert codes_of(tmp_path / "enhanced" / "a.cse")[1].shape == whole.shape
+    run([tmp_path / "chunks" / "a.cse"], "decoded", source="codes", model=None, codec=None)  # the codec that it names
+    assert read(tmp_path / "decoded" / "a.flac").shape == (110250, 1)
+
+
+def test_codes_of_another_codec_fail_alone(tmp_path, write, run, codec_folder):
+    from tiny_codecs import save_hybrid
+
+    path = write(tmp_path / "a.wav")
+    other = str(save_hybrid(tmp_path / "other", seed=1))
+    run([path], "here", target="codes", model=None, codec=codec_folder)
+    run([path], "there", target="codes", model=None, codec=other)
+    (tmp_path / "there" / "a.cse").rename(tmp_path / "there" / "b.cse")
+    paths = [tmp_path / "there" / "b.cse", tmp_path / "here" / "a.cse"]
+    outcomes = run(paths, "out", source="codes", target="codes")
+    assert outcomes[1].error is None and f"made with the codec '{other}'" in outcomes[0].error
+    run([path], "named", target="codes", model=None, codec=other)
+    for file in Path(other).iterdir():
+        file.unlink()
+    Path(other).rmdir()
+    outcome = run([tmp_path / "named" / "a.cse"], source="codes", model=None)[0]
+    assert "which is not here; pass --codec with its folder" in outcome.error
+
+
+def test_units(tmp_path, write):
+    options = Options(segment_seconds=2.0)
+    paths = [
+        write(tmp_path / f"{index}.wav", seconds=seconds, channels=channels)
+        for index, (seconds, channels) in enumerate([(0.5, 1), (3.0, 1), (0.6, 2), (1.9, 1), (0.5, 2), (0.4, 1)])
+    ]
+    jobs = [make_job(Recording(path, Path(path.name)), tmp_path / "out", options, None, False, 1) for path in paths]
+    units = [[job.recording.stem for job in unit] for unit in make_units(jobs, options, batch_seconds=2.0)]
+    assert units == [["1"], ["3"], ["2"], ["4", "0"], ["5"]]
+    assert all(len(unit) == 1 for unit in make_units(jobs, Options(target="codes"), 60.0))

@@ -43,6 +43,14 @@ decode_layers="continuous quantized"  # what the decoder gets: the embedding as 
 metrics="SI_SDR SDR PESQ STOI ESTOI DNSMOS"   # see codecse score --help
 data_note=                   # what data this is, for RESULTS.md
 results_file=                # default: <expdir>/RESULTS.md
+# Packing and publishing
+skip_packing=true            # false, or --stage 10: pack after the scores; --hf_repo packs too
+decode_layer=continuous      # what users of the pack decode: continuous or quantized
+license=                     # of the packed model, such as cc-by-4.0
+datasets=                    # names of the training data for the model card, separated by spaces
+card=                        # a README.md for the pack; default: one is generated
+hf_repo=                     # user/name on the Hugging Face hub; default: nothing is published
+publish_args=                # more options of codecse publish, such as --private or --update
 
 help_message="Usage: $0 --train_set SET --valid_set SET --test_sets SETS [options]
 
@@ -54,6 +62,8 @@ Stages (what each writes):
   5  train         -> ${expdir}/<tag>/<step>, all steps of the system in order
   6  enhance       -> ${expdir}/<tag>/<layer>_<set>, and the codec alone -> ${expdir}/codec_<codec>
   7  score         -> .../scoring, RESULTS.md
+ 10  pack          -> ${expdir}/<tag>/<tag>.zip, for codecse enhance and the model zoo
+ 11  publish       -> --hf_repo on the Hugging Face hub
 A stage that was stopped goes on where it was; what is done is skipped and said.
 
 Options (defaults):
@@ -257,6 +267,44 @@ if [ ${stage} -le 7 ] && [ ${stop_stage} -ge 7 ]; then
     codecse results "${opts[@]}" --data_dir "${dumpdir}/raw/${test_sets%% *}" \
         --title "RESULTS: $(basename "$(dirname "${PWD}")"), ${test_sets}" --output "${results_file}"
     log "Results: ${results_file}"
+fi
+
+pack=${experiment}/${tag}.zip
+[ -z "${hf_repo}" ] || skip_packing=false
+[ ${stage} -lt 10 ] || skip_packing=false
+if [ ${stage} -le 10 ] && [ ${stop_stage} -ge 10 ]; then
+    checkpoint=${experiment}/${last_step}/${inference_model}
+    if "${skip_packing}"; then
+        log "Stage 10: packing: skipped; --skip_packing false or --stage 10 does it"
+    elif [ "${pack}" -nt "${checkpoint}" ] && ! [ "${results_file}" -nt "${pack}" ]; then
+        log "Stage 10: ${pack} is newer than the model and its scores: skipped"
+    else
+        log "Stage 10: packing -> ${pack}"
+        opts=()
+        for set in ${test_sets}; do
+            for row in "noisy|${expdir}/noisy_${set}" "enhanced|${experiment}/${decode_layer}_${set}"; do
+                label=${row%%|*}
+                if [ "${test_sets}" != "${set}" ]; then label="${set}, ${label}"; fi
+                if [ -d "${row#*|}/scoring" ]; then opts+=(--figures "${label}|${row#*|}/scoring"); fi
+            done
+        done
+        if [ -f "${results_file}" ]; then opts+=(--document "${results_file}"); fi
+        if [ -n "${card}" ]; then opts+=(--card "${card}"); fi
+        # shellcheck disable=SC2206
+        if [ -n "${datasets}" ]; then opts+=(--datasets ${datasets}); fi
+        codecse pack "${experiment}/${last_step}" --checkpoint "${inference_model}" --output "${pack}" \
+            --name "${tag}" --layer "${decode_layer}" --license "${license}" "${opts[@]}"
+    fi
+fi
+
+if [ ${stage} -le 11 ] && [ ${stop_stage} -ge 11 ]; then
+    if [ -z "${hf_repo}" ]; then
+        log "Stage 11: no --hf_repo: publishing skipped"
+    else
+        log "Stage 11: publishing ${pack} -> ${hf_repo}"
+        # shellcheck disable=SC2086
+        codecse publish "${pack}" --repo "${hf_repo}" ${publish_args}
+    fi
 fi
 
 log "Successfully finished. [elapsed=${SECONDS}s]"

@@ -36,19 +36,21 @@ class Row(NamedTuple):
 
 
 class Tree(NamedTuple):
-    """Folders of a run; ``recordings`` and ``codec`` are its input."""
+    """Folders of a run; ``recordings`` (of mini), ``corpus`` (of another recipe) and ``codec`` are its input."""
 
     recordings: Path
     codec: Path
     data: Path
     dump: Path
     exp: Path
+    corpus: Path = Path("none")
 
     def options(self, row: Row) -> List[str]:
         """Options of run.sh for ``row`` in this tree."""
-        flags = [word.format(recordings=self.recordings, codec=self.codec) for word in shlex.split(row.flags)]
-        folders = ["--datadir", self.data, "--dumpdir", self.dump, "--expdir", self.exp]
-        return [*flags, "--system", row.system, "--tag", row.experiment, "--nj", "1", *map(str, folders)]
+        folders = {"recordings": self.recordings, "codec": self.codec, "corpus": self.corpus}
+        flags = [word.format(**folders) for word in shlex.split(row.flags)]
+        output = ["--datadir", self.data, "--dumpdir", self.dump, "--expdir", self.exp]
+        return [*flags, "--system", row.system, "--tag", row.experiment, "--nj", "1", *map(str, output)]
 
 
 def read_rows() -> List[Row]:

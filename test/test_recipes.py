@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Dict, List
 
 import pytest
+from corpus_trees import BUILDERS
 from recipe_runs import ROOT, ROWS, Row, Tree, run, shared_tree
 
 TEMPLATE = ROOT / "egs2/TEMPLATE/enh1"
@@ -45,6 +46,7 @@ def check_results(path: Path, row: Row, codec: str, columns: List[str]) -> None:
 def test_every_recipe_and_system_is_listed():
     listed = {(row.recipe, row.system) for row in ROWS}
     assert {("mini", system) for system in SYSTEMS} <= listed
+    assert {recipe for recipe, _ in listed} - {"mini"} <= set(BUILDERS)
     assert {recipe.parent.name for recipe in RECIPES} == {recipe for recipe, _ in listed}
     assert {system for _, system in listed} <= set(SYSTEMS)
     assert len({row.experiment for row in ROWS}) == len(ROWS)
@@ -69,6 +71,9 @@ def test_recipe_is_thin_and_inside_the_repository(recipe):
 def test_recipe_runs_to_results(row, tree, tmp_path):
     if row != ROWS[0]:
         tree = tree._replace(exp=tmp_path / "exp")
+        if row.recipe in BUILDERS:
+            corpus = BUILDERS[row.recipe](tmp_path / "corpus")
+            tree = tree._replace(data=tmp_path / "data", dump=tmp_path / "dump", corpus=corpus)
         result = run(row.script, *tree.options(row))
         assert result.returncode == 0, result.stdout
         for number in range(1, 8):

@@ -18,6 +18,7 @@ COMMANDS = {
     "doctor": ("doctor", "name every version and device, and what is missing"),
     "check": ("check", "check the settings of a run before its first stage"),
     "prepare_mini": ("prepare_mini", "make a corpus from any recordings, or synthesise one"),
+    "prepare_vctk_demand": ("prepare_vctk_demand", "VoiceBank-DEMAND as data directories"),
     "data_dir": ("data_dir", "validate or fix a data directory"),
     "format": ("format_data", "check a data directory and bring it to one sample rate"),
     "extract": ("extract", "write codec embeddings of a data directory to arks"),
@@ -40,7 +41,7 @@ COMMANDS = {
 
 def _usage() -> str:
     lines = ["usage: codecse COMMAND [options]", "", "commands:"]
-    lines += [f"  {name:<17}{text}" for name, (_, text) in COMMANDS.items()]
+    lines += [f"  {name:<21}{text}" for name, (_, text) in COMMANDS.items()]
     lines += ["", "codecse COMMAND --help describes one command; codecse --version prints the version."]
     return "\n".join(lines)
 

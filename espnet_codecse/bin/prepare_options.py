@@ -20,3 +20,4 @@ def add_common_options(parser: argparse.ArgumentParser, variable: str) -> None:
     add("--nj", type=int, default=0, help="processes (default: one a core)")
     add("--subset", type=int, default=0, metavar="N", help="only N utterances a set: a small run with the same path")
     add("--check", action="store_true", help="only check that the corpus is complete; write nothing")
+    add("--incomplete", action="store_true", help="take what is there, though the published counts are others")

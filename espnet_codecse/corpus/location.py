@@ -22,7 +22,7 @@ def corpus_root(variable: str, needed: Sequence[str], root: Optional[Path] = Non
     value = str(root) if root is not None else os.environ.get(variable, "")
     if not value:
         raise UserError(f"{variable}: not set; write the corpus's folder into db.sh, or set {variable} in the environment")
-    folder = Path(value).expanduser()
+    folder = Path(value).expanduser().absolute()
     if not folder.is_dir():
         raise UserError(f"{variable}: {folder}: no such folder; correct db.sh, or set {variable} in the environment")
     for choices in needed:

@@ -1,0 +1,126 @@
+"""Recordings of a corpus, plain files or members of its zips, brought to one sample rate once."""
+
+import io
+import zipfile
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Sequence
+
+from espnet_codecse.audio import audio_info, read_audio, resample, write_audio
+from espnet_codecse.corpus.parallel import run_parts
+from espnet_codecse.errors import UserError
+
+
+class Source(NamedTuple):
+    """A recording: a file, or the member of a zip (``member`` is empty for a file)."""
+
+    path: str
+    member: str = ""
+
+    @property
+    def label(self) -> str:
+        """What a message or rejected.tsv calls it."""
+        return f"{self.path}:{self.member}" if self.member else self.path
+
+
+class ConvertJob(NamedTuple):
+    """A recording, where it is written if it must change, the sample rate wanted (Hz), and the channel taken."""
+
+    source: Source
+    target: str
+    rate: int
+    channel: int = 0
+
+
+class Converted(NamedTuple):
+    """Where the recording lies now and its samples there, or the reason why it cannot be used."""
+
+    path: str
+    num_samples: int
+    reason: str = ""
+
+
+def convert_all(jobs: Sequence[ConvertJob], work_dir: Path, num_jobs: int, description: str) -> List[Converted]:
+    """Convert ``jobs`` in parallel; what an earlier run did is kept, and files that are right are not rewritten.
+
+    Args:
+        jobs: the same ones in the same order as in the run that is resumed.
+        work_dir: named after everything that the jobs depend on.
+        num_jobs: processes.
+        description: what the progress is called.
+    """
+    values = run_parts(_convert, jobs, work_dir, num_jobs, description, part_size=64)
+    return [Converted(*value) for value in values]
+
+
+def zip_audio(path: Path) -> Dict[str, Source]:
+    """Return ``{file stem: member}`` of the wav and flac files in a zip.
+
+    Raises:
+        UserError: the zip is cut short or damaged, or holds a name twice.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError) as error:
+        raise UserError(f"{path}: not a complete zip ({error}); download it again") from None
+    return _by_stem([Source(str(path), name) for name in names if _is_audio(Path(name))], path)
+
+
+def folder_audio(path: Path) -> Dict[str, Source]:
+    """Return ``{file stem: file}`` of the wav and flac files below a folder.
+
+    Raises:
+        UserError: a name occurs twice.
+    """
+    return _by_stem([Source(str(file)) for file in sorted(path.rglob("*")) if _is_audio(file)], path)
+
+
+def _is_audio(path: Path) -> bool:
+    # Zips made on a Mac hold a second, hidden "._name.wav" for every file.
+    return path.suffix.lower() in (".wav", ".flac") and not path.name.startswith(".")
+
+
+def _by_stem(sources: Sequence[Source], where: Path) -> Dict[str, Source]:
+    found: Dict[str, Source] = {}
+    for source in sources:
+        stem = Path(source.member or source.path).stem
+        if stem in found:
+            raise UserError(f"{where}: '{stem}' occurs twice ({found[stem].label}, {source.label}); remove one")
+        found[stem] = source
+    return found
+
+
+@lru_cache(maxsize=4)
+def _open_zip(path: str) -> zipfile.ZipFile:
+    return zipfile.ZipFile(path)
+
+
+def _read_member(source: Source) -> Any:
+    import soundfile
+
+    try:
+        content = _open_zip(source.path).read(source.member)  # checks the CRC
+        return soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
+    except (zipfile.BadZipFile, EOFError, soundfile.SoundFileError, RuntimeError) as error:
+        raise UserError(f"not readable as audio ({error})") from None
+
+
+def _convert(job: ConvertJob) -> Converted:
+    try:
+        if not job.source.member:
+            num_samples, rate, channels = audio_info(job.source.path)
+            if rate == job.rate and channels == 1:
+                return Converted(job.source.path, num_samples)
+            samples, rate = read_audio(job.source.path)
+        else:
+            samples, rate = _read_member(job.source)
+        if samples.shape[1] <= job.channel:
+            raise UserError(f"has {samples.shape[1]} channels, channel {job.channel + 1} is wanted")
+        if not len(samples):
+            raise UserError("empty, no samples")
+    except UserError as error:
+        return Converted(job.source.label, 0, str(error).replace(f"{job.source.path}: ", ""))
+    speech = resample(samples[:, job.channel], rate, job.rate)
+    write_audio(job.target, speech, job.rate)
+    return Converted(job.target, len(speech))

@@ -1,0 +1,255 @@
+"""VoiceBank-DEMAND (Valentini-Botinhao, doi 10.7488/ds/2117): official zips or folders to data directories.
+
+``<root>/{noisy,clean}_{testset,trainset_28spk,trainset_56spk}_wav[.zip]`` at 48 kHz, and the logs
+``log_{testset,trainset_28spk,trainset_56spk}.txt`` in ``logfiles[.zip]`` or beside the folders, whose lines are
+``<utterance> <noise> <SNR in dB>``.
+"""
+
+import hashlib
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from espnet_codecse.corpus.convert import Converted, ConvertJob, Source, convert_all, folder_audio, zip_audio
+from espnet_codecse.corpus.data_dir import write_data_dir
+from espnet_codecse.corpus.sources import audio_files, safe_name
+from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import atomic_path
+
+VARIABLE = "VCTK_DEMAND"
+# Published numbers of utterances (doi 10.7488/ds/2117).
+COUNTS = {"testset": 824, "trainset_28spk": 11572, "trainset_56spk": 23075}
+# Two of the 28 speakers, as ESPnet's and SpeechBrain's recipes hold out; the 56 other speakers have neither.
+VALID_SPEAKERS = ("p226", "p287")
+TRAIN_SETS = {"28": ("trainset_28spk",), "56": ("trainset_56spk",), "84": ("trainset_28spk", "trainset_56spk")}
+
+
+@dataclass(frozen=True)
+class VctkDemandSettings:
+    """What to prepare.
+
+    Attributes:
+        rate: Hz.
+        speakers: ``28``, ``56`` or ``84`` (both): the training speakers.
+        subset: utterances a set; 0 for all.
+        prior_dir: folder of other clean speech, for the out-of-domain prior.
+        incomplete: take what is there, though it is not what was published.
+    """
+
+    rate: int = 16000
+    speakers: str = "28"
+    subset: int = 0
+    prior_dir: Optional[Path] = None
+    incomplete: bool = False
+
+
+def archives(speakers: str) -> List[str]:
+    """Return the names, without ``.zip``, of the archives that a training set needs; the valid set is of the 28."""
+    sets = ["testset", *dict.fromkeys(["trainset_28spk", *TRAIN_SETS[speakers]])]
+    return [f"{kind}_{name}_wav" for name in sets for kind in ("noisy", "clean")] + ["logfiles"]
+
+
+def find_pairs(root: Path, name: str, incomplete: bool = False) -> Dict[str, Tuple[Source, Source]]:
+    """Return ``{utterance: (noisy, clean)}`` of a set such as ``testset``, complete as published.
+
+    Raises:
+        UserError: a folder or zip is missing or cut, the count is not the published one, or a file has no counterpart.
+    """
+    found = {}
+    for kind in ("noisy", "clean"):
+        folder = root / f"{kind}_{name}_wav"
+        archive = folder.with_name(folder.name + ".zip")
+        if folder.is_dir():
+            found[kind] = folder_audio(folder)
+        elif archive.is_file():
+            found[kind] = zip_audio(archive)
+        else:
+            raise UserError(f"{VARIABLE}: {folder}: neither this folder nor {archive.name}; see the recipe's README")
+    noisy, clean = found["noisy"], found["clean"]
+    for first, second, kind in ((noisy, clean, "clean"), (clean, noisy, "noisy")):
+        alone = sorted(set(first) - set(second))
+        if alone:
+            raise UserError(f"{first[alone[0]].label}: {len(alone)} files have no {kind} counterpart, this is the first")
+    if len(noisy) != COUNTS[name] and not incomplete:
+        raise UserError(
+            f"{root}: {len(noisy)} utterances in {name}, {COUNTS[name]} were published; unpack or download it again, or "
+            "pass --incomplete"
+        )
+    return {utterance: (noisy[utterance], clean[utterance]) for utterance in sorted(noisy)}
+
+
+def read_log(root: Path, name: str) -> Dict[str, Tuple[str, str]]:
+    """Return ``{utterance: (noise, SNR in dB)}`` of the official log; empty without one.
+
+    Raises:
+        UserError: a line of another form.
+    """
+    file = f"log_{name}.txt"
+    text = None
+    for path in (root / file, root / "logfiles" / file):
+        if path.is_file():
+            text, where = path.read_text(encoding="utf-8"), path
+            break
+    archive = root / "logfiles.zip"
+    if text is None and archive.is_file():
+        with zipfile.ZipFile(archive) as content:
+            members = [member for member in content.namelist() if Path(member).name == file]
+            if members:
+                text, where = content.read(members[0]).decode("utf-8"), archive / members[0]
+    if text is None:
+        return {}
+    log = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        fields = line.split()
+        if not fields:
+            continue
+        try:
+            utterance, noise, snr = fields
+            log[utterance] = (noise, f"{float(snr):g}")
+        except ValueError:
+            raise UserError(f"{where}: line {number} is not 'utterance noise SNR': '{line}'; download it again") from None
+    return log
+
+
+def prepare(root: Path, target: Path, settings: VctkDemandSettings, num_jobs: int, check: bool = False) -> List[str]:
+    """Write ``target/{train,valid,test}`` and the unpaired lists; returns a line for each.
+
+    ``unpaired_noisy`` holds the noisy recordings of one half of the training speakers, ``prior_in_domain`` the clean
+    ones of the other half, so that no clean counterpart of a noisy recording is ever seen; ``prior_out_of_domain`` is
+    what ``prior_dir`` holds.
+
+    Args:
+        root: the corpus.
+        target: folder of the data directories; audio that must change goes to ``target/audio``.
+        settings: what to prepare.
+        num_jobs: processes.
+        check: only look whether everything is there.
+
+    Raises:
+        UserError: something is missing, damaged or not as published.
+    """
+    names = dict.fromkeys(["testset", "trainset_28spk", *TRAIN_SETS[settings.speakers]])
+    pairs = {name: find_pairs(root, name, settings.incomplete) for name in names}
+    if check:
+        return [f"{root}: {name}: {len(found)} utterances, complete" for name, found in pairs.items()]
+    sets: Dict[str, Dict[str, Tuple[Source, Source]]] = {"train": {}, "valid": {}, "test": pairs["testset"]}
+    for name in TRAIN_SETS[settings.speakers]:
+        sets["train"].update({key: pair for key, pair in pairs[name].items() if _speaker(key) not in VALID_SPEAKERS})
+    sets["valid"] = {key: pair for key, pair in pairs["trainset_28spk"].items() if _speaker(key) in VALID_SPEAKERS}
+    log: Dict[str, Tuple[str, str]] = {}
+    for name in pairs:
+        log.update(read_log(root, name))
+    lines = []
+    for name, chosen in sets.items():
+        chosen = _subset(chosen, settings.subset)
+        made = _convert(target, name, chosen, settings.rate, num_jobs)
+        lines.append(_write_pairs(target / name, made, log, settings.rate))
+        if name == "train":
+            lines += _write_unpaired(target, made, settings.rate)
+    if settings.prior_dir is not None:
+        lines.append(_write_prior(target, settings, num_jobs))
+    return lines
+
+
+def _speaker(utterance: str) -> str:
+    return utterance.split("_")[0]
+
+
+def _subset(pairs: Dict[str, Any], count: int) -> Dict[str, Any]:
+    """Return ``count`` utterances spread evenly over all, so that all speakers occur; 0 for all."""
+    keys = sorted(pairs)
+    if count and count < len(keys):
+        keys = [keys[number * len(keys) // count] for number in range(count)]
+    return {key: pairs[key] for key in keys}
+
+
+def _convert(
+    target: Path, name: str, pairs: Dict[str, Tuple[Source, Source]], rate: int, num_jobs: int
+) -> Dict[str, Tuple[Converted, Converted]]:
+    keys = list(pairs)
+    folder = target / "audio" / f"{name}_{rate}"
+    jobs = [
+        ConvertJob(source, str(folder / kind / f"{key}.flac"), rate)
+        for key in keys
+        for kind, source in zip(("noisy", "clean"), pairs[key])
+    ]
+    results = convert_all(jobs, folder / f".parts_{_key(jobs)}", num_jobs, f"{name} to {rate} Hz")
+    return {key: (results[2 * number], results[2 * number + 1]) for number, key in enumerate(keys)}
+
+
+def _key(jobs: Sequence[ConvertJob]) -> str:
+    return hashlib.sha256(json.dumps(jobs).encode()).hexdigest()[:8]
+
+
+def _write_pairs(
+    path: Path, made: Dict[str, Tuple[Converted, Converted]], log: Dict[str, Tuple[str, str]], rate: int
+) -> str:
+    good = {key: pair for key, pair in made.items() if not any(item.reason for item in pair)}
+    bad = [(key, item) for key, pair in made.items() for item in pair if item.reason]
+    if not good:
+        raise UserError(f"{path}: none of {len(made)} utterances is usable (first: {bad[0][1].path}: {bad[0][1].reason})")
+    tables: Dict[str, Dict[str, Any]] = {
+        "wav.scp": {key: noisy.path for key, (noisy, _) in good.items()},
+        "spk1.scp": {key: clean.path for key, (_, clean) in good.items()},
+        "utt2spk": {key: _speaker(key) for key in good},
+        "utt2fs": {key: rate for key in good},
+        "utt2num_samples": {key: noisy.num_samples for key, (noisy, _) in good.items()},
+        "utt2category": {key: f"1ch_{rate}Hz" for key in good},
+    }
+    if all(key in log for key in good):
+        tables["utt2noise"] = {key: log[key][0] for key in good}
+        tables["utt2snr"] = {key: log[key][1] for key in good}
+    write_data_dir(path, tables)
+    with atomic_path(path / "rejected.tsv") as temporary:
+        rows = "".join(f"{key}\t{item.path}\t{item.reason}\n" for key, item in bad)
+        temporary.write_text("id\tpath\treason\n" + rows, encoding="utf-8")
+    hours = sum(tables["utt2num_samples"].values()) / rate / 3600
+    line = f"{path}: {len(good)} utterances, {hours:.2f} h, {len(set(tables['utt2spk'].values()))} speakers"
+    if bad:
+        line += f"; {len(bad)} files cannot be used, see {path / 'rejected.tsv'}"
+    return line if "utt2snr" in tables else line + "; no log files: no breakdown by SNR"
+
+
+def _write_unpaired(target: Path, made: Dict[str, Tuple[Converted, Converted]], rate: int) -> List[str]:
+    good = {key: pair for key, pair in made.items() if not any(item.reason for item in pair)}
+    speakers = sorted({_speaker(key) for key in good})
+    heard, prior = set(speakers[::2]), set(speakers[1::2])
+    lines = []
+    for name, chosen, index in (("unpaired_noisy", heard, 0), ("prior_in_domain", prior, 1)):
+        items = {key: pair[index] for key, pair in good.items() if _speaker(key) in chosen}
+        if items:
+            lines.append(_write_list(target / name, items, {key: _speaker(key) for key in items}, rate))
+    return lines
+
+
+def _write_prior(target: Path, settings: VctkDemandSettings, num_jobs: int) -> str:
+    """Write the list of another corpus's clean speech; its speakers are the folders below it."""
+    folder = target / "audio" / f"prior_{settings.rate}"
+    root = Path(settings.prior_dir or "").absolute()
+    names = {}
+    for path in audio_files(root):
+        relative = path.relative_to(root)
+        names[safe_name("-".join(relative.with_suffix("").parts))] = (path, safe_name(relative.parts[0]))
+    keys = list(_subset(names, settings.subset))
+    jobs = [ConvertJob(Source(str(names[key][0])), str(folder / f"{key}.flac"), settings.rate) for key in keys]
+    results = convert_all(jobs, folder / f".parts_{_key(jobs)}", num_jobs, f"prior to {settings.rate} Hz")
+    items = {key: item for key, item in zip(keys, results) if not item.reason}
+    if not items:
+        raise UserError(f"{root}: none of {len(keys)} recordings is usable (first: {results[0].reason})")
+    speakers = {key: names[key][1] for key in items}
+    return _write_list(target / "prior_out_of_domain", items, speakers, settings.rate)
+
+
+def _write_list(path: Path, items: Dict[str, Converted], speakers: Dict[str, str], rate: int) -> str:
+    write_data_dir(
+        path,
+        {
+            "wav.scp": {key: item.path for key, item in items.items()},
+            "utt2spk": speakers,
+            "utt2fs": {key: rate for key in items},
+            "utt2num_samples": {key: item.num_samples for key, item in items.items()},
+        },
+    )
+    return f"{path}: {len(items)} recordings"

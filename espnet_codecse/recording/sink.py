@@ -104,7 +104,9 @@ class RecordingWriter:
         estimates = estimates[: self._num_samples - self._num_written].astype(np.float64)
         outputs = estimates.reshape(len(estimates), len(self._paths), self._num_channels).transpose(1, 0, 2)
         if self._dry is not None:
-            dry = read_block(self._dry, self._recording, self._mono, "float64", len(estimates))
+            dry = read_block(
+                self._dry, self._recording, self._num_written, self._mono, "float64", len(estimates)
+            )
             outputs = self._mix * outputs[:, : len(dry)] + (1.0 - self._mix) * dry
         outputs = self._stored(outputs)
         for file, path, samples in zip(self._files, self._paths, outputs):

@@ -76,7 +76,7 @@ class RecordingReader:
         if self._resampler is None:  # a rounding left the stream short: the rest is silence
             piece = np.zeros((self._num_left, self.num_channels), np.float32)
         else:
-            block = read_block(self._file, self.path, self._mono, "float32")
+            block = read_block(self._file, self.path, self.num_read, self._mono, "float32")
             self.num_read += len(block)
             last = len(block) == 0
             if last:
@@ -95,15 +95,18 @@ class RecordingReader:
             )
 
 
-def read_block(file, path: Path, mono: bool, dtype: str, num_samples: int = BLOCK) -> np.ndarray:
+def read_block(
+    file, path: Path, position: int, mono: bool, dtype: str, num_samples: int = BLOCK
+) -> np.ndarray:
     """Read the next ``(num_samples, channels)`` of an open file, fewer at its end.
+
+    ``position`` says how many were read before: not every decoder can tell.
 
     Raises:
         UserError: they cannot be decoded, or are not numbers.
     """
     import soundfile
 
-    position = file.tell()
     try:
         block = file.read(num_samples, dtype=dtype, always_2d=True)
     except (soundfile.SoundFileError, RuntimeError) as error:

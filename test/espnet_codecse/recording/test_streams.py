@@ -138,6 +138,15 @@ def test_mp3_without_a_length_in_its_header(tmp_path, write):
     assert 0 < readable == len(soundfile.read(tmp_path / "b.mp3")[0])
 
 
+@pytest.mark.parametrize("subtype", ["IMA_ADPCM", "GSM610", "G721_32", "NMS_ADPCM_16"])
+def test_formats_that_cannot_be_sought_in(tmp_path, write, subtype):
+    path = write(tmp_path / "a.wav", rate=8000, num_samples=9600, subtype=subtype)
+    copy(path, tmp_path / "b.wav", residual=tmp_path / "r.wav")
+    before, after = soundfile.info(path), soundfile.info(tmp_path / "b.wav")
+    assert (after.subtype, after.frames) == (subtype, before.frames)
+    assert np.corrcoef(soundfile.read(path)[0], soundfile.read(tmp_path / "b.wav")[0])[0, 1] > 0.9
+
+
 def test_reasons_name_no_path():
     assert reason_of(UserError("/a b/c.wav: holds no samples"), "/a b/c.wav") == "holds no samples"
     assert reason_of(KeyError("x\ny"), "c.wav") == "KeyError: 'x\\ny'"

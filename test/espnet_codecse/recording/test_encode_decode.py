@@ -1,0 +1,84 @@
+"""``codecse encode`` and ``decode``, and ``enhance`` between codes."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+
+from espnet_codecse.bin.main import main
+from espnet_codecse.codec.bitstream import BitstreamReader
+from espnet_codecse.recording.source import samples_at
+
+
+def script(*arguments):
+    return [sys.executable, "-c", "import sys; from espnet_codecse.bin.main import main; sys.exit(main())", *arguments]
+
+
+@pytest.fixture
+def recordings(tmp_path, write):
+    write(tmp_path / "in" / "a b.wav", rate=44100, channels=2, subtype="PCM_24")
+    write(tmp_path / "in" / "sub" / "ü.flac", seconds=2.5)
+    write(tmp_path / "in" / "one.mp3", num_samples=1, rate=48000)
+    return tmp_path
+
+
+def test_there_and_back(recordings, codec_folder, model, capsys):
+    codes, better, back = (str(recordings / name) for name in ("codes", "better", "back"))
+    assert main(["encode", str(recordings / "in"), "-o", codes, "--codec", codec_folder]) == 0
+    assert "3 files: 3 encoded" in capsys.readouterr().out
+    with BitstreamReader(recordings / "codes" / "a b.cse") as stored:
+        header = stored.header
+    assert (header.num_channels, header.source_rate, header.source_subtype) == (2, 44100, "PCM_24")
+    assert header.num_samples == samples_at(header.source_num_samples, 44100, 16000)
+    assert main(["enhance", "--from", "codes", "--to", "codes", codes, "-o", better, "--model", model]) == 0
+    out = capsys.readouterr().out
+    assert "3 enhanced" in out and "separator alone" in out
+    assert main(["decode", better, "-o", back]) == 0
+    for name in ("a b.wav", "sub/ü.flac", "one.mp3"):
+        before, after = soundfile.info(recordings / "in" / name), soundfile.info(recordings / "back" / name)
+        for key in ("frames", "samplerate", "channels", "format", "subtype"):
+            assert getattr(before, key) == getattr(after, key), (name, key)
+    capsys.readouterr()
+    assert main(["decode", better, "-o", back]) == 0
+    assert "0 decoded, 3 done before" in capsys.readouterr().out
+    assert main(["encode", str(recordings / "in"), "-o", codes, "--codec", codec_folder, "--mono"]) == 0
+    assert "3 encoded" in capsys.readouterr().out
+
+
+def test_damaged_codes_fail_alone(recordings, codec_folder, capsys):
+    folder = recordings / "codes"
+    main(["encode", str(recordings / "in"), "-o", str(folder), "--codec", codec_folder])
+    data = (folder / "sub" / "ü.cse").read_bytes()
+    (folder / "cut.cse").write_bytes(data[:-9])
+    (folder / "other.cse").write_bytes(b"RIFF....WAVE")
+    (folder / "flipped.cse").write_bytes(data[:-9] + bytes([data[-9] ^ 1]) + data[-8:])
+    capsys.readouterr()
+    assert main(["decode", str(folder), "-o", str(recordings / "back"), "--format", "wav"]) == 1
+    assert "6 files: 3 decoded, 0 done before: skipped, 3 failed" in capsys.readouterr().out
+    failed = (recordings / "back" / "failed.tsv").read_text()
+    for reason in ("truncated", "not a file of codes", "checksum"):
+        assert reason in failed
+    assert soundfile.info(recordings / "back" / "sub" / "ü.wav").frames == 40000
+
+
+def test_pipes_in_a_row(recordings, codec_folder):
+    path = recordings / "in" / "sub" / "ü.flac"
+    with subprocess.Popen(
+        script("encode", "-", "--codec", codec_folder), stdin=open(path, "rb"), stdout=subprocess.PIPE
+    ) as encoder:
+        result = subprocess.run(script("decode", "-"), stdin=encoder.stdout, capture_output=True, check=True)
+    assert encoder.returncode == 0
+    (recordings / "piped.flac").write_bytes(result.stdout)
+    main(["encode", str(path), "-o", str(recordings / "codes"), "--codec", codec_folder])
+    main(["decode", str(recordings / "codes"), "-o", str(recordings / "back")])
+    piped, filed = (soundfile.read(recordings / name)[0] for name in ("piped.flac", "back/ü.flac"))
+    assert len(piped) == 40000 and np.array_equal(piped, filed)
+
+
+def test_pipe_that_is_no_recording(codec_folder):
+    result = subprocess.run(script("encode", "-", "--codec", codec_folder), input=b"no audio", capture_output=True)
+    assert result.returncode == 1 and not result.stdout
+    assert result.stderr.decode().startswith("codecse encode: standard input: not readable as audio")
+    assert result.stderr.count(b"\n") == 1

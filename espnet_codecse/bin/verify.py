@@ -16,7 +16,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="codecse verify", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("pack", nargs="+", help="zip, folder of an unpacked one, model that comes with the package, hub id")
+    parser.add_argument("pack", nargs="+", help="zip, folder of an unpacked one, carried model, hub id")
     parser.add_argument("--codec", help="where the codec lies, for packs that do not carry it")
     return parser
 

@@ -53,7 +53,8 @@ def unpack(archive: Path, cache: Optional[Path] = None, label: str = "") -> Path
             _publish(folder, target, pack)
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise UserError(f"{target.parent}: cannot be written ({reason}); free some space or set CODECSE_CACHE") from None
+        hint = "free some space or set CODECSE_CACHE"
+        raise UserError(f"{target.parent}: cannot be written ({reason}); {hint}") from None
     return target
 
 

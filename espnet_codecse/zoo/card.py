@@ -61,14 +61,15 @@ def _description(manifest: Dict[str, Any], config: Dict[str, Any]) -> List[str]:
     carried = "carried in this pack" if codec["weights"] else f"not carried here: `{codec['name']}`"
     work = "Speech enhancement" if manifest["num_spk"] == 1 else f"Separation of {manifest['num_spk']} speakers"
     losses = ", ".join(str(item.get("name")) for item in config.get("criterions", []))
-    name = manifest["name"]
+    name, version = manifest["name"], manifest["package"]["version"]
+    frame_rate = codec["sample_rate"] / codec["hop"]
     return [
-        f"{work} on the embeddings of a neural audio codec, trained with espnet_codecse {manifest['package']['version']}.",
+        f"{work} on the embeddings of a neural audio codec, trained with espnet_codecse {version}.",
         "",
         "| | |",
         "|---|---|",
         f"| separator | `{manifest['separator']}`, {manifest['num_parameters'] / 1e6:.2f} M parameters |",
-        f"| codec | {codec['sample_rate']} Hz, {codec['sample_rate'] / codec['hop']:g} frames/s of {codec['dim']} channels, "
+        f"| codec | {codec['sample_rate']} Hz, {frame_rate:g} frames/s of {codec['dim']} channels, "
         f"fingerprint `{codec['fingerprint']}`; {carried} |",
         f"| decoded layer | {manifest['layer']} |",
         f"| training loss | {losses or 'unknown'} |",

@@ -110,7 +110,7 @@ def _check_config(config: dict, manifest: dict, name: str) -> None:
 
 
 def _check_checkpoint(path: Path, name: str) -> None:
-    """Refuse a checkpoint that unfolds while it is loaded: PyTorch's format is a zip, whose members it stores plainly."""
+    """Refuse a checkpoint that unfolds while it is loaded: PyTorch's are zips whose members are stored plainly."""
     if not zipfile.is_zipfile(path):
         return
     try:
@@ -127,7 +127,8 @@ def _experiment(folder: Path) -> ModelFiles:
     steps = sorted(path.parent for path in folder.glob("[0-9]*_*/config.yaml"))
     step = folder if (folder / "config.yaml").is_file() or not steps else steps[-1]
     if not (step / "config.yaml").is_file():
-        raise UserError(f"{folder}: neither an unpacked pack ({META}) nor an experiment (config.yaml); wrong folder?")
+        kinds = f"neither an unpacked pack ({META}) nor an experiment (config.yaml)"
+        raise UserError(f"{folder}: {kinds}; wrong folder?")
     epochs = sorted(step.glob("[0-9]*epoch.pth"), key=lambda path: int(path.name.split("epoch")[0]), reverse=True)
     found = [path for pattern in CHECKPOINTS for path in sorted(step.glob(pattern)) if path.is_file()] + epochs
     if not found:

@@ -111,7 +111,8 @@ def read_manifest(folder: Path, pack: str) -> Dict[str, Any]:
         raise UserError(f"{pack}: {MANIFEST} lists no files, or more than {MAX_FILES}; refused")
     for name, entry in files.items():
         check_name(name, pack)
-        if not isinstance(entry, dict) or not isinstance(entry.get("sha256"), str) or type(entry.get("bytes")) is not int:
+        entry = entry if isinstance(entry, dict) else {}
+        if not isinstance(entry.get("sha256"), str) or type(entry.get("bytes")) is not int:
             raise UserError(f"{pack}: {MANIFEST} gives no size and SHA-256 of '{name}'; pack the model again")
     if codec.get("weights") is not None and not any(_is_below(name, codec["weights"]) for name in files):
         raise UserError(f"{pack}: {MANIFEST} names codec weights that it does not list; pack the model again")

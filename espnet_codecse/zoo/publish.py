@@ -35,10 +35,10 @@ def publish_pack(folder: Path, repo_id: str, pack: str, private: bool = False, u
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError
     except ImportError:
-        raise UserError("publish: needs huggingface_hub; pip install huggingface_hub") from None
+        raise UserError("publish needs huggingface_hub; pip install huggingface_hub") from None
     api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"), library_name="espnet_codecse")
     if get_token() is None:
-        raise UserError(f"publish {repo_id}: no token for {api.endpoint}; run 'hf auth login' or set HF_TOKEN")
+        raise UserError(f"--repo {repo_id}: no token for {api.endpoint}; run 'hf auth login' or set HF_TOKEN")
     names = [name for name, _ in listed_files(folder, pack)]
     try:
         if not (update and api.repo_exists(repo_id)):
@@ -49,15 +49,15 @@ def publish_pack(folder: Path, repo_id: str, pack: str, private: bool = False, u
             operations += [CommitOperationDelete(path_in_repo=name) for name in sorted(stale)]
         commit = api.create_commit(repo_id, operations, commit_message=f"Upload {Path(pack).name}")
     except HFValidationError as error:
-        raise UserError(f"publish {repo_id}: not a name of the hub ({_line(error)}); use user/name") from None
+        raise UserError(f"--repo {repo_id}: not a name of the hub ({_line(error)}); use user/name") from None
     except HfHubHTTPError as error:
         raise UserError(_refusal(repo_id, api.endpoint, error)) from None
     except Exception as error:  # the hub's client lets every network library's own exceptions through
         if "README.md" in str(error):
             reason = f"the hub does not take the model card ({_line(error)})"
-            raise UserError(f"publish {repo_id}: {reason}; give codecse pack another --license or --card") from None
+            raise UserError(f"--repo {repo_id}: {reason}; give codecse pack another --license or --card") from None
         raise UserError(
-            f"publish {repo_id}: {api.endpoint} cannot be reached or broke off ({type(error).__name__}); check the "
+            f"--repo {repo_id}: {api.endpoint} cannot be reached or broke off ({type(error).__name__}); check the "
             "network and run the same command again, with --update if the repository is there by now"
         ) from None
     return str(commit.commit_url)
@@ -74,7 +74,7 @@ def _refusal(repo_id: str, endpoint: str, error) -> str:
         409: "the name is taken; pass --update to replace its files, or another name",
     }
     reason = reasons.get(status, f"the hub answers {status} ({_line(error)}); try again later")
-    return f"publish {repo_id}: {endpoint}: {reason}"
+    return f"--repo {repo_id}: {endpoint}: {reason}"
 
 
 def _line(error: Exception) -> str:

@@ -66,8 +66,8 @@ class SpeechEnhancer:
         """Load a model by name.
 
         Args:
-            model_tag: a model that the package carries, a zip of ``codecse pack``, the folder of an unpacked one or of an
-                experiment, or a model-zoo tag / Hugging Face id, also ``id@revision``.
+            model_tag: a model that the package carries, a zip of ``codecse pack``, the folder of an unpacked one or
+                of an experiment, or a model-zoo tag / Hugging Face id, also ``id@revision``.
             codec: where the model's codec lies, if neither in the pack nor where the training had it.
             layer: ``continuous`` or ``quantized``; default: what the pack's author decodes.
             kwargs: further arguments of :class:`SpeechEnhancer`.
@@ -97,9 +97,9 @@ class SpeechEnhancer:
         """
         speech = speech_mix.detach().cpu().numpy() if torch.is_tensor(speech_mix) else np.asarray(speech_mix)
         if speech.ndim not in (2, 3) or not speech.size:
-            raise ValueError(f"speech_mix of shape {speech.shape}; it must be (batch, sample): pass speech[None] for one")
+            raise ValueError(f"speech_mix of shape {speech.shape}; it must be (batch, sample): pass speech[None]")
         if not np.issubdtype(speech.dtype, np.floating):
-            raise ValueError(f"speech_mix of {speech.dtype}; it must be floating point in [-1, 1]: divide 16 bits by 32768")
+            raise ValueError(f"speech_mix of {speech.dtype}; it must be floating point: divide 16 bits by 32768")
         if speech.ndim == 3:
             speech = speech[..., self.ref_channel]
         fs = self.sample_rate if fs is None else int(fs)

@@ -45,7 +45,7 @@ def config(codec, tmp_path):
             "separator": separator, "separator_conf": {"num_spk": 2, **SEPARATORS[separator]},
             "decoder": "codec", "decoder_conf": {"codec": codec},
             "criterions": [
-                {"name": "si_snr", "conf": {}, "wrapper": "pit", "wrapper_conf": {"weight": 1.0, "independent_perm": True}}
+                {"name": "si_snr", "conf": {}, "wrapper": "pit", "wrapper_conf": {"weight": 1.0}}
             ],
             "optim": "adam", "optim_conf": {"lr": 0.001}, "max_epoch": 1, "num_iters_per_epoch": 2,
             "batch_type": "unsorted", "batch_size": 2, "num_workers": 0, "num_spk": 2, "use_tensorboard": False,

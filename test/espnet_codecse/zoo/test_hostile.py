@@ -71,7 +71,9 @@ def test_bare_pickles_are_never_run(forge, tmp_path):
     assert not (tmp_path / "trace").exists()
 
 
-OUTSIDE = ["../outside.txt", "/tmp/codecse_outside.txt", "exp/../../outside.txt", "exp/..", "..\\outside.txt", "C:/outside.txt"]
+OUTSIDE = [
+    "../outside.txt", "/tmp/codecse_outside.txt", "exp/../../outside.txt", "exp/..", "..\\outside.txt", "C:/o.txt",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", OUTSIDE)
@@ -102,7 +104,8 @@ def test_links_and_special_files(pack, tmp_path):
     for kind in (stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR):
         info = zipfile.ZipInfo("exp/link.txt")
         info.external_attr = (kind | 0o777) << 16
-        assert "is a link or a special file" in refused(rewrite(pack, tmp_path / "forged.zip", [(info, b"/etc/passwd")]))
+        forged = rewrite(pack, tmp_path / "forged.zip", [(info, b"/etc/passwd")])
+        assert "is a link or a special file" in refused(forged)
 
 
 def test_bombs(pack, tmp_path, monkeypatch):
@@ -160,7 +163,8 @@ def test_yaml_tags_and_aliases(forge, pack, tmp_path):
 
 def test_other_fingerprints(forge, pack, tmp_path):
     other = "0" * 16
-    assert f"but the pack is for {other}" in refused(forge(lambda _, manifest: manifest["codec"].update(fingerprint=other)))
+    forged = forge(lambda _, manifest: manifest["codec"].update(fingerprint=other))
+    assert f"but the pack is for {other}" in refused(forged)
 
     def any_codec(members, manifest):
         edit_yaml(members, CONFIG, encoder_conf={"codec": "packed_codec/tiny", "fingerprint": ""})
@@ -172,7 +176,8 @@ def test_other_fingerprints(forge, pack, tmp_path):
         from safetensors.torch import load, save
 
         name = "packed_codec/tiny/model.safetensors"
-        members[name] = save({key: value + 1 if value.is_floating_point() else value for key, value in load(members[name]).items()})
+        weights = load(members[name]).items()
+        members[name] = save({key: value + 1 if value.is_floating_point() else value for key, value in weights})
 
     message = refused(forge(another_codec))
     assert "its fingerprint is" in message and "use the codec of the training" in message
@@ -245,9 +250,10 @@ def test_missing_surplus_and_changed_files(pack, tmp_path):
 
 
 def test_missing_meta_and_incomplete_manifests(forge, pack, tmp_path):
-    assert "'meta.yaml' is listed but missing" in refused(rewrite(pack, tmp_path / "m.zip", skip=["meta.yaml"]), find_model)
+    without = rewrite(pack, tmp_path / "without.zip", skip=["meta.yaml"])
+    assert "'meta.yaml' is listed but missing" in refused(without, find_model)
     cases = {
-        "names no model_file": lambda members, _: members.update({"meta.yaml": b"yaml_files: {train_config: x.yaml}\n"}),
+        "names no model_file": lambda members, _: members.update({"meta.yaml": b"yaml_files: {train_config: x.yaml}"}),
         "not 'codecse_pack_1'": lambda _, manifest: manifest.update(format="codecse_pack_9"),
         "does not identify the codec": lambda _, manifest: manifest["codec"].pop("hop"),
         "names no layer": lambda _, manifest: manifest.update(layer="other"),

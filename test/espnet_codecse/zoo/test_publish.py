@@ -50,7 +50,8 @@ def test_what_was_published_is_what_is_loaded(pack, hub, noisy, capsys):
 
     assert main(["publish", str(pack), "--repo", REPO]) == 0
     assert f"{hub.url}/{REPO}/commit/" in capsys.readouterr().out
-    assert {name: content for name, content in hub.repos[REPO].items() if name != ".gitattributes"} == read_members(pack)
+    published = {name: content for name, content in hub.repos[REPO].items() if name != ".gitattributes"}
+    assert published == read_members(pack)
     card = hub.repos[REPO]["README.md"].decode()
     assert {"espnet", "audio", "audio-to-audio"} <= set(yaml.safe_load(card.split("---\n")[1])["tags"])
     hub.repos[REPO]["surplus.bin"] = b"not fetched"

@@ -14,7 +14,8 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.zoo.manifest import MAX_FILES, check_files, check_name, read_manifest, sha256_of, unlisted
 
 MAX_BYTES = 2_000_000_000  # of all files of a pack
-MAX_RATIO = 50  # unpacked to packed; weights hardly shrink
+MAX_RATIO = 50  # unpacked to packed, of the whole and of every large file; weights hardly shrink
+LARGE_BYTES = 1_000_000
 
 
 def unpack(archive: Path, cache: Optional[Path] = None, label: str = "") -> Path:
@@ -90,8 +91,10 @@ def check_members(members: List[zipfile.ZipInfo], archive_bytes: int, pack: str)
     total = sum(member.file_size for member in files)
     if total > MAX_BYTES:
         raise UserError(f"{pack}: would unpack to {total / 1e9:.1f} GB, the limit is {MAX_BYTES / 1e9:.0f} GB; refused")
-    if total > MAX_RATIO * max(archive_bytes, 1):
-        ratio = total / max(archive_bytes, 1)
+    large = [member for member in files if member.file_size > LARGE_BYTES]
+    pairs = [(total, archive_bytes), *((member.file_size, member.compress_size) for member in large)]
+    ratio = max(size / max(packed, 1) for size, packed in pairs)
+    if ratio > MAX_RATIO:
         raise UserError(f"{pack}: would unpack to {ratio:.0f} times its size, the limit is {MAX_RATIO}; refused")
     seen = set()
     for member in members:

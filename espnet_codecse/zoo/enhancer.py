@@ -7,7 +7,7 @@ import torch
 
 from espnet_codecse.enh.inference import EmbeddingEnhancer
 from espnet_codecse.errors import UserError
-from espnet_codecse.zoo.find import ModelFiles, find_model
+from espnet_codecse.zoo.find import ModelFiles, called, find_model
 
 DEVICES = ("auto", "cpu", "cuda")
 DTYPES = ("auto", "float32", "bfloat16")
@@ -36,7 +36,9 @@ def load_enhancer(
     Raises:
         UserError: no such model, another codec, or no such device.
     """
-    return build_enhancer(find_model(model), codec, device, dtype, layers, segment_seconds)
+    files = find_model(model)
+    with called(files, model):
+        return build_enhancer(files, codec, device, dtype, layers, segment_seconds)
 
 
 def build_enhancer(

@@ -1,9 +1,10 @@
 """From ``--model NAME`` to the files of a model."""
 
 import zipfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import Iterator, Optional
 
 from espnet_codecse.codec.resolve import PRETRAINED
 from espnet_codecse.errors import UserError
@@ -94,6 +95,15 @@ def open_pack(folder: Path, name: str) -> ModelFiles:
         codec=None if weights is None else str(folder / weights),
         layer=manifest["layer"],
     )
+
+
+@contextmanager
+def called(files: ModelFiles, name: str) -> Iterator[None]:
+    """Make messages on files of a model name the model as the user does, not the cache folder where it lies."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(str(error).replace(f"{files.folder}/", f"{name}: ")) from None
 
 
 def _check_config(config: dict, manifest: dict, name: str) -> None:

@@ -9,7 +9,7 @@ import torch
 from espnet_codecse.audio import resample
 from espnet_codecse.enh.inference import LAYERS
 from espnet_codecse.zoo.enhancer import build_enhancer
-from espnet_codecse.zoo.find import ModelFiles, find_model
+from espnet_codecse.zoo.find import ModelFiles, called, find_model
 
 
 class SpeechEnhancer:
@@ -77,7 +77,8 @@ class SpeechEnhancer:
         """
         files = find_model(str(model_tag))
         codec, layer = codec or files.codec, layer or files.layer
-        return cls(files.train_config, files.model_file, codec=codec, layer=layer, **kwargs)
+        with called(files, str(model_tag)):
+            return cls(files.train_config, files.model_file, codec=codec, layer=layer, **kwargs)
 
     def __call__(
         self, speech_mix: Union[np.ndarray, torch.Tensor], fs: Optional[int] = None, **kwargs

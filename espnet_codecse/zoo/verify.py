@@ -7,7 +7,7 @@ from typing import List, Optional
 import numpy as np
 
 from espnet_codecse.errors import UserError
-from espnet_codecse.zoo.find import ModelFiles, find_model, open_pack
+from espnet_codecse.zoo.find import ModelFiles, called, find_model, open_pack
 from espnet_codecse.zoo.manifest import check_files, read_manifest
 
 SMOKE_SECONDS = 1.0
@@ -49,7 +49,8 @@ def _verify(files: ModelFiles, label: str, codec: Optional[str]) -> List[str]:
     total = sum(entry["bytes"] for entry in manifest["files"].values())
     lines = [f"files: {len(manifest['files'])}, {total / 1e6:.1f} MB, every SHA-256 right"]
     # Loading compares the weights with the configuration key by key, and the codec's fingerprint with the training's.
-    enhancer = build_enhancer(files, codec, "cpu", "float32", [manifest["layer"]])
+    with called(files, label):
+        enhancer = build_enhancer(files, codec, "cpu", "float32", [manifest["layer"]])
     parameters = sum(parameter.numel() for parameter in enhancer.separator.parameters())
     lines.append(f"weights: {parameters / 1e6:.2f} M parameters of {manifest['separator']}, every key and shape right")
     for key in ("fingerprint", "sample_rate", "hop", "dim"):

@@ -44,17 +44,17 @@ def get_parser() -> argparse.ArgumentParser:
         "bfloat16 where the device computes in it (default: %(default)s)")
     add("--format", choices=list(CHOICES), help="format of the outputs (default: the input's)")
     add("--mono", action="store_true", help="average the channels first")
-    add("--mix", type=mix, default=1.0, help="share of the enhanced signal, 0 to 1; the rest is the input, and 0 gives "
-        "the input itself (default: %(default)s)")
-    add("--residual", action="store_true", help="also write what was removed, <name>.residual.<suffix>: the sum with the "
-        "output is the input, exactly so in integer formats")
+    add("--mix", type=mix, default=1.0, help="share of the enhanced signal, 0 to 1; the rest is the input, and 0 "
+        "gives the input itself (default: %(default)s)")
+    add("--residual", action="store_true", help="also write what was removed, <name>.residual.<suffix>: the sum with "
+        "the output is the input, exactly so in integer formats")
     add("--from", dest="source", default="wave", choices=["wave", "codes"], help="what is read (default: %(default)s)")
     add("--to", dest="target", default="wave", choices=["wave", "codes"], help="what is written (default: %(default)s)")
     add("--jobs", type=positive, default=1, help="processes, each with a model of its own (default: %(default)s)")
-    add("--batch_seconds", type=float, default=60.0, help="short recordings of similar length are enhanced together, up "
-        "to this many seconds of padded audio (default: %(default)s)")
-    add("--segment_seconds", type=float, default=30.0, help="longer recordings go in cross-faded segments of this length "
-        "(default: %(default)s)")
+    add("--batch_seconds", type=float, default=60.0, help="short recordings of similar length are enhanced together, "
+        "up to this many seconds of padded audio (default: %(default)s)")
+    add("--segment_seconds", type=float, default=30.0, help="longer recordings go in cross-faded segments of this "
+        "length (default: %(default)s)")
     return parser
 
 

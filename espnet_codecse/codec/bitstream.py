@@ -195,7 +195,7 @@ class BitstreamReader:
     def _read_header(self) -> Header:
         prefix = self._stream.read(_PREFIX.size)
         if prefix[:4] != MAGIC[: len(prefix)] or len(prefix) < 4:
-            raise UserError(f"{self.path}: not a file of codes (its first bytes are others); was it made by codecse encode?")
+            raise UserError(f"{self.path}: not a file of codes (it begins otherwise); was it made by codecse encode?")
         if len(prefix) < _PREFIX.size:
             raise self._truncated()
         _, version, length = _PREFIX.unpack(prefix)

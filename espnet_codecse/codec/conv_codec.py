@@ -50,7 +50,8 @@ class ConvCodec(AbsCodec):
     """A codec made of two lists of layers, convolutional but for LSTMs, and a quantiser.
 
     A subclass sets those attributes of the contract that do not follow from the layers, gives the two lists to
-    ``_freeze`` at the end of its construction and implements ``_quantize`` and ``_dequantize`` on ``(batch, channel, frame)``.
+    ``_freeze`` at the end of its construction and implements ``_quantize`` and ``_dequantize`` on
+    ``(batch, channel, frame)``.
     """
 
     chunk_frames: int = 1500  # 30 s at 50 Hz: bounds the memory of the sample-rate layers

@@ -85,7 +85,11 @@ class FramesOfCodes:
 
 
 def decode_stream(
-    codec: AbsCodec, read: Callable[[int, int], torch.Tensor], num_frames: int, num_samples: int, chunk_frames: int = 1500
+    codec: AbsCodec,
+    read: Callable[[int, int], torch.Tensor],
+    num_frames: int,
+    num_samples: int,
+    chunk_frames: int = 1500,
 ) -> Iterator[np.ndarray]:
     """Decode embeddings chunk after chunk.
 

@@ -67,7 +67,7 @@ class OutputFolder:
             same = False
         if not same:
             if manifest.is_file() and not alone:
-                raise UserError(f"{folder}: a run with other settings is writing into it; wait for it, or choose another")
+                raise UserError(f"{folder}: a run with other settings is writing into it; choose another folder")
             with atomic_path(manifest) as temporary:
                 temporary.write_text(text, "utf-8")
         self._since = manifest.stat().st_mtime_ns

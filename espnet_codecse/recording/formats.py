@@ -50,6 +50,7 @@ class AudioFormat:
 
 
 _PCM_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
+_BYTES = {"PCM_U8": 1, "ULAW": 1, "ALAW": 1, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
 _FINE = {"PCM_24": 24, "PCM_32": 32, "FLOAT": 33, "DOUBLE": 33, "ALAC_20": 24, "ALAC_24": 24, "ALAC_32": 32,
          "DWVW_24": 24}
 
@@ -81,13 +82,16 @@ def choose_format(
         format_name, chosen_suffix = CHOICES[choice]
         chosen = LOSSY.get(choice)
         if chosen is None:
-            chosen = subtype if _keeps(format_name, subtype, name, rate, num_channels) else _pcm(format_name, resolution)
-        found = AudioFormat(format_name, chosen, suffix if format_name == name and choice not in LOSSY else chosen_suffix)
+            keeps = _keeps(format_name, subtype, name, rate, num_channels)
+            chosen = subtype if keeps else _pcm(format_name, resolution)
+        own = format_name == name and choice not in LOSSY
+        found = AudioFormat(format_name, chosen, suffix if own else chosen_suffix)
         if not is_writable(found.name, found.subtype, rate, num_channels):
             raise UserError(
                 f"--format {choice} cannot hold {num_channels} channel(s) at {rate} Hz; choose another format"
             )
-    if found.name in ("WAV", "WAVEX") and num_samples * num_channels * (_FINE.get(found.subtype, 16) + 7) // 8 > _WAV_BYTES:
+    num_bytes = num_samples * num_channels * _BYTES.get(found.subtype, 2)
+    if found.name in ("WAV", "WAVEX") and num_bytes > _WAV_BYTES:
         found = AudioFormat("RF64", found.subtype, found.suffix, found.is_fallback)
     return found
 

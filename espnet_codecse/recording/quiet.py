@@ -11,7 +11,8 @@ from typing import BinaryIO, Iterator
 @contextlib.contextmanager
 def quiet_imports() -> Iterator[None]:
     """Drop what modules print and warn of while they are imported; exceptions pass."""
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    dropped = io.StringIO()
+    with warnings.catch_warnings(), contextlib.redirect_stdout(dropped), contextlib.redirect_stderr(dropped):
         warnings.simplefilter("ignore")
         yield
 

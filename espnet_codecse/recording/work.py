@@ -1,5 +1,6 @@
 """What a worker process does: enhance, encode or decode one recording after the other, or some at once."""
 
+import sys
 from contextlib import ExitStack
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Optional, Sequence, Union
@@ -66,9 +67,12 @@ class Worker:
         if options.model is not None:
             with quiet_imports():
                 import espnet_codecse.task.loading  # noqa: F401  (ESPnet's tasks, which load_enhancer needs)
-            return load_enhancer(
+            enhancer = load_enhancer(
                 options.model, codec, options.device, options.dtype, (LAYER,), options.segment_seconds
             )
+            if enhancer.restore_level and "codes" in (options.source, options.target):
+                print(f"{options.model}: trained without regard to level; only waveforms get it back", file=sys.stderr)
+            return enhancer
         from espnet_codecse.codec import load_codec
         from espnet_codecse.enh.inference import EmbeddingEnhancer
 

@@ -137,7 +137,8 @@ def test_another_codec_is_refused(tmp_path):
 
 
 def test_what_does_not_fit_is_not_written(tmp_path):
-    for codes in (np.full((2, 3, 21), 16), np.full((2, 3, 21), -1), np.zeros((1, 3, 21), int), np.zeros((2, 3, 20), int)):
+    wrong_shapes = (np.zeros((1, 3, 21), int), np.zeros((2, 3, 20), int))
+    for codes in (np.full((2, 3, 21), 16), np.full((2, 3, 21), -1), *wrong_shapes):
         with pytest.raises(ValueError):
             with BitstreamWriter(tmp_path / "a.cse", HEADER) as writer:
                 writer.write(codes)

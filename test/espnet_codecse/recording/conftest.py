@@ -25,7 +25,7 @@ def model_of_two(tmp_path_factory, codec_folder) -> str:
     return str(save_experiment(tmp_path_factory.mktemp("recording") / "two", codec_folder, num_spk=2))
 
 
-def write(path: Path, seconds: float = 0.6, rate: int = 16000, channels: int = 1, subtype=None, seed=0, **options) -> Path:
+def write(path: Path, seconds=0.6, rate=16000, channels=1, subtype=None, seed=0, **options) -> Path:
     """Write a recording of voices, one a channel; ``num_samples`` instead of seconds where that must be exact."""
     num_samples = options.pop("num_samples", round(seconds * rate))
     samples = np.stack([voice(num_samples, seed + channel, rate) for channel in range(channels)], axis=1)

@@ -13,7 +13,8 @@ def chosen(name, subtype, suffix, choice=None, rate=16000, channels=1, num_sampl
 @pytest.mark.parametrize(
     "name, subtype, suffix",
     [("WAV", "PCM_24", ".wav"), ("WAV", "FLOAT", ".WAV"), ("FLAC", "PCM_16", ".flac"), ("OGG", "VORBIS", ".oga"),
-     ("OGG", "OPUS", ".opus"), ("MP3", "MPEG_LAYER_III", ".mp3"), ("AIFF", "PCM_16", ".aif"), ("W64", "DOUBLE", ".w64")],
+     ("OGG", "OPUS", ".opus"), ("MP3", "MPEG_LAYER_III", ".mp3"),
+     ("AIFF", "PCM_16", ".aif"), ("W64", "DOUBLE", ".w64")],
 )
 def test_own_format_is_kept(name, subtype, suffix):
     assert chosen(name, subtype, suffix) == AudioFormat(name, subtype, suffix)

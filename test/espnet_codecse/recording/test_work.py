@@ -8,8 +8,8 @@ import pytest
 import soundfile
 import torch
 
-from espnet_codecse.codec.bitstream import BitstreamReader
 from espnet_codecse.codec import load_codec
+from espnet_codecse.codec.bitstream import BitstreamReader
 from espnet_codecse.recording.find import Recording
 from espnet_codecse.recording.job import Options
 from espnet_codecse.recording.plan import make_job, make_units
@@ -52,10 +52,12 @@ def test_together_equals_alone(tmp_path, write, run):
     paths.insert(1, bad)
     together, alone = run(paths, "together", together=True), run(paths, "alone")
     for outcomes in (together, alone):
-        assert [outcome.error for outcome in outcomes] == [None, "sample 0 is not a number; repair the file", None, None]
+        reason = "sample 0 is not a number; repair the file"
+        assert [outcome.error for outcome in outcomes] == [None, reason, None, None]
     for path in paths:
         if path != bad:
-            given, one, other = (read(folder / path.name) for folder in (tmp_path, tmp_path / "together", tmp_path / "alone"))
+            folders = (tmp_path, tmp_path / "together", tmp_path / "alone")
+            given, one, other = (read(folder / path.name) for folder in folders)
             assert one.shape == other.shape == given.shape and np.abs(one - other).max() <= 2 / 32768
     assert not (tmp_path / "alone" / "bad.wav").exists()
 
@@ -65,7 +67,8 @@ def test_enhanced_is_what_the_enhancer_gives(tmp_path, write, run, model):
     assert run([path])[0].error is None
     given = read(path).astype(np.float32)
     expected = load_enhancer(model, dtype="float32").enhance_batch(list(given.T))
-    assert np.abs(read(tmp_path / "out" / "a.wav") - np.stack([item["continuous"][0] for item in expected], 1)).max() < 1e-6
+    expected = np.stack([item["continuous"][0] for item in expected], axis=1)
+    assert np.abs(read(tmp_path / "out" / "a.wav") - expected).max() < 1e-6
     assert np.abs(read(tmp_path / "out" / "a.wav") - given).max() > 0.01
 
 
@@ -99,8 +102,8 @@ def codes_of(path):
         return stored.header, stored.read(0, stored.header.num_frames)
 
 
-def test_codes_to_codes_equals_the_waveform_path_from_the_same_quantised_embedding(tmp_path, write, run, model, codec_folder):
-    """For a recording of one segment: the codes are equal, and so are their decodings, to rounding."""
+def test_codes_equal_the_waveform_path_from_the_same_quantised_embedding(tmp_path, write, run, model, codec_folder):
+    """For a recording of one segment: the codes are equal, and so are their decodings, to the output's rounding."""
     path = write(tmp_path / "a.wav", seconds=1.3, channels=2)
     codec, separator = load_codec(codec_folder), load_enhancer(model, dtype="float32").separator
     run([path], "codes", target="codes", model=None, codec=codec_folder)

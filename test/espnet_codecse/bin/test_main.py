@@ -50,9 +50,9 @@ def test_help_lists_all_commands(capsys):
 
 
 def test_unknown_command(capsys):
-    assert main(["enhance"]) == 2
+    assert main(["improve"]) == 2
     text = capsys.readouterr().err
-    assert "unknown command 'enhance'" in text and "infer" in text
+    assert "unknown command 'improve'" in text and "infer" in text
 
 
 def test_bad_input_is_one_line(capsys, tmp_path):

@@ -198,7 +198,7 @@ def test_killed_and_started_again(tmp_path, write, enhance, model):
     process = subprocess.Popen(
         script(*command, "--segment_seconds", "10"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while process.poll() is None and time.monotonic() < deadline and not (out / "00.wav").exists():
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)

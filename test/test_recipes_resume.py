@@ -77,7 +77,7 @@ def test_killed_extraction_goes_on(tree, own):
 
 
 def test_killed_training_and_enhancement_go_on(tree, tmp_path):
-    from espnet_codecse.task.trainer import load_checkpoint
+    from espnet_codecse.checkpoint import load_checkpoint
 
     own = tree._replace(exp=tmp_path / "exp")
     flags = own.options(ROW)

@@ -32,7 +32,7 @@ def main(argv: Optional[List[str]] = None) -> None:
     from espnet_codecse.codec.hybrid.codec import HybridCodec, save_hybrid_codec
     from espnet_codecse.codec.hybrid.model import HybridCodecNet
     from espnet_codecse.errors import UserError
-    from espnet_codecse.task.trainer import load_checkpoint, load_strictly
+    from espnet_codecse.checkpoint import load_checkpoint, load_strictly
 
     checkpoint = Path(args.checkpoint)
     config = checkpoint.parent / "config.yaml"

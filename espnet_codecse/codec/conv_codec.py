@@ -10,8 +10,6 @@ import torch
 
 from espnet_codecse.codec.abs_codec import AbsCodec
 from espnet_codecse.codec.chunking import Segment, reach_in_samples, run_chunked, split_at_recurrence
-from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import PathLike
 
 
 def fingerprint_of(configuration: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> str:
@@ -22,28 +20,6 @@ def fingerprint_of(configuration: Mapping[str, Any], weights: Mapping[str, torch
         digest.update(f"{key} {tuple(tensor.shape)} {tensor.dtype}".encode())
         digest.update(tensor.flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:16]
-
-
-def check_weights(
-    network: torch.nn.Module, weights: Mapping[str, torch.Tensor], file: PathLike, configuration: str
-) -> None:
-    """Compare the keys and shapes of ``weights``, read from ``file``, with the network of ``configuration``.
-
-    Raises:
-        UserError: they differ; keys of each kind are named.
-    """
-    if not isinstance(weights, Mapping):
-        raise UserError(f"{file}: holds no named weights; not a checkpoint of {configuration}")
-    own = network.state_dict()
-    shared = own.keys() & weights.keys()
-    kinds = {
-        "missing": own.keys() - weights.keys(),
-        "unexpected": weights.keys() - own.keys(),
-        "of another shape": {key for key in shared if getattr(weights[key], "shape", None) != own[key].shape},
-    }
-    differing = [f"{kind}: {', '.join(sorted(keys)[:4])} ({len(keys)})" for kind, keys in kinds.items() if keys]
-    if differing:
-        raise UserError(f"{file}: does not fit {configuration}; {'; '.join(differing)}")
 
 
 class ConvCodec(AbsCodec):

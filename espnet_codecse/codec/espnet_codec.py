@@ -8,7 +8,8 @@ from typing import Any, Dict, Tuple
 
 import torch
 
-from espnet_codecse.codec.conv_codec import ConvCodec, check_weights, fingerprint_of
+from espnet_codecse.checkpoint import load_checkpoint, load_strictly
+from espnet_codecse.codec.conv_codec import ConvCodec, fingerprint_of
 from espnet_codecse.errors import UserError
 
 SUPPORTED = ("soundstream", "encodec", "dac")
@@ -31,7 +32,7 @@ class EspnetCodec(ConvCodec):
         config = _read_config(config_file)
         state = _generator_state(model_file)
         self.generator = _build_generator(config, config_file)
-        _load(self.generator, state, model_file)
+        load_strictly(self.generator, state, model_file, "config.yaml")
         params = {**config["codec_conf"].get("generator_params", {})}
         self.name = name
         self.sample_rate = int(config["codec_conf"].get("sampling_rate", 24000))
@@ -165,13 +166,7 @@ def _build_generator(config: Dict[str, Any], config_file: Path) -> torch.nn.Modu
 
 
 def _generator_state(model_file: Path) -> Dict[str, torch.Tensor]:
-    if not model_file.is_file():
-        raise UserError(f"{model_file}: no such checkpoint")
-    try:
-        state = torch.load(model_file, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises several unrelated types for damaged files
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise UserError(f"{model_file}: not a plain checkpoint ({reason}); refused") from None
+    state = load_checkpoint(model_file)
     if not isinstance(state, dict):
         raise UserError(f"{model_file}: holds no named weights; not an ESPnet codec checkpoint")
     state = state.get("model", state)
@@ -180,8 +175,3 @@ def _generator_state(model_file: Path) -> Dict[str, torch.Tensor]:
     if not found:
         raise UserError(f"{model_file}: no keys under '{prefix}'; not an ESPnet codec checkpoint")
     return found
-
-
-def _load(generator: torch.nn.Module, state: Dict[str, torch.Tensor], model_file: Path) -> None:
-    check_weights(generator, state, model_file, "config.yaml")
-    generator.load_state_dict(state)

@@ -31,13 +31,12 @@ def register_enhancement() -> None:
     from espnet_codecse.enh.criterion import EmbeddingMSE
     from espnet_codecse.enh.decoder import CodecDecoder
     from espnet_codecse.enh.encoder import CodecEncoder
-    from espnet_codecse.enh.separator.nac_se import NacSeSeparator
-    from espnet_codecse.enh.separator.unet import EmbeddingUNetSeparator
+    from espnet_codecse.enh.separator.choices import SEPARATORS, separator_class
     from espnet_codecse.enh.spectral_loss import CompressedSpectrumLoss
 
     _add(enh.encoder_choices, "codec", CodecEncoder)
     _add(enh.decoder_choices, "codec", CodecDecoder)
-    _add(enh.separator_choices, "nac_se", NacSeSeparator)
-    _add(enh.separator_choices, "embedding_unet", EmbeddingUNetSeparator)
+    for name in SEPARATORS:
+        _add(enh.separator_choices, name, separator_class(name))
     _add(enh.criterion_choices, "embedding_mse", EmbeddingMSE)
     _add(enh.criterion_choices, "compressed_spectrum", CompressedSpectrumLoss)

@@ -1,53 +1,17 @@
 """ESPnet's trainers with checkpoints that survive a crash and are never trusted as code."""
 
 import contextlib
-import datetime
 import logging
 import os
 from pathlib import Path
-from typing import Any, Iterator, Sequence
+from typing import Iterator, Sequence
 
-import numpy as np
 import torch
 from espnet2.train.gan_trainer import GANTrainer
 from espnet2.train.trainer import Trainer
 
-from espnet_codecse.codec.conv_codec import check_weights
-from espnet_codecse.errors import UserError
+from espnet_codecse.checkpoint import load_checkpoint, load_strictly
 from espnet_codecse.fileio import atomic_path
-
-
-def load_checkpoint(path: Path) -> Any:
-    """Load plain tensors and containers from ``path`` to the CPU.
-
-    Raises:
-        UserError: the file is missing, cut short, or a pickle that would run code.
-    """
-    # ESPnet's reporter keeps its averages as NumPy scalars and its times as timedelta, which are plain numbers too.
-    core = getattr(np, "_core", None) or np.core
-    dtypes = [type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64, np.int32)]
-    plain = [datetime.timedelta, core.multiarray.scalar, np.dtype, *dtypes]
-    try:
-        with torch.serialization.safe_globals(plain):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such checkpoint; was the training run?") from None
-    except Exception as error:  # torch raises several unrelated types for damaged files
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-        reason = next((line for line in lines if "unsupported global" in line.lower()), lines[0])
-        raise UserError(f"{path}: not a plain checkpoint ({reason[:200]}); refused") from None
-
-
-def load_strictly(model: torch.nn.Module, state: dict, path: Path) -> None:
-    """Load ``state`` and name the keys that differ.
-
-    ESPnet's own loader passes over missing and unexpected keys in silence.
-
-    Raises:
-        UserError: keys or shapes differ.
-    """
-    check_weights(model, state, path, "the model's configuration")
-    model.load_state_dict(state)
 
 
 @contextlib.contextmanager

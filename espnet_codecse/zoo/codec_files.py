@@ -43,7 +43,7 @@ def _of_espnet(folder: Path) -> Dict[str, bytes]:
     import yaml
 
     from espnet_codecse.codec.espnet_codec import find_experiment
-    from espnet_codecse.task.trainer import load_checkpoint
+    from espnet_codecse.checkpoint import load_checkpoint
 
     config_file, model_file = find_experiment(folder)
     config = yaml.safe_load(config_file.read_text("utf-8"))

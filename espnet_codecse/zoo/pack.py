@@ -82,7 +82,7 @@ def pack_model(files: ModelFiles, output: Path, options: PackOptions) -> List[st
         "name": options.name or output.stem,
         "package": {"name": "espnet_codecse", "version": __version__},
         "separator": config["separator"],
-        "num_spk": model.num_spk,
+        "num_spk": model.separator.num_spk,
         "num_parameters": sum(parameter.numel() for parameter in model.parameters()),
         "codec": {**codec.description(), "name": _public_name(codec.name), "weights": _parent(carried)},
         "layer": options.layer,

@@ -7,7 +7,8 @@ from typing import Tuple
 import torch
 
 from espnet_codecse.codec.chunking import reach_in_samples
-from espnet_codecse.codec.conv_codec import ConvCodec, check_weights, fingerprint_of
+from espnet_codecse.checkpoint import check_weights
+from espnet_codecse.codec.conv_codec import ConvCodec, fingerprint_of
 from espnet_codecse.codec.hybrid.model import HybridCodecNet
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path

@@ -11,7 +11,7 @@ import torch
 import yaml
 from tiny_codecs import save_hybrid
 
-from espnet_codecse.task.trainer import load_checkpoint
+from espnet_codecse.checkpoint import load_checkpoint
 
 NAC_SE = {"width": 16, "num_layers": 1, "num_heads": 2, "ffn_width": 16, "normalize": "utterance"}
 SEPARATORS = {

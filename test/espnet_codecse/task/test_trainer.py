@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from espnet_codecse.errors import UserError
-from espnet_codecse.task.trainer import CrashSafeTrainer, atomic_saving, load_checkpoint
+from espnet_codecse.checkpoint import load_checkpoint
+from espnet_codecse.task.trainer import CrashSafeTrainer, atomic_saving
 
 WRITER = """
 import sys, torch

@@ -1,0 +1,15 @@
+"""The package's separators by their names in configurations; each is imported only when it is used."""
+
+import importlib
+from typing import Dict, Type
+
+SEPARATORS: Dict[str, str] = {
+    "nac_se": "espnet_codecse.enh.separator.nac_se:NacSeSeparator",
+    "embedding_unet": "espnet_codecse.enh.separator.unet:EmbeddingUNetSeparator",
+}
+
+
+def separator_class(name: str) -> Type:
+    """Return the class of one of :data:`SEPARATORS`."""
+    module, _, attribute = SEPARATORS[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)

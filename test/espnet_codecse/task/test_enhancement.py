@@ -2,6 +2,8 @@
 
 import argparse
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -105,7 +107,7 @@ def test_rebuilding(experiment, codec_folder):
 def test_same_codec_elsewhere_and_another_one(experiment, tmp_path):
     moved = str(save_hybrid(tmp_path / "moved"))
     model, args = load(experiment, codec=moved)
-    assert args.decoder_conf["codec"] == model.decoder.codec_name == moved
+    assert args.decoder_conf["codec"] == model.encoder.codec_name == moved
     other = str(save_hybrid(tmp_path / "other", seed=1))
     message = refused(experiment, codec=other)
     assert args.encoder_conf["fingerprint"] in message
@@ -162,3 +164,13 @@ def test_names_are_registered_once():
     assert {"nac_se"} <= set(enh.separator_choices.classes)
     with pytest.raises(ValueError, match="choice 'nac_se' is already"):
         _add(enh.separator_choices, "nac_se", dict)
+
+
+def test_inference_does_without_espnets_task(experiment):
+    # Importing it takes longer than enhancing an hour.
+    code = (
+        "import sys; from pathlib import Path; from espnet_codecse.task.loading import load_enhancement_model as load; "
+        "folder = Path(sys.argv[1]); model, _ = load(folder / 'config.yaml', folder / 'model.pth'); "
+        "assert model.separator.num_spk == 1; assert not any(m.startswith('espnet2.tasks') for m in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(experiment)], check=True)

@@ -19,6 +19,8 @@ COMMANDS = {
     "check": ("check", "check the settings of a run before its first stage"),
     "prepare_mini": ("prepare_mini", "make a corpus from any recordings, or synthesise one"),
     "prepare_vctk_demand": ("prepare_vctk_demand", "VoiceBank-DEMAND as data directories"),
+    "prepare_wsj0_2mix": ("prepare_wsj0_2mix", "WSJ0-2mix as data directories"),
+    "prepare_wsj0_chime3": ("prepare_wsj0_chime3", "WSJ0-CHiME3 as data directories"),
     "data_dir": ("data_dir", "validate or fix a data directory"),
     "format": ("format_data", "check a data directory and bring it to one sample rate"),
     "extract": ("extract", "write codec embeddings of a data directory to arks"),

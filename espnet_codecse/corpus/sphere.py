@@ -39,10 +39,7 @@ def sphere_header(path: Path) -> Dict[str, str]:
 
 
 def is_compressed(path: Path) -> bool:
-    """Whether a file is SPHERE with shorten compression.
-
-    libsndfile does not look at the coding and would read the compressed bytes as samples, so this must be asked first.
-    """
+    """Whether a file is SPHERE with shorten compression, which libsndfile does not read."""
     return "shorten" in sphere_header(path).get("sample_coding", "")
 
 

@@ -1,0 +1,46 @@
+"""``codecse prepare_wsj0_chime3``: WSJ0-CHiME3 as data directories."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import List, Optional
+
+from espnet_codecse.bin.prepare_options import add_common_options
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command."""
+    parser = argparse.ArgumentParser(
+        prog="codecse prepare_wsj0_chime3",
+        description="Mix WSJ0 with the backgrounds of CHiME-3 as published with SGMSE+ and write "
+        "data/{train,valid,test}. A run that was stopped goes on.",
+    )
+    add_common_options(parser, "WSJ0")
+    add = parser.add_argument
+    add("--chime3", type=Path, help="folder of CHiME-3 (default: the variable CHIME3 of db.sh)")
+    add("--snr_range", type=float, nargs=2, default=(0.0, 20.0), metavar=("LOW", "HIGH"), help="dB (default: 0 20)")
+    add("--seed", type=int, default=0, help="of all that is drawn (default: %(default)s)")
+    return parser
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run the command; returns the exit status."""
+    args = get_parser().parse_args(argv)
+    from espnet_codecse.corpus.location import corpus_root
+    from espnet_codecse.corpus.parallel import default_num_jobs
+    from espnet_codecse.corpus.wsj0 import VARIABLE
+    from espnet_codecse.corpus.wsj0_chime3 import NOISE_VARIABLE, Wsj0Chime3Settings, prepare
+    from espnet_codecse.errors import UserError
+
+    low, high = args.snr_range
+    if low >= high:
+        raise UserError(f"--snr_range {low:g} {high:g}: the first value must be the lower one")
+    roots = corpus_root(VARIABLE, [], args.root), corpus_root(NOISE_VARIABLE, [], args.chime3)
+    settings = Wsj0Chime3Settings(args.fs, (low, high), args.seed, args.subset, args.incomplete)
+    for line in prepare(*roots, args.datadir, settings, args.nj or default_num_jobs(), args.check):
+        print(line)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -111,4 +111,57 @@ def wsj0_chime3(root: Path) -> Path:
     return root
 
 
-BUILDERS: Dict[str, Callable[[Path], Path]] = {"vctk_demand": vctk_demand, "wsj0_2mix": wsj0_2mix, "wsj0_chime3": wsj0_chime3}
+DNS_TEST_IDS = (0, 14, 158)
+
+
+def _voice(rng: np.random.Generator, seconds: float, rate: int = 16000) -> np.ndarray:
+    """Harmonics that swell three times a second."""
+    place = np.arange(int(seconds * rate)) / rate
+    pitch = rng.uniform(90, 220)
+    tone = sum(np.sin(2 * np.pi * pitch * k * place) / k for k in range(1, 8))
+    return 0.1 * tone * (0.6 + 0.4 * np.sin(2 * np.pi * 3 * place)) + 1e-3 * rng.standard_normal(len(place))
+
+
+def dns(root: Path) -> Path:
+    """DNS-Challenge, Interspeech 2020, with the room responses of the later editions: 16 kHz, about a second each."""
+    rng = np.random.default_rng(0)
+
+    def write(name: str, samples: np.ndarray, rate: int = 16000) -> None:
+        path = root / "datasets" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, samples, rate)
+
+    for number in range(12):
+        reader = 6709 + number // 3
+        write(f"clean/book_{number:05d}_chp_0009_reader_{reader:05d}_{number}.wav", _voice(rng, 0.7))
+    for number in range(5):
+        write(f"noise/fan_Freesound_validated_{number}_0.wav", 0.05 * rng.standard_normal(12000))
+    rows = ["wavfile,channel,T60_WB,C50_WB,isRealRIR"]
+    for number, (name, real) in enumerate((
+        ("SLR26/simulated_rirs_16k/smallroom/Room001/Room001-00001.wav", 0),
+        ("SLR28/RIRS_NOISES/real_rirs_isotropic_noises/air_type1_air_binaural_lecture_0_1.wav", 1),
+    )):
+        response = 0.3 * rng.standard_normal((4000, 1 + real)) * np.exp(-np.arange(4000) / 600)[:, None]
+        response[40] = 1.0
+        write(f"impulse_responses/{name}", 0.5 * response)
+        rows.append(f"datasets/impulse_responses/{name},{1 + real},{0.4 + 0.5 * number},10.0,{real}")
+    table = root / "datasets" / "acoustic_params" / "RIR_table_simple.csv"
+    table.parent.mkdir()
+    table.write_text("\n".join(rows) + "\n")
+    for name in ("no_reverb", "with_reverb"):
+        for fileid in DNS_TEST_IDS:
+            clean = _voice(rng, 0.8)
+            noisy = f"clnsp1_train_69005_1_snr{fileid % 5}_tl-21_fileid_{fileid}.wav"
+            write(f"test_set/synthetic/{name}/clean/clean_fileid_{fileid}.wav", clean)
+            write(f"test_set/synthetic/{name}/noisy/{noisy}", clean + 0.03 * rng.standard_normal(len(clean)))
+    for name in ("audioset_realrec_car__1h9umA8agI", "ms_realrec_headset_cafe_spk0_3 (1)"):
+        write(f"test_set/real_recordings/{name}.wav", _voice(rng, 0.8))
+    return root
+
+
+BUILDERS: Dict[str, Callable[[Path], Path]] = {
+    "dns": dns,
+    "vctk_demand": vctk_demand,
+    "wsj0_2mix": wsj0_2mix,
+    "wsj0_chime3": wsj0_chime3,
+}

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Dict, Iterator, Sequence
+from typing import Dict, Iterator, Sequence, Tuple
 
 from espnet_codecse.corpus.sphere import is_compressed, require_sph2pipe
 from espnet_codecse.errors import UserError
@@ -60,7 +60,7 @@ def require_decoder(files: Sequence[Path]) -> None:
             require_sph2pipe(path)
 
 
-def _walk(root: Path, splits: Sequence[str]) -> Iterator["tuple[Path, str]"]:
+def _walk(root: Path, splits: Sequence[str]) -> Iterator[Tuple[Path, str]]:
     """Yield the files below the splits' folders, each with its split; links to folders are followed once."""
     seen = set()
     for folder, names, files in os.walk(root, followlinks=True):

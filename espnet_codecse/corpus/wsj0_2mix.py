@@ -156,16 +156,24 @@ def prepare(root: Path, target: Path, settings: Wsj0MixSettings, num_jobs: int, 
     if tree is not None:
         found = {part: find_mixtures(tree, part, settings.incomplete) for part in COUNTS}
         if check:
-            return [f"{tree}: {part}: {len(mixtures)} mixtures, complete" for part, mixtures in found.items()]
+            return [f"{tree}: {part}: {len(mixtures)} of {COUNTS[part]} mixtures" for part, mixtures in found.items()]
         return [_prepare_tree(target, part, mixtures, settings, num_jobs) for part, mixtures in found.items()]
     folder = (settings.lists or root).absolute()
+    if settings.lists is None and not (folder / "mix_2_spk_tr.txt").is_file():
+        wanted = f"2speakers/wav{settings.rate // 1000}k/{settings.length}"
+        raise UserError(
+            f"{VARIABLE}: {root}: has no {wanted} and no mix_2_spk_tr.txt; give raw WSJ0's mixing lists with --lists "
+            f"({LISTS})"
+        )
     lists = {part: folder / f"mix_2_spk_{part}.txt" for part in COUNTS}
     pairs = {part: read_list(path, settings.incomplete) for part, path in lists.items()}
     utterances = find_utterances(root, _splits(pairs))
     missing = {part: _missing(lists[part], pairs[part], root, utterances, settings.incomplete) for part in COUNTS}
     require_decoder(list(utterances.values()))
     if check:
-        return [f"{lists[part]}: {len(pairs[part])} mixtures, complete" for part in COUNTS]
+        return [
+            f"{lists[part]}: {len(pairs[part]) - len(missing[part])} of {COUNTS[part]} mixtures" for part in COUNTS
+        ]
     return [
         _prepare_raw(target, part, pairs[part], utterances, missing[part], settings, num_jobs) for part in COUNTS
     ]

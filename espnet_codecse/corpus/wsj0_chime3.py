@@ -192,7 +192,7 @@ def prepare(
     require_decoder(list(utterances.values()))
     if check:
         numbers = [(split, sum(key.startswith(f"{split}/") for key in utterances)) for split in SPLITS.values()]
-        lines = [f"{wsj0}: {split}: {number} utterances, complete" for split, number in numbers]
+        lines = [f"{wsj0}: {split}: {number} of {COUNTS[split]} utterances" for split, number in numbers]
         return [*lines, f"{chime3}: {len(noises)} backgrounds"]
     mixtures, rejected = plan(utterances, noises, settings)
     lines = []

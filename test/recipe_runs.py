@@ -22,12 +22,18 @@ TIME_LIMIT = 400  # seconds; a hanging recipe fails instead of holding the tests
 
 
 class Row(NamedTuple):
-    """A line of recipes.csv."""
+    """A line of recipes.csv; ``stop_stage`` may be left out, where a row runs to the results."""
 
     recipe: str
     system: str
     experiment: str
     flags: str
+    stop_stage: str = ""
+
+    @property
+    def last_stage(self) -> int:
+        """Where the row stops."""
+        return int(self.stop_stage or 7)
 
     @property
     def script(self) -> Path:
@@ -50,13 +56,14 @@ class Tree(NamedTuple):
         folders = {"recordings": self.recordings, "codec": self.codec, "corpus": self.corpus}
         flags = [word.format(**folders) for word in shlex.split(row.flags)]
         output = ["--datadir", self.data, "--dumpdir", self.dump, "--expdir", self.exp]
-        return [*flags, "--system", row.system, "--tag", row.experiment, "--nj", "1", *map(str, output)]
+        stop = ["--stop_stage", row.stop_stage] if row.stop_stage else []
+        return [*flags, *stop, "--system", row.system, "--tag", row.experiment, "--nj", "1", *map(str, output)]
 
 
 def read_rows() -> List[Row]:
     """All lines of recipes.csv."""
     with open(ROOT / "test/recipes.csv", newline="", encoding="utf-8") as stream:
-        return [Row(**line) for line in csv.DictReader(stream)]
+        return [Row(**line) for line in csv.DictReader(stream, restval="")]
 
 
 ROWS = read_rows()

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# wsj0_2mix: WSJ0-2mix, two speakers, 8 kHz "min" mixtures as in the papers, brought to the codec's rate by stage 2.
+#   run.sh [options of enh.sh]; --local_data_opts "--lists FOLDER" and the like go to stage 1. Other mixtures:
+#   run.sh --local_data_opts "--mix_fs 16k --min_or_max max" --train_set tr_max_16k --valid_set cv_max_16k --test_sets tt_max_16k
+set -e
+set -u
+set -o pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+./enh.sh \
+    --train_set tr_min_8k \
+    --valid_set cv_min_8k \
+    --test_sets tt_min_8k \
+    --num_spk 2 \
+    --fs 16k \
+    --codec dac_16khz \
+    --system nac_se \
+    --data_note "WSJ0-2mix, 3,000 test mixtures of two speakers, 8 kHz min" \
+    "$@"

@@ -141,8 +141,8 @@ def dns(root: Path) -> Path:
         ("SLR26/simulated_rirs_16k/smallroom/Room001/Room001-00001.wav", 0),
         ("SLR28/RIRS_NOISES/real_rirs_isotropic_noises/air_type1_air_binaural_lecture_0_1.wav", 1),
     )):
-        response = 0.3 * rng.standard_normal((4000, 1 + real)) * np.exp(-np.arange(4000) / 600)[:, None]
-        response[40] = 1.0
+        response = 0.1 * rng.standard_normal((4000, 1 + real)) * np.exp(-np.arange(4000) / 600)[:, None]
+        response[:40], response[40] = 0.0, 1.0
         write(f"impulse_responses/{name}", 0.5 * response)
         rows.append(f"datasets/impulse_responses/{name},{1 + real},{0.4 + 0.5 * number},10.0,{real}")
     table = root / "datasets" / "acoustic_params" / "RIR_table_simple.csv"

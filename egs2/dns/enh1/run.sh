@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# dns: DNS-Challenge, Interspeech 2020: simulated training clips, synthetic test set, at the codec's rate.
+#   run.sh [options of enh.sh]; --local_data_opts "--hours 500 --snr_range 0 40" and the like go to stage 1
+set -e
+set -u
+set -o pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+./enh.sh \
+    --train_set train \
+    --valid_set valid \
+    --test_sets "no_reverb with_reverb" \
+    --fs 16k \
+    --max_duration 31 \
+    --codec dac_16khz \
+    --system nac_se \
+    --data_note "DNS-Challenge 2020, synthetic test set, 150 clips without and 150 with reverberation, 0 to 20 dB SNR" \
+    "$@"

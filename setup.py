@@ -17,7 +17,7 @@ EXTRAS = {
     "espnet": ["espnet==202511", "numpy<2.4", "espnet_model_zoo", "tensorboard"],
     "metrics": ["pesq", "pystoi", "scipy", "fast-bss-eval>=0.1.3", "speechmos", "onnxruntime", "librosa>=0.10.2"],
     "codecs": ["transformers>=4.47", "huggingface_hub", "safetensors"],
-    "mini": ["espeakng-loader", "pyroomacoustics"],
+    "mini": ["espeakng-loader", "pyroomacoustics", "scipy"],
     "plot": ["matplotlib"],
     "slurm": ["submitit"],
     "dev": ["pytest", "pytest-xdist", "hypothesis", SHELLCHECK],

@@ -36,6 +36,16 @@ def local_features(embedding: torch.Tensor, frame_mask: torch.Tensor) -> torch.T
     return torch.stack([root, level, (level - mean) * frame_mask], dim=1)
 
 
+def _cleared(features: torch.Tensor, frame_mask: Optional[torch.Tensor]) -> torch.Tensor:
+    """Set padding to zero: what a convolution leaves in it must not come back through the next one.
+
+    Args:
+        features: of any shape that ``frame_mask`` broadcasts with.
+        frame_mask: 1 for frames of the recording, 0 for padding; None: there is no padding.
+    """
+    return features if frame_mask is None else features * frame_mask.to(features.dtype)
+
+
 class EmbeddingUNetSeparator(AbsSeparator):
     """Convolutions over frame and channel down to a bottleneck, recurrence over time, and back; gate plus offset.
 
@@ -113,29 +123,36 @@ class EmbeddingUNetSeparator(AbsSeparator):
         frame_mask = (positions < ilens.to(input.device)[:, None]).unsqueeze(-1).to(input.dtype)
         normalized, scale = self.normalization(input * frame_mask, ilens)
         features = local_features(normalized, frame_mask)
-        # Cleared after every convolution: what it leaves in the padding must not come back.
-        plane_mask, skips, hidden = frame_mask.unsqueeze(1), [], features
+        # Without padding there is nothing to clear, which a tenth of the time would go to.
+        clear = None if bool((ilens == input.shape[1]).all()) else frame_mask.unsqueeze(1)
+        skips, hidden = [], features
         for layer in self.down:
-            hidden = F.elu(layer(hidden)) * plane_mask
+            hidden = _cleared(F.elu(layer(hidden), inplace=True), clear)
             skips.append(hidden)
-        hidden = self._bottleneck(hidden, ilens, frame_mask)
+        hidden = self._bottleneck(hidden, ilens, clear)
         for layer, skip in zip(self.up, reversed(skips)):
-            hidden = F.elu(layer(torch.cat([hidden, skip], dim=1))) * plane_mask
-        output = self.head(torch.cat([hidden, features], dim=1)).float()
+            hidden = _cleared(F.elu(layer(torch.cat([hidden, skip], dim=1)), inplace=True), clear)
+        output = _cleared(self.head(torch.cat([hidden, features], dim=1)).float(), clear)
         masks = output[:, : self._num_spk].sigmoid().unbind(1)
-        offsets = (output[:, self._num_spk :] * plane_mask).unbind(1)
+        offsets = output[:, self._num_spk :].unbind(1)
         # In units of the embedding: the level that was taken out of the features is put back.
         estimates = [input * mask + scale * offset for mask, offset in zip(masks, offsets)]
         others = OrderedDict((f"mask_spk{index + 1}", mask) for index, mask in enumerate(masks))
         return estimates, ilens, others
 
-    def _bottleneck(self, planes: torch.Tensor, lengths: torch.Tensor, frame_mask: torch.Tensor) -> torch.Tensor:
-        """Map ``(batch, plane, frame, channel)`` to the same shape, over time."""
+    def _bottleneck(
+        self, planes: torch.Tensor, lengths: torch.Tensor, clear: Optional[torch.Tensor]
+    ) -> torch.Tensor:
+        """Map ``(batch, plane, frame, channel)`` to the same shape, over time; ``clear`` is ``(batch, 1, frame, 1)``."""
         batch, num_planes, num_frames, num_channels = planes.shape
-        features = self.bottleneck_in(planes.transpose(1, 2).flatten(2)) * frame_mask
+        features = self.bottleneck_in(planes.transpose(1, 2).flatten(2)).transpose(1, 2)
+        clear_frames = None if clear is None else clear.squeeze(-1)
+        features = _cleared(features, clear_frames)
         for block in self.conv_blocks:
-            features = block(features.transpose(1, 2)).transpose(1, 2) * frame_mask
-        features = self.bottleneck_out(features + self._recur(features, lengths)) * frame_mask
+            features = _cleared(block(features), clear_frames)
+        features = features.transpose(1, 2)
+        features = self.bottleneck_out(features + self._recur(features, lengths))
+        features = _cleared(features, None if clear is None else clear.squeeze(1))
         return features.reshape(batch, num_frames, num_planes, num_channels).transpose(1, 2)
 
     def _recur(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:

@@ -7,6 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export LC_ALL=C OMP_NUM_THREADS=1 PYTHONIOENCODING=UTF-8 PYTHONUTF8=1
 parallel=()
 if python3 -c 'import xdist' 2>/dev/null; then
-    parallel=(-n "$(nproc)")
+    # nproc takes OMP_NUM_THREADS for the number of processors.
+    parallel=(-n "$(env -u OMP_NUM_THREADS nproc)")
 fi
 exec python3 -m pytest -q ${parallel[@]+"${parallel[@]}"} "$@"

@@ -115,8 +115,8 @@ def test_killed_training_and_enhancement_go_on(tree, tmp_path):
     "options, message",
     [
         (["--system", "nosuch"], "--system nosuch: unknown; known systems: .*nac_se"),
-        (["--loss", "nosuch"], "--loss nosuch: unknown for nac_se; known: both, post, pre, waveform"),
-        (["--size", "nosuch"], "--size nosuch: unknown for nac_se; known: paper, small"),
+        (["--loss", "nosuch"], "--loss nosuch: unknown for nac_se; known: both, perceptual, post, pre, waveform"),
+        (["--size", "nosuch"], "--size nosuch: unknown for nac_se; known: dynamic, packed, paper, small"),
         (["--nosuch", "1"], "--nosuch: unknown option; --help lists the options"),
         (["--loss=pre"], "--loss=pre: write the value after a space: --loss pre"),
         (["--max_duration"], "--max_duration: its value is missing"),

@@ -43,8 +43,13 @@ class AbsCodec(ABC, torch.nn.Module):
         """
 
     @abstractmethod
-    def quantize(self, embedding: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
-        """Return ``(quantised embedding (batch, frame, channel), codes (batch, codebook, frame) int64)``."""
+    def quantize(
+        self, embedding: torch.Tensor, frame_lengths: Optional[torch.Tensor] = None
+    ) -> Tuple[torch.Tensor, torch.Tensor]:
+        """Return ``(quantised embedding (batch, frame, channel), codes (batch, codebook, frame) int64)``.
+
+        With ``frame_lengths (batch,)`` what lies after an item's length does not reach into it.
+        """
 
     @abstractmethod
     def dequantize(self, codes: torch.Tensor) -> torch.Tensor:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from abc import abstractmethod
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import torch
 
@@ -98,9 +98,15 @@ class ConvCodec(AbsCodec):
         return speech[:, 0, :num_samples]
 
     @torch.no_grad()
-    def quantize(self, embedding: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+    def quantize(
+        self, embedding: torch.Tensor, frame_lengths: Optional[torch.Tensor] = None
+    ) -> Tuple[torch.Tensor, torch.Tensor]:
         """See :meth:`AbsCodec.quantize`."""
         quantized, codes = self._quantize(embedding.transpose(1, 2))
+        if frame_lengths is not None and self.dequantize_context:
+            for item, length in enumerate(frame_lengths.tolist()):
+                if length < codes.shape[2]:
+                    quantized[item, :, :length] = self._dequantize(codes[item : item + 1, :, :length])[0]
         return quantized.transpose(1, 2), codes
 
     @torch.no_grad()

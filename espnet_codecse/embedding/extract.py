@@ -82,7 +82,7 @@ def encode_batch(codec: Any, speech: List[np.ndarray], layer: str, device: str) 
             if layer == "continuous":
                 output = embedding
             else:
-                quantized, codes = codec.quantize(embedding)
+                quantized, codes = codec.quantize(embedding, frame_lengths)
                 output = quantized if layer == "quantized" else codes.transpose(1, 2)
     except torch.cuda.OutOfMemoryError:
         if len(speech) == 1:

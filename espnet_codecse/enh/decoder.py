@@ -33,10 +33,10 @@ class CodecDecoder(AbsDecoder):
         codec = load_codec(self.codec_name, str(input.device))
         frame_lengths = torch.tensor([codec.num_frames(n) for n in ilens.tolist()], device=input.device)
         if self.quantize:
-            input = straight_through(codec, input)
+            input = straight_through(codec, input, frame_lengths)
         return codec.decode(input, frame_lengths, int(ilens.max())), ilens
 
 
-def straight_through(codec, embedding: torch.Tensor) -> torch.Tensor:
+def straight_through(codec, embedding: torch.Tensor, frame_lengths: torch.Tensor) -> torch.Tensor:
     """Quantise ``(batch, frame, channel)``; the gradient passes as if the quantiser were the identity."""
-    return embedding + (codec.quantize(embedding.detach())[0] - embedding).detach()
+    return embedding + (codec.quantize(embedding.detach(), frame_lengths)[0] - embedding).detach()

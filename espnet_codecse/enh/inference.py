@@ -95,7 +95,7 @@ class EmbeddingEnhancer:
     def _decode(self, estimates, frame_lengths, num_samples: int, layer: str) -> np.ndarray:
         """Return ``(speaker, batch, sample)``."""
         if layer == "quantized":
-            estimates = [self.codec.quantize(estimate)[0] for estimate in estimates]
+            estimates = [self.codec.quantize(estimate, frame_lengths)[0] for estimate in estimates]
         waveforms = [self.codec.decode(estimate, frame_lengths, num_samples) for estimate in estimates]
         return torch.stack(waveforms).float().cpu().numpy()
 

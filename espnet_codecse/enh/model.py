@@ -78,8 +78,8 @@ class EmbeddingEnhancementModel(ESPnetEnhancementModel):
             references = [self.encoder(reference, reference_lengths)[0] for reference in references]
         codec = self.encoder.codec(estimates[0].device) if layer == "quantized" else None
         if codec is not None:
-            references = [codec.quantize(reference)[0] for reference in references]
-            estimates = [straight_through(codec, estimate) for estimate in estimates]
+            references = [codec.quantize(reference, lengths)[0] for reference in references]
+            estimates = [straight_through(codec, estimate, lengths) for estimate in estimates]
         num_frames = estimates[0].shape[1]
         positions = torch.arange(num_frames, device=estimates[0].device)[None]
         lengths = lengths.to(positions.device)[:, None]

@@ -28,6 +28,9 @@ def build_for_inference(args: argparse.Namespace) -> torch.nn.Module:
     enhancing an hour does.
     """
     if args.separator in SEPARATORS:
+        # They are not built, but their names tell how to treat the level.
+        if not all(isinstance(item, dict) and "name" in item for item in args.criterions):
+            raise ValueError("criterions is no list of losses")
         encoder = CodecEncoder(**args.encoder_conf)
         separator = separator_class(args.separator)(encoder.output_dim, **args.separator_conf)
         return EncoderAndSeparator(encoder, separator)

@@ -121,3 +121,15 @@ def test_dequantised_codes_are_the_quantised_embedding(codec, num_frames, batch,
     assert codes.shape == (batch, codec.num_codebooks, num_frames)
     assert 0 <= codes.min() and codes.max() < codec.codebook_size
     assert _close(codec.dequantize(codes), quantized)
+
+
+def test_quantised_in_a_batch_as_one_by_one(codec):
+    lengths = torch.tensor([16000, 9000])
+    speech = torch.cat([_speech(16000), _speech(16000)])
+    speech[1, 9000:] = 0
+    embedding, frames = codec.encode(speech, lengths)
+    together, codes = codec.quantize(embedding, frames)
+    for item, count in enumerate(frames.tolist()):
+        alone, own_codes = codec.quantize(embedding[item : item + 1, :count])
+        assert torch.equal(codes[item, :, :count], own_codes[0])
+        assert _close(together[item, :count], alone[0])

@@ -71,8 +71,10 @@ def test_pipes_in_a_row(recordings, codec_folder):
         result = subprocess.run(script("decode", "-"), stdin=encoder.stdout, capture_output=True, check=True)
     assert encoder.returncode == 0
     (recordings / "piped.flac").write_bytes(result.stdout)
-    main(["encode", str(path), "-o", str(recordings / "codes"), "--codec", codec_folder])
-    main(["decode", str(recordings / "codes"), "-o", str(recordings / "back")])
+    # In processes of their own, as the pipes: with another number of threads the last bit is rounded otherwise.
+    codes, back = str(recordings / "codes"), str(recordings / "back")
+    subprocess.run(script("encode", str(path), "-o", codes, "--codec", codec_folder), check=True)
+    subprocess.run(script("decode", codes, "-o", back), check=True)
     piped, filed = (soundfile.read(recordings / name)[0] for name in ("piped.flac", "back/ü.flac"))
     assert len(piped) == 40000 and np.array_equal(piped, filed)
 

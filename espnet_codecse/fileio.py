@@ -1,5 +1,6 @@
-"""Kaldi-style two-column files and atomic writes."""
+"""Kaldi-style two-column files, atomic writes, and what tells whether files are still the same."""
 
+import hashlib
 import os
 import tempfile
 from contextlib import contextmanager
@@ -42,6 +43,15 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def sha256_of(path: PathLike) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def is_up_to_date(files: Sequence[PathLike], source: PathLike, newest_source: int = 0) -> bool:

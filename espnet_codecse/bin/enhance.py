@@ -94,7 +94,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     from espnet_codecse.recording.session import Session
     from espnet_codecse.task.configuration import num_speakers
     from espnet_codecse.zoo.find import find_model
-    from espnet_codecse.zoo.manifest import sha256_of
+    from espnet_codecse.fileio import sha256_of
 
     model = find_model(args.model)
     options = Options(

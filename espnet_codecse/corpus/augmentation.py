@@ -1,7 +1,5 @@
 """More to mix training speech with than was recorded: synthesised noises, babble of its speakers, simulated rooms."""
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
@@ -10,6 +8,7 @@ import numpy as np
 from espnet_codecse.audio import audio_info, write_audio
 from espnet_codecse.corpus.noise import noise_kinds
 from espnet_codecse.corpus.parallel import run_parts
+from espnet_codecse.corpus.prepared_set import key_of
 from espnet_codecse.corpus.reverberation import random_room_response
 from espnet_codecse.corpus.sources import Recording
 from espnet_codecse.corpus.synthesis import NOISE_SECONDS, NoiseJob, write_noise
@@ -43,7 +42,7 @@ def extra_noises(
     for item in speech:
         by_speaker.setdefault(item.group, []).append(item.path)
     speakers, kinds = sorted(by_speaker), noise_kinds()
-    folder = target / f"extra_noise_{_key([by_speaker, count, rate, seed])}"
+    folder = target / f"extra_noise_{key_of([by_speaker, count, rate, seed])}"
     jobs = []
     for number in range(count):
         rng = np.random.default_rng([seed, 5, number])
@@ -61,17 +60,12 @@ def room_responses(
     target: Path, count: int, rate: int, rt60_range: Tuple[float, float], seed: int, num_jobs: int
 ) -> List[Recording]:
     """Write ``count`` responses of random rooms below ``target``, for dynamic mixing (ESPnet's ``--rir_scp``)."""
-    folder = target / f"rooms_{_key([count, rate, rt60_range, seed])}"
+    folder = target / f"rooms_{key_of([count, rate, rt60_range, seed])}"
     jobs = [
         RoomJob(str(folder / f"room_{number:04d}.wav"), [seed, 7, number], rate, rt60_range) for number in range(count)
     ]
     run_parts(_write_response, jobs, folder / ".parts", num_jobs, "simulate rooms", part_size=8)
     return [Recording(Path(job.path).stem, "room", job.path, audio_info(job.path)[0], rate) for job in jobs]
-
-
-def _key(arguments: Any) -> str:
-    """Return a short hash of what the files depend on."""
-    return hashlib.sha256(json.dumps(arguments, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def _write_response(job: RoomJob) -> Any:

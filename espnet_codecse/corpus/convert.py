@@ -4,10 +4,11 @@ import io
 import zipfile
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Sequence
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
 
 from espnet_codecse.audio import audio_info, read_audio, resample, write_audio
 from espnet_codecse.corpus.parallel import run_parts
+from espnet_codecse.corpus.prepared_set import key_of
 from espnet_codecse.errors import UserError
 
 
@@ -51,6 +52,33 @@ def convert_all(jobs: Sequence[ConvertJob], work_dir: Path, num_jobs: int, descr
     """
     values = run_parts(_convert, jobs, work_dir, num_jobs, description, part_size=64)
     return [Converted(*value) for value in values]
+
+
+def convert_groups(
+    folder: Path,
+    kinds: Sequence[str],
+    sources: Mapping[str, Sequence[Source]],
+    rate: int,
+    num_jobs: int,
+    description: str,
+) -> Dict[str, List[Converted]]:
+    """Convert what belongs together, such as mixture and reference, to ``folder/<kind>/<key>.flac``.
+
+    Args:
+        folder: for the audio that must change.
+        kinds: of the recordings of a group, in their order.
+        sources: ``{key: a recording a kind}``.
+        rate: Hz.
+        num_jobs: processes.
+        description: what the progress is called.
+    """
+    jobs = [
+        ConvertJob(source, str(folder / kind / f"{key}.flac"), rate)
+        for key, group in sources.items()
+        for kind, source in zip(kinds, group)
+    ]
+    results = iter(convert_all(jobs, folder / f".parts_{key_of(jobs)}", num_jobs, description))
+    return {key: [next(results) for _ in group] for key, group in sources.items()}
 
 
 def zip_audio(path: Path) -> Dict[str, Source]:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from espnet_codecse.corpus import dns_layout as layout
-from espnet_codecse.corpus.convert import Converted, ConvertJob, Source, convert_all, folder_audio
+from espnet_codecse.corpus.convert import Source, convert_groups, folder_audio
 from espnet_codecse.corpus.dns_simulation import NUM_SPARE, Clip, DnsSimulation, RenderJob, plan_clips, render_clip
+from espnet_codecse.corpus.location import check_count
 from espnet_codecse.corpus.parallel import remove_temporary, run_parts
 from espnet_codecse.corpus.prepared_set import key_of, spread, write_prepared_set
 from espnet_codecse.corpus.recording_list import Listed, write_list
@@ -106,24 +107,18 @@ def find_tests(root: Path, settings: DnsSettings) -> Dict[str, Dict[str, Tuple[S
     """
     folder = settings.test_dir or layout.needed_folder(root, layout.TESTS)
     found: Dict[str, Dict[str, Tuple[Source, ...]]] = {}
+    advice = ("recordings", "download it again", settings.incomplete)
     for name, published in layout.SYNTHETIC_TESTS.items():
         pairs = layout.paired_by_fileid(folder / "synthetic" / name)
         found[name] = {f"fileid_{number}": sources for number, sources in pairs.items()}
-        _check_count(folder / "synthetic" / name, len(pairs), published, settings)
+        check_count(folder / "synthetic" / name, len(pairs), published, *advice)
     real = folder / layout.REAL_TEST
     if real.is_dir():
         found[layout.REAL_TEST] = {safe_name(stem): (source,) for stem, source in folder_audio(real).items()}
-        _check_count(real, len(found[layout.REAL_TEST]), layout.NUM_REAL, settings)
+        check_count(real, len(found[layout.REAL_TEST]), layout.NUM_REAL, *advice)
     elif not settings.incomplete:
         raise UserError(f"{VARIABLE}: {real}: no such folder; copy it there, or pass --incomplete")
     return found
-
-
-def _check_count(folder: Path, count: int, published: int, settings: DnsSettings) -> None:
-    if count != published and not settings.incomplete:
-        raise UserError(
-            f"{folder}: {count} recordings, {published} were published; download it again, or pass --incomplete"
-        )
 
 
 def _pair_name(number: int, path: str) -> str:
@@ -152,15 +147,8 @@ def _convert_set(
     target: Path, name: str, sources: Mapping[str, Tuple[Source, ...]], rate: int, num_jobs: int
 ) -> str:
     """Write ``target/name`` of recordings that are mixed already: (noisy[, clean[, noise]])."""
-    folder = target / "audio" / f"{name}_{rate}"
     kinds = ("wav", "spk1", "noise1")[: max(map(len, sources.values()))]
-    jobs = [
-        ConvertJob(source, str(folder / kind / f"{key}.flac"), rate)
-        for key, items in sources.items()
-        for kind, source in zip(kinds, items)
-    ]
-    results = iter(convert_all(jobs, folder / f".parts_{key_of(jobs)}", num_jobs, f"{name} to {rate} Hz"))
-    made: Dict[str, List[Converted]] = {key: [next(results) for _ in kinds] for key in sources}
+    made = convert_groups(target / "audio" / f"{name}_{rate}", kinds, sources, rate, num_jobs, f"{name} to {rate} Hz")
     good = {key: items for key, items in made.items() if not any(item.reason for item in items)}
     rejected = [(key, item.path, item.reason) for key, items in made.items() for item in items if item.reason]
     tables = _common_tables(list(good), {key: items[0].num_samples for key, items in good.items()}, rate)

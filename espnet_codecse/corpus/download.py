@@ -1,6 +1,5 @@
 """Downloads of large files that go on where they stopped."""
 
-import hashlib
 import shutil
 import sys
 import urllib.error
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Optional
 
 from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import sha256_of
 
 BLOCK_BYTES = 1 << 20
 TIMEOUT_SECONDS = 30.0
@@ -50,7 +50,7 @@ def download(url: str, path: Path, sha256: Optional[str] = None) -> None:
         raise UserError(f"{part}: cannot be written ({error.strerror}); free some space and call again") from None
     if total and part.stat().st_size < total:
         raise UserError(f"{url}: stopped at {part.stat().st_size} of {total} bytes; the same command goes on")
-    if sha256 is not None and _sha256(part) != sha256:
+    if sha256 is not None and sha256_of(part) != sha256:
         part.unlink()
         raise UserError(f"{url}: another content than expected (SHA-256); removed, call again")
     part.replace(path)
@@ -65,12 +65,3 @@ def _store(response, part: Path, start: int, total: int, name: str) -> None:
         while block := response.read(BLOCK_BYTES):
             stream.write(block)
             progress.update(len(block))
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        while block := stream.read(BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
-

@@ -1,4 +1,4 @@
-"""Where a corpus lies: a variable of the recipe's db.sh, checked before anything is read."""
+"""Where a corpus lies: a variable of the recipe's db.sh, checked before anything is read, and whether it is complete."""
 
 import os
 from pathlib import Path
@@ -30,3 +30,20 @@ def corpus_root(variable: str, needed: Sequence[str], root: Optional[Path] = Non
             expected = " or ".join(choices.split("|"))
             raise UserError(f"{variable}: {folder}: has no {expected}; is it the corpus's top folder, and complete?")
     return folder
+
+
+def check_count(where: object, number: int, published: int, what: str, advice: str, incomplete: bool = False) -> None:
+    """Compare a number with the published one.
+
+    Args:
+        where: what was counted in, for the message.
+        number, published: what is there, and what should be.
+        what: is counted, such as ``utterances in testset``.
+        advice: what to do otherwise.
+        incomplete: any number will do.
+
+    Raises:
+        UserError: they differ.
+    """
+    if number != published and not incomplete:
+        raise UserError(f"{where}: {number} {what}, {published} were published; {advice}, or pass --incomplete")

@@ -25,13 +25,16 @@ def key_of(arguments: Any) -> str:
     return hashlib.sha256(json.dumps(arguments, default=str).encode()).hexdigest()[:8]
 
 
-def write_prepared_set(path: Path, tables: Mapping[str, Mapping[str, Any]], rejected: Sequence[Rejected]) -> str:
+def write_prepared_set(
+    path: Path, tables: Mapping[str, Mapping[str, Any]], rejected: Sequence[Rejected], unit: str = ""
+) -> str:
     """Write a data directory with ``utt2fs`` (Hz) and ``utt2num_samples``, and what could not be used.
 
     Args:
         path: the directory.
         tables: its tables.
         rejected: ``(id, path, reason)``.
+        unit: what a line of ``rejected`` is, for the sum, such as ``"files "``.
 
     Returns:
         A line with the numbers of utterances, hours and speakers.
@@ -49,4 +52,4 @@ def write_prepared_set(path: Path, tables: Mapping[str, Mapping[str, Any]], reje
     write_data_dir(path, tables)
     hours = sum(tables["utt2num_samples"][key] / rate for key, rate in tables["utt2fs"].items()) / 3600
     line = f"{path}: {count} utterances, {hours:.2f} h, {len(set(tables['utt2spk'].values()))} speakers"
-    return f"{line}; {len(rejected)} cannot be used, see {path / 'rejected.tsv'}" if rejected else line
+    return f"{line}; {len(rejected)} {unit}cannot be used, see {path / 'rejected.tsv'}" if rejected else line

@@ -5,18 +5,17 @@
 ``<utterance> <noise> <SNR in dB>``.
 """
 
-import hashlib
-import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
-from espnet_codecse.corpus.convert import Converted, ConvertJob, Source, convert_all, folder_audio, zip_audio
-from espnet_codecse.corpus.data_dir import write_data_dir
+from espnet_codecse.corpus.convert import Converted, Source, convert_groups, folder_audio, zip_audio
+from espnet_codecse.corpus.location import check_count
+from espnet_codecse.corpus.prepared_set import spread, write_prepared_set
+from espnet_codecse.corpus.recording_list import Listed, write_list
 from espnet_codecse.corpus.sources import audio_files, safe_name
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import atomic_path
 
 VARIABLE = "VCTK_DEMAND"
 # Published numbers of utterances (doi 10.7488/ds/2117).
@@ -72,11 +71,9 @@ def find_pairs(root: Path, name: str, incomplete: bool = False) -> Dict[str, Tup
         alone = sorted(set(first) - set(second))
         if alone:
             raise UserError(f"{first[alone[0]].label}: {len(alone)} files have no {kind} counterpart, this is the first")
-    if len(noisy) != COUNTS[name] and not incomplete:
-        raise UserError(
-            f"{root}: {len(noisy)} utterances in {name}, {COUNTS[name]} were published; unpack or download it again, or "
-            "pass --incomplete"
-        )
+    check_count(
+        root, len(noisy), COUNTS[name], f"utterances in {name}", "unpack or download it again", incomplete
+    )
     return {utterance: (noisy[utterance], clean[utterance]) for utterance in sorted(noisy)}
 
 
@@ -142,14 +139,17 @@ def prepare(root: Path, target: Path, settings: VctkDemandSettings, num_jobs: in
     for name in pairs:
         log.update(read_log(root, name))
     lines = []
-    for name, chosen in sets.items():
-        chosen = _subset(chosen, settings.subset)
-        made = _convert(target, name, chosen, settings.rate, num_jobs)
-        lines.append(_write_pairs(target / name, made, log, settings.rate))
+    rate = settings.rate
+    for name, pairs_of_set in sets.items():
+        chosen = spread(pairs_of_set, settings.subset)
+        folder = target / "audio" / f"{name}_{rate}"
+        made = convert_groups(folder, ("noisy", "clean"), chosen, rate, num_jobs, f"{name} to {rate} Hz")
+        lines.append(_write_pairs(target / name, made, log, rate))
         if name == "train":
-            lines += _write_unpaired(target, made, settings.rate)
+            lines += _write_unpaired(target, made, rate, num_jobs)
     if settings.prior_dir is not None:
-        lines.append(_write_prior(target, settings, num_jobs))
+        chosen = spread(_prior(settings.prior_dir.absolute()), settings.subset)
+        lines.append(write_list(target, "prior_out_of_domain", chosen, rate, num_jobs))
     return lines
 
 
@@ -157,39 +157,9 @@ def _speaker(utterance: str) -> str:
     return utterance.split("_")[0]
 
 
-def _subset(pairs: Dict[str, Any], count: int) -> Dict[str, Any]:
-    """Return ``count`` utterances spread evenly over all, so that all speakers occur; 0 for all."""
-    keys = sorted(pairs)
-    if count and count < len(keys):
-        keys = [keys[number * len(keys) // count] for number in range(count)]
-    return {key: pairs[key] for key in keys}
-
-
-def _convert(
-    target: Path, name: str, pairs: Dict[str, Tuple[Source, Source]], rate: int, num_jobs: int
-) -> Dict[str, Tuple[Converted, Converted]]:
-    keys = list(pairs)
-    folder = target / "audio" / f"{name}_{rate}"
-    jobs = [
-        ConvertJob(source, str(folder / kind / f"{key}.flac"), rate)
-        for key in keys
-        for kind, source in zip(("noisy", "clean"), pairs[key])
-    ]
-    results = convert_all(jobs, folder / f".parts_{_key(jobs)}", num_jobs, f"{name} to {rate} Hz")
-    return {key: (results[2 * number], results[2 * number + 1]) for number, key in enumerate(keys)}
-
-
-def _key(jobs: Sequence[ConvertJob]) -> str:
-    return hashlib.sha256(json.dumps(jobs).encode()).hexdigest()[:8]
-
-
-def _write_pairs(
-    path: Path, made: Dict[str, Tuple[Converted, Converted]], log: Dict[str, Tuple[str, str]], rate: int
-) -> str:
-    good = {key: pair for key, pair in made.items() if not any(item.reason for item in pair)}
-    bad = [(key, item) for key, pair in made.items() for item in pair if item.reason]
-    if not good:
-        raise UserError(f"{path}: none of {len(made)} utterances is usable (first: {bad[0][1].path}: {bad[0][1].reason})")
+def _write_pairs(path: Path, made: Dict[str, List[Converted]], log: Dict[str, Tuple[str, str]], rate: int) -> str:
+    good = _usable(made)
+    rejected = [(key, item.path, item.reason) for key, pair in made.items() for item in pair if item.reason]
     tables: Dict[str, Dict[str, Any]] = {
         "wav.scp": {key: noisy.path for key, (noisy, _) in good.items()},
         "spk1.scp": {key: clean.path for key, (_, clean) in good.items()},
@@ -201,55 +171,32 @@ def _write_pairs(
     if all(key in log for key in good):
         tables["utt2noise"] = {key: log[key][0] for key in good}
         tables["utt2snr"] = {key: log[key][1] for key in good}
-    write_data_dir(path, tables)
-    with atomic_path(path / "rejected.tsv") as temporary:
-        rows = "".join(f"{key}\t{item.path}\t{item.reason}\n" for key, item in bad)
-        temporary.write_text("id\tpath\treason\n" + rows, encoding="utf-8")
-    hours = sum(tables["utt2num_samples"].values()) / rate / 3600
-    line = f"{path}: {len(good)} utterances, {hours:.2f} h, {len(set(tables['utt2spk'].values()))} speakers"
-    if bad:
-        line += f"; {len(bad)} files cannot be used, see {path / 'rejected.tsv'}"
+    line = write_prepared_set(path, tables, rejected, unit="files ")
     return line if "utt2snr" in tables else line + "; no log files: no breakdown by SNR"
 
 
-def _write_unpaired(target: Path, made: Dict[str, Tuple[Converted, Converted]], rate: int) -> List[str]:
-    good = {key: pair for key, pair in made.items() if not any(item.reason for item in pair)}
+def _usable(made: Dict[str, List[Converted]]) -> Dict[str, List[Converted]]:
+    return {key: pair for key, pair in made.items() if not any(item.reason for item in pair)}
+
+
+def _write_unpaired(target: Path, made: Dict[str, List[Converted]], rate: int, num_jobs: int) -> List[str]:
+    good = _usable(made)
     speakers = sorted({_speaker(key) for key in good})
-    heard, prior = set(speakers[::2]), set(speakers[1::2])
     lines = []
-    for name, chosen, index in (("unpaired_noisy", heard, 0), ("prior_in_domain", prior, 1)):
-        items = {key: pair[index] for key, pair in good.items() if _speaker(key) in chosen}
+    for index, name in enumerate(("unpaired_noisy", "prior_in_domain")):
+        # Every second speaker is heard with noise, the others alone; they are at the right rate already.
+        chosen = set(speakers[index::2])
+        items = {key: Listed(pair[index].path, _speaker(key)) for key, pair in good.items() if _speaker(key) in chosen}
         if items:
-            lines.append(_write_list(target / name, items, {key: _speaker(key) for key in items}, rate))
+            lines.append(write_list(target, name, items, rate, num_jobs))
     return lines
 
 
-def _write_prior(target: Path, settings: VctkDemandSettings, num_jobs: int) -> str:
-    """Write the list of another corpus's clean speech; its speakers are the folders below it."""
-    folder = target / "audio" / f"prior_{settings.rate}"
-    root = Path(settings.prior_dir or "").absolute()
+def _prior(root: Path) -> Dict[str, Listed]:
+    """Return another corpus's clean speech; its speakers are the folders below ``root``."""
     names = {}
     for path in audio_files(root):
         relative = path.relative_to(root)
-        names[safe_name("-".join(relative.with_suffix("").parts))] = (path, safe_name(relative.parts[0]))
-    keys = list(_subset(names, settings.subset))
-    jobs = [ConvertJob(Source(str(names[key][0])), str(folder / f"{key}.flac"), settings.rate) for key in keys]
-    results = convert_all(jobs, folder / f".parts_{_key(jobs)}", num_jobs, f"prior to {settings.rate} Hz")
-    items = {key: item for key, item in zip(keys, results) if not item.reason}
-    if not items:
-        raise UserError(f"{root}: none of {len(keys)} recordings is usable (first: {results[0].reason})")
-    speakers = {key: names[key][1] for key in items}
-    return _write_list(target / "prior_out_of_domain", items, speakers, settings.rate)
-
-
-def _write_list(path: Path, items: Dict[str, Converted], speakers: Dict[str, str], rate: int) -> str:
-    write_data_dir(
-        path,
-        {
-            "wav.scp": {key: item.path for key, item in items.items()},
-            "utt2spk": speakers,
-            "utt2fs": {key: rate for key in items},
-            "utt2num_samples": {key: item.num_samples for key, item in items.items()},
-        },
-    )
-    return f"{path}: {len(items)} recordings"
+        speaker = safe_name(relative.parts[0])
+        names[safe_name("-".join(relative.with_suffix("").parts))] = Listed(str(path), speaker)
+    return names

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from espnet_codecse.audio import audio_info
+from espnet_codecse.corpus.location import check_count
 from espnet_codecse.corpus.parallel import run_parts
 from espnet_codecse.corpus.prepared_set import Rejected, key_of, spread, write_prepared_set
 from espnet_codecse.corpus.wsj0 import VARIABLE, find_utterances, require_decoder, speaker_of
@@ -91,7 +92,7 @@ def find_mixtures(tree: Path, part: str, incomplete: bool = False) -> Dict[str, 
             utterance_id(mixture)
         except UserError as error:
             raise UserError(f"{path}: {str(error).partition(': ')[2]}") from None
-    _check_count(len(found["mix"]), part, tree / part, incomplete)
+    check_count(tree / part, len(found["mix"]), COUNTS[part], "mixtures", "make them again", incomplete)
     return {
         mixture: {name: str(found[kind][mixture]) for name, kind in NAMES.items()} for mixture in sorted(found["mix"])
     }
@@ -120,7 +121,7 @@ def read_list(path: Path, incomplete: bool = False) -> List[Pair]:
         if name in pairs:
             raise UserError(f"{path}: line {number}: '{name}' was in line {pairs[name].line} already; remove one")
         pairs[name] = pair
-    _check_count(len(pairs), path.stem[-2:], path, incomplete)
+    check_count(path, len(pairs), COUNTS[path.stem[-2:]], "mixtures", "make them again", incomplete)
     return list(pairs.values())
 
 
@@ -128,13 +129,6 @@ def _key(file: str) -> str:
     """``si_tr_s/01t/01to030v`` of ``wsj0/si_tr_s/01t/01to030v.wav``; a ValueError for less."""
     split, speaker, name = file.lower().split("/")[-3:]
     return f"{split}/{speaker}/{Path(name).stem}"
-
-
-def _check_count(count: int, part: str, where: Path, incomplete: bool) -> None:
-    if count != COUNTS[part] and not incomplete:
-        raise UserError(
-            f"{where}: {count} mixtures, {COUNTS[part]} were published; make them again, or pass --incomplete"
-        )
 
 
 def prepare(root: Path, target: Path, settings: Wsj0MixSettings, num_jobs: int, check: bool = False) -> List[str]:

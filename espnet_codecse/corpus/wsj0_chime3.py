@@ -11,6 +11,7 @@ from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 import numpy as np
 
 from espnet_codecse.audio import audio_info, read_audio, resample, write_audio
+from espnet_codecse.corpus.location import check_count
 from espnet_codecse.corpus.mixing import MAX_PEAK, noise_gain
 from espnet_codecse.corpus.parallel import run_parts
 from espnet_codecse.corpus.prepared_set import Rejected, key_of, spread, write_prepared_set
@@ -89,11 +90,8 @@ def find_speech(root: Path, incomplete: bool = False) -> Dict[str, Path]:
     utterances = find_utterances(root, list(SPLITS.values()))
     for split, count in COUNTS.items():
         number = sum(name.startswith(f"{split}/") for name in utterances)
-        if number != count and not incomplete:
-            raise UserError(
-                f"{VARIABLE}: {root}: {number} utterances in {split}, {count} were published; copy the corpus again, "
-                "or pass --incomplete"
-            )
+        where = f"{VARIABLE}: {root}"
+        check_count(where, number, count, f"utterances in {split}", "copy the corpus again", incomplete)
     return utterances
 
 

@@ -11,7 +11,8 @@ from typing import List, Optional
 
 from espnet_codecse.codec.resolve import cache_dir
 from espnet_codecse.errors import UserError
-from espnet_codecse.zoo.manifest import MAX_FILES, check_files, check_name, read_manifest, sha256_of, unlisted
+from espnet_codecse.fileio import sha256_of
+from espnet_codecse.zoo.manifest import MAX_FILES, check_files, check_name, read_manifest, unlisted
 
 MAX_BYTES = 2_000_000_000  # of all files of a pack
 MAX_RATIO = 50  # unpacked to packed, of the whole and of every large file; weights hardly shrink

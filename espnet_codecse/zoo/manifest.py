@@ -4,7 +4,6 @@
 SHA-256 of every other file. Both are read as foreign text: no tags, no aliases, nothing large.
 """
 
-import hashlib
 import re
 from pathlib import Path, PurePosixPath
 from typing import Any, Dict, List
@@ -12,6 +11,7 @@ from typing import Any, Dict, List
 import yaml
 
 from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import sha256_of
 
 META, MANIFEST, FORMAT = "meta.yaml", "codecse.yaml", "codecse_pack_1"
 LAYERS = ("continuous", "quantized")
@@ -63,15 +63,6 @@ def read_yaml(path: Path, pack: str) -> Dict[str, Any]:
     if not isinstance(document, dict):
         raise UserError(f"{label} holds no keys; not a pack of 'codecse pack'")
     return document
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def check_name(name: Any, pack: str) -> PurePosixPath:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from espnet_codecse.corpus.location import corpus_root
+from espnet_codecse.corpus.location import check_count, corpus_root
 from espnet_codecse.errors import UserError
 
 
@@ -23,3 +23,10 @@ def test_what_is_missing_is_named(tmp_path, monkeypatch):
     (tmp_path / "a").mkdir()
     with pytest.raises(UserError, match="MY_CORPUS: .*: has no b or c; "):
         corpus_root("MY_CORPUS", ["a", "b|c", "d"], tmp_path)
+
+
+def test_another_count_than_published():
+    check_count("here", 3, 3, "clips", "copy it again")
+    check_count("here", 2, 3, "clips", "copy it again", incomplete=True)
+    with pytest.raises(UserError, match="^here: 2 clips, 3 were published; copy it again, or pass --incomplete$"):
+        check_count("here", 2, 3, "clips", "copy it again")

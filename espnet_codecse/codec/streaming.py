@@ -5,6 +5,7 @@ side, which are then cropped. A codec with an LSTM depends on the whole past: it
 its memory grows with the length.
 """
 
+from abc import abstractmethod
 from typing import Callable, Iterator, Optional, Tuple
 
 import numpy as np
@@ -24,7 +25,31 @@ def chunks(num_frames: int, chunk_frames: int, context: Optional[int]) -> Iterat
         yield start, end, max(0, start - context), min(num_frames, end + context)
 
 
-class FramesOfWaveform:
+class _Frames:
+    """Embeddings of a recording, read forwards, made chunk by chunk with the neighbours that a chunk depends on."""
+
+    def __init__(self, codec: AbsCodec, num_frames: int, chunk_frames: int, context: Optional[int]):
+        self._codec, self.num_frames = codec, num_frames
+        self._chunks = chunks(num_frames, chunk_frames, context)
+        self._buffer = ForwardBuffer(self._produce, axis=1)
+
+    def read(self, start: int, count: int) -> torch.Tensor:
+        """Return ``(channel, count, dim)``; ``start`` never falls from call to call."""
+        return self._buffer.read(start, count)
+
+    def _produce(self) -> Optional[torch.Tensor]:
+        bounds = next(self._chunks, None)
+        if bounds is None:
+            return None
+        start, end, first, last = bounds
+        return self._make(first, last)[:, start - first : end - first]
+
+    @abstractmethod
+    def _make(self, first: int, last: int) -> torch.Tensor:
+        """Return frames ``first`` to ``last``, ``(channel, frame, dim)``, as if nothing lay beyond them."""
+
+
+class FramesOfWaveform(_Frames):
     """Embeddings of a recording, read forwards.
 
     Args:
@@ -35,28 +60,17 @@ class FramesOfWaveform:
     """
 
     def __init__(self, codec: AbsCodec, read: Read, num_samples: int, chunk_frames: int = 1500):
-        self._codec, self._read, self._num_samples = codec, read, num_samples
-        self.num_frames = codec.num_frames(num_samples)
-        self._chunks = chunks(self.num_frames, chunk_frames, codec.encode_context)
-        self._buffer = ForwardBuffer(self._produce, axis=1)
+        super().__init__(codec, codec.num_frames(num_samples), chunk_frames, codec.encode_context)
+        self._read, self._num_samples = read, num_samples
 
-    def read(self, start: int, count: int) -> torch.Tensor:
-        """Return ``(channel, count, dim)``; ``start`` never falls from call to call."""
-        return self._buffer.read(start, count)
-
-    def _produce(self) -> Optional[torch.Tensor]:
-        bounds = next(self._chunks, None)
-        if bounds is None:
-            return None
-        start, end, first, last = bounds
+    def _make(self, first: int, last: int) -> torch.Tensor:
         hop = self._codec.hop
         count = min(last * hop, self._num_samples) - first * hop
         speech = torch.from_numpy(np.ascontiguousarray(self._read(first * hop, count))).to(device_of(self._codec))
-        embedding, _ = self._codec.encode(speech, torch.full((len(speech),), count))
-        return embedding[:, start - first : end - first]
+        return self._codec.encode(speech, torch.full((len(speech),), count))[0]
 
 
-class FramesOfCodes:
+class FramesOfCodes(_Frames):
     """Quantised embeddings of stored codes, read forwards.
 
     Args:
@@ -67,21 +81,11 @@ class FramesOfCodes:
     """
 
     def __init__(self, codec: AbsCodec, read: Read, num_frames: int, chunk_frames: int = 1500):
-        self._codec, self._read, self.num_frames = codec, read, num_frames
-        self._chunks = chunks(num_frames, chunk_frames, codec.dequantize_context)
-        self._buffer = ForwardBuffer(self._produce, axis=1)
+        super().__init__(codec, num_frames, chunk_frames, codec.dequantize_context)
+        self._read = read
 
-    def read(self, start: int, count: int) -> torch.Tensor:
-        """Return ``(channel, count, dim)``; ``start`` never falls from call to call."""
-        return self._buffer.read(start, count)
-
-    def _produce(self) -> Optional[torch.Tensor]:
-        bounds = next(self._chunks, None)
-        if bounds is None:
-            return None
-        start, end, first, last = bounds
-        codes = torch.from_numpy(self._read(first, last - first)).to(device_of(self._codec))
-        return self._codec.dequantize(codes)[:, start - first : end - first]
+    def _make(self, first: int, last: int) -> torch.Tensor:
+        return self._codec.dequantize(torch.from_numpy(self._read(first, last - first)).to(device_of(self._codec)))
 
 
 def decode_stream(

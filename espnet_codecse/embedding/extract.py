@@ -118,20 +118,12 @@ def extract_part(part: ExtractionPart) -> float:
 
 def estimate_bytes(codec: Any, description: EmbeddingDescription, parts: List[ExtractionPart]) -> int:
     """Disk that ``parts`` will take, in bytes."""
-    import torch
-
     per_frame = description.dim * (2 if description.compression == "3" else 4)
     if description.layer == "codes":
-        num_codebooks = codec.quantize(torch.zeros(1, 1, codec.dim, device=codec_device(codec)))[1].shape[1]
-        per_frame = num_codebooks * 5  # kaldi writes a size byte before every integer
+        per_frame = codec.num_codebooks * 5  # kaldi writes a size byte before every integer
     recordings = [recording for part in parts for recording in part.recordings]
     frames = sum(codec.num_frames(round(recording.seconds * codec.sample_rate)) for recording in recordings)
     return frames * per_frame + sum(len(recording.id) + 200 for recording in recordings)
-
-
-def codec_device(codec: Any) -> str:
-    """The device of the codec's weights."""
-    return str(next((weight.device for weight in codec.parameters()), "cpu"))
 
 
 def check_disk(out_dir: Path, need: int) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from espnet_codecse.codec import AbsCodec
+from espnet_codecse.codec.streaming import device_of
 from espnet_codecse.enh.segments import in_segments
 from espnet_codecse.errors import UserError
 
@@ -60,7 +61,7 @@ class EmbeddingEnhancer:
         Returns:
             For each recording ``{layer: (speaker, sample) float32}`` of the recording's length.
         """
-        device = next(iter(self.codec.parameters())).device
+        device = device_of(self.codec)
         lengths = torch.tensor([len(samples) for samples in speech])
         batch = torch.zeros(len(speech), int(lengths.max()))
         for row, samples in zip(batch, speech):

@@ -1,20 +1,9 @@
-"""Keeping the chatter of libraries at import away from the user, and standard output to the result."""
+"""Keeping standard output to the result."""
 
 import contextlib
-import io
 import os
 import sys
-import warnings
 from typing import BinaryIO, Iterator
-
-
-@contextlib.contextmanager
-def quiet_imports() -> Iterator[None]:
-    """Drop what modules print and warn of while they are imported; exceptions pass."""
-    dropped = io.StringIO()
-    with warnings.catch_warnings(), contextlib.redirect_stdout(dropped), contextlib.redirect_stderr(dropped):
-        warnings.simplefilter("ignore")
-        yield
 
 
 @contextlib.contextmanager

@@ -15,7 +15,6 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
 from espnet_codecse.job.resources import peak_memory
 from espnet_codecse.recording.job import Job, Options, Outcome, Report
-from espnet_codecse.recording.quiet import quiet_imports
 from espnet_codecse.recording.sink import RecordingWriter
 from espnet_codecse.recording.source import RecordingReader, reason_of
 
@@ -65,8 +64,6 @@ class Worker:
 
         options = self.options
         if options.model is not None:
-            with quiet_imports():
-                import espnet_codecse.task.loading  # noqa: F401  (ESPnet's tasks, which load_enhancer needs)
             enhancer = load_enhancer(
                 options.model, codec, options.device, options.dtype, (LAYER,), options.segment_seconds
             )

@@ -11,6 +11,7 @@ from espnet_codecse.checkpoint import load_checkpoint, load_strictly
 from espnet_codecse.enh.encoder import CodecEncoder
 from espnet_codecse.enh.separator.choices import SEPARATORS, separator_class
 from espnet_codecse.errors import UserError
+from espnet_codecse.task.quiet import quiet_imports
 
 
 class EncoderAndSeparator(torch.nn.Module):
@@ -34,8 +35,8 @@ def build_for_inference(args: argparse.Namespace) -> torch.nn.Module:
         encoder = CodecEncoder(**args.encoder_conf)
         separator = separator_class(args.separator)(encoder.output_dim, **args.separator_conf)
         return EncoderAndSeparator(encoder, separator)
-    from espnet_codecse.task.enhancement import EmbeddingEnhancementTask
-
+    with quiet_imports():
+        from espnet_codecse.task.enhancement import EmbeddingEnhancementTask
     return EmbeddingEnhancementTask.build_model(args)
 
 

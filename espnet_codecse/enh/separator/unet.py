@@ -61,7 +61,6 @@ class EmbeddingUNetSeparator(AbsSeparator):
         width: features a frame in the bottleneck.
         num_conv_blocks: ConvNeXt-style blocks over 7 frames in the bottleneck.
         num_layers: bidirectional recurrent layers after them, added to their input.
-        hidden: of the convolutional blocks; default three times ``width``.
 
     Raises:
         ValueError: ``input_dim`` cannot be halved that often.
@@ -75,7 +74,6 @@ class EmbeddingUNetSeparator(AbsSeparator):
         width: int = 256,
         num_conv_blocks: int = 2,
         num_layers: int = 2,
-        hidden: Optional[int] = None,
     ):
         super().__init__()
         if input_dim % 2 ** len(channels):
@@ -95,7 +93,7 @@ class EmbeddingUNetSeparator(AbsSeparator):
         )
         bottleneck = channels[-1] * input_dim // 2 ** len(channels)
         self.bottleneck_in, self.bottleneck_out = torch.nn.Linear(bottleneck, width), torch.nn.Linear(width, bottleneck)
-        self.conv_blocks = torch.nn.ModuleList(Refiner(width, hidden or 3 * width) for _ in range(num_conv_blocks))
+        self.conv_blocks = torch.nn.ModuleList(Refiner(width, 3 * width) for _ in range(num_conv_blocks))
         self.recurrent = torch.nn.GRU(width, width // 2, num_layers, batch_first=True, bidirectional=True)
         self.head = zero_initialised(torch.nn.Conv2d(channels[0] + NUM_FEATURES, 2 * num_spk, 3, padding=1))
         with torch.no_grad():

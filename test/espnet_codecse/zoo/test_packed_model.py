@@ -7,6 +7,7 @@ from espnet_codecse.codec.resolve import PRETRAINED
 from espnet_codecse.corpus.mixing import noise_gain
 from espnet_codecse.corpus.noise import coloured
 from espnet_codecse.corpus.synthesis import synthesise
+from espnet_codecse.metrics.sdr import si_sdr
 from espnet_codecse.zoo.enhancer import load_enhancer
 from espnet_codecse.zoo.verify import verify_pack
 
@@ -24,11 +25,6 @@ def speech() -> np.ndarray:
     """A sentence of a synthesised voice, of which the model has heard none."""
     (samples,) = synthesise([{"text": TEXT, "voice": "en-us", "rate": 150, "pitch": 45, "range": 50}], RATE)
     return (0.05 * samples / samples.std()).astype(np.float32)
-
-
-def si_sdr(reference: np.ndarray, estimate: np.ndarray) -> float:
-    target = reference * (reference @ estimate) / (reference @ reference)
-    return float(10 * np.log10((target @ target) / np.square(estimate - target).sum()))
 
 
 def enhance(enhancer, samples: np.ndarray) -> np.ndarray:

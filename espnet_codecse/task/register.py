@@ -32,6 +32,7 @@ def register_enhancement() -> None:
     from espnet_codecse.enh.decoder import CodecDecoder
     from espnet_codecse.enh.encoder import CodecEncoder
     from espnet_codecse.enh.separator.choices import SEPARATORS, separator_class
+    from espnet_codecse.enh.perceptual_loss import PerceptualDisturbanceLoss
     from espnet_codecse.enh.spectral_loss import CompressedSpectrumLoss
 
     _add(enh.encoder_choices, "codec", CodecEncoder)
@@ -40,3 +41,4 @@ def register_enhancement() -> None:
         _add(enh.separator_choices, name, separator_class(name))
     _add(enh.criterion_choices, "embedding_mse", EmbeddingMSE)
     _add(enh.criterion_choices, "compressed_spectrum", CompressedSpectrumLoss)
+    _add(enh.criterion_choices, "perceptual_disturbance", PerceptualDisturbanceLoss)

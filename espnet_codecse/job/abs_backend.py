@@ -52,3 +52,7 @@ class AbsBackend(ABC):
         Raises:
             KeyboardInterrupt: the runner was told to stop; every started process has been stopped.
         """
+
+    @abstractmethod
+    def default_nj(self, mem_per_job: float) -> int:
+        """Parts to make of a stage where the user gave no number; a part takes ``mem_per_job`` GB."""

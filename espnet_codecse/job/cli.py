@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Dict, List, Tuple
 
 from espnet_codecse.errors import UserError
-from espnet_codecse.job.abs_backend import Part, Resources
-from espnet_codecse.job.local import Interrupted, LocalBackend
+from espnet_codecse.job.abs_backend import AbsBackend, Part, Resources
+from espnet_codecse.job.interrupt import Interrupted
 from espnet_codecse.job.marker import is_done
-from espnet_codecse.job.resources import default_nj
 
 USAGE = """usage: python3 -m espnet_codecse.job [options] [JOB=1:nj] log/x.JOB.log command [arguments]
 
@@ -18,13 +17,22 @@ tried; if one fails, its log's path and last lines are shown and the status is 1
 operator by itself ('|', '>', '<', '&&', ...) works as one.
 
 options:
-  --max_jobs_run N    parts at once (default: number of cores; with --gpu number of GPUs / N)
-  --gpu N             GPUs per part: sets CUDA_VISIBLE_DEVICES, part index modulo the visible devices (default: 0)
+  --backend NAME      local: processes of this machine (default); slurm: arrays of Slurm jobs
+  --max_jobs_run N    parts at once (default: number of cores; with --gpu number of GPUs / N; slurm.yaml's)
+  --gpu N             GPUs per part (default: 0; slurm.yaml's). Here it sets CUDA_VISIBLE_DEVICES, part index modulo
+                      the visible devices
   --resume            skip the parts that ended well before with the same command (marker <log>.done)
-  --print_nj          print the number of parts that fits this machine and stop
+  --print_nj          print the number of parts that fits this machine (slurm: slurm.yaml's) and stop
   --mem_per_job GB    memory of one part, for --print_nj (default: 2)
-  --NAME VALUE        any other option of run.pl / slurm.pl (mem, num_threads, time, config) is accepted and ignored
+  --kind NAME         slurm: which rows of slurm.yaml: train, cuda or decode (default: train)
+  --config FILE       slurm: another slurm.yaml than those of the variable CODECSE_SLURM_CONF
+  --NAME VALUE        slurm: over slurm.yaml: mem, time, num_threads, partition, num_nodes (one task on each node).
+                      Any other option of run.pl / slurm.pl is accepted and ignored
+
+Stopped with Ctrl-C or a signal, it stops its parts, or cancels its Slurm jobs. Slurm jobs outlive a runner that was
+killed with SIGKILL: the same command then waits for those that are still queued or running.
 """
+BACKENDS = ("local", "slurm")
 FLAGS = ("resume", "print_nj", "help")
 TAIL_LINES = 20
 
@@ -76,6 +84,21 @@ def parse(argv: List[str]) -> Tuple[List[Part], Dict[str, str]]:
     return parts, options
 
 
+def make_backend(options: Dict[str, str]) -> AbsBackend:
+    """Return the back end that the options name, and take its own options out of them."""
+    name, kind, config = options.pop("backend", "local"), options.pop("kind", "train"), options.pop("config", "")
+    if name == "local":
+        from espnet_codecse.job.local import LocalBackend
+
+        return LocalBackend()
+    if name == "slurm":
+        from espnet_codecse.job.slurm import SlurmBackend
+        from espnet_codecse.job.slurm_settings import settings_files
+
+        return SlurmBackend(kind, settings_files(config))
+    raise UserError(f"--backend {name}: unknown; known: {', '.join(BACKENDS)}")
+
+
 def report_failures(parts: List[Part], status: Dict[int, int]) -> None:
     """Show the first failing part's log path and last lines, and name the other failing logs."""
     failed = [part for part in parts if status[part.index] != 0]
@@ -91,9 +114,10 @@ def main(argv: List[str]) -> int:
     """Run the parts; 0 when all ended well, 1 when one failed, 128 + signal when interrupted."""
     try:
         parts, options = parse(argv)
+        backend = make_backend(options)
         mem_per_job = _number(options, "mem_per_job", 2.0)
         if "print_nj" in options:
-            print(default_nj(mem_per_job))
+            print(backend.default_nj(mem_per_job))
             return 0
         if not parts:
             print(USAGE)
@@ -103,7 +127,7 @@ def main(argv: List[str]) -> int:
         missing = [part for part in parts if not (resume and is_done(part))]
         if len(missing) < len(parts):
             print(f"job: {len(parts) - len(missing)} of {len(parts)} parts done before: skipped", file=sys.stderr)
-        status = LocalBackend().run(missing, resources)
+        status = backend.run(missing, resources)
     except UserError as error:
         print(f"job: {error}", file=sys.stderr)
         return 1

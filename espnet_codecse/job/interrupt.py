@@ -1,0 +1,25 @@
+"""Signals that end a runner, turned into an exception so that it can stop what it has started."""
+
+import signal
+from contextlib import contextmanager
+from typing import Iterator
+
+
+class Interrupted(KeyboardInterrupt):
+    """The runner received a signal; ``args[0]`` is its number."""
+
+
+@contextmanager
+def signals_as_exception() -> Iterator[None]:
+    """Within the block SIGINT, SIGTERM and SIGHUP raise ``Interrupted`` so that ``finally`` clauses run."""
+
+    def _raise(number: int, frame: object) -> None:
+        raise Interrupted(number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    previous = {number: signal.signal(number, _raise) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

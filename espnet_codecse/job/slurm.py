@@ -1,0 +1,293 @@
+"""The Slurm back end: job arrays, with logs and markers as the local back end leaves them.
+
+Beside each log lies ``<log>.slurm``, which names the job of its part. It is written before the job is submitted, so
+that a runner that was killed at any moment finds its tasks again: those that are still queued or running are waited for
+instead of being submitted twice; where the command has become another one they are cancelled first.
+"""
+
+import contextlib
+import io
+import json
+import os
+import re
+import shutil
+import sys
+import time
+import uuid
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Optional, Set
+
+from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import atomic_path
+from espnet_codecse.job.abs_backend import AbsBackend, Part, Resources
+from espnet_codecse.job.interrupt import Interrupted, signals_as_exception
+from espnet_codecse.job.marker import command_hash, forget, is_done
+from espnet_codecse.job.part_process import note_end
+from espnet_codecse.job.slurm_queue import QueueEntry, Task, cancel, check_programs, list_queue, partitions
+from espnet_codecse.job.slurm_settings import SlurmSettings, read_settings
+
+PENDING_SECONDS = 10.0  # before it is told why parts wait
+RESULT_SECONDS = 15.0  # that a file from another node may take to appear here
+CANCEL_SECONDS = 60.0  # that cancelled tasks get to end
+LOST = 1  # status of a part that left none
+
+
+@dataclass
+class _Submitted:
+    part: Part
+    task: Task
+    folder: Path  # submitit's files
+    attempt: int = 0
+    has_run: bool = False
+
+
+class SlurmBackend(AbsBackend):
+    """Submits parts as one array and waits for them.
+
+    Args:
+        kind: row group of slurm.yaml: ``train``, ``cuda`` or ``decode``.
+        files: the slurm.yaml files.
+    """
+
+    def __init__(self, kind: str, files: List[Path]):
+        self.kind, self.files = kind, files
+
+    def run(self, parts: List[Part], resources: Resources) -> Dict[int, int]:
+        settings = read_settings(self.kind, self.files, resources)
+        if not parts:
+            return {}
+        check_programs()
+        running: Dict[int, _Submitted] = {}
+        status: Dict[int, int] = {}
+        with signals_as_exception():
+            try:
+                running.update(_adopt(parts))
+                _submit([part for part in parts if part.index not in running], settings, running)
+                self._wait(settings, running, status)
+            except (Interrupted, UserError):
+                _cancel_all(running)
+                raise
+        if not any(status.values()):
+            _tidy(parts)
+        return status
+
+    def default_nj(self, mem_per_job: float) -> int:
+        return read_settings(self.kind, self.files, Resources(0, 0, {})).nj
+
+    def _wait(self, settings: SlurmSettings, running: Dict[int, _Submitted], status: Dict[int, int]) -> None:
+        """Wait until nothing is ``running``; fill in ``status``; submit what failed again."""
+        start, told, silent = time.monotonic(), "", False
+        while running:
+            # Often at first, for short stages; seldom in long ones, for the controller's sake.
+            time.sleep(min(10.0, max(0.3, 0.1 * (time.monotonic() - start))))
+            queue = list_queue({job.task[0] for job in running.values()})
+            if queue is None:
+                if not silent:
+                    print("job: squeue does not answer; waiting for it", file=sys.stderr)
+                silent = True
+                continue
+            silent, again = False, []
+            for index, job in list(running.items()):
+                entry = queue.get(job.task)
+                if entry is not None and entry.alive:
+                    _note_requeue(job, entry)
+                    continue
+                del running[index]
+                status[index] = _outcome(job, entry)
+                cancelled = entry is not None and entry.state == "CANCELLED"
+                if status[index] and job.attempt < settings.retries and not cancelled:
+                    print(
+                        f"job: {job.part.log}: status {status[index]} ({entry or 'no longer in the queue'}); "
+                        f"submitted again, {job.attempt + 1} of {settings.retries}", file=sys.stderr,
+                    )
+                    again.append(job)
+            if again:
+                _submit([job.part for job in again], settings, running)
+                for job in again:
+                    running[job.part.index].attempt = job.attempt + 1
+            elif time.monotonic() - start > PENDING_SECONDS:
+                told = _tell_pending(running, queue, told)
+
+
+def _record_path(part: Part) -> Path:
+    return part.log.with_name(part.log.name + ".slurm")
+
+
+def _label(part: Part) -> str:
+    """The stage's name for squeue, from the log's: ``infer_noisy_test`` of ``infer_noisy_test.3.log``."""
+    name = re.sub(rf"\.{part.index}$", "", part.log.stem)
+    return re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_") or "job"
+
+
+def _adopt(parts: List[Part]) -> Dict[int, _Submitted]:
+    """Find the tasks that an earlier runner left; cancel those of other commands."""
+    found: Dict[int, _Submitted] = {}
+    outdated: Set[str] = set()
+    for part in parts:
+        try:
+            record = json.loads(_record_path(part).read_text(encoding="utf-8"))
+            task, folder, same = tuple(record["task"]), Path(record["folder"]), record["command"] == command_hash(part)
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if same:
+            found[part.index] = _Submitted(part, task, folder)
+        else:
+            outdated.add(task[0])
+    names = outdated | {job.task[0] for job in found.values()}
+    queue = list_queue(names) if names else {}
+    if queue is None:
+        raise UserError("squeue: Slurm's controller does not answer; run the same command again later")
+    outdated &= {name for (name, _), entry in queue.items() if entry.alive}
+    if outdated:
+        print("job: jobs of an earlier, different command are cancelled", file=sys.stderr)
+        _cancel_and_wait(outdated)
+    adopted = {
+        index: job for index, job in found.items()
+        if job.task[0] not in outdated and job.task in queue and queue[job.task].alive
+    }
+    if adopted:
+        print(f"job: {len(adopted)} of {len(parts)} parts are in the queue already: waiting for them", file=sys.stderr)
+    return adopted
+
+
+def _submit(parts: List[Part], settings: SlurmSettings, running: Dict[int, _Submitted]) -> None:
+    """Submit ``parts`` as one array and add them to ``running``.
+
+    Raises:
+        UserError: Slurm refuses the job, or the logs cannot be written.
+    """
+    if not parts:
+        return
+    import submitit
+
+    from espnet_codecse.job.slurm_task import RunPart
+
+    name = f"{_label(parts[0])}-{uuid.uuid4().hex[:8]}"
+    folder = parts[0].log.parent.absolute() / "slurm" / name
+    try:
+        folder.mkdir(parents=True)
+        for position, part in enumerate(parts):
+            forget(part)
+            job = _Submitted(part, (name, position), folder)
+            record = {"task": job.task, "folder": str(folder), "command": command_hash(part)}
+            with atomic_path(_record_path(part)) as temporary:
+                temporary.write_text(json.dumps(record), encoding="utf-8")
+            running[part.index] = job
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error.strerror}); check the folder of the logs") from error
+    # A job that is submitted from within another one must not inherit that one's limits; where Slurm's
+    # configuration lies, and what the commands' own environment is, it does inherit.
+    saved = {key: value for key, value in os.environ.items() if key.startswith(("SLURM", "SBATCH", "SRUN"))}
+    for key in set(saved) - {"SLURM_CONF"}:
+        del os.environ[key]
+    try:
+        executor = submitit.SlurmExecutor(folder=folder)
+        executor.update_parameters(job_name=name, **settings.parameters)
+        with contextlib.redirect_stderr(io.StringIO()):  # sbatch's messages: they are in the exception
+            jobs = executor.submit_array([RunPart(part) for part in parts])
+    except submitit.core.utils.FailedJobError as error:
+        for part in parts:
+            del running[part.index]
+        raise UserError(_refusal(str(error), settings)) from error
+    finally:
+        os.environ.update(saved)
+    print(f"job: {len(parts)} parts submitted as job {jobs[0].job_id.split('_')[0]} ({name})", file=sys.stderr)
+
+
+def _refusal(text: str, settings: SlurmSettings) -> str:
+    errors = re.findall(r"error: (.*)", text) or [text.strip().splitlines()[-1]]
+    advice = "correct slurm.yaml"
+    if "partition" in text:
+        advice = f"its partitions are: {', '.join(partitions()) or 'unknown'}; correct slurm.yaml"
+    return f"{settings.source}: sbatch refuses the job ({'; '.join(dict.fromkeys(errors))}); {advice}"
+
+
+def _outcome(job: _Submitted, entry: Optional[QueueEntry]) -> int:
+    """Return the status of a task that is no longer in the queue; 0 exactly where its part is marked done."""
+    from submitit.core.utils import JobPaths, pickle_load
+
+    reason = str(entry or "no longer in the queue")
+    if entry is not None:
+        result = JobPaths(job.folder, job_id=entry.job_id).result_pickle
+        deadline = time.monotonic() + (RESULT_SECONDS if entry.state == "COMPLETED" else 0.0)
+        while time.monotonic() < deadline and not result.exists():
+            time.sleep(0.2)
+        if result.exists():
+            kind, value = pickle_load(result)
+            if kind == "success" and (value != 0 or _is_marked(job.part)):
+                return int(value)
+            if kind == "error":
+                reason += f": {value.strip().splitlines()[-1]}"
+    if is_done(job.part):
+        return 0
+    note_end(job.part.log, f"without a status: {reason}")
+    return LOST
+
+
+def _is_marked(part: Part) -> bool:
+    deadline = time.monotonic() + RESULT_SECONDS
+    while not is_done(part):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def _note_requeue(job: _Submitted, entry: QueueEntry) -> None:
+    if entry.state == "RUNNING":
+        job.has_run = True
+    elif entry.state == "PENDING" and job.has_run:
+        job.has_run = False
+        print(f"job: {job.part.log}: requeued by Slurm (preempted, out of time, or its node failed)", file=sys.stderr)
+
+
+def _tell_pending(running: Dict[int, _Submitted], queue: Dict[Task, QueueEntry], told: str) -> str:
+    """Say why parts wait whenever it has changed; return what was said."""
+    entries = [queue[job.task] for job in running.values() if job.task in queue]
+    # The array's own limit is no news.
+    reasons = Counter(
+        entry.reason for entry in entries if entry.state == "PENDING" and entry.reason not in ("None", "JobArrayTaskLimit")
+    )
+    text = ", ".join(sorted(reasons))
+    if text and text != told:
+        counts = ", ".join(f"{number} x {reason}" for reason, number in sorted(reasons.items()))
+        print(f"job: {sum(reasons.values())} of {len(running)} parts wait in the queue: {counts}", file=sys.stderr)
+    return text
+
+
+def _cancel_and_wait(names: Set[str]) -> None:
+    cancel(names)
+    deadline = time.monotonic() + CANCEL_SECONDS
+    while time.monotonic() < deadline:
+        queue = list_queue(names)
+        if queue is not None and not any(entry.alive for entry in queue.values()):
+            return
+        time.sleep(0.5)
+
+
+def _cancel_all(running: Dict[int, _Submitted]) -> None:
+    """Cancel what is in the queue and close the logs."""
+    if running:
+        _cancel_and_wait({job.task[0] for job in running.values()})
+    for job in running.values():
+        if not is_done(job.part):
+            note_end(job.part.log, "stopped from outside")
+
+
+def _tidy(parts: List[Part]) -> None:
+    """After all went well: remove submitit's files and the records, those of earlier attempts too."""
+    folder, label = parts[0].log.parent, _label(parts[0])
+    for record in folder.glob("*.slurm"):
+        try:
+            if json.loads(record.read_text(encoding="utf-8"))["task"][0].rpartition("-")[0] == label:
+                record.unlink()
+        except (OSError, ValueError, KeyError):
+            continue
+    for submission in (folder / "slurm").glob(f"{label}-{'[0-9a-f]' * 8}"):
+        shutil.rmtree(submission, ignore_errors=True)
+    try:
+        (folder / "slurm").rmdir()
+    except OSError:
+        pass  # another stage's are in it

@@ -1,5 +1,6 @@
 """How many parts this machine can run at once, from its cores and free memory."""
 
+import ctypes
 import os
 import re
 import shutil
@@ -43,6 +44,21 @@ def peak_memory() -> int:
     except OSError:
         return 0
     return int(found.group(1)) * 1024 if found else 0
+
+
+def keep_freed_memory() -> None:
+    """Make glibc's allocator keep what is freed, up to 64 MB at once, for what is asked for next.
+
+    Without it every tensor over a few megabytes is a new mapping whose pages the kernel clears one by one: a fifth of
+    the time of a small network on a CPU. Elsewhere than on glibc it does nothing.
+    """
+    trim_threshold, top_pad, mmap_max = -1, -2, -4  # of malloc.h
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    for parameter, value in ((mmap_max, 0), (trim_threshold, 64 << 20), (top_pad, 16 << 20)):
+        mallopt(parameter, value)
 
 
 def default_nj(mem_per_job: float = 2.0) -> int:

@@ -42,7 +42,7 @@ class Session:
     residual: bool = False
     num_speakers: int = 1
     num_jobs: int = 1
-    batch_seconds: float = 60.0
+    batch_seconds: float = 30.0
 
     def run(self, arguments: Sequence[str], output: Path) -> int:
         """Work on what ``arguments`` name and report.

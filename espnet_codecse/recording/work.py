@@ -13,7 +13,7 @@ from espnet_codecse.codec.resolve import ESPNET_TAGS, TRANSFORMERS_IDS, codec_fi
 from espnet_codecse.codec.streaming import ForwardBuffer, FramesOfCodes, FramesOfWaveform, decode_stream, device_of
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
-from espnet_codecse.job.resources import peak_memory
+from espnet_codecse.job.resources import keep_freed_memory, peak_memory
 from espnet_codecse.recording.job import Job, Options, Outcome, Report
 from espnet_codecse.recording.sink import RecordingWriter
 from espnet_codecse.recording.source import RecordingReader, reason_of
@@ -246,6 +246,7 @@ _worker: Optional[Worker] = None
 def start_worker(options: Options, done: Any) -> None:
     """Make this process's worker."""
     global _worker
+    keep_freed_memory()
     _worker = Worker(options, done)
 
 

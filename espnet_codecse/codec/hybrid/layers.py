@@ -12,7 +12,8 @@ class Snake(torch.nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Map ``(batch, channel, time)`` to the same shape."""
-        return features + torch.sin(self.alpha * features).square() / (self.alpha + 1e-9)
+        sine = torch.sin(self.alpha * features)
+        return torch.addcmul(features, sine, sine * (1 / (self.alpha + 1e-9)))
 
 
 class ResidualUnit(torch.nn.Module):

@@ -26,12 +26,12 @@ def local_features(embedding: torch.Tensor, frame_mask: torch.Tensor) -> torch.T
         frame_mask: 1 for frames of the recording, 0 for padding.
     """
     root = embedding.sign() * ((embedding.abs() + 1e-3).sqrt() - 1e-3**0.5)
-    # The padding must not count as silent neighbours: an utterance gives the same alone and in a batch.
-    ones = frame_mask.expand_as(embedding)
-    energy = F.avg_pool2d(embedding.square().unsqueeze(1), 3, 1, 1) / F.avg_pool2d(
-        ones.unsqueeze(1), 3, 1, 1
-    ).clamp(min=1e-3)
-    level = (0.3 * (energy.squeeze(1) + 1e-4).log() + 0.5) * frame_mask
+    # The padding must not count as silent neighbours: an utterance gives the same alone and in a batch. How many of the
+    # neighbours are real is a product of frames and channels.
+    num_frames = F.avg_pool1d(frame_mask.transpose(1, 2), 3, 1, 1).transpose(1, 2)
+    num_channels = F.avg_pool1d(torch.ones_like(embedding[:1, :1]), 3, 1, 1)
+    energy = F.avg_pool2d(embedding.square(), 3, 1, 1) / (num_frames * num_channels).clamp(min=1e-3)
+    level = (0.3 * (energy + 1e-4).log() + 0.5) * frame_mask
     mean = level.sum(1, keepdim=True) / frame_mask.sum(1, keepdim=True).clamp(min=1)
     return torch.stack([root, level, (level - mean) * frame_mask], dim=1)
 
@@ -98,6 +98,8 @@ class EmbeddingUNetSeparator(AbsSeparator):
         self.head = zero_initialised(torch.nn.Conv2d(channels[0] + NUM_FEATURES, 2 * num_spk, 3, padding=1))
         with torch.no_grad():
             self.head.bias[:num_spk] = 2.0  # gates of 0.88
+        # With few planes, processors convolve faster where a point's planes lie side by side.
+        self.to(memory_format=torch.channels_last)
 
     @property
     def num_spk(self) -> int:
@@ -120,7 +122,7 @@ class EmbeddingUNetSeparator(AbsSeparator):
         positions = torch.arange(input.shape[1], device=input.device)[None]
         frame_mask = (positions < ilens.to(input.device)[:, None]).unsqueeze(-1).to(input.dtype)
         normalized, scale = self.normalization(input * frame_mask, ilens)
-        features = local_features(normalized, frame_mask)
+        features = local_features(normalized, frame_mask).contiguous(memory_format=torch.channels_last)
         # Without padding there is nothing to clear, which a tenth of the time would go to.
         clear = None if bool((ilens == input.shape[1]).all()) else frame_mask.unsqueeze(1)
         skips, hidden = [], features

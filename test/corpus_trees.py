@@ -5,6 +5,7 @@ from typing import Callable, Dict
 
 import numpy as np
 import soundfile
+import urgent_tree
 from sphere_files import write_sphere
 
 VCTK_TRAIN = [f"{speaker}_{number:03d}" for speaker in ("p226", "p227", "p228", "p230", "p287") for number in (1, 2)]
@@ -159,8 +160,16 @@ def dns(root: Path) -> Path:
     return root
 
 
+def urgent(root: Path) -> Path:
+    """The URGENT 2024 challenge's repository, prepared, and VoiceBank-DEMAND in ``vctk_demand``."""
+    urgent_tree.build(root / "urgent2024_challenge")
+    vctk_demand(root / "vctk_demand")
+    return root
+
+
 BUILDERS: Dict[str, Callable[[Path], Path]] = {
     "dns": dns,
+    "urgent": urgent,
     "vctk_demand": vctk_demand,
     "wsj0_2mix": wsj0_2mix,
     "wsj0_chime3": wsj0_chime3,

@@ -19,6 +19,7 @@ COMMANDS = {
     "check": ("check", "check the settings of a run before its first stage"),
     "prepare_mini": ("prepare_mini", "make a corpus from any recordings, or synthesise one"),
     "prepare_dns": ("prepare_dns", "DNS-Challenge as data directories"),
+    "prepare_urgent": ("prepare_urgent", "URGENT 2024 challenge as data directories"),
     "prepare_vctk_demand": ("prepare_vctk_demand", "VoiceBank-DEMAND as data directories"),
     "prepare_wsj0_2mix": ("prepare_wsj0_2mix", "WSJ0-2mix as data directories"),
     "prepare_wsj0_chime3": ("prepare_wsj0_chime3", "WSJ0-CHiME3 as data directories"),

@@ -22,7 +22,8 @@ SPEECH: Dict[str, Tuple[str, int, str]] = {
 VALIDATION = {"fileid_1": ("vctk_p226", 48000), "fileid_2": ("libritts_84", 24000), "fileid_3": ("cv11_2222", 8000)}
 NOISE = [(f"./dns5_fullband/resampled/noise/48000/{name}.wav", 48000) for name in
          ("door_Freesound_validated_1_0", "door_Freesound_validated_1_1", "fan_Freesound_validated_2_0", "-0aBc")]
-NOISE += [("./dns5_fullband/resampled/noise/8000/xY_8.wav", 8000), ("./wham/tr/01aa010b_0.97_209a010p_-0.97.wav", 48000)]
+NOISE += [("./dns5_fullband/resampled/noise/8000/xY_8.wav", 8000)]
+NOISE += [("./wham/tr/01aa010b_0.97_209a010p_-0.97.wav", 48000)]
 ROOMS = ["./dns5_fullband/datasets_fullband/impulse_responses/SLR26/largeroom/Room001/Room001-00001.wav",
          "./dns5_fullband/datasets_fullband/impulse_responses/SLR28/real_rirs/air_type1_air_binaural_0_1.wav"]
 

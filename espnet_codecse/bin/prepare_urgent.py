@@ -26,7 +26,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--num_valid", type=int, default=0, metavar="N", help="only N validation utterances")
     add("--snr_range", type=float, nargs=2, metavar=("LOW", "HIGH"), default=(-5, 20), help="dB (default -5 20)")
     add("--reverb_probability", type=float, default=0.5, help="portion of mixtures with a room response (default 0.5)")
-    add("--keep_rates", action="store_true", help="mix and write at the rate of each utterance, for codecs of all rates")
+    add("--keep_rates", action="store_true", help="mix and write at the rate of each utterance, for any codec")
     add("--official_train", action="store_true", help="take the mixtures of the challenge's data/train as they are")
     add(
         "--dynamic", action="store_true",
@@ -60,7 +60,8 @@ def main(argv: Optional[List[str]] = None) -> int:
         seed=args.seed,
     )
     settings = UrgentSettings(
-        simulation, args.dynamic, args.official_train, test, args.num_train, args.num_valid, args.subset, args.incomplete
+        simulation, args.dynamic, args.official_train, test, args.num_train, args.num_valid, args.subset,
+        args.incomplete,
     )
     for line in prepare(root, args.datadir, settings, args.nj or default_num_jobs(), args.check):
         print(line)

@@ -13,7 +13,7 @@ from espnet_codecse.corpus.convert import Converted, Source, convert_groups
 from espnet_codecse.corpus.parallel import remove_temporary, run_parts
 from espnet_codecse.corpus.prepared_set import Rejected, key_of, spread, write_prepared_set
 from espnet_codecse.corpus.sources import Recording
-from espnet_codecse.corpus.urgent_layout import Header, Pair
+from espnet_codecse.corpus.urgent_layout import Pair
 from espnet_codecse.corpus.urgent_lists import (
     divide_noise, halves_of, read_recordings, write_dynamic, write_unpaired,
 )
@@ -81,13 +81,13 @@ def prepare(root: Path, target: Path, settings: UrgentSettings, num_jobs: int, c
         lines = [f"{data / kind}: {len(found)} utterances" for kind, found in ((name, train), ("validation", valid))]
         lines += [f"{data / kind}: {len(files)} recordings" for kind, files in lists.items()]
         return lines + [f"{settings.vctk_demand}: testset: {len(test)} utterances"] * bool(test)
-    noise, no_noise = read_recordings(lists[layout.NOISE], target / "audio", num_jobs, "noise")
     simulation, rate = settings.simulation, settings.simulation.rate
     half = halves_of(pair.speaker for pair in train.values())
     train = spread(train, settings.subset or settings.num_train)
     if settings.dynamic:
-        lines = write_dynamic(target, train, noise, lists[layout.ROOMS], rate, settings.subset, num_jobs)
+        lines = write_dynamic(target, train, lists[layout.NOISE], lists[layout.ROOMS], rate, settings.subset, num_jobs)
     else:
+        noise, no_noise = read_recordings(lists[layout.NOISE], target / "audio", num_jobs, "noise")
         noises = divide_noise(noise)
         if settings.official_train:
             tables, line = _write_pairs(target, layout.TRAIN, train, simulation, num_jobs)
@@ -120,8 +120,9 @@ def _simulate(
     work_dir = audio_dir / f".parts_{key_of(plan)}"
     results = run_parts(render_mixture, jobs, work_dir, num_jobs, "mix train", part_size=64)
     remove_temporary(audio_dir)
-    made = [(mixture, result) for mixture, result in zip(plan, results) if not result["reason"]]
-    bad = [(mixture.name, result["path"], result["reason"]) for mixture, result in zip(plan, results) if result["reason"]]
+    results_of = list(zip(plan, results))
+    made = [(mixture, result) for mixture, result in results_of if not result["reason"]]
+    bad = [(mixture.name, result["path"], result["reason"]) for mixture, result in results_of if result["reason"]]
     files = {mixture.name: audio_paths(str(audio_dir), mixture) for mixture, _ in made}
     rates = {mixture.name: simulation.output_rate(mixture.rate) for mixture, _ in made}
     tables = _common_tables(
@@ -155,7 +156,10 @@ def _write_pairs(
     headers = layout.read_headers(files, target / "audio", num_jobs, f"headers of {name}")
     good, rejected = layout.usable(pairs, headers)
     if simulation.keep_rates:
-        made = {key: [_unchanged(path, headers[path]) for path in (pair.noisy, pair.clean)] for key, pair in good.items()}
+        pairs_of_paths = {key: (pair.noisy, pair.clean) for key, pair in good.items()}
+        made = {
+            key: [Converted(path, headers[path].num_samples) for path in paths] for key, paths in pairs_of_paths.items()
+        }
     else:
         sources = {key: (Source(pair.noisy), Source(pair.clean)) for key, pair in good.items()}
         folder = target / "audio" / f"{name}_{simulation.rate}"
@@ -163,11 +167,7 @@ def _write_pairs(
         made = convert_groups(folder, ("noisy", "clean"), sources, simulation.rate, num_jobs, what)
     speakers = {key: pair.speaker for key, pair in good.items()}
     rates = {key: simulation.output_rate(pair.rate) for key, pair in good.items()}
-    return _write_made(target / name, made, speakers, rates, rejected)
-
-
-def _unchanged(path: str, header: Header) -> Converted:
-    return Converted(path, header.num_samples)
+    return _write_made(target / name, made, speakers, rates, rejected, {})
 
 
 def _write_made(
@@ -176,7 +176,7 @@ def _write_made(
     speakers: Mapping[str, str],
     rates: Mapping[str, int],
     rejected: Sequence[Rejected],
-    extra: Mapping[str, Mapping[str, str]] = {},
+    extra: Mapping[str, Mapping[str, str]],
 ) -> Tuple[Dict[str, Dict[str, Any]], str]:
     bad = [(key, item.path, item.reason) for key, items in made.items() for item in items if item.reason]
     good = {key: items for key, items in made.items() if not any(item.reason for item in items)}
@@ -193,7 +193,11 @@ def _write_made(
 
 
 def _write_test(
-    target: Path, pairs: Mapping[str, Tuple[Source, Source]], log: Mapping[str, Tuple[str, str]], rate: int, num_jobs: int
+    target: Path,
+    pairs: Mapping[str, Tuple[Source, Source]],
+    log: Mapping[str, Tuple[str, str]],
+    rate: int,
+    num_jobs: int,
 ) -> str:
     folder = target / "audio" / f"{TEST}_{rate}"
     made = convert_groups(folder, ("noisy", "clean"), pairs, rate, num_jobs, f"{TEST} to {rate} Hz")

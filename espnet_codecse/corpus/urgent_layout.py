@@ -131,8 +131,8 @@ def read_list(path: Path, incomplete: bool = False) -> Dict[str, str]:
 
 def read_headers(paths: List[str], work_dir: Path, num_jobs: int, description: str) -> Dict[str, Header]:
     """Return ``{path: header}``, read in parallel; what an earlier run read is kept."""
-    work_dir = work_dir / f".headers_{key_of(paths)}"
-    return dict(zip(paths, (Header(*value) for value in run_parts(_header, paths, work_dir, num_jobs, description, 512))))
+    values = run_parts(_header, paths, work_dir / f".headers_{key_of(paths)}", num_jobs, description, part_size=512)
+    return {path: Header(*value) for path, value in zip(paths, values)}
 
 
 def _header(path: str) -> Header:
@@ -170,7 +170,9 @@ def _missing(where: Path, files: Mapping[str, Iterable[str]], incomplete: bool) 
     return missing
 
 
-def usable(pairs: Mapping[str, Pair], headers: Mapping[str, Header]) -> Tuple[Dict[str, Pair], List[Tuple[str, str, str]]]:
+def usable(
+    pairs: Mapping[str, Pair], headers: Mapping[str, Header]
+) -> Tuple[Dict[str, Pair], List[Tuple[str, str, str]]]:
     """Divide pairs by their headers: ``(what can be used, (id, path, reason) of the rest)``."""
     good, rejected = {}, []
     for name, pair in pairs.items():

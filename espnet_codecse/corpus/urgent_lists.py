@@ -92,7 +92,7 @@ def write_unpaired(
 def write_dynamic(
     target: Path,
     train: Mapping[str, Pair],
-    noise: Sequence[Recording],
+    noise: Mapping[str, str],
     rooms: Mapping[str, str],
     rate: int,
     subset: int,
@@ -103,18 +103,14 @@ def write_dynamic(
     Args:
         target: folder of the data directories.
         train: clean speech.
-        noise: recordings.
-        rooms: ``{id: room response}``.
+        noise, rooms: ``{id: file}``.
         rate: Hz.
         subset: noise recordings, and room responses; 0 for all.
         num_jobs: processes.
     """
-    recordings = {
-        "noise_train": {item.name: Listed(item.path, item.name) for item in noise},
-        "rooms_train": {name: Listed(path, name) for name, path in rooms.items()},
-    }
     clean = {name: Listed(pair.clean, pair.speaker) for name, pair in train.items()}
     lines = [write_list(target, "clean_train", clean, rate, num_jobs, own_reference=True)]
-    return lines + [
-        write_list(target, name, spread(items, subset), rate, num_jobs) for name, items in recordings.items()
-    ]
+    for name, files in (("noise_train", noise), ("rooms_train", rooms)):
+        items = {key: Listed(path, key) for key, path in files.items()}
+        lines.append(write_list(target, name, spread(items, subset), rate, num_jobs))
+    return lines

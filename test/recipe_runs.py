@@ -83,10 +83,17 @@ def _take_one_core() -> None:
 
 def run(script: Path, *options: object) -> subprocess.CompletedProcess:
     """Run a script to its end; ``stdout`` holds both streams in order."""
-    return subprocess.run(
-        [str(script), *map(str, options)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-        timeout=TIME_LIMIT, env=environment(), preexec_fn=_take_one_core,
+    command = [str(script), *map(str, options)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment(),
+        start_new_session=True, preexec_fn=_take_one_core,
     )
+    try:
+        output, _ = process.communicate(timeout=TIME_LIMIT)
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)  # its children too
+        raise
+    return subprocess.CompletedProcess(command, process.returncode, output)
 
 
 def run_and_kill(script: Path, *options: object, when: Callable[[], bool]) -> None:

@@ -2,7 +2,7 @@
 
     codecse infer --train_config exp/X/config.yaml --model_file exp/X/valid.loss.best.pth \\
         --layers continuous quantized --output_dir 'exp/X/{layer}_test' dump/raw/test/wav.scp
-    codecse infer --codec small --layers continuous --output_dir 'exp/ceiling/{layer}_test' dump/raw/test/spk1.scp
+    codecse infer --codec small --output_dir exp/ceiling/continuous_test dump/raw/test/spk1.scp dump/raw/test/spk2.scp
 
 Parts (--part 2/4) may run as jobs; --collect then writes spk1.scp, ... and fails if anything is missing.
 """
@@ -19,7 +19,7 @@ def get_parser() -> argparse.ArgumentParser:
         prog="codecse infer", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("scp", type=Path, help="recordings at the codec's rate")
+    add("scp", type=Path, nargs="+", help="recordings at the codec's rate; with the codec alone, a list a speaker")
     add("--output_dir", required=True, help="with {layer} in it, where there are several layers")
     add("--train_config", type=Path, help="config.yaml of the training; none: the codec alone")
     add("--model_file", type=Path, help="checkpoint of the training")
@@ -47,6 +47,7 @@ def main(argv: Optional[List[str]] = None) -> None:
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     from espnet_codecse.errors import UserError
     from espnet_codecse.fileio import read_scp
+    from espnet_codecse.task.configuration import num_speakers
 
     if (args.train_config is None) != (args.model_file is None):
         raise UserError("--train_config and --model_file go together; pass both or neither")
@@ -55,25 +56,31 @@ def main(argv: Optional[List[str]] = None) -> None:
     if len(args.layers) > 1 and "{layer}" not in args.output_dir:
         raise UserError(f"--output_dir {args.output_dir}: several layers need '{{layer}}' in it")
     outputs = {layer: Path(args.output_dir.replace("{layer}", layer)) for layer in args.layers}
-    paths = read_scp(args.scp)
+    if len(args.scp) > 1 and args.train_config is not None:
+        raise UserError("--train_config: a model makes the speakers of one list of mixtures; give one scp")
+    # A model makes all speakers of its list, the codec one of each list.
+    num_outputs = num_speakers(args.train_config)
+    for index, scp in enumerate(args.scp):
+        speakers = range(index + 1, index + 1 + num_outputs)
+        if args.collect:
+            _collect(read_scp(scp), outputs, speakers)
+        else:
+            _enhance(args, read_scp(scp), outputs, speakers)
     if args.collect:
-        _collect(paths, outputs)
-    else:
-        _enhance(args, paths, outputs)
+        last = len(args.scp) + num_outputs - 1
+        for folder in outputs.values():
+            print(f"{folder}: outputs in spk1.scp" + f" ... spk{last}.scp" * (last > 1))
 
 
 def _output_file(folder: Path, speaker: int, utterance: str) -> Path:
     return folder / "wavs" / str(speaker) / f"{utterance}.flac"
 
 
-def _collect(paths: Dict[str, str], outputs: Dict[str, Path]) -> None:
+def _collect(paths: Dict[str, str], outputs: Dict[str, Path], speakers: range) -> None:
     from espnet_codecse.errors import UserError
     from espnet_codecse.fileio import write_scp
 
     for folder in outputs.values():
-        speakers = sorted(int(path.name) for path in (folder / "wavs").glob("[0-9]*"))
-        if not speakers:
-            raise UserError(f"{folder / 'wavs'}: nothing enhanced; run codecse infer without --collect first")
         for speaker in speakers:
             files = {utterance: _output_file(folder, speaker, utterance) for utterance in paths}
             missing = [utterance for utterance, file in files.items() if not file.is_file()]
@@ -83,10 +90,9 @@ def _collect(paths: Dict[str, str], outputs: Dict[str, Path]) -> None:
                     "run the same stage again, it goes on where it was"
                 )
             write_scp(folder / f"spk{speaker}.scp", {key: file.resolve() for key, file in files.items()})
-        print(f"{folder}: {len(paths)} utterances in spk1.scp" + (f" ... spk{len(speakers)}.scp" * (len(speakers) > 1)))
 
 
-def _enhance(args: argparse.Namespace, paths: Dict[str, str], outputs: Dict[str, Path]) -> None:
+def _enhance(args: argparse.Namespace, paths: Dict[str, str], outputs: Dict[str, Path], speakers: range) -> None:
     import time
 
     from tqdm import tqdm
@@ -96,7 +102,6 @@ def _enhance(args: argparse.Namespace, paths: Dict[str, str], outputs: Dict[str,
     from espnet_codecse.errors import UserError
     from espnet_codecse.fileio import is_up_to_date
     from espnet_codecse.recording.batching import group_by_length
-    from espnet_codecse.task.configuration import num_speakers
 
     part, num_parts = args.part
     headers = {utterance: audio_info(path) for utterance, path in paths.items()}
@@ -104,7 +109,6 @@ def _enhance(args: argparse.Namespace, paths: Dict[str, str], outputs: Dict[str,
     # Longest first: memory is at its peak in the first batch, and the last batches are short.
     order = sorted(paths, key=lambda utterance: (-seconds_of[utterance], utterance))
     batches = group_by_length(order, seconds_of, args.batch_seconds, args.segment_seconds)[part - 1 :: num_parts]
-    speakers = range(1, num_speakers(args.train_config) + 1)
     files = {
         utterance: [_output_file(folder, speaker, utterance) for folder in outputs.values() for speaker in speakers]
         for utterance in paths
@@ -135,9 +139,9 @@ def _enhance(args: argparse.Namespace, paths: Dict[str, str], outputs: Dict[str,
     start = time.perf_counter()
     for batch in tqdm([batch for batch in todo if batch], desc="enhancing", unit="batch", disable=None):
         if lengths[batch[0]] > enhancer.segment_samples:
-            _enhance_long(enhancer, paths[batch[0]], batch[0], lengths[batch[0]], outputs)
+            _enhance_long(enhancer, paths[batch[0]], batch[0], lengths[batch[0]], outputs, speakers)
         else:
-            _enhance_batch(enhancer, paths, batch, outputs)
+            _enhance_batch(enhancer, paths, batch, outputs, speakers)
     elapsed = time.perf_counter() - start
     factor = elapsed / seconds if seconds else 0.0
     print(f"part {part}/{num_parts}: {seconds:.0f} s of audio in {elapsed:.1f} s, real-time factor {factor:.4f}")
@@ -157,18 +161,22 @@ def _build(args: argparse.Namespace):
     return build_enhancer(files, args.codec, args.device, "float32", args.layers, args.segment_seconds)
 
 
-def _enhance_batch(enhancer, paths: Dict[str, str], batch: List[str], outputs: Dict[str, Path]) -> None:
+def _enhance_batch(
+    enhancer, paths: Dict[str, str], batch: List[str], outputs: Dict[str, Path], speakers: range
+) -> None:
     from espnet_codecse.audio import read_audio, write_audio
 
     results = enhancer.enhance_batch([read_audio(paths[utterance])[0][:, 0] for utterance in batch])
     for utterance, result in zip(batch, results):
         for layer, waveforms in result.items():
-            for index, samples in enumerate(waveforms):
-                file = _output_file(outputs[layer], index + 1, utterance)
+            for speaker, samples in zip(speakers, waveforms):
+                file = _output_file(outputs[layer], speaker, utterance)
                 write_audio(file, samples.clip(-1.0, 1.0), enhancer.codec.sample_rate)
 
 
-def _enhance_long(enhancer, path: str, utterance: str, num_samples: int, outputs: Dict[str, Path]) -> None:
+def _enhance_long(
+    enhancer, path: str, utterance: str, num_samples: int, outputs: Dict[str, Path], speakers: range
+) -> None:
     """Enhance a long recording with constant memory, writing as it goes."""
     from contextlib import ExitStack
 
@@ -180,16 +188,16 @@ def _enhance_long(enhancer, path: str, utterance: str, num_samples: int, outputs
     with ExitStack() as stack:
         writers = {}
         for layer, folder in outputs.items():
-            for index in range(enhancer.num_spk):
-                file = stack.enter_context(atomic_path(_output_file(folder, index + 1, utterance)))
-                writers[layer, index] = stack.enter_context(
+            for speaker in speakers:
+                file = stack.enter_context(atomic_path(_output_file(folder, speaker, utterance)))
+                writers[layer, speaker] = stack.enter_context(
                     soundfile.SoundFile(file, "w", enhancer.codec.sample_rate, 1, subtype="PCM_16")
                 )
         pieces = enhancer.enhance_long(lambda start, count: read_audio(path, start, count)[0][:, 0], num_samples)
         for piece in pieces:
             for layer, waveforms in piece.items():
-                for index, samples in enumerate(waveforms):
-                    writers[layer, index].write(samples.clip(-1.0, 1.0))
+                for speaker, samples in zip(speakers, waveforms):
+                    writers[layer, speaker].write(samples.clip(-1.0, 1.0))
 
 
 if __name__ == "__main__":

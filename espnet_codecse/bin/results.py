@@ -1,10 +1,11 @@
 """Write RESULTS.md from scoring folders.
 
-    codecse results --data_dir dump/raw/test --title "mini enh1" --output RESULTS.md \\
-        --row "Unprocessed|noisy|dump/raw/test/scoring" \\
-        --row "nac_se, loss pre|quantized|exp/x/enhanced_test/scoring" \\
+    codecse results --title "mini enh1" --output RESULTS.md \\
+        --row "Unprocessed|noisy|exp/noisy_test/scoring|dump/raw/test" \\
+        --row "nac_se, loss pre|quantized|exp/x/quantized_test/scoring|dump/raw/test" \\
         --section_note "nac_se, loss pre|config: conf/nac_se/1_separator.yaml"
 
+A row's data directory, which may be left out, tells the SNR of each mixture (utt2snr) for a breakdown.
 The row labelled 'noisy' (or '<set>/noisy') is what the paired differences are taken to.
 """
 
@@ -16,7 +17,7 @@ from typing import Dict, List, Optional
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.report.paper import paper_lines, read_paper
-from espnet_codecse.report.results import DEFAULT_SNR_METRICS, read_snr, render, write_results
+from espnet_codecse.report.results import DEFAULT_SNR_METRICS, render, write_results
 from espnet_codecse.report.scores import read_row
 
 
@@ -26,9 +27,9 @@ def get_parser() -> argparse.ArgumentParser:
         prog="codecse results", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--row", action="append", required=True, metavar="'SECTION|LABEL|DIR'", help="a line of a section; repeat it")
+    add("--row", action="append", required=True, metavar="'SECTION|LABEL|SCORES[|DATA]'",
+        help="a line of a section: scoring folder, data directory; repeat it")
     add("--section_note", action="append", default=[], metavar="'SECTION|TEXT'", help="text below a heading; repeat it")
-    add("--data_dir", type=Path, help="data directory whose utt2snr gives the breakdown by SNR")
     add("--paper", type=Path, help="paper.yaml: published rows, which stand at the end with their sources")
     add("--snr_metrics", default=" ".join(DEFAULT_SNR_METRICS),
         help="metrics of the breakdown (default: '%(default)s')")
@@ -56,7 +57,6 @@ def main(argv: Optional[List[str]] = None) -> int:
         command=f"codecse results {shlex.join(argv)}",
         title=args.title,
         notes=_notes(args.section_note),
-        snr=read_snr(args.data_dir) if args.data_dir else {},
         snr_metrics=args.snr_metrics.split(),
         published=paper_lines(read_paper(args.paper)) if args.paper else (),
     )

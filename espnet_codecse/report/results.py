@@ -6,7 +6,7 @@ from typing import Dict, List, Optional, Sequence
 import numpy as np
 
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import atomic_path, read_scp
+from espnet_codecse.fileio import atomic_path
 from espnet_codecse.report.bootstrap import Interval, mean_interval
 from espnet_codecse.report.environment import environment_lines
 from espnet_codecse.report.scores import NOISY, Row, metrics_of
@@ -48,7 +48,9 @@ def _counts(rows: Sequence[Row], metrics: Sequence[str]) -> List[str]:
     numbers = sorted({len(row.utterances) for row in rows})
     lines = [f"Utterances: {', '.join(map(str, numbers))}. Values: mean [95 % bootstrap interval over utterances]."]
     for row in rows:
-        missing = {metric: int(np.isnan(row.values(metric, row.utterances)).sum()) for metric in metrics}
+        # A metric that the set cannot have, such as one that needs a reference, is an empty column, not a miss.
+        computed = [metric for metric in metrics if metric in row.scores]
+        missing = {metric: int(np.isnan(row.values(metric, row.utterances)).sum()) for metric in computed}
         named = ", ".join(f"{metric} {count}" for metric, count in missing.items() if count)
         if named:
             lines.append(f"Without a value (nan) in '{row.label}': {named} of {len(row.utterances)} utterances.")
@@ -70,8 +72,9 @@ def _differences(rows: Sequence[Row], metrics: Sequence[str], all_rows: Sequence
     return ["Paired difference to the unprocessed mixture, by utterance:", "", *_table(["set/row", *metrics], lines)]
 
 
-def _by_snr(rows: Sequence[Row], metrics: Sequence[str], snr: Dict[str, float]) -> List[str]:
-    levels = sorted(set(snr.values()))
+def _by_snr(rows: Sequence[Row], metrics: Sequence[str]) -> List[str]:
+    rows = [row for row in rows if row.snr]
+    levels = sorted({level for row in rows for level in row.snr.values()})
     labels = [row.label for row in rows]
     lines = []
     for metric in metrics:
@@ -80,26 +83,11 @@ def _by_snr(rows: Sequence[Row], metrics: Sequence[str], snr: Dict[str, float]) 
             label = row.label if labels.count(row.label) == 1 else f"{row.section}, {row.label}"
             cells = []
             for level in levels:
-                chosen = [utterance for utterance in row.utterances if snr.get(utterance) == level]
+                chosen = [utterance for utterance in row.utterances if row.snr.get(utterance) == level]
                 interval = mean_interval(row.values(metric, chosen))
                 cells.append("n/a" if interval.count == 0 else f"{interval.mean:.2f}")
             lines.append([metric, label, *cells])
     return _table(["metric", "set/row", *(f"{level:g} dB" for level in levels)], lines)
-
-
-def read_snr(data_dir: Path) -> Dict[str, float]:
-    """Read ``utt2snr`` (dB) of a data directory; empty when it has none.
-
-    Raises:
-        UserError: a value is no number.
-    """
-    path = data_dir / "utt2snr"
-    if not path.is_file():
-        return {}
-    try:
-        return {key: float(value) for key, value in read_scp(path).items()}
-    except ValueError as error:
-        raise UserError(f"{path}: not a number in dB ({error}); correct the file") from None
 
 
 def render(
@@ -107,7 +95,6 @@ def render(
     command: str,
     title: str = "RESULTS",
     notes: Optional[Dict[str, List[str]]] = None,
-    snr: Optional[Dict[str, float]] = None,
     snr_metrics: Sequence[str] = DEFAULT_SNR_METRICS,
     environment: Optional[Sequence[str]] = None,
     published: Sequence[str] = (),
@@ -119,7 +106,6 @@ def render(
         command: the call that made it, for the first line.
         title: the heading.
         notes: ``{section: paragraphs}`` such as configuration, codec and loss.
-        snr: ``{utterance: dB}`` of the mixtures; without it there is no breakdown.
         snr_metrics: metrics of the breakdown.
         environment: lines of the environment block; by default those of this process.
         published: lines of :func:`espnet_codecse.report.paper.paper_lines`.
@@ -127,7 +113,7 @@ def render(
     Raises:
         UserError: no rows, a label twice in a section, or a note for a section that is not there.
     """
-    notes, snr = notes or {}, snr or {}
+    notes = notes or {}
     if not rows:
         raise UserError("--row: none given; at least one 'section|label|scoring folder' is needed")
     sections = list(dict.fromkeys(row.section for row in rows))
@@ -145,8 +131,8 @@ def render(
         lines += [line for note in notes.get(section, []) for line in (note, "")]
         lines += _counts(own, metrics) + _section_table(own, metrics) + _differences(own, metrics, rows)
     breakdown = [metric for metric in snr_metrics if metric in metrics]
-    if snr and breakdown:
-        lines += ["## By SNR of the mixture", "", *_by_snr(rows, breakdown, snr)]
+    if breakdown and any(row.snr for row in rows):
+        lines += ["## By SNR of the mixture", "", *_by_snr(rows, breakdown)]
     lines += published
     return "\n".join(lines).rstrip() + "\n"
 

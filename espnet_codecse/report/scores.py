@@ -1,7 +1,7 @@
 """Scores of one row of RESULTS.md, read from a scoring folder."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List, Sequence
 
@@ -25,11 +25,13 @@ class Row:
         section: heading it stands under.
         label: first column.
         scores: ``{metric: {utterance: value}}``, the mean over speakers, nan where there is none.
+        snr: ``{utterance: dB}`` of the mixtures, empty where it is not known.
     """
 
     section: str
     label: str
     scores: Dict[str, Dict[str, float]]
+    snr: Dict[str, float] = field(default_factory=dict)
 
     @property
     def utterances(self) -> List[str]:
@@ -43,14 +45,14 @@ class Row:
 
 
 def read_row(specification: str) -> Row:
-    """Read ``section|label|scoring folder``.
+    """Read ``section|label|scoring folder``, and the data directory of the set as a fourth field where it is given.
 
     Raises:
         UserError: not of this form, no scores in the folder, or a value that is no number.
     """
     fields = [field.strip() for field in specification.split("|")]
-    if len(fields) != 3 or not all(fields):
-        raise UserError(f"--row '{specification}': must be 'section|label|scoring folder'")
+    if len(fields) not in (3, 4) or not all(fields):
+        raise UserError(f"--row '{specification}': must be 'section|label|scoring folder[|data directory]'")
     folder = Path(fields[2])
     speakers: Dict[str, List[Dict[str, float]]] = {}
     for path in sorted(folder.glob("*_spk*")) if folder.is_dir() else []:
@@ -63,7 +65,22 @@ def read_row(specification: str) -> Row:
         metric: {key: float(np.mean([column[key] for column in columns if key in column])) for key in columns[0]}
         for metric, columns in speakers.items()
     }
-    return Row(fields[0], fields[1], scores)
+    return Row(fields[0], fields[1], scores, read_snr(Path(fields[3])) if len(fields) == 4 else {})
+
+
+def read_snr(data_dir: Path) -> Dict[str, float]:
+    """Read ``utt2snr`` (dB) of a data directory; empty when it has none.
+
+    Raises:
+        UserError: a value is no number.
+    """
+    path = data_dir / "utt2snr"
+    if not path.is_file():
+        return {}
+    try:
+        return {key: float(value) for key, value in read_scp(path).items()}
+    except ValueError as error:
+        raise UserError(f"{path}: not a number in dB ({error}); correct the file") from None
 
 
 def _read_column(path: Path) -> Dict[str, float]:

@@ -128,10 +128,15 @@ if [ ${stage} -le 2 ] && [ ${stop_stage} -ge 2 ]; then
     log "Stage 2: format and check -> ${dumpdir}/raw"
     for set in ${train_set} ${valid_set} ${test_sets}; do
         limits="--min_duration ${min_duration} --max_duration ${max_duration}"
+        num_references=${num_spk}
         # Test sets are never shortened: their figures would not compare.
-        if [[ " ${test_sets} " == *" ${set} "* ]]; then limits=; fi
+        if [[ " ${test_sets} " == *" ${set} "* ]]; then
+            limits=
+            # A test set of real recordings has no references: only what needs none is scored.
+            [ -f "${datadir}/${set}/spk1.scp" ] || num_references=0
+        fi
         # shellcheck disable=SC2086
-        codecse format --fs "${fs}" --nj "${nj}" --num_references "${num_spk}" ${limits} \
+        codecse format --fs "${fs}" --nj "${nj}" --num_references "${num_references}" ${limits} \
             --num_frames_min_samples "${hop}" \
             "${datadir}/${set}" "${dumpdir}/raw/${set}"
     done
@@ -186,28 +191,31 @@ if [ ${stage} -le 5 ] && [ ${stop_stage} -ge 5 ]; then
 fi
 last_step=$(tail -n 1 <<< "${steps}")
 
-# infer OUTPUT_DIR SCP OPTIONS...: in parallel, then the lists.
+# infer OUTPUT_DIR "SCP..." OPTIONS...: in parallel, then the lists.
 infer() {
-    local output_dir=$1 scp=$2 part
+    local output_dir=$1 part scps
+    read -r -a scps <<< "$2"
     shift 2
     # shellcheck disable=SC2086
     ${decode_cmd} JOB=1:"${nj}" "${output_dir%/*}/log/infer_$(basename "${output_dir}").JOB.log" \
         codecse infer "$@" --output_dir "${output_dir}" --device "${device}" --num_threads 1 ${inference_args} \
-        --part "JOB/${nj}" "${scp}"
+        --part "JOB/${nj}" -- "${scps[@]}"
     # Each part tells in its log what it skipped.
     for ((part = 1; part <= nj; part++)); do
         grep -h "skipped" "${output_dir%/*}/log/infer_$(basename "${output_dir}").${part}.log" >&2 || true
     done
-    codecse infer "$@" --output_dir "${output_dir}" --collect "${scp}"
+    codecse infer "$@" --output_dir "${output_dir}" --collect -- "${scps[@]}"
 }
 
 if [ ${stage} -le 6 ] && [ ${stop_stage} -ge 6 ]; then
     log "Stage 6: enhancement -> ${experiment}, the codec alone -> ${expdir}/codec_${codec_label}"
     for set in ${test_sets}; do
         raw=${dumpdir}/raw/${set}
-        # shellcheck disable=SC2086
-        infer "${expdir}/codec_${codec_label}/clean_{layer}_${set}" "${raw}/spk1.scp" --codec "${codec}" \
-            --layers continuous quantized
+        if [ -f "${raw}/spk1.scp" ]; then
+            references=$(printf "${raw}/spk%d.scp " $(seq "${num_spk}"))
+            infer "${expdir}/codec_${codec_label}/clean_{layer}_${set}" "${references}" --codec "${codec}" \
+                --layers continuous quantized
+        fi
         infer "${expdir}/codec_${codec_label}/noisy_{layer}_${set}" "${raw}/wav.scp" --codec "${codec}" \
             --layers continuous quantized
         # shellcheck disable=SC2086
@@ -219,13 +227,17 @@ fi
 
 # score FOLDER SET: of the speakers in FOLDER against the references of SET.
 score() {
-    local folder=$1 set=$2 speaker opts=()
+    local folder=$1 set=$2 speaker estimate opts=()
+    if [ ! -f "${dumpdir}/raw/${set}/spk1.scp" ]; then opts+=(--without_reference); fi
     for ((speaker = 1; speaker <= num_spk; speaker++)); do
         # The mixture, and what has only one output, stands for every speaker.
-        local estimate=${folder}/spk${speaker}.scp
+        estimate=${folder}/spk${speaker}.scp
         if [ ! -f "${estimate}" ]; then estimate=${folder}/spk1.scp; fi
         if [ ! -f "${estimate}" ]; then estimate=${folder}/wav.scp; fi
-        opts+=(--ref_scp "${dumpdir}/raw/${set}/spk${speaker}.scp" --inf_scp "${estimate}")
+        opts+=(--inf_scp "${estimate}")
+        if [ -f "${dumpdir}/raw/${set}/spk${speaker}.scp" ]; then
+            opts+=(--ref_scp "${dumpdir}/raw/${set}/spk${speaker}.scp")
+        fi
     done
     codecse score "${opts[@]}" --output_dir "$3" --metrics "${metrics}" --nj "${nj}"
 }
@@ -245,14 +257,16 @@ if [ ${stage} -le 7 ] && [ ${stop_stage} -ge 7 ]; then
     for set in ${test_sets}; do
         prefix=
         if [ "${test_sets}" != "${set}" ]; then prefix="${set}/"; fi
-        opts+=(--row "Unprocessed|${prefix}noisy|${expdir}/noisy_${set}/scoring")
+        if [ -d "${expdir}/noisy_${set}/scoring" ]; then
+            opts+=(--row "Unprocessed|${prefix}noisy|${expdir}/noisy_${set}/scoring|${dumpdir}/raw/${set}")
+        fi
         # All experiments scored so far, this one and earlier ones: codecs first, they are the ceilings.
         for folder in "${expdir}"/codec_*/{clean,noisy}_{continuous,quantized}_"${set}"/scoring \
             "${expdir}"/*/{continuous,quantized}_"${set}"/scoring; do
             [ -d "${folder}" ] || continue
             row=$(basename "${folder%_"${set}"/scoring}")
             section=$(basename "${folder%/*/scoring}")
-            opts+=(--row "${section}|${prefix}${row//_/, }|${folder}")
+            opts+=(--row "${section}|${prefix}${row//_/, }|${folder}|${dumpdir}/raw/${set}")
         done
     done
     if [ -f paper.yaml ]; then opts+=(--paper paper.yaml); fi
@@ -264,8 +278,8 @@ if [ ${stage} -le 7 ] && [ ${stop_stage} -ge 7 ]; then
             done
         fi
     done
-    codecse results "${opts[@]}" --data_dir "${dumpdir}/raw/${test_sets%% *}" \
-        --title "RESULTS: $(basename "$(dirname "${PWD}")"), ${test_sets}" --output "${results_file}"
+    codecse results "${opts[@]}" --output "${results_file}" \
+        --title "RESULTS: $(basename "$(dirname "${PWD}")"), ${test_sets}"
     log "Results: ${results_file}"
 fi
 

@@ -10,10 +10,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 ./enh.sh \
     --train_set train \
     --valid_set valid \
-    --test_sets "no_reverb with_reverb" \
+    --test_sets "no_reverb with_reverb real_recordings" \
     --fs 16k \
     --max_duration 31 \
     --codec dac_16khz \
     --system nac_se \
-    --data_note "DNS-Challenge 2020, synthetic test set, 150 clips without and 150 with reverberation, 0 to 20 dB SNR" \
+    --data_note "DNS-Challenge 2020, synthetic test set, 150 clips without and 150 with reverberation, 0 to 20 dB SNR; 300 real recordings without reference" \
     "$@"

@@ -103,7 +103,7 @@ def test_wrong_recordings(given, capsys, tmp_path):
         (["--train_config", "no.yaml", "--model_file", "no.pth"], "no.yaml: not a training's configuration"),
         (["--segment_seconds", "0.5"], "--segment_seconds 0.5"),
         (["--codec", "no_such"], "--codec no_such: no such folder"),
-        (["--collect"], "nothing enhanced"),
+        (["--collect"], "outputs missing"),
     ],
 )
 def test_wrong_options(given, options, text, capsys):

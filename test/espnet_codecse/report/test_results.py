@@ -9,7 +9,7 @@ import pytest
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import write_scp
 from espnet_codecse.report.bootstrap import mean_interval
-from espnet_codecse.report.results import read_snr, render
+from espnet_codecse.report.results import render
 from espnet_codecse.report.scores import read_row
 
 NUM_UTTERANCES = 20
@@ -66,12 +66,15 @@ def test_same_input_gives_the_same_bytes_but_for_the_environment(folders):
 def test_breakdown_by_snr(folders):
     snr = {f"u{i:02}": [-5.0, 2.5][i % 2] for i in range(NUM_UTTERANCES)}
     write_scp(folders / "data" / "utt2snr", snr)
-    text = render(rows(folders), "c", snr=read_snr(folders / "data"), snr_metrics=["SI_SDR"], environment=[])
+    measured = [
+        read_row(f"s|a/noisy|{folders / 'noisy'}|{folders / 'data'}"), read_row(f"s|b/noisy|{folders / 'noisy'}")
+    ]
+    text = render(measured, "c", snr_metrics=["SI_SDR"], environment=[])
+    assert "|SI_SDR|b/noisy|" not in text  # a set whose SNR is not known
     assert "|metric|set/row|-5 dB|2.5 dB|" in text
     values = rows(folders)[0].scores["SI_SDR"]
     expected = [f"{np.mean([values[u] for u in values if snr[u] == level]):.2f}" for level in (-5.0, 2.5)]
-    assert f"|SI_SDR|noisy|{'|'.join(expected)}|" in text
-    assert read_snr(folders) == {}
+    assert f"|SI_SDR|a/noisy|{'|'.join(expected)}|" in text
 
 
 def test_missing_values_are_counted_and_speakers_averaged(folders):
@@ -96,7 +99,7 @@ def test_each_set_is_compared_with_its_own_mixture(folders):
 
 
 def test_wrong_input_is_refused(folders):
-    with pytest.raises(UserError, match="--row 'a|b': must be 'section|label|scoring folder'"):
+    with pytest.raises(UserError, match="--row 'a|b': must be 'section|label|scoring folder"):
         read_row("a|b")
     with pytest.raises(UserError, match="no scores"):
         read_row(f"a|b|{folders}")
@@ -111,7 +114,13 @@ def test_wrong_input_is_refused(folders):
         render([], "c")
     write_scp(folders / "utt2snr", {"a": "loud"})
     with pytest.raises(UserError, match="utt2snr: not a number in dB"):
-        read_snr(folders)
+        read_row(f"a|b|{folders / 'noisy'}|{folders}")
+
+
+def test_a_set_without_references_has_empty_columns(folders):
+    write_scp(folders / "real" / "DNSMOS_OVRL_spk1", {"r": 2.0, "s": 3.0})
+    text = render([*rows(folders), read_row(f"Unprocessed|real/noisy|{folders / 'real'}")], "c", environment=[])
+    assert "|real/noisy|n/a|" in text and "2.50 [2.00, 3.00]" in text and "in 'real/noisy'" not in text
 
 
 def test_the_report_imports_neither_torch_nor_espnet():

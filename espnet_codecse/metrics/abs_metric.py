@@ -19,6 +19,7 @@ class Metric:
         higher_is_better: the direction.
         package: what must be installed, names separated by spaces, the same for pip and import.
         description: one line with unit and source.
+        needs_mixture: whether it compares with the unprocessed mixture too.
     """
 
     name: str
@@ -28,10 +29,11 @@ class Metric:
     higher_is_better: bool
     package: str
     description: str
+    needs_mixture: bool = False
 
 
 class AbsMetricFamily(ABC):
-    """Columns that come from one computation; all have the same rate and need of a reference."""
+    """Columns that come from one computation; all have the same rate and need of a reference and of the mixture."""
 
     columns: Tuple[Metric, ...] = ()
 
@@ -44,13 +46,20 @@ class AbsMetricFamily(ABC):
         """
 
     @abstractmethod
-    def compute(self, reference: Optional[np.ndarray], estimate: np.ndarray, sample_rate: int) -> Dict[str, float]:
+    def compute(
+        self,
+        reference: Optional[np.ndarray],
+        estimate: np.ndarray,
+        sample_rate: int,
+        mixture: Optional[np.ndarray] = None,
+    ) -> Dict[str, float]:
         """Score one utterance.
 
         Args:
             reference: clean speech (num_samples,) float32, None where no reference is needed.
             estimate: speech to score (num_samples,) float32, of the same length.
-            sample_rate: rate of both in Hz; the family's own rate where it states one.
+            sample_rate: rate of all in Hz; the family's own rate where it states one.
+            mixture: what was processed, of the same length; None where it is not needed.
 
         Returns:
             ``{column name: value}``; nan where the measure is not defined for this input.

@@ -58,7 +58,13 @@ class Dnsmos(AbsMetricFamily):
         )
         self._filterbank = mel_filterbank(SAMPLE_RATE, 321, 120)
 
-    def compute(self, reference: Optional[np.ndarray], estimate: np.ndarray, sample_rate: int) -> Dict[str, float]:
+    def compute(
+        self,
+        reference: Optional[np.ndarray],
+        estimate: np.ndarray,
+        sample_rate: int,
+        mixture: Optional[np.ndarray] = None,
+    ) -> Dict[str, float]:
         speech = np.clip(estimate, -1.0, 1.0)
         while len(speech) < WINDOW_SAMPLES:
             speech = np.concatenate([speech, speech])

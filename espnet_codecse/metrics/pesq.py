@@ -16,7 +16,13 @@ class _Pesq(AbsMetricFamily):
 
         self._pesq = pesq
 
-    def compute(self, reference: Optional[np.ndarray], estimate: np.ndarray, sample_rate: int) -> Dict[str, float]:
+    def compute(
+        self,
+        reference: Optional[np.ndarray],
+        estimate: np.ndarray,
+        sample_rate: int,
+        mixture: Optional[np.ndarray] = None,
+    ) -> Dict[str, float]:
         name = self.columns[0].name
         if not np.any(reference) or not np.any(estimate):
             return {name: float("nan")}

@@ -17,16 +17,25 @@ MAX_TRIM_SAMPLES = 16
 
 @dataclass(frozen=True)
 class Utterance:
-    """One utterance: reference and estimated files, one per speaker (``references`` may be empty)."""
+    """One utterance.
+
+    Attributes:
+        id: its name in the lists.
+        references, estimates: files, one a speaker; there may be no references.
+        mixture: the unprocessed file, empty where no score needs it.
+        sample_rate: Hz to which all are brought before anything is computed; 0 leaves them as they are.
+    """
 
     id: str
     references: Tuple[str, ...]
     estimates: Tuple[str, ...]
+    mixture: str = ""
+    sample_rate: int = 0
 
     def signature(self) -> str:
-        """Changes when one of the files is another one: path, size or time of change."""
-        digest = hashlib.sha256()
-        for path in (*self.references, "", *self.estimates):
+        """Changes when one of the files is another one (path, size or time of change), and with the sample rate."""
+        digest = hashlib.sha256(f"{self.sample_rate}\0".encode() if self.sample_rate else b"")
+        for path in (*self.references, "", *self.estimates, *([self.mixture] if self.mixture else [])):
             state = os.stat(path) if path else None
             digest.update(f"{path}\0{state and (state.st_size, state.st_mtime_ns)}\0".encode())
         return digest.hexdigest()[:24]
@@ -63,12 +72,16 @@ def _check_same_ids(source: str, table: Dict[str, str], first_source: str, first
             )
 
 
-def read_inputs(references: Sequence[str], estimates: Sequence[str]) -> List[Utterance]:
+def read_inputs(
+    references: Sequence[str], estimates: Sequence[str], mixtures: str = "", sample_rate: int = 0
+) -> List[Utterance]:
     """Match the lists of all speakers by utterance id, sorted by id.
 
     Args:
         references: scp files or folders, one a speaker; may be empty.
         estimates: scp files or folders, as many as references.
+        mixtures: scp file or folder of what was processed, empty where no score needs it.
+        sample_rate: see :class:`Utterance`.
 
     Raises:
         UserError: the lists do not hold the same utterances, or their numbers differ.
@@ -77,7 +90,7 @@ def read_inputs(references: Sequence[str], estimates: Sequence[str]) -> List[Utt
         raise UserError(
             f"--ref_scp: {len(references)} given but {len(estimates)} --inf_scp; one of each is needed per speaker"
         )
-    sources = [*references, *estimates]
+    sources = [*references, *estimates, *([mixtures] if mixtures else [])]
     tables = [read_table(source) for source in sources]
     if not tables[0]:
         raise UserError(f"{sources[0]}: the list is empty; nothing can be scored")
@@ -88,7 +101,9 @@ def read_inputs(references: Sequence[str], estimates: Sequence[str]) -> List[Utt
         Utterance(
             utterance,
             tuple(table[utterance] for table in tables[:count]),
-            tuple(table[utterance] for table in tables[count:]),
+            tuple(table[utterance] for table in tables[count : count + len(estimates)]),
+            tables[-1][utterance] if mixtures else "",
+            sample_rate,
         )
         for utterance in sorted(tables[0])
     ]
@@ -100,7 +115,7 @@ def check_audio(utterance: Utterance) -> int:
     Raises:
         UserError: a file is unreadable, has several channels, or rates or lengths do not fit.
     """
-    paths = (*utterance.references, *utterance.estimates)
+    paths = (*utterance.references, *utterance.estimates, *([utterance.mixture] if utterance.mixture else []))
     infos = [audio_info(path) for path in paths]
     for path, (num_samples, rate, channels) in zip(paths, infos):
         if channels != 1:

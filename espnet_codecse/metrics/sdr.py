@@ -1,6 +1,6 @@
-"""SI-SDR and SDR in dB."""
+"""SI-SDR and SDR in dB, and their improvements over the mixture."""
 
-from typing import Dict, Optional
+from typing import Callable, Dict, Optional
 
 import numpy as np
 
@@ -39,7 +39,13 @@ class SISDR(AbsMetricFamily):
     def load(self) -> None:
         """Nothing to load."""
 
-    def compute(self, reference: Optional[np.ndarray], estimate: np.ndarray, sample_rate: int) -> Dict[str, float]:
+    def compute(
+        self,
+        reference: Optional[np.ndarray],
+        estimate: np.ndarray,
+        sample_rate: int,
+        mixture: Optional[np.ndarray] = None,
+    ) -> Dict[str, float]:
         return {"SI_SDR": si_sdr(reference, estimate)}
 
 
@@ -79,5 +85,50 @@ class SDR(AbsMetricFamily):
     def load(self) -> None:
         """Nothing to keep: scipy is imported where it is used."""
 
-    def compute(self, reference: Optional[np.ndarray], estimate: np.ndarray, sample_rate: int) -> Dict[str, float]:
+    def compute(
+        self,
+        reference: Optional[np.ndarray],
+        estimate: np.ndarray,
+        sample_rate: int,
+        mixture: Optional[np.ndarray] = None,
+    ) -> Dict[str, float]:
         return {"SDR": sdr(reference, estimate)}
+
+
+class _Improvement(AbsMetricFamily):
+    """The estimate's value less the mixture's, against the same reference."""
+
+    measure: Callable[[np.ndarray, np.ndarray], float]
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def compute(
+        self,
+        reference: Optional[np.ndarray],
+        estimate: np.ndarray,
+        sample_rate: int,
+        mixture: Optional[np.ndarray] = None,
+    ) -> Dict[str, float]:
+        measure = type(self).measure
+        return {self.columns[0].name: measure(reference, estimate) - measure(reference, mixture)}
+
+
+@register()
+class SISDRImprovement(_Improvement):
+    """SI-SDRi, which separation papers report."""
+
+    measure = staticmethod(si_sdr)
+    columns = (
+        Metric("SI_SDRi", None, True, (-2 * LARGEST_DB, 2 * LARGEST_DB), True, "", "SI_SDR less the mixture's", True),
+    )
+
+
+@register()
+class SDRImprovement(_Improvement):
+    """SDRi, which separation papers report."""
+
+    measure = staticmethod(sdr)
+    columns = (
+        Metric("SDRi", None, True, (-2 * LARGEST_DB, 2 * LARGEST_DB), True, "scipy", "SDR less the mixture's", True),
+    )

@@ -12,7 +12,8 @@ from espnet_codecse.fileio import read_scp
 
 # Columns in this order; metrics that are not named here follow in alphabetical order.
 METRIC_ORDER = (
-    "SI_SDR", "SDR", "PESQ", "PESQ_NB", "STOI", "ESTOI", "DNSMOS_SIG", "DNSMOS_BAK", "DNSMOS_OVRL", "DNSMOS_P808"
+    "SI_SDR", "SI_SDRi", "SDR", "SDRi", "PESQ", "PESQ_NB", "STOI", "ESTOI",
+    "DNSMOS_SIG", "DNSMOS_BAK", "DNSMOS_OVRL", "DNSMOS_P808",
 )
 NOISY = "noisy"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import List, Optional
 
 from espnet_codecse.embedding.description import COMPRESSIONS, LAYERS
+from espnet_codecse.job.array import add_job_options, submitter
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -27,6 +28,7 @@ def get_parser() -> argparse.ArgumentParser:
         help="3: two bytes a value; none: float32 (default: %(default)s)")
     add("--noise", action="store_true", help="also extract noise1.scp, ...")
     add("--nj", type=int, default=0, help="processes, each with the codec (default: what cores and memory allow)")
+    add_job_options(parser)
     add("--batch_size", type=int, default=16, help="recordings per batch at most (default: %(default)s)")
     add("--max_batch_seconds", type=float, default=60.0, help="padded seconds per batch at most (default: %(default)s)")
     add("--part_seconds", type=float, default=300.0, help="audio in an ark, in seconds (default: %(default)s)")
@@ -36,13 +38,16 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Optional[List[str]] = None) -> int:
     """Extract."""
+    argv = sys.argv[1:] if argv is None else argv
     args = get_parser().parse_args(argv)
     from espnet_codecse.embedding.extract import extract
     from espnet_codecse.job import default_nj
 
+    nj = args.nj or default_nj(mem_per_job=3.0)
     extract(
-        args.codec, args.data_dir, args.out_dir, args.layer, args.compression, args.nj or default_nj(mem_per_job=3.0),
-        args.batch_size, args.max_batch_seconds, args.device, args.noise, args.part_seconds,
+        args.codec, args.data_dir, args.out_dir, args.layer, args.compression, nj, args.batch_size,
+        args.max_batch_seconds, args.device, args.noise, args.part_seconds, args.part,
+        submitter("extract", args, argv, args.out_dir / "log", nj),
     )
     return 0
 

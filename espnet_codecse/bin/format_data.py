@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import List, Optional
 
 from espnet_codecse.errors import UserError
+from espnet_codecse.job.array import add_job_options, submitter
 
 
 def sample_rate(text: str) -> int:
@@ -28,6 +29,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("target", type=Path, metavar="DST", help="data directory to write")
     parser.add_argument("--fs", type=sample_rate, default=16000, help="sample rate in Hz, also 16k (default 16000)")
     parser.add_argument("--nj", type=int, default=0, help="processes (default: one a core)")
+    add_job_options(parser)
     parser.add_argument("--ref_channel", type=int, default=0, help="channel kept of a multi-channel file (default 0)")
     parser.add_argument(
         "--min_duration", type=float, default=0.0, help="shortest utterance, seconds (default: no limit)"
@@ -48,6 +50,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Optional[List[str]] = None) -> int:
     """Run the command; returns the exit status."""
+    argv = sys.argv[1:] if argv is None else argv
     args = get_parser().parse_args(argv)
     from espnet_codecse.corpus.check import FormatSettings, format_data_dir
     from espnet_codecse.corpus.parallel import default_num_jobs
@@ -63,7 +66,8 @@ def main(argv: Optional[List[str]] = None) -> int:
         num_references=args.num_references,
     )
     num_jobs = args.nj or default_num_jobs()
-    print(format_data_dir(args.source, args.target, settings, num_jobs, args.expected_count))
+    submit = submitter("format", args, argv, args.target / "log", num_jobs)
+    print(format_data_dir(args.source, args.target, settings, num_jobs, args.expected_count, args.part, submit))
     return 0
 
 

@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 from typing import List, Optional
 
-from espnet_codecse.metrics.registry import DEFAULT_METRICS, known_metrics
+from espnet_codecse.bin.format_data import sample_rate
+from espnet_codecse.job.array import add_job_options, submitter
+from espnet_codecse.metrics.registry import DEFAULT_METRICS, known_metrics, select
 
 
 def _metric_table() -> str:
@@ -31,21 +33,38 @@ def get_parser() -> argparse.ArgumentParser:
     add("--ref_scp", action="append", default=[], metavar="SCP", help="clean speech: scp or folder; repeat per speaker")
     add("--inf_scp", action="append", required=True, metavar="SCP",
         help="speech to score: scp or folder; repeat it per speaker (order chosen by SI-SDR)")
+    add("--without_reference", action="store_true", help="there is no clean speech: leave out metrics that need it")
+    add("--mix_scp", default="", metavar="SCP", help="the unprocessed mixtures: scp or folder, for SI_SDRi and SDRi")
+    add("--fs", type=sample_rate, default=0,
+        help="sample rate to bring all recordings to first, Hz or such as 8k (default: none)")
     add("--output_dir", required=True, type=Path, help="gets <METRIC>_spk<n> and result_<metric>.txt")
     add("--metrics", default=DEFAULT_METRICS, help="names, separated by spaces (default: '%(default)s')")
     add("--nj", type=int, default=0, help="processes (default: what cores and memory allow)")
+    add_job_options(parser)
     return parser
 
 
 def main(argv: Optional[List[str]] = None) -> int:
     """Score, write the files and print one line per metric."""
+    argv = sys.argv[1:] if argv is None else argv
     args = get_parser().parse_args(argv)
     from espnet_codecse.job import default_nj
     from espnet_codecse.metrics.score import score_set
 
+    nj = args.nj or default_nj(mem_per_job=1.0)
+    metrics = args.metrics.split()
+    if args.without_reference:
+        metrics = [metric.name for metric in select(metrics) if not metric.needs_reference]
+        if not metrics:
+            print(f"score: none of {args.metrics} does without a reference: nothing to score", file=sys.stderr)
+            return 0
+    submit = submitter("score", args, argv, args.output_dir / "log", nj)
     summaries = score_set(
-        args.ref_scp, args.inf_scp, args.output_dir, args.metrics.split(), args.nj or default_nj(mem_per_job=1.0)
+        args.ref_scp, args.inf_scp, args.output_dir, metrics, nj, args.part, submit, args.mix_scp, args.fs
     )
+    if args.part is not None:
+        print(f"part {args.part[0]} of {args.part[1]} is done")
+        return 0
     for item in summaries:
         undefined = f", {item.num_nan} without a value (nan: silent, too short or not computed)" if item.num_nan else ""
         print(f"{item.metric:<13}{item.mean:8.3f}  mean of {item.num_values}{undefined}")

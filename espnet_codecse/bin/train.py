@@ -7,6 +7,9 @@
 With --train_embeddings and --valid_embeddings the model reads stored embeddings; without them it reads waveforms and
 encodes them on the fly. Losses on waveforms read waveform references in either case. Run again, it goes on after the
 last epoch.
+
+--ngpu N trains on N GPUs of this machine. Started by torchrun, or as a Slurm step with several tasks, its processes train
+together; --batch_size is always that of all of them.
 """
 
 import argparse
@@ -48,7 +51,7 @@ def main(argv: Optional[List[str]] = None) -> None:
     from espnet_codecse.task.enhancement import EmbeddingEnhancementTask
 
     command = ["--config", str(args.config), "--output_dir", str(args.output_dir), "--resume", "true"]
-    EmbeddingEnhancementTask.main(cmd=[*command, *device_options(), *options, *espnet_options])
+    EmbeddingEnhancementTask.main(cmd=[*command, *device_options(espnet_options), *options, *espnet_options])
 
 
 if __name__ == "__main__":

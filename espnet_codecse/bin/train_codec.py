@@ -16,7 +16,8 @@ def main(argv: Optional[List[str]] = None) -> None:
     from espnet_codecse.task.codec import CodecTask
     from espnet_codecse.task.device import device_options
 
-    CodecTask.main(cmd=[*device_options(), *(sys.argv[1:] if argv is None else argv)])
+    argv = sys.argv[1:] if argv is None else argv
+    CodecTask.main(cmd=[*device_options(argv), *argv])
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from espnet_codecse.corpus.data_dir import is_audio_table, read_data_dir, reject
 from espnet_codecse.corpus.parallel import remove_temporary, run_parts, write_json
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
+from espnet_codecse.job.array import Share, Submit
 
 # A run of this many samples at full scale is clipping; a single peak that touches full scale is not.
 CLIPPED_RUN = 4
@@ -154,8 +155,13 @@ def format_data_dir(
     settings: FormatSettings = FormatSettings(),
     num_jobs: int = 1,
     expected_count: Optional[int] = None,
+    share: Optional[Share] = None,
+    submit: Optional[Submit] = None,
 ) -> str:
     """Write the checked copy ``target`` of the data directory ``source`` and return a summary line.
+
+    With ``share`` only that share of the utterances is checked and no list is written; ``submit`` runs all shares as
+    jobs before (see ``espnet_codecse.job.array``).
 
     Raises:
         UserError: a table is malformed or holds an id twice, a value is a pipe, ``expected_count`` differs from
@@ -186,7 +192,11 @@ def format_data_dir(
         for utterance in utterances
     ]
     work_dir = target / ".parts" / key
-    results = run_parts(check_utterance, jobs, work_dir, num_jobs, f"format {source}")
+    results = run_parts(
+        check_utterance, jobs, work_dir, num_jobs, f"format {source}", share=share or (1, 1), submit=submit
+    )
+    if share is not None:
+        return f"{target}: part {share[0]} of {share[1]} is done"
     summary = _write(source, target, tables, dict(zip(utterances, results)), settings.rate)
     write_json(done, {"key": key, "summary": summary})
     shutil.rmtree(target / ".parts", ignore_errors=True)

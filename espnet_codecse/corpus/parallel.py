@@ -16,6 +16,7 @@ from typing import Any, Callable, List, Optional, Sequence
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
+from espnet_codecse.job.array import Share, Submit
 
 
 def default_num_jobs() -> int:
@@ -82,6 +83,8 @@ def run_parts(
     num_jobs: int,
     description: str,
     part_size: int = 32,
+    share: Share = (1, 1),
+    submit: Optional[Submit] = None,
 ) -> List[Any]:
     """Apply ``function`` to every item and return the values in order; parts done by an earlier run are kept.
 
@@ -92,6 +95,8 @@ def run_parts(
         num_jobs: processes; 1 works in this process.
         description: what the progress is called.
         part_size: items a part.
+        share: ``(k, n)`` does the k-th of n shares of the parts only; the values of the others are left out.
+        submit: runs all shares as jobs; what they leave undone is done here.
 
     Raises:
         UserError: raised by ``function``, or a worker was killed.
@@ -103,8 +108,11 @@ def run_parts(
         result = work_dir / f"{part}.json"
         if result.is_file():
             values[part] = json.loads(result.read_text(encoding="utf-8"))
-        else:
+        elif part % share[1] == share[0] - 1:
             missing.append((part, list(items[start : start + part_size]), str(result)))
+    if missing and submit is not None:
+        submit(len(starts))
+        return run_parts(function, items, work_dir, num_jobs, description, part_size)
     done = sum(len(value) for value in values if value is not None)
     if done:
         print(f"{description}: {done} of {len(items)} were done by an earlier run", file=sys.stderr)

@@ -4,7 +4,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from espnet_codecse.embedding.description import COMPRESSIONS, EmbeddingDescript
 from espnet_codecse.embedding.plan import PART_SECONDS, ExtractionPart, Recording, make_plan, read_marker, write_marker
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import write_scp
+from espnet_codecse.job.array import Share, Submit
 from espnet_codecse.job.pool import map_unordered
 from espnet_codecse.job.resources import num_cores
 
@@ -161,10 +162,12 @@ def extract(
     device: str = "cpu",
     with_noise: bool = False,
     part_seconds: float = PART_SECONDS,
+    share: Optional[Share] = None,
+    submit: Optional[Submit] = None,
 ) -> int:
     """Write the embeddings of a data directory; a second run does only what is missing or has changed.
 
-    One extraction at a time may write to ``out_dir``.
+    One extraction at a time may write to ``out_dir``, or several with a ``share`` each.
 
     Args:
         codec_name: name or folder of the codec.
@@ -178,37 +181,56 @@ def extract(
         device: ``cpu``, ``cuda`` or ``cuda:N``.
         with_noise: also extract the noise lists.
         part_seconds: audio in an ark in seconds.
+        share: ``(k, n)`` makes the k-th of n shares of the arks only, and no lists.
+        submit: runs all shares as jobs before.
 
     Returns:
-        Number of utterances.
+        Number of utterances in the lists; 0 with ``share``.
 
     Raises:
         UserError: another codec's embeddings are in ``out_dir``, too little disk, or unusable input.
     """
     from espnet_codecse.codec import load_codec
 
+    if submit is not None:
+        device = "cpu"  # the jobs' machines have the GPUs
     codec = load_codec(codec_name, device="cpu" if nj > 1 else device)
     description = EmbeddingDescription.of(codec, layer, compression)
     if (out_dir / "codec.yaml").is_file() and check_codec(out_dir, codec).layer != layer:
         raise UserError(f"{out_dir / 'codec.yaml'}: holds another layer than '{layer}'; choose another folder")
     parts = make_plan(data_dir, out_dir, description, with_noise, part_seconds)
+    if share is not None:
+        parts = parts[share[0] - 1 :: share[1]]
     missing = [part for part in parts if read_marker(part) is None]
     if len(missing) < len(parts):
         print(f"extract: {len(parts) - len(missing)} of {len(parts)} parts done before: skipped", file=sys.stderr)
     if missing:
         (out_dir / "parts").mkdir(parents=True, exist_ok=True)
-        for leftover in (out_dir / "parts").glob(".emb_*"):  # of a process that was killed while writing
-            leftover.unlink()
+        if share is None and submit is None:
+            _remove_leftovers(out_dir)
         check_disk(out_dir, estimate_bytes(codec, description, missing))
         write_description(out_dir, description)
+        if submit is not None:
+            submit(len(parts))
+            _remove_leftovers(out_dir)
+            missing = [part for part in missing if read_marker(part) is None]
+    if missing:
         settings = {
             "layer": layer, "compression": COMPRESSIONS[description.compression],
             "batch_size": batch_size, "max_batch_seconds": max_batch_seconds,
         }
         _run(missing, codec, codec_name, device, min(nj, len(missing)), settings)
+    if share is not None:
+        return 0
     num_utterances = merge(parts, out_dir, description)
     print(f"extract: {num_utterances} utterances are in {out_dir}", file=sys.stderr)
     return num_utterances
+
+
+def _remove_leftovers(out_dir: Path) -> None:
+    """Remove what processes that were killed while writing have left; none may be at work."""
+    for leftover in (out_dir / "parts").glob(".emb_*"):
+        leftover.unlink()
 
 
 def _run(parts: List[ExtractionPart], codec: Any, name: str, device: str, nj: int, settings: Dict[str, Any]) -> None:

@@ -28,7 +28,7 @@ class Resources:
     Attributes:
         gpu: GPUs per part (0: none asked for, the environment stays as it is).
         max_jobs_run: parts at once; 0 lets the back end decide.
-        other: further ``--name value`` options as given (``mem``, ``num_threads``, ``time``, ...).
+        other: all ``--name value`` options as given (``mem``, ``num_threads``, ``time``, ...).
     """
 
     gpu: int

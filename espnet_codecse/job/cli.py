@@ -54,7 +54,7 @@ def _take_options(argv: List[str], options: Dict[str, str]) -> List[str]:
 
 def _number(options: Dict[str, str], name: str, default: float) -> float:
     try:
-        return float(options.pop(name, default))
+        return float(options.get(name, default))
     except ValueError:
         raise UserError(f"--{name}: not a number; see --help") from None
 

@@ -4,6 +4,8 @@ import signal
 from contextlib import contextmanager
 from typing import Iterator
 
+NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 class Interrupted(KeyboardInterrupt):
     """The runner received a signal; ``args[0]`` is its number."""
@@ -16,10 +18,15 @@ def signals_as_exception() -> Iterator[None]:
     def _raise(number: int, frame: object) -> None:
         raise Interrupted(number)
 
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    previous = {number: signal.signal(number, _raise) for number in numbers}
+    previous = {number: signal.signal(number, _raise) for number in NUMBERS}
     try:
         yield
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def ignore_signals() -> None:
+    """Let the clearing up after a signal not be stopped by the next one; the process ends soon anyway."""
+    for number in NUMBERS:
+        signal.signal(number, signal.SIG_IGN)

@@ -22,7 +22,7 @@ from typing import Dict, List, Optional, Set
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
 from espnet_codecse.job.abs_backend import AbsBackend, Part, Resources
-from espnet_codecse.job.interrupt import Interrupted, signals_as_exception
+from espnet_codecse.job.interrupt import Interrupted, ignore_signals, signals_as_exception
 from espnet_codecse.job.marker import command_hash, forget, is_done
 from espnet_codecse.job.part_process import note_end
 from espnet_codecse.job.slurm_queue import QueueEntry, Task, cancel, check_programs, list_queue, partitions
@@ -67,6 +67,7 @@ class SlurmBackend(AbsBackend):
                 _submit([part for part in parts if part.index not in running], settings, running)
                 self._wait(settings, running, status)
             except (Interrupted, UserError):
+                ignore_signals()
                 _cancel_all(running)
                 raise
         if not any(status.values()):

@@ -15,7 +15,8 @@ FILES_VARIABLE = "CODECSE_SLURM_CONF"  # files separated by colons; later ones a
 DEFAULT_NJ = "16"
 NUMBERS = ("cpus", "gpu", "nj", "max_jobs_run", "retries", "num_nodes")
 # Options of run.pl and slurm.pl under the names of the rows.
-OPTION_NAMES = {"num_threads": "cpus", "mem": "mem", "time": "time", "num_nodes": "num_nodes", "partition": "partition"}
+OPTION_NAMES = {name: name for name in ("gpu", "max_jobs_run", "mem", "time", "num_nodes", "partition")}
+OPTION_NAMES["num_threads"] = "cpus"
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,6 @@ def read_settings(kind: str, files: List[Path], resources: Resources) -> SlurmSe
         if file == files[0] and kind not in content:
             raise UserError(f"{file}: has no kind '{kind}'; known: {', '.join(content)}")
         rows.update(content.get(kind) or {})
-    if resources.gpu:
-        rows["gpu"] = str(resources.gpu)
-    if resources.max_jobs_run:
-        rows["max_jobs_run"] = str(resources.max_jobs_run)
     rows.update({OPTION_NAMES[name]: value for name, value in resources.other.items() if name in OPTION_NAMES})
     rows = {name: value for name, value in rows.items() if value != ""}
     numbers = {name: _number(source, name, rows.pop(name)) for name in NUMBERS if name in rows}

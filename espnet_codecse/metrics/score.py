@@ -3,17 +3,19 @@
 import importlib.util
 import itertools
 import math
+import shutil
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from espnet_codecse.audio import read_audio, resample
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path, write_scp
+from espnet_codecse.job.array import Share, Submit
 from espnet_codecse.job.pool import map_unordered
 from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric
 from espnet_codecse.metrics.registry import family_of, select
@@ -61,23 +63,28 @@ def best_permutation(references: Sequence[np.ndarray], estimates: Sequence[np.nd
 def score_utterance(task: Task) -> Tuple[str, Scores]:
     """Compute the metrics of one utterance; ``{metric: [value per speaker]}``, None where it is not defined."""
     utterance, metrics = task
-    signals, rates = [], []
-    for path in (*utterance.references, *utterance.estimates):
+    signals = []
+    for path in (*utterance.references, *utterance.estimates, *([utterance.mixture] if utterance.mixture else [])):
         samples, rate = read_audio(path)
-        signals.append(np.nan_to_num(samples[:, 0]))
-        rates.append(rate)
+        signals.append(resample(np.nan_to_num(samples[:, 0]), rate, utterance.sample_rate or rate))
+    rate = utterance.sample_rate or rate
     length = min(len(signal) for signal in signals)
     signals = [signal[:length] for signal in signals]
+    mixture = signals.pop() if utterance.mixture else None
     count = len(utterance.references)
     references, estimates = signals[:count], signals[count:]
     order = best_permutation(references, estimates)
     scores: Scores = {metric: [] for metric in metrics}
     for kind in dict.fromkeys(family_of(metric) for metric in metrics):
         family = _family(kind.columns[0].name)
-        target_rate = kind.columns[0].sample_rate or rates[0]
+        target_rate = kind.columns[0].sample_rate or rate
         for speaker, index in enumerate(order):
-            reference = resample(references[speaker], rates[0], target_rate) if references else None
-            values = family.compute(reference, resample(estimates[index], rates[0], target_rate), target_rate)
+            reference, unprocessed = (
+                None if signal is None else resample(signal, rate, target_rate)
+                for signal in (references[speaker] if references else None, mixture)
+            )
+            estimate = resample(estimates[index], rate, target_rate)
+            values = family.compute(reference, estimate, target_rate, unprocessed)
             for metric, value in values.items():
                 if metric in scores:
                     # pystoi adds tiny random numbers: six decimals are the same in every run.
@@ -122,6 +129,10 @@ def score_set(
     output_dir: Path,
     metrics: Sequence[str],
     nj: int = 1,
+    share: Optional[Share] = None,
+    submit: Optional[Submit] = None,
+    mixtures: str = "",
+    sample_rate: int = 0,
 ) -> List[Summary]:
     """Score estimates against references and write ``<METRIC>_spk<n>`` and ``result_<metric>.txt``.
 
@@ -133,6 +144,10 @@ def score_set(
         output_dir: folder for the results.
         metrics: names of metrics or groups.
         nj: processes.
+        share: ``(k, n)`` computes the k-th of n shares only, into a log of its own, and writes no results.
+        submit: runs all shares as jobs before.
+        mixtures: scp file or folder of what was processed, for improvements; not read where no metric needs it.
+        sample_rate: Hz to which everything is brought first, as papers on 8 kHz recordings score; 0: as it is.
 
     Raises:
         UserError: unknown metric, lists that do not match, unreadable or mismatching audio.
@@ -141,26 +156,51 @@ def score_set(
     needing = [metric.name for metric in chosen if metric.needs_reference]
     if needing and not references:
         raise UserError(f"--ref_scp: needed for {' '.join(needing)}; give it or leave these metrics out")
-    utterances = read_inputs(references, estimates)
+    comparing = [metric.name for metric in chosen if metric.needs_mixture]
+    if comparing and not mixtures:
+        raise UserError(f"--mix_scp: needed for {' '.join(comparing)}; give it or leave these metrics out")
+    utterances = read_inputs(references, estimates, mixtures if comparing else "", sample_rate)
+    if share is not None:
+        utterances = utterances[share[0] - 1 :: share[1]]
     trimmed = [samples for samples in map(check_audio, utterances) if samples]
     if trimmed:
         print(f"score: {len(trimmed)} utterances differ by up to {max(trimmed)} samples: trimmed", file=sys.stderr)
-    log = ScoreLog(output_dir / "scores.jsonl", {item.id: item.signature() for item in utterances})
+    log = _open_log(output_dir, utterances, share)
     if log.num_outdated:
         print(f"score: {log.num_outdated} utterances have changed or gone: old scores dropped", file=sys.stderr)
     present = available(chosen)
     absent = [metric for metric in chosen if metric not in present]
     names = [metric.name for metric in present]
-    tasks = [(item, tuple(log.missing(item.id, names))) for item in utterances if log.missing(item.id, names)]
+    tasks = _tasks(log, utterances, names)
     if len(tasks) < len(utterances):
         num_done = len(utterances) - len(tasks)
         print(f"score: {num_done} of {len(utterances)} utterances done before: skipped", file=sys.stderr)
+    if tasks and submit is not None:
+        submit(len(utterances))
+        log = _open_log(output_dir, utterances, share)
+        tasks = _tasks(log, utterances, names)
     try:
         _run(tasks, log, min(nj, len(tasks)))
     finally:
         log.close()
+    if share is not None:
+        return []
+    shutil.rmtree(output_dir / "parts", ignore_errors=True)  # their scores are in the log now
     table = {item.id: {name: log.scores[item.id][name] for name in names} for item in utterances}
     return [_write(output_dir, metric.name, table, len(estimates)) for metric in (*present, *absent)]
+
+
+def _open_log(output_dir: Path, utterances: List[Utterance], share: Optional[Share]) -> ScoreLog:
+    """Return the log of all scores, those of all shares taken in, or that of one share."""
+    signatures = {item.id: item.signature() for item in utterances}
+    whole = output_dir / "scores.jsonl"
+    if share is None:
+        return ScoreLog(whole, signatures, sorted((output_dir / "parts").glob("*.jsonl")))
+    return ScoreLog(output_dir / "parts" / f"scores.{share[0]}of{share[1]}.jsonl", signatures, [whole])
+
+
+def _tasks(log: ScoreLog, utterances: List[Utterance], names: List[str]) -> List[Task]:
+    return [(item, tuple(log.missing(item.id, names))) for item in utterances if log.missing(item.id, names)]
 
 
 def _run(tasks: List[Task], log: ScoreLog, nj: int) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Dict, List, Optional, TextIO
+from typing import Dict, List, Optional, Sequence, TextIO
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
@@ -17,12 +17,13 @@ class ScoreLog:
     Scores of files that have changed since (another signature) are not used.
     """
 
-    def __init__(self, path: Path, signatures: Dict[str, str]) -> None:
+    def __init__(self, path: Path, signatures: Dict[str, str], others: Sequence[Path] = ()) -> None:
         """Read what is valid and rewrite the log with just that.
 
         Args:
             path: the log.
             signatures: ``{utterance id: signature}`` of the files as they are now.
+            others: further logs, read only: their scores go to this one.
         """
         self.path = path
         self.signatures = signatures
@@ -30,7 +31,8 @@ class ScoreLog:
         self.num_outdated = 0
         self._stream: Optional[TextIO] = None
         outdated = set()
-        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        files = [file for file in (*others, path) if file.exists()]
+        for line in (line for file in files for line in file.read_text(encoding="utf-8").splitlines()):
             try:
                 entry = json.loads(line)
                 utterance, signature, scores = entry["id"], entry["signature"], entry["scores"]

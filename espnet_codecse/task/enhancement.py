@@ -13,6 +13,7 @@ from espnet_codecse.codec import load_codec
 from espnet_codecse.enh.band_limit import BandLimit
 from espnet_codecse.enh.crop import PairedCrop
 from espnet_codecse.enh.model import EmbeddingEnhancementModel
+from espnet_codecse.enh.rank_seed import RankSeed
 from espnet_codecse.errors import UserError
 from espnet_codecse.task.register import register_enhancement
 from espnet_codecse.task.trainer import CrashSafeTrainer
@@ -41,6 +42,8 @@ class EmbeddingEnhancementTask(enh.EnhancementTask):
     def build_preprocess_fn(cls, args: argparse.Namespace, train: bool):
         """Return ESPnet's preprocessor, followed by low-pass and paired crop where they are asked for."""
         before = super().build_preprocess_fn(args, train)
+        if train and torch.distributed.is_available() and torch.distributed.is_initialized():
+            before = RankSeed(train, torch.distributed.get_rank(), before)
         if args.encoder == "codec" and args.band_limit_prob > 0:
             rate = load_codec(args.encoder_conf["codec"]).sample_rate
             before = BandLimit(train, args.band_limit_prob, rate, before=before)

@@ -35,6 +35,12 @@ def atomic_saving() -> Iterator[None]:
         torch.save = plain_save
 
 
+def is_first_process() -> bool:
+    """Whether this process is the only one of its training, or the one of them that writes files."""
+    distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return not distributed or torch.distributed.get_rank() == 0
+
+
 class _CrashSafe:
     """Mixed into ESPnet's trainers, before them."""
 
@@ -62,10 +68,15 @@ class _CrashSafe:
         if scaler is not None and states["scaler"] is not None:
             scaler.load_state_dict(states["scaler"])
         logging.info(f"The training was resumed using {checkpoint}, after epoch {reporter.get_epoch()}")
+        if is_first_process():
+            cls._finish_saving(checkpoint, states["model"], reporter)
+
+    @classmethod
+    def _finish_saving(cls, checkpoint: Path, weights, reporter) -> None:
         epoch_file = checkpoint.parent / f"{reporter.get_epoch()}epoch.pth"
         if not epoch_file.exists():
             with atomic_path(epoch_file) as temporary:
-                torch.save(states["model"], temporary)
+                torch.save(weights, temporary)
         links = {"latest.pth": reporter.get_epoch()}
         for phase, key, mode in cls._criteria:
             if reporter.has(phase, key):

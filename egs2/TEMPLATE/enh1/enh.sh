@@ -16,6 +16,8 @@ datadir=data                 # lists of stage 1
 dumpdir=dump                 # formatted data and embeddings
 expdir=exp                   # experiments
 device=auto                  # auto, cpu or cuda
+ngpu=                        # GPUs of a training on each machine; default: one where there is one
+num_nodes=1                  # machines of a training, with cmd_backend=slurm
 # Data
 train_set=                   # required
 valid_set=                   # required
@@ -104,10 +106,19 @@ codecse_config --step "${first_step}" --codec "${codec}" --size "${size}" --loss
 # The first stage is not the place to learn of a misspelt codec or metric, the last one even less.
 hop=$(codecse check --codec "${codec}" --fs "${fs}" --metrics "${metrics}")
 
-[ "${nj}" -gt 0 ] || nj=$(python3 -m espnet_codecse.job --print_nj --mem_per_job 3)
+[ "${nj}" -gt 0 ] || nj=$(${train_cmd} --print_nj --mem_per_job 3)
+if [ "${device}" = cpu ]; then ngpu=${ngpu:-0}; fi
 if [ "${device}" = auto ]; then
     device=cpu
     if nvidia-smi -L > /dev/null 2>&1; then device=cuda; fi
+fi
+# Stages 2, 3 and 7 divide their work themselves: among processes of this machine, or among jobs.
+jobs=(--nj "${nj}")
+embedding_jobs=("${jobs[@]}")
+if [ "${cmd_backend}" != local ]; then
+    jobs+=(--cmd "${train_cmd}")
+    if [ "${device}" != cpu ]; then decode_cmd=${cuda_cmd}; fi
+    embedding_jobs+=(--cmd "${decode_cmd}")
 fi
 codec_label=$(basename "${codec}" .zip)
 embeddings=${dumpdir}/codec/${codec_label}_${layer}
@@ -136,7 +147,7 @@ if [ ${stage} -le 2 ] && [ ${stop_stage} -ge 2 ]; then
             [ -f "${datadir}/${set}/spk1.scp" ] || num_references=0
         fi
         # shellcheck disable=SC2086
-        codecse format --fs "${fs}" --nj "${nj}" --num_references "${num_references}" ${limits} \
+        codecse format --fs "${fs}" "${jobs[@]}" --num_references "${num_references}" ${limits} \
             --num_frames_min_samples "${hop}" \
             "${datadir}/${set}" "${dumpdir}/raw/${set}"
     done
@@ -146,8 +157,8 @@ if [ ${stage} -le 3 ] && [ ${stop_stage} -ge 3 ]; then
     if [ "${embedding_source}" = stored ]; then
         log "Stage 3: embeddings -> ${embeddings}"
         for set in ${train_set} ${valid_set}; do
-            codecse extract --codec "${codec}" --layer "${layer}" --compression "${compression}" --nj "${nj}" \
-                --device "${device}" "${dumpdir}/raw/${set}" "${embeddings}/${set}"
+            codecse extract --codec "${codec}" --layer "${layer}" --compression "${compression}" \
+                "${embedding_jobs[@]}" --device "${device}" "${dumpdir}/raw/${set}" "${embeddings}/${set}"
         done
     else
         log "Stage 3: embeddings are made on the fly: skipped"
@@ -181,11 +192,19 @@ if [ ${stage} -le 5 ] && [ ${stop_stage} -ge 5 ]; then
         fi
         if [ -n "${previous}" ]; then opts+=(--init_param "${previous}"); fi
         log "step ${step}: log in ${step_dir}/train.log"
-        # shellcheck disable=SC2086
-        codecse train --config "${step_dir}/train.yaml" --output_dir "${step_dir}" \
-            --train_dir "${dumpdir}/raw/${train_set}" --valid_dir "${dumpdir}/raw/${valid_set}" \
-            "${opts[@]}" ${!step_args} 2>&1 | "${template}/../../../utils/training_progress.sh" "${step_dir}/train.log" \
-            || { log "Error: step ${step} failed; see ${step_dir}/train.log"; exit 1; }
+        if [ -n "${ngpu}" ]; then opts+=(--ngpu "${ngpu}"); fi
+        # shellcheck disable=SC2206
+        train=(codecse train --config "${step_dir}/train.yaml" --output_dir "${step_dir}"
+            --train_dir "${dumpdir}/raw/${train_set}" --valid_dir "${dumpdir}/raw/${valid_set}"
+            "${opts[@]}" ${!step_args})
+        progress=("${template}/../../../utils/training_progress.sh" "${step_dir}/train.log")
+        if [ "${cmd_backend}" = local ]; then
+            "${train[@]}" 2>&1 | "${progress[@]}"
+        else
+            # shellcheck disable=SC2086
+            ${cuda_cmd} ${ngpu:+--gpu "${ngpu}"} --num_nodes "${num_nodes}" "${step_dir}/job.log" \
+                "${train[@]}" "2>&1" "|" "${progress[@]}"
+        fi || { log "Error: step ${step} failed; see ${step_dir}/train.log"; exit 1; }
         previous=${step_dir}/${inference_model}
     done
 fi
@@ -239,7 +258,7 @@ score() {
             opts+=(--ref_scp "${dumpdir}/raw/${set}/spk${speaker}.scp")
         fi
     done
-    codecse score "${opts[@]}" --output_dir "$3" --metrics "${metrics}" --nj "${nj}"
+    codecse score "${opts[@]}" --output_dir "$3" --metrics "${metrics}" "${jobs[@]}"
 }
 
 if [ ${stage} -le 7 ] && [ ${stop_stage} -ge 7 ]; then

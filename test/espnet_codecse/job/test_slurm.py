@@ -169,7 +169,7 @@ def test_rows_of_several_files_and_options(tmp_path, monkeypatch):
     template.write_text("train: {partition: '', mem: 4G, time: 8:00:00, cpus: 2, gpu: 0, nj: 7, max_jobs_run: 9}\n")
     recipe.write_text("train:\n    partition: big\n    account: speech\n    exclusive: true\n")
     monkeypatch.setenv("CODECSE_SLURM_CONF", f"{template}:{tmp_path / 'missing.yaml'}:{recipe}")
-    settings = read_settings("train", settings_files(), Resources(2, 0, {"mem": "9G", "name": "ignored"}))
+    settings = read_settings("train", settings_files(), Resources(2, 0, {"gpu": "2", "mem": "9G", "name": "ignored"}))
     assert settings.nj == 7 and settings.retries == 2
     expected = {
         "partition": "big", "mem": "9G", "time": 480, "cpus_per_task": 2, "gpus_per_node": 2, "array_parallelism": 9,

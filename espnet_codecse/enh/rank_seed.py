@@ -1,0 +1,32 @@
+"""Random draws that differ between the processes of a distributed training."""
+
+import random
+from typing import Dict, Optional
+
+import numpy as np
+from espnet2.train.preprocessor import AbsPreprocessor
+
+
+class RankSeed(AbsPreprocessor):
+    """Runs first, so that crops, mixtures and augmentation of the n-th utterance are not the same in all processes.
+
+    ESPnet seeds them alike: every process would draw the same SNR, the same noise and the same place to cut for the
+    utterances that it has at the same time, which leaves a part of the variety only.
+
+    Args:
+        train: otherwise nothing happens.
+        rank: of this process; the first one's draws stay as they are in a training by one process.
+        before: a preprocessor to run next, such as ESPnet's dynamic mixing.
+    """
+
+    def __init__(self, train: bool, rank: int, before: Optional[AbsPreprocessor] = None):
+        super().__init__(train)
+        self.rank, self.before = rank, before
+
+    def __call__(self, uid: str, data: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+        """Move this process's random numbers on and return what the next preprocessor makes of ``data``."""
+        if self.train and self.rank:
+            seed = (int(np.random.randint(2**31)) + self.rank) % 2**31
+            np.random.seed(seed)
+            random.seed(seed)
+        return data if self.before is None else self.before(uid, data)

@@ -5,7 +5,7 @@
         --row "nac_se, loss pre|quantized|exp/x/quantized_test/scoring|dump/raw/test" \\
         --section_note "nac_se, loss pre|config: conf/nac_se/1_separator.yaml"
 
-A row's data directory, which may be left out, tells the SNR of each mixture (utt2snr) for a breakdown.
+A row's data directory, which may be left out, tells SNR, noise and speaker of each mixture for breakdowns.
 The row labelled 'noisy' (or '<set>/noisy') is what the paired differences are taken to.
 """
 
@@ -17,7 +17,7 @@ from typing import Dict, List, Optional
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.report.paper import paper_lines, read_paper
-from espnet_codecse.report.results import DEFAULT_SNR_METRICS, render, write_results
+from espnet_codecse.report.results import DEFAULT_BREAKDOWN_METRICS, render, write_results
 from espnet_codecse.report.scores import read_row
 
 
@@ -31,8 +31,8 @@ def get_parser() -> argparse.ArgumentParser:
         help="a line of a section: scoring folder, data directory; repeat it")
     add("--section_note", action="append", default=[], metavar="'SECTION|TEXT'", help="text below a heading; repeat it")
     add("--paper", type=Path, help="paper.yaml: published rows, which stand at the end with their sources")
-    add("--snr_metrics", default=" ".join(DEFAULT_SNR_METRICS),
-        help="metrics of the breakdown (default: '%(default)s')")
+    add("--breakdown_metrics", default=" ".join(DEFAULT_BREAKDOWN_METRICS),
+        help="metrics by SNR, noise and speaker (default: '%(default)s')")
     add("--title", default="RESULTS", help="heading (default: %(default)s)")
     add("--output", type=Path, default=Path("RESULTS.md"), help="file to write (default: %(default)s)")
     return parser
@@ -57,7 +57,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         command=f"codecse results {shlex.join(argv)}",
         title=args.title,
         notes=_notes(args.section_note),
-        snr_metrics=args.snr_metrics.split(),
+        breakdown_metrics=args.breakdown_metrics.split(),
         published=paper_lines(read_paper(args.paper)) if args.paper else (),
     )
     write_results(args.output, text)

@@ -71,6 +71,12 @@ def select(names: Sequence[str]) -> List[Metric]:
     return [get_metric(name) for name in dict.fromkeys(expanded)]
 
 
+def higher_is_better(name: str) -> bool:
+    """Return a metric's direction; higher is better for a column that is not of this registry."""
+    _import_families()
+    return get_metric(name).higher_is_better if name in _FAMILIES else True
+
+
 def family_of(name: str) -> Type[AbsMetricFamily]:
     """The family class that computes the metric ``name``."""
     get_metric(name)

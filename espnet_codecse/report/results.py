@@ -1,46 +1,35 @@
-"""RESULTS.md in ESPnet's shape: means with bootstrap intervals, differences to noisy, breakdown by SNR."""
+"""RESULTS.md in ESPnet's shape: means with bootstrap intervals, differences to noisy, tests, breakdowns."""
 
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
-from espnet_codecse.report.bootstrap import Interval, mean_interval
+from espnet_codecse.report.bootstrap import mean_interval
+from espnet_codecse.report.breakdown import breakdown_lines
+from espnet_codecse.report.comparison import compare_experiments, comparison_lines
 from espnet_codecse.report.environment import environment_lines
 from espnet_codecse.report.scores import NOISY, Row, metrics_of
+from espnet_codecse.report.tables import number, table
 
-DECIMALS = {"STOI": 3, "ESTOI": 3}  # differences of interest are below 0.01
-DEFAULT_SNR_METRICS = ("SI_SDR", "PESQ", "DNSMOS_OVRL")
-
-
-def _number(metric: str, interval: Interval, signed: bool = False) -> str:
-    """``mean [low, high]``, or ``n/a`` without values."""
-    if interval.count == 0:
-        return "n/a"
-    form = f"{'+' if signed else ''}.{DECIMALS.get(metric, 2)}f"
-    return f"{interval.mean:{form}} [{interval.low:{form}}, {interval.high:{form}}]"
+DEFAULT_BREAKDOWN_METRICS = ("SI_SDR", "PESQ", "DNSMOS_OVRL")
 
 
 def _noisy_row(row: Row, rows: Sequence[Row]) -> Optional[Row]:
     """The unprocessed mixture of the row's set: label ``<set>/noisy`` for ``<set>/x``, ``noisy`` for ``x``."""
     by_label = {candidate.label: candidate for candidate in rows}
-    test_set, slash, _ = row.label.rpartition("/")
-    return by_label.get(f"{test_set}{slash}{NOISY}") or by_label.get(NOISY)
+    return by_label.get(f"{row.test_set}/{NOISY}") or by_label.get(NOISY)
 
 
-def _table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> List[str]:
-    rows = [header, ["---"] * len(header), *lines]
-    return ["|" + "|".join(cell.replace("|", "\\|") for cell in row) + "|" for row in rows] + [""]
-
-
-def _section_table(rows: Sequence[Row], metrics: Sequence[str]) -> List[str]:
+def _section_table(rows: Sequence[Row], metrics: Sequence[str], best: Set[Tuple[str, str, str]]) -> List[str]:
     lines = []
     for row in rows:
-        intervals = [mean_interval(row.values(metric, row.utterances)) for metric in metrics]
-        lines.append([row.label, *map(_number, metrics, intervals)])
-    return _table(["set/row", *metrics], lines)
+        cells = [number(metric, mean_interval(row.values(metric, row.utterances))) for metric in metrics]
+        marked = [(row.section, row.label, metric) in best for metric in metrics]
+        lines.append([row.label, *(f"**{cell}**" if bold else cell for cell, bold in zip(cells, marked))])
+    return table(["set/row", *metrics], lines)
 
 
 def _counts(rows: Sequence[Row], metrics: Sequence[str]) -> List[str]:
@@ -65,29 +54,11 @@ def _differences(rows: Sequence[Row], metrics: Sequence[str], all_rows: Sequence
         if row is noisy or not shared:
             continue
         differences = [row.values(metric, shared) - noisy.values(metric, shared) for metric in metrics]
-        cells = [_number(metric, mean_interval(values), True) for metric, values in zip(metrics, differences)]
+        cells = [number(metric, mean_interval(values), True) for metric, values in zip(metrics, differences)]
         lines.append([f"{row.label} − {noisy.label}", *cells])
     if not lines:
         return []
-    return ["Paired difference to the unprocessed mixture, by utterance:", "", *_table(["set/row", *metrics], lines)]
-
-
-def _by_snr(rows: Sequence[Row], metrics: Sequence[str]) -> List[str]:
-    rows = [row for row in rows if row.snr]
-    levels = sorted({level for row in rows for level in row.snr.values()})
-    labels = [row.label for row in rows]
-    lines = []
-    for metric in metrics:
-        for row in rows:
-            # All sections stand in one table here: where they use the same label, the section tells them apart.
-            label = row.label if labels.count(row.label) == 1 else f"{row.section}, {row.label}"
-            cells = []
-            for level in levels:
-                chosen = [utterance for utterance in row.utterances if row.snr.get(utterance) == level]
-                interval = mean_interval(row.values(metric, chosen))
-                cells.append("n/a" if interval.count == 0 else f"{interval.mean:.2f}")
-            lines.append([metric, label, *cells])
-    return _table(["metric", "set/row", *(f"{level:g} dB" for level in levels)], lines)
+    return ["Paired difference to the unprocessed mixture, by utterance:", "", *table(["set/row", *metrics], lines)]
 
 
 def render(
@@ -95,7 +66,7 @@ def render(
     command: str,
     title: str = "RESULTS",
     notes: Optional[Dict[str, List[str]]] = None,
-    snr_metrics: Sequence[str] = DEFAULT_SNR_METRICS,
+    breakdown_metrics: Sequence[str] = DEFAULT_BREAKDOWN_METRICS,
     environment: Optional[Sequence[str]] = None,
     published: Sequence[str] = (),
 ) -> str:
@@ -106,7 +77,7 @@ def render(
         command: the call that made it, for the first line.
         title: the heading.
         notes: ``{section: paragraphs}`` such as configuration, codec and loss.
-        snr_metrics: metrics of the breakdown.
+        breakdown_metrics: metrics of the breakdowns by SNR, noise and speaker.
         environment: lines of the environment block; by default those of this process.
         published: lines of :func:`espnet_codecse.report.paper.paper_lines`.
 
@@ -125,14 +96,15 @@ def render(
     metrics = metrics_of(rows)
     lines = [f"<!-- Generated by {command.replace('-->', '-- >')} -->", f"# {title}", "", "## Environments"]
     lines += [*(environment_lines() if environment is None else environment), ""]
+    comparisons = compare_experiments(rows, metrics)
+    best = {(item.best.section, item.best.label, item.metric) for item in comparisons if item.is_clear}
     for section in sections:
         own = [row for row in rows if row.section == section]
         lines += [f"## {section}", ""]
         lines += [line for note in notes.get(section, []) for line in (note, "")]
-        lines += _counts(own, metrics) + _section_table(own, metrics) + _differences(own, metrics, rows)
-    breakdown = [metric for metric in snr_metrics if metric in metrics]
-    if breakdown and any(row.snr for row in rows):
-        lines += ["## By SNR of the mixture", "", *_by_snr(rows, breakdown)]
+        lines += _counts(own, metrics) + _section_table(own, metrics, best) + _differences(own, metrics, rows)
+    lines += comparison_lines(comparisons)
+    lines += breakdown_lines(rows, [metric for metric in breakdown_metrics if metric in metrics])
     lines += published
     return "\n".join(lines).rstrip() + "\n"
 

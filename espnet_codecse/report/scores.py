@@ -9,6 +9,7 @@ import numpy as np
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import read_scp
+from espnet_codecse.report.groups import Groups, read_groups
 
 # Columns in this order; metrics that are not named here follow in alphabetical order.
 METRIC_ORDER = (
@@ -26,13 +27,23 @@ class Row:
         section: heading it stands under.
         label: first column.
         scores: ``{metric: {utterance: value}}``, the mean over speakers, nan where there is none.
-        snr: ``{utterance: dB}`` of the mixtures, empty where it is not known.
+        groups: of its utterances, for breakdowns.
     """
 
     section: str
     label: str
     scores: Dict[str, Dict[str, float]]
-    snr: Dict[str, float] = field(default_factory=dict)
+    groups: Groups = field(default_factory=dict)
+
+    @property
+    def test_set(self) -> str:
+        """What stands before the slash of the label; empty where there is one set only."""
+        return self.label.rpartition("/")[0]
+
+    @property
+    def is_experiment(self) -> bool:
+        """Whether it is a trained system's, and neither the mixture nor a codec's ceiling."""
+        return self.label.rpartition("/")[2].split(",")[0] not in (NOISY, "clean")
 
     @property
     def utterances(self) -> List[str]:
@@ -66,22 +77,7 @@ def read_row(specification: str) -> Row:
         metric: {key: float(np.mean([column[key] for column in columns if key in column])) for key in columns[0]}
         for metric, columns in speakers.items()
     }
-    return Row(fields[0], fields[1], scores, read_snr(Path(fields[3])) if len(fields) == 4 else {})
-
-
-def read_snr(data_dir: Path) -> Dict[str, float]:
-    """Read ``utt2snr`` (dB) of a data directory; empty when it has none.
-
-    Raises:
-        UserError: a value is no number.
-    """
-    path = data_dir / "utt2snr"
-    if not path.is_file():
-        return {}
-    try:
-        return {key: float(value) for key, value in read_scp(path).items()}
-    except ValueError as error:
-        raise UserError(f"{path}: not a number in dB ({error}); correct the file") from None
+    return Row(fields[0], fields[1], scores, read_groups(Path(fields[3])) if len(fields) == 4 else {})
 
 
 def _read_column(path: Path) -> Dict[str, float]:

@@ -14,7 +14,7 @@ from espnet_codecse.corpus import wsj0_chime3
 from espnet_codecse.corpus.data_dir import read_data_dir, validate_data_dir
 from espnet_codecse.corpus.wsj0_chime3 import Wsj0Chime3Settings, find_backgrounds, find_speech, plan, prepare, snr_bin
 from espnet_codecse.errors import UserError
-from espnet_codecse.report.results import read_snr
+from espnet_codecse.report.groups import SNR, read_groups
 
 SMALL = Wsj0Chime3Settings(incomplete=True)
 BACKGROUNDS = "data/audio/16kHz/backgrounds"
@@ -52,7 +52,8 @@ def test_sets_references_and_snr(roots, tmp_path):
         assert snr == pytest.approx(float(tables["utt2snr_exact"][utterance]), abs=0.05) and 0 <= snr <= 20
         assert int(tables["utt2num_samples"][utterance]) == len(clean) == len(noise)
         assert tables["utt2noise"][utterance] in ("bus", "cafe", "pedestrian", "street")
-    assert set(read_snr(tmp_path / "data" / "test").values()) <= {2.5, 7.5, 12.5, 17.5}
+    levels = read_groups(tmp_path / "data" / "test")[SNR]
+    assert set(levels.values()) <= {"2.5 dB", "7.5 dB", "12.5 dB", "17.5 dB"}
 
 
 def test_noise_is_a_stretch_of_the_first_channel(roots, tmp_path):

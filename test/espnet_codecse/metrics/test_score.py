@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from espnet_codecse.audio import resample
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import read_scp, write_scp
 from espnet_codecse.metrics import score as score_module
@@ -49,6 +50,37 @@ def counted(monkeypatch):
 
     monkeypatch.setattr(score_module, "score_utterance", recording)
     return calls
+
+
+def test_improvements_are_differences_to_the_mixture(pairs):
+    (pairs / "mix").mkdir()
+    random = np.random.default_rng(7)
+    for path in sorted((pairs / "ref").iterdir()):
+        soundfile.write(pairs / "mix" / path.name, soundfile.read(path)[0] + 0.2 * random.normal(size=RATE), RATE)
+    estimates = run(pairs, "SI_SDR SDR SI_SDRi SDRi", mixtures=str(pairs / "mix"))
+    unprocessed = score_set([str(pairs / "ref")], [str(pairs / "mix")], pairs / "noisy", ["SI_SDR", "SDR"])
+    for (value, improvement), mixture in zip(zip(estimates[:2], estimates[2:]), unprocessed):
+        assert improvement.metric == f"{value.metric}i" and improvement.mean > 5
+        assert improvement.mean == pytest.approx(value.mean - mixture.mean, abs=1e-5)
+    with pytest.raises(UserError, match="--mix_scp: needed for SDRi"):
+        run(pairs, "SDRi", out="other")
+
+
+def test_scores_at_another_rate_are_those_of_resampled_files(pairs, monkeypatch):
+    for kind in ("ref", "inf"):
+        (pairs / f"{kind}_8k").mkdir()
+        for path in (pairs / kind).iterdir():
+            samples = resample(soundfile.read(path, dtype="float32")[0], RATE, 8000)
+            soundfile.write(pairs / f"{kind}_8k" / path.name, samples, 8000, "FLOAT")
+    metrics = ["SI_SDR", "PESQ_NB"]
+    wanted = score_set([str(pairs / "ref_8k")], [str(pairs / "inf_8k")], pairs / "8k", metrics)
+    at_16k = run(pairs, "SI_SDR PESQ_NB")
+    calls = counted(monkeypatch)
+    scored = run(pairs, "SI_SDR PESQ_NB", sample_rate=8000)
+    assert len(calls) == 4  # the scores at 16 kHz are not these
+    for ours, theirs in zip(scored, wanted):
+        assert ours.mean == pytest.approx(theirs.mean, abs=1e-3)
+    assert abs(scored[0].mean - at_16k[0].mean) > 1e-3
 
 
 def test_files_have_the_shape_of_espnet_and_hold_the_values(pairs):

@@ -69,7 +69,7 @@ def test_breakdown_by_snr(folders):
     measured = [
         read_row(f"s|a/noisy|{folders / 'noisy'}|{folders / 'data'}"), read_row(f"s|b/noisy|{folders / 'noisy'}")
     ]
-    text = render(measured, "c", snr_metrics=["SI_SDR"], environment=[])
+    text = render(measured, "c", breakdown_metrics=["SI_SDR"], environment=[])
     assert "|SI_SDR|b/noisy|" not in text  # a set whose SNR is not known
     assert "|metric|set/row|-5 dB|2.5 dB|" in text
     values = rows(folders)[0].scores["SI_SDR"]

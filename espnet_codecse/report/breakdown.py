@@ -1,0 +1,36 @@
+"""Means by SNR of the mixture, kind of noise and speaker."""
+
+from typing import List, Sequence
+
+from espnet_codecse.report.bootstrap import mean_interval
+from espnet_codecse.report.groups import NOISE, SNR, SPEAKER, names_in_order
+from espnet_codecse.report.scores import Row
+from espnet_codecse.report.tables import table
+
+
+def breakdown_lines(rows: Sequence[Row], metrics: Sequence[str]) -> List[str]:
+    """Return a section for every kind of group that a row's data directory tells; none without metrics."""
+    lines: List[str] = []
+    for heading in (SNR, NOISE, SPEAKER) if metrics else ():
+        grouped = [row for row in rows if heading in row.groups]
+        if grouped:
+            lines += [f"## {heading}", "", *_table(grouped, metrics, heading)]
+    return lines
+
+
+def _table(rows: Sequence[Row], metrics: Sequence[str], heading: str) -> List[str]:
+    names = names_in_order(heading, [row.groups[heading] for row in rows])
+    labels = [row.label for row in rows]
+    lines = []
+    for metric in metrics:
+        for row in rows:
+            # All sections stand in one table here: where they use the same label, the section tells them apart.
+            label = row.label if labels.count(row.label) == 1 else f"{row.section}, {row.label}"
+            group_of = row.groups[heading]
+            cells = []
+            for name in names:
+                chosen = [utterance for utterance in row.utterances if group_of.get(utterance) == name]
+                interval = mean_interval(row.values(metric, chosen))
+                cells.append("n/a" if interval.count == 0 else f"{interval.mean:.2f}")
+            lines.append([metric, label, *cells])
+    return table(["metric", "set/row", *names], lines)

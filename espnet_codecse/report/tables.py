@@ -1,0 +1,21 @@
+"""Numbers and tables in Markdown."""
+
+from typing import List, Sequence
+
+from espnet_codecse.report.bootstrap import Interval
+
+DECIMALS = {"STOI": 3, "ESTOI": 3}  # differences of interest are below 0.01
+
+
+def number(metric: str, interval: Interval, signed: bool = False) -> str:
+    """Return ``mean [low, high]``, or ``n/a`` without values."""
+    if interval.count == 0:
+        return "n/a"
+    form = f"{'+' if signed else ''}.{DECIMALS.get(metric, 2)}f"
+    return f"{interval.mean:{form}} [{interval.low:{form}}, {interval.high:{form}}]"
+
+
+def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> List[str]:
+    """Return the lines of a table, and an empty one."""
+    rows = [header, ["---"] * len(header), *lines]
+    return ["|" + "|".join(cell.replace("|", "\\|") for cell in row) + "|" for row in rows] + [""]

@@ -43,6 +43,8 @@ inference_model=valid.loss.best.pth   # checkpoint of the last step
 inference_args=              # more options of codecse infer
 decode_layers="continuous quantized"  # what the decoder gets: the embedding as it is, after the quantiser, or both
 metrics="SI_SDR SDR PESQ STOI ESTOI DNSMOS"   # see codecse score --help
+score_fs=                    # sample rate at which everything is scored, such as 8k; default: that of the codec
+resynthesised_references=false   # true: score also against references that went through the codec
 data_note=                   # what data this is, for RESULTS.md
 results_file=                # default: <expdir>/RESULTS.md
 # Packing and publishing
@@ -244,18 +246,20 @@ if [ ${stage} -le 6 ] && [ ${stop_stage} -ge 6 ]; then
     done
 fi
 
-# score FOLDER SET: of the speakers in FOLDER against the references of SET.
+# score FOLDER SET SCORING [REFERENCES]: of the speakers in FOLDER against those of SET, or of another folder.
 score() {
-    local folder=$1 set=$2 speaker estimate opts=()
-    if [ ! -f "${dumpdir}/raw/${set}/spk1.scp" ]; then opts+=(--without_reference); fi
+    local folder=$1 set=$2 references=${4:-${dumpdir}/raw/$2} speaker estimate opts=()
+    opts=(--mix_scp "${dumpdir}/raw/${set}/wav.scp")
+    if [ -n "${score_fs}" ]; then opts+=(--fs "${score_fs}"); fi
+    if [ ! -f "${references}/spk1.scp" ]; then opts+=(--without_reference); fi
     for ((speaker = 1; speaker <= num_spk; speaker++)); do
         # The mixture, and what has only one output, stands for every speaker.
         estimate=${folder}/spk${speaker}.scp
         if [ ! -f "${estimate}" ]; then estimate=${folder}/spk1.scp; fi
         if [ ! -f "${estimate}" ]; then estimate=${folder}/wav.scp; fi
         opts+=(--inf_scp "${estimate}")
-        if [ -f "${dumpdir}/raw/${set}/spk${speaker}.scp" ]; then
-            opts+=(--ref_scp "${dumpdir}/raw/${set}/spk${speaker}.scp")
+        if [ -f "${references}/spk${speaker}.scp" ]; then
+            opts+=(--ref_scp "${references}/spk${speaker}.scp")
         fi
     done
     codecse score "${opts[@]}" --output_dir "$3" --metrics "${metrics}" "${jobs[@]}"
@@ -271,6 +275,15 @@ if [ ${stage} -le 7 ] && [ ${stop_stage} -ge 7 ]; then
             "${experiment}"/{continuous,quantized}_"${set}"; do
             if [ -f "${folder}/spk1.scp" ]; then score "${folder}" "${set}" "${folder}/scoring"; fi
         done
+        # What the codec's decoder does to every signal then counts for nothing.
+        resynthesised=${expdir}/codec_${codec_label}/clean_continuous_${set}
+        if "${resynthesised_references}" && [ -f "${resynthesised}/spk1.scp" ]; then
+            for folder in "${experiment}"/{continuous,quantized}_"${set}"; do
+                if [ -f "${folder}/spk1.scp" ]; then
+                    score "${folder}" "${set}" "${folder}/scoring_resynthesised" "${resynthesised}"
+                fi
+            done
+        fi
     done
     opts=()
     for set in ${test_sets}; do
@@ -286,6 +299,9 @@ if [ ${stage} -le 7 ] && [ ${stop_stage} -ge 7 ]; then
             row=$(basename "${folder%_"${set}"/scoring}")
             section=$(basename "${folder%/*/scoring}")
             opts+=(--row "${section}|${prefix}${row//_/, }|${folder}|${dumpdir}/raw/${set}")
+            if [ -d "${folder}_resynthesised" ]; then
+                opts+=(--row "${section}|${prefix}${row//_/, } to resynthesised|${folder}_resynthesised")
+            fi
         done
     done
     if [ -f paper.yaml ]; then opts+=(--paper paper.yaml); fi

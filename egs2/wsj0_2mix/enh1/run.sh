@@ -14,6 +14,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
     --test_sets tt_min_8k \
     --num_spk 2 \
     --fs 16k \
+    --score_fs 8k \
+    --metrics "SI_SDR SI_SDRi SDR SDRi PESQ_NB STOI DNSMOS" \
     --codec dac_16khz \
     --system nac_se \
     --data_note "WSJ0-2mix, 3,000 test mixtures of two speakers, 8 kHz min" \

@@ -44,7 +44,7 @@ def _levels(path: Path) -> Dict[str, str]:
     ordered = dict(sorted(levels.items(), key=lambda item: (item[1], item[0])))
     if len(set(levels.values())) <= LARGEST_NUMBER:
         return {key: f"{level:g} dB" for key, level in ordered.items()}
-    lows = {key: SNR_STEP * np.floor(level / SNR_STEP) for key, level in ordered.items()}
+    lows = {key: SNR_STEP * int(np.floor(level / SNR_STEP)) for key, level in ordered.items()}
     return {key: f"{low:g} to {low + SNR_STEP:g} dB" for key, low in lows.items()}
 
 

@@ -119,7 +119,7 @@ def _record_path(part: Part) -> Path:
 def _label(part: Part) -> str:
     """The stage's name for squeue, from the log's: ``infer_noisy_test`` of ``infer_noisy_test.3.log``."""
     name = re.sub(rf"\.{part.index}$", "", part.log.stem)
-    return re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_") or "job"
+    return re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_") or "job"
 
 
 def _adopt(parts: List[Part]) -> Dict[int, _Submitted]:

@@ -43,6 +43,7 @@ $(sed -n '/^stage=/,/^help_message=/s/^\([a-z_]*\)=\([^#]*[^# ]\)\{0,1\} *# \(.*
 log "$0 $*"
 . "${template}/../../../utils/parse_options.sh"
 . ./path.sh
+# shellcheck source=../enh1/cmd.sh
 . ./cmd.sh
 
 if [ $# -ne 0 ]; then
@@ -58,7 +59,10 @@ done
 train_config=${train_config:-${template}/conf/train_hybrid.yaml}
 tag=${tag:-codec_$(basename "${train_config}" .yaml)}
 experiment=${expdir}/${tag}
-[ "${nj}" -gt 0 ] || nj=$(python3 -m espnet_codecse.job --print_nj --mem_per_job 2)
+[ "${nj}" -gt 0 ] || nj=$(${train_cmd} --print_nj --mem_per_job 2)
+# Stages 2 and 7 divide their work themselves: among processes of this machine, or among jobs.
+jobs=(--nj "${nj}")
+if [ "${cmd_backend}" != local ]; then jobs+=(--cmd "${train_cmd}"); fi
 
 if [ ${stage} -le 1 ] && [ ${stop_stage} -ge 1 ]; then
     log "Stage 1: data preparation -> ${datadir}"
@@ -71,7 +75,7 @@ fi
 if [ ${stage} -le 2 ] && [ ${stop_stage} -ge 2 ]; then
     log "Stage 2: format and check -> ${dumpdir}/raw"
     for set in ${train_set} ${valid_set} ${test_set}; do
-        codecse format --fs "${fs}" --nj "${nj}" "${datadir}/${set}" "${dumpdir}/raw/${set}"
+        codecse format --fs "${fs}" "${jobs[@]}" "${datadir}/${set}" "${dumpdir}/raw/${set}"
     done
 fi
 
@@ -94,14 +98,21 @@ fi
 
 if [ ${stage} -le 5 ] && [ ${stop_stage} -ge 5 ]; then
     log "Stage 5: training -> ${experiment}, log in ${experiment}/train.log"
-    # shellcheck disable=SC2086
-    codecse train_codec --config "${train_config}" --output_dir "${experiment}" --resume true \
-        --init_param "${experiment}/init.pth" \
-        --train_data_path_and_name_and_type "${dumpdir}/raw/${train_set}/wav.scp,audio,sound" \
-        --train_shape_file "${dumpdir}/raw/${train_set}/audio_shape" \
-        --valid_data_path_and_name_and_type "${dumpdir}/raw/${valid_set}/wav.scp,audio,sound" \
-        --valid_shape_file "${dumpdir}/raw/${valid_set}/audio_shape" \
-        ${train_args} 2>&1 | "${template}/../../../utils/training_progress.sh" "${experiment}/train.log"
+    mkdir -p "${experiment}"
+    # shellcheck disable=SC2206
+    train=(codecse train_codec --config "${train_config}" --output_dir "${experiment}" --resume true
+        --init_param "${experiment}/init.pth"
+        --train_data_path_and_name_and_type "${dumpdir}/raw/${train_set}/wav.scp,audio,sound"
+        --train_shape_file "${dumpdir}/raw/${train_set}/audio_shape"
+        --valid_data_path_and_name_and_type "${dumpdir}/raw/${valid_set}/wav.scp,audio,sound"
+        --valid_shape_file "${dumpdir}/raw/${valid_set}/audio_shape"
+        ${train_args})
+    progress=("${template}/../../../utils/training_progress.sh" "${experiment}/train.log")
+    if [ "${cmd_backend}" = local ]; then
+        "${train[@]}" 2>&1 | "${progress[@]}"
+    else
+        ${cuda_cmd} "${experiment}/job.log" "${train[@]}" "2>&1" "|" "${progress[@]}"
+    fi
 fi
 
 if [ ${stage} -le 6 ] && [ ${stop_stage} -ge 6 ]; then
@@ -119,7 +130,7 @@ if [ ${stage} -le 7 ] && [ ${stop_stage} -ge 7 ]; then
     log "Stage 7: scoring -> ${experiment}/RESULTS.md"
     opts=()
     for layer in continuous quantized; do
-        codecse score --ref_scp "${dumpdir}/raw/${test_set}/wav.scp" --nj "${nj}" --metrics "${metrics}" \
+        codecse score --ref_scp "${dumpdir}/raw/${test_set}/wav.scp" "${jobs[@]}" --metrics "${metrics}" \
             --inf_scp "${experiment}/${layer}_${test_set}/spk1.scp" --output_dir "${experiment}/${layer}_${test_set}/scoring"
         opts+=(--row "Clean speech through the codec|${layer}|${experiment}/${layer}_${test_set}/scoring")
     done

@@ -1,10 +1,30 @@
 """The contract of a metric family: one computation that fills one or several columns."""
 
+import importlib.util
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Dict, Optional, Tuple
 
 import numpy as np
+
+
+@dataclass(frozen=True)
+class Signals:
+    """What one score of one speaker is computed from, all ``(sample,)`` float32 of one length.
+
+    Attributes:
+        estimate: speech to score.
+        sample_rate: Hz; the family's own rate where it states one.
+        reference: clean speech, None where no reference is needed.
+        mixture: what was processed, None where it is not needed.
+        others: clean speech of the mixture's other speakers.
+    """
+
+    estimate: np.ndarray
+    sample_rate: int
+    reference: Optional[np.ndarray] = None
+    mixture: Optional[np.ndarray] = None
+    others: Tuple[np.ndarray, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,21 +65,15 @@ class AbsMetricFamily(ABC):
             ImportError: the package does not load.
         """
 
-    @abstractmethod
-    def compute(
-        self,
-        reference: Optional[np.ndarray],
-        estimate: np.ndarray,
-        sample_rate: int,
-        mixture: Optional[np.ndarray] = None,
-    ) -> Dict[str, float]:
-        """Score one utterance.
+    @classmethod
+    def missing(cls) -> str:
+        """Return what has to be done before it can be computed here, in a few words; empty where nothing has."""
+        packages = [name for name in cls.columns[0].package.split() if importlib.util.find_spec(name) is None]
+        return f"pip install {' '.join(packages)}" if packages else ""
 
-        Args:
-            reference: clean speech (num_samples,) float32, None where no reference is needed.
-            estimate: speech to score (num_samples,) float32, of the same length.
-            sample_rate: rate of all in Hz; the family's own rate where it states one.
-            mixture: what was processed, of the same length; None where it is not needed.
+    @abstractmethod
+    def compute(self, signals: Signals) -> Dict[str, float]:
+        """Score one utterance.
 
         Returns:
             ``{column name: value}``; nan where the measure is not defined for this input.

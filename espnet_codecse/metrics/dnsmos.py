@@ -2,11 +2,11 @@
 
 import importlib.util
 from pathlib import Path
-from typing import Dict, Optional
+from typing import Dict
 
 import numpy as np
 
-from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric
+from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric, Signals
 from espnet_codecse.metrics.mel import mel_filterbank, mel_power_db
 from espnet_codecse.metrics.registry import register
 
@@ -58,14 +58,8 @@ class Dnsmos(AbsMetricFamily):
         )
         self._filterbank = mel_filterbank(SAMPLE_RATE, 321, 120)
 
-    def compute(
-        self,
-        reference: Optional[np.ndarray],
-        estimate: np.ndarray,
-        sample_rate: int,
-        mixture: Optional[np.ndarray] = None,
-    ) -> Dict[str, float]:
-        speech = np.clip(estimate, -1.0, 1.0)
+    def compute(self, signals: Signals) -> Dict[str, float]:
+        speech = np.clip(signals.estimate, -1.0, 1.0)
         while len(speech) < WINDOW_SAMPLES:
             speech = np.concatenate([speech, speech])
         num_windows = max(1, int(len(speech) // SAMPLE_RATE - 9.01) + 1)

@@ -1,10 +1,10 @@
 """PESQ (ITU-T P.862) as MOS-LQO: wide-band (P.862.2) at 16 kHz and narrow-band (P.862.1) at 8 kHz."""
 
-from typing import Dict, Optional
+from typing import Dict
 
 import numpy as np
 
-from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric
+from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric, Signals
 from espnet_codecse.metrics.registry import register
 
 
@@ -16,18 +16,12 @@ class _Pesq(AbsMetricFamily):
 
         self._pesq = pesq
 
-    def compute(
-        self,
-        reference: Optional[np.ndarray],
-        estimate: np.ndarray,
-        sample_rate: int,
-        mixture: Optional[np.ndarray] = None,
-    ) -> Dict[str, float]:
+    def compute(self, signals: Signals) -> Dict[str, float]:
         name = self.columns[0].name
-        if not np.any(reference) or not np.any(estimate):
+        if not np.any(signals.reference) or not np.any(signals.estimate):
             return {name: float("nan")}
         try:
-            value = self._pesq.pesq(sample_rate, reference, estimate, self.mode)
+            value = self._pesq.pesq(signals.sample_rate, signals.reference, signals.estimate, self.mode)
         except self._pesq.PesqError:  # no utterance found, or shorter than a quarter of a second
             value = float("nan")
         return {name: float(value)}

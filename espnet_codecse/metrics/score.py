@@ -1,6 +1,5 @@
 """Scoring of a set of utterances: parallel, resumable, written as ESPnet writes scores."""
 
-import importlib.util
 import itertools
 import math
 import shutil
@@ -17,7 +16,7 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path, write_scp
 from espnet_codecse.job.array import Share, Submit
 from espnet_codecse.job.pool import map_unordered
-from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric
+from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric, Signals
 from espnet_codecse.metrics.registry import family_of, select
 from espnet_codecse.metrics.score_inputs import Utterance, check_audio, read_inputs
 from espnet_codecse.metrics.score_log import ScoreLog, Scores
@@ -78,13 +77,12 @@ def score_utterance(task: Task) -> Tuple[str, Scores]:
     for kind in dict.fromkeys(family_of(metric) for metric in metrics):
         family = _family(kind.columns[0].name)
         target_rate = kind.columns[0].sample_rate or rate
+        clean, outputs = ([resample(signal, rate, target_rate) for signal in group] for group in (references, estimates))
+        unprocessed = None if mixture is None else resample(mixture, rate, target_rate)
         for speaker, index in enumerate(order):
-            reference, unprocessed = (
-                None if signal is None else resample(signal, rate, target_rate)
-                for signal in (references[speaker] if references else None, mixture)
-            )
-            estimate = resample(estimates[index], rate, target_rate)
-            values = family.compute(reference, estimate, target_rate, unprocessed)
+            others = tuple(clean[:speaker] + clean[speaker + 1 :])
+            reference = clean[speaker] if clean else None
+            values = family.compute(Signals(outputs[index], target_rate, reference, unprocessed, others))
             for metric, value in values.items():
                 if metric in scores:
                     # pystoi adds tiny random numbers: six decimals are the same in every run.
@@ -93,16 +91,16 @@ def score_utterance(task: Task) -> Tuple[str, Scores]:
 
 
 def available(metrics: Sequence[Metric]) -> List[Metric]:
-    """The metrics whose packages are installed; one warning line for each family that has to be left out."""
+    """The metrics that can be computed here; one warning line for each family that has to be left out."""
     present, warned = [], set()
     for metric in metrics:
-        missing = [package for package in metric.package.split() if importlib.util.find_spec(package) is None]
+        missing = family_of(metric.name).missing()
         if not missing:
             present.append(metric)
         elif family_of(metric.name) not in warned:
             warned.add(family_of(metric.name))
             names = " ".join(column.name for column in family_of(metric.name).columns)
-            print(f"score: {names} left empty, not installed: pip install {' '.join(missing)}", file=sys.stderr)
+            print(f"score: {names} left empty, not to be had here: {missing}", file=sys.stderr)
     return present
 
 

@@ -1,10 +1,10 @@
 """SI-SDR and SDR in dB, and their improvements over the mixture."""
 
-from typing import Callable, Dict, Optional
+from typing import Callable, Dict
 
 import numpy as np
 
-from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric
+from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric, Signals
 from espnet_codecse.metrics.registry import register
 
 # Estimates equal to the reference would give infinity, which no mean survives.
@@ -39,14 +39,8 @@ class SISDR(AbsMetricFamily):
     def load(self) -> None:
         """Nothing to load."""
 
-    def compute(
-        self,
-        reference: Optional[np.ndarray],
-        estimate: np.ndarray,
-        sample_rate: int,
-        mixture: Optional[np.ndarray] = None,
-    ) -> Dict[str, float]:
-        return {"SI_SDR": si_sdr(reference, estimate)}
+    def compute(self, signals: Signals) -> Dict[str, float]:
+        return {"SI_SDR": si_sdr(signals.reference, signals.estimate)}
 
 
 def sdr(reference: np.ndarray, estimate: np.ndarray, num_taps: int = 512) -> float:
@@ -85,14 +79,8 @@ class SDR(AbsMetricFamily):
     def load(self) -> None:
         """Nothing to keep: scipy is imported where it is used."""
 
-    def compute(
-        self,
-        reference: Optional[np.ndarray],
-        estimate: np.ndarray,
-        sample_rate: int,
-        mixture: Optional[np.ndarray] = None,
-    ) -> Dict[str, float]:
-        return {"SDR": sdr(reference, estimate)}
+    def compute(self, signals: Signals) -> Dict[str, float]:
+        return {"SDR": sdr(signals.reference, signals.estimate)}
 
 
 class _Improvement(AbsMetricFamily):
@@ -103,15 +91,10 @@ class _Improvement(AbsMetricFamily):
     def load(self) -> None:
         """Nothing to load."""
 
-    def compute(
-        self,
-        reference: Optional[np.ndarray],
-        estimate: np.ndarray,
-        sample_rate: int,
-        mixture: Optional[np.ndarray] = None,
-    ) -> Dict[str, float]:
+    def compute(self, signals: Signals) -> Dict[str, float]:
         measure = type(self).measure
-        return {self.columns[0].name: measure(reference, estimate) - measure(reference, mixture)}
+        value, unprocessed = (measure(signals.reference, one) for one in (signals.estimate, signals.mixture))
+        return {self.columns[0].name: value - unprocessed}
 
 
 @register()

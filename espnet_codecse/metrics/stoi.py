@@ -1,11 +1,11 @@
 """Short-time objective intelligibility and its extended form."""
 
 import warnings
-from typing import Dict, Optional
+from typing import Dict
 
 import numpy as np
 
-from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric
+from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric, Signals
 from espnet_codecse.metrics.registry import register
 
 
@@ -17,21 +17,15 @@ class _Stoi(AbsMetricFamily):
 
         self._stoi = pystoi.stoi
 
-    def compute(
-        self,
-        reference: Optional[np.ndarray],
-        estimate: np.ndarray,
-        sample_rate: int,
-        mixture: Optional[np.ndarray] = None,
-    ) -> Dict[str, float]:
+    def compute(self, signals: Signals) -> Dict[str, float]:
         name = self.columns[0].name
-        if not np.any(reference) or not np.any(estimate):
+        if not np.any(signals.reference) or not np.any(signals.estimate):
             return {name: float("nan")}
         with warnings.catch_warnings():
             # pystoi returns 1e-5 with a warning when less than 384 ms are active: that is no score.
             warnings.simplefilter("error", RuntimeWarning)
             try:
-                value = self._stoi(reference, estimate, sample_rate, extended=self.extended)
+                value = self._stoi(signals.reference, signals.estimate, signals.sample_rate, extended=self.extended)
             except (RuntimeWarning, ValueError):
                 value = float("nan")
         return {name: float(value)}

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from espnet_codecse.metrics.abs_metric import Signals
 from espnet_codecse.metrics.mel import mel_filterbank, mel_power_db
 from espnet_codecse.metrics.registry import family_of
 
@@ -28,7 +29,7 @@ def noisy(speech, snr_db=5.0, seed=1):
 def score(name, reference, estimate, rate=RATE):
     family = family_of(name)()
     family.load()
-    return family.compute(reference, estimate, rate)[name]
+    return family.compute(Signals(estimate, rate, reference))[name]
 
 
 @pytest.mark.parametrize("name", ["SI_SDR", "SDR"])
@@ -97,6 +98,6 @@ def test_dnsmos_equals_the_package_that_publishes_the_networks(seconds):
     expected = dnsmos.run(estimate, RATE)
     family = family_of("DNSMOS_OVRL")()
     family.load()
-    ours = family.compute(None, estimate, RATE)
+    ours = family.compute(Signals(estimate, RATE))
     for column, key in (("SIG", "sig_mos"), ("BAK", "bak_mos"), ("OVRL", "ovrl_mos"), ("P808", "p808_mos")):
         assert ours[f"DNSMOS_{column}"] == pytest.approx(float(expected[key]), abs=1e-4)

@@ -191,7 +191,7 @@ class _Absent(AbsMetricFamily):
     def load(self):
         import no_such_package  # noqa: F401
 
-    def compute(self, reference, estimate, sample_rate):
+    def compute(self, signals):
         return {"NOT_THERE": 1.0}
 
 
@@ -203,4 +203,4 @@ def test_a_missing_package_leaves_a_named_empty_column_and_one_line(pairs, capsy
     assert si.num_nan == 0 and absent.num_nan == 4
     assert set(read_scp(pairs / "scoring" / "NOT_THERE_spk1").values()) == {"nan"}
     warnings = [line for line in capsys.readouterr().err.splitlines() if "NOT_THERE" in line]
-    assert warnings == ["score: NOT_THERE left empty, not installed: pip install no_such_package"]
+    assert warnings == ["score: NOT_THERE left empty, not to be had here: pip install no_such_package"]

@@ -26,6 +26,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--codec", default="small", help="name or folder (default: %(default)s)")
     add("--size", help="variant of the network's size")
     add("--loss", help="variant of the loss")
+    add("--num_spk", type=int, help="speakers in a mixture (default: the system's)")
     add("--output", type=Path, help="yaml to write (default: standard output)")
     return parser
 
@@ -44,8 +45,10 @@ def main(argv: Optional[List[str]] = None) -> None:
         return
     if args.step is None:
         raise UserError("--step is missing; --list_steps lists them")
+    if args.num_spk is not None and args.num_spk < 1:
+        raise UserError(f"--num_spk {args.num_spk}: a mixture has one speaker or more")
     configuration = build_configuration(
-        args.template_conf, args.recipe_conf, args.system, args.step, args.codec, args.size, args.loss
+        args.template_conf, args.recipe_conf, args.system, args.step, args.codec, args.size, args.loss, args.num_spk
     )
     text = yaml.safe_dump(configuration, sort_keys=False)
     if args.output is None:

@@ -42,7 +42,14 @@ def system_steps(template: Path, system: str) -> List[str]:
 
 
 def build_configuration(
-    template: Path, recipe: Path, system: str, step: str, codec: str, size: Optional[str], loss: Optional[str]
+    template: Path,
+    recipe: Path,
+    system: str,
+    step: str,
+    codec: str,
+    size: Optional[str],
+    loss: Optional[str],
+    num_spk: Optional[int] = None,
 ) -> Dict[str, Any]:
     """Return the training configuration of one step.
 
@@ -55,6 +62,8 @@ def build_configuration(
         codec: name or folder, for encoder and decoder.
         size: ``<system>/size/<size>.yaml``; None is the step's own.
         loss: ``<system>/loss/<loss>.yaml``; None is the step's own.
+        num_spk: speakers in a mixture; None is the step's own. Losses of a fixed order are taken over all orders where
+            there are several, the second loss and later ones in the first one's order.
 
     Raises:
         UserError: an unknown system, size or loss, or a file that is no valid yaml.
@@ -76,8 +85,23 @@ def build_configuration(
             file = folder / system / name
             if file.is_file():
                 configuration = merge(configuration, _read(file))
+    if num_spk is not None:
+        configuration = _with_speakers(configuration, num_spk)
     codec_conf = {"encoder_conf": {"codec": codec}, "decoder_conf": {"codec": codec}}
     return merge(configuration, codec_conf)
+
+
+def _with_speakers(configuration: Dict[str, Any], num_spk: int) -> Dict[str, Any]:
+    """Return ``configuration`` for mixtures of ``num_spk`` speakers."""
+    criterions = configuration["criterions"]
+    if num_spk > 1:
+        criterions = [
+            {**item, "wrapper": "pit", "wrapper_conf": {**item.get("wrapper_conf", {}), "independent_perm": index == 0}}
+            if item.get("wrapper") == "fixed_order"
+            else item
+            for index, item in enumerate(criterions)
+        ]
+    return merge(configuration, {"separator_conf": {"num_spk": num_spk}, "criterions": criterions})
 
 
 def check_unchanged(file: Path, configuration: Mapping[str, Any]) -> None:

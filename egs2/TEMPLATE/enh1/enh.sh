@@ -100,7 +100,9 @@ if [ "${embedding_source}" != stored ] && [ "${embedding_source}" != on_the_fly 
     exit 2
 fi
 
-codecse_config() { codecse config --template_conf "${template}/conf" --recipe_conf conf --system "${system}" "$@"; }
+codecse_config() {
+    codecse config --template_conf "${template}/conf" --recipe_conf conf --system "${system}" --num_spk "${num_spk}" "$@"
+}
 steps=$(codecse_config --list_steps)
 first_step=$(head -n 1 <<< "${steps}")
 codecse_config --step "${first_step}" --codec "${codec}" --size "${size}" --loss "${loss}" > /dev/null

@@ -13,6 +13,11 @@ while [ $# -gt 0 ]; do
             local_data_opts+=" ${2?value of $1 is missing}"
             shift 2
             ;;
+        --num_spk)
+            local_data_opts+=" --num_speakers ${2?value of $1 is missing}"
+            opts+=("$1" "$2")
+            shift 2
+            ;;
         --codec)
             _codec=${2:?value of $1 is missing}
             if [ -e "${_codec}" ]; then _codec=$(realpath "${_codec}"); fi

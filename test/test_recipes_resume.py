@@ -105,7 +105,7 @@ def test_killed_training_and_enhancement_go_on(tree, tmp_path):
         assert {path.stem for path in (scp.parent / "wavs" / "1").iterdir()} == utterances
         assert set(read_scp(scp.parent / "scoring" / "STOI_spk1")) == utterances
     assert not leftovers(own.exp)
-    check_results(own.exp / "RESULTS.md", ROW, own.codec.name, ["SI_SDR", "STOI"])
+    check_results(own, ROW, ["SI_SDR", "STOI"])
     ceiling, expected = (read_results(folder / "RESULTS.md")[f"codec_{own.codec.name}"] for folder in (own.exp, tree.exp))
     for row, cells in ceiling.items():
         assert cells[0] == expected[row][0]

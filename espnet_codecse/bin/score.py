@@ -11,7 +11,7 @@ from typing import List, Optional
 
 from espnet_codecse.bin.format_data import sample_rate
 from espnet_codecse.job.array import add_job_options, submitter
-from espnet_codecse.metrics.registry import DEFAULT_METRICS, known_metrics, select
+from espnet_codecse.metrics.registry import DEFAULT_METRICS, groups, known_metrics, select
 
 
 def _metric_table() -> str:
@@ -20,7 +20,8 @@ def _metric_table() -> str:
         rate = f"{metric.sample_rate} Hz" if metric.sample_rate else "any rate"
         reference = "" if metric.needs_reference else ", no reference"
         lines.append(f"  {metric.name:<13}{metric.description} ({rate}{reference})")
-    return "\n".join([*lines, "  DNSMOS       the four DNSMOS columns, computed together"])
+    lines += [f"  {name:<13}{', '.join(columns)}, computed together" for name, columns in groups().items()]
+    return "\n".join(lines)
 
 
 def get_parser() -> argparse.ArgumentParser:

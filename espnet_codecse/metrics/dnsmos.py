@@ -2,7 +2,7 @@
 
 import importlib.util
 from pathlib import Path
-from typing import Dict
+from typing import Dict, List, Tuple
 
 import numpy as np
 
@@ -12,35 +12,41 @@ from espnet_codecse.metrics.registry import register
 
 SAMPLE_RATE = 16000  # Hz
 WINDOW_SAMPLES = int(9.01 * SAMPLE_RATE)
-# Raw network outputs to the published scale (DNS-Challenge dnsmos_local.py, the non-personalised fit).
-POLYNOMIALS = {
-    "DNSMOS_SIG": (-0.08397278, 1.22083953, 0.0052439),
-    "DNSMOS_BAK": (-0.13166888, 1.60915514, -0.39604546),
-    "DNSMOS_OVRL": (-0.06766283, 1.11546468, 0.04602535),
-}
+# Raw network outputs to the published scale for SIG, BAK and OVRL (DNS-Challenge dnsmos_local.py).
+Polynomials = Tuple[Tuple[float, ...], Tuple[float, ...], Tuple[float, ...]]
+FIT: Polynomials = (
+    (-0.08397278, 1.22083953, 0.0052439),
+    (-0.13166888, 1.60915514, -0.39604546),
+    (-0.06766283, 1.11546468, 0.04602535),
+)
+PERSONALISED_FIT: Polynomials = (
+    (-0.01019296, 0.02751166, 1.19576786, -0.24348726),
+    (-0.04976499, 0.44276479, -0.1644611, 0.96883132),
+    (-0.00533021, 0.005101, 1.18058466, -0.11236046),
+)
+NO_FIT: Polynomials = ((1.0, 0.0),) * 3
 
 
-def _column(name: str, description: str) -> Metric:
-    return Metric(name, SAMPLE_RATE, False, (1.0, 5.0), True, "speechmos onnxruntime", description)
+def _columns(prefix: str, variant: str) -> Tuple[Metric, ...]:
+    return tuple(
+        Metric(
+            f"{prefix}_{name}", SAMPLE_RATE, False, (1.0, 5.0), True, "speechmos onnxruntime",
+            f"DNSMOS P.835 {text}, 1 to 5{variant}",
+        )
+        for name, text in (("SIG", "speech quality"), ("BAK", "background quality"), ("OVRL", "overall quality"))
+    )
 
 
-@register(group="DNSMOS")
-class Dnsmos(AbsMetricFamily):
-    """The variant of ``speechmos.dnsmos`` and of the DNS-Challenge script without personalisation.
+class _Dnsmos(AbsMetricFamily):
+    """What the variants share; published values depend on the variant.
 
-    Published values depend on the variant; this one is: networks ``sig_bak_ovr.onnx`` and ``model_v8.onnx``
-    (P.808) from the speechmos package, fitted polynomials on SIG, BAK and OVRL, none on P.808; recordings
-    shorter than 9.01 s are doubled until they are not; windows of 9.01 s every second, means over the windows;
-    the level is taken as it is (the scores depend on it), samples beyond full scale are clipped.
-    The sessions are kept between files and use one thread, since utterances are scored in parallel.
+    Networks of the speechmos package; recordings shorter than 9.01 s are doubled until they are not; windows of 9.01 s
+    every second, means over the windows; the level is taken as it is (the scores depend on it), samples beyond full
+    scale are clipped. The sessions are kept between files and use one thread, since utterances are scored in parallel.
     """
 
-    columns = (
-        _column("DNSMOS_SIG", "DNSMOS P.835 speech quality, 1 to 5"),
-        _column("DNSMOS_BAK", "DNSMOS P.835 background quality, 1 to 5"),
-        _column("DNSMOS_OVRL", "DNSMOS P.835 overall quality, 1 to 5"),
-        _column("DNSMOS_P808", "DNSMOS P.808 overall quality, 1 to 5"),
-    )
+    folder = "dnsmos_models"
+    polynomials = FIT
 
     def load(self) -> None:
         import onnxruntime
@@ -49,14 +55,17 @@ class Dnsmos(AbsMetricFamily):
         found = importlib.util.find_spec("speechmos")
         if found is None or found.origin is None:
             raise ImportError("No module named 'speechmos'")
-        folder = Path(found.origin).parent / "dnsmos_models"
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self._primary, self._p808 = (
-            onnxruntime.InferenceSession(str(folder / name), options, providers=["CPUExecutionProvider"])
-            for name in ("sig_bak_ovr.onnx", "model_v8.onnx")
-        )
-        self._filterbank = mel_filterbank(SAMPLE_RATE, 321, 120)
+        self._sessions = [
+            onnxruntime.InferenceSession(
+                str(Path(found.origin).parent / name), options, providers=["CPUExecutionProvider"]
+            )
+            for name in self._networks()
+        ]
+
+    def _networks(self) -> List[str]:
+        return [f"{self.folder}/sig_bak_ovr.onnx"]
 
     def compute(self, signals: Signals) -> Dict[str, float]:
         speech = np.clip(signals.estimate, -1.0, 1.0)
@@ -72,9 +81,54 @@ class Dnsmos(AbsMetricFamily):
         return dict(zip((column.name for column in self.columns), np.mean(rows, axis=0).tolist()))
 
     def _score_window(self, window: np.ndarray) -> np.ndarray:
-        """SIG, BAK, OVRL, P808 of one window ``(144160,)``."""
-        raw = self._primary.run(None, {"input_1": window[None]})[0][0]
+        """Return SIG, BAK and OVRL of one window ``(144160,)``."""
+        raw = self._sessions[0].run(None, {"input_1": window[None]})[0][0]
+        return np.array([np.polyval(fit, value) for fit, value in zip(self.polynomials, raw)], dtype=np.float64)
+
+
+@register(group="DNSMOS")
+class Dnsmos(_Dnsmos):
+    """Without personalisation, fitted, and P.808: ``speechmos.dnsmos`` and the DNS-Challenge script by default."""
+
+    columns = (
+        *_columns("DNSMOS", ""),
+        Metric("DNSMOS_P808", SAMPLE_RATE, False, (1.0, 5.0), True, "speechmos onnxruntime",
+               "DNSMOS P.808 overall quality, 1 to 5"),
+    )
+
+    def _networks(self) -> List[str]:
+        return [*super()._networks(), f"{self.folder}/model_v8.onnx"]
+
+    def load(self) -> None:
+        super().load()
+        self._filterbank = mel_filterbank(SAMPLE_RATE, 321, 120)
+
+    def _score_window(self, window: np.ndarray) -> np.ndarray:
         mel = (mel_power_db(window[:-160], self._filterbank, 321, 160) + 40.0) / 40.0
-        p808 = self._p808.run(None, {"input_1": mel[None].astype(np.float32)})[0][0][0]
-        fitted = [np.polyval(POLYNOMIALS[name], value) for name, value in zip(POLYNOMIALS, raw)]
-        return np.array([*fitted, p808], dtype=np.float64)
+        p808 = self._sessions[1].run(None, {"input_1": mel[None].astype(np.float32)})[0][0][0]
+        return np.append(super()._score_window(window), p808)
+
+
+@register(group="DNSMOS_RAW")
+class RawDnsmos(_Dnsmos):
+    """Without personalisation and without the fit."""
+
+    polynomials = NO_FIT
+    columns = _columns("DNSMOS_RAW", ", without the fitted polynomials")
+
+
+@register(group="PDNSMOS")
+class PersonalisedDnsmos(_Dnsmos):
+    """The personalised networks: other people's voices count as noise."""
+
+    folder = "pdnsmos_models"
+    polynomials = PERSONALISED_FIT
+    columns = _columns("PDNSMOS", ", personalised")
+
+
+@register(group="PDNSMOS_RAW")
+class RawPersonalisedDnsmos(PersonalisedDnsmos):
+    """The personalised networks without the fit."""
+
+    polynomials = NO_FIT
+    columns = _columns("PDNSMOS_RAW", ", personalised, without the fitted polynomials")

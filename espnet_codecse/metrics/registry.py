@@ -7,7 +7,7 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric
 
 # Modules that register themselves when imported; they import their packages only when a score is computed.
-FAMILY_MODULES = ("sdr", "pesq", "stoi", "dnsmos")
+FAMILY_MODULES = ("sdr", "interference", "pesq", "stoi", "composite", "spectral_distance", "dnsmos")
 DEFAULT_METRICS = "SI_SDR SDR PESQ STOI ESTOI DNSMOS"
 
 _FAMILIES: Dict[str, Type[AbsMetricFamily]] = {}
@@ -40,9 +40,21 @@ def _import_families() -> None:
 
 
 def known_metrics() -> List[Metric]:
-    """All metrics in the order of registration."""
+    """All metrics in the order of :data:`FAMILY_MODULES`, whichever of them was imported first."""
     _import_families()
-    return [get_metric(name) for name in _FAMILIES]
+    modules = [f"espnet_codecse.metrics.{module}" for module in FAMILY_MODULES]
+
+    def rank(name: str) -> int:
+        module = _FAMILIES[name].__module__
+        return modules.index(module) if module in modules else len(modules)
+
+    return [get_metric(name) for name in sorted(_FAMILIES, key=rank)]
+
+
+def groups() -> Dict[str, Tuple[str, ...]]:
+    """Return the groups with the metrics that they stand for."""
+    _import_families()
+    return dict(_GROUPS)
 
 
 def get_metric(name: str) -> Metric:
@@ -53,7 +65,8 @@ def get_metric(name: str) -> Metric:
     """
     _import_families()
     if name not in _FAMILIES:
-        known = ", ".join([*_FAMILIES, *(f"{group} (= all {group}_*)" for group in _GROUPS)])
+        singles = [metric.name for metric in known_metrics()]
+        known = ", ".join([*singles, *(f"{group} (= {' '.join(names)})" for group, names in _GROUPS.items())])
         raise UserError(f"--metrics: unknown metric '{name}'; known: {known}")
     return next(column for column in _FAMILIES[name].columns if column.name == name)
 

@@ -77,7 +77,9 @@ def score_utterance(task: Task) -> Tuple[str, Scores]:
     for kind in dict.fromkeys(family_of(metric) for metric in metrics):
         family = _family(kind.columns[0].name)
         target_rate = kind.columns[0].sample_rate or rate
-        clean, outputs = ([resample(signal, rate, target_rate) for signal in group] for group in (references, estimates))
+        clean, outputs = (
+            [resample(signal, rate, target_rate) for signal in signals] for signals in (references, estimates)
+        )
         unprocessed = None if mixture is None else resample(mixture, rate, target_rate)
         for speaker, index in enumerate(order):
             others = tuple(clean[:speaker] + clean[speaker + 1 :])

@@ -2,34 +2,11 @@
 
 import numpy as np
 import pytest
+from metric_signals import RATE, noisy, score, speech_like
 
 from espnet_codecse.metrics.abs_metric import Signals
 from espnet_codecse.metrics.mel import mel_filterbank, mel_power_db
 from espnet_codecse.metrics.registry import family_of
-
-RATE = 16000
-
-
-def speech_like(seconds=3.0, seed=0):
-    """Harmonics of a gliding pitch with syllables of 4 Hz: enough for PESQ and STOI to find speech."""
-    random = np.random.default_rng(seed)
-    time = np.arange(int(seconds * RATE)) / RATE
-    phase = 2 * np.pi * np.cumsum(120 + 30 * np.sin(2 * np.pi * 0.7 * time + seed)) / RATE
-    voice = sum(np.cos(k * phase + seed) / k for k in range(1, 30))
-    envelope = np.clip(np.sin(2 * np.pi * 2.0 * time), 0, 1) ** 0.5
-    return (0.05 * voice * envelope + 1e-4 * random.normal(size=len(time))).astype(np.float32)
-
-
-def noisy(speech, snr_db=5.0, seed=1):
-    noise = np.random.default_rng(seed).normal(size=len(speech))
-    noise *= np.sqrt(np.mean(speech**2) / np.mean(noise**2) / 10 ** (snr_db / 10))
-    return (speech + noise).astype(np.float32)
-
-
-def score(name, reference, estimate, rate=RATE):
-    family = family_of(name)()
-    family.load()
-    return family.compute(Signals(estimate, rate, reference))[name]
 
 
 @pytest.mark.parametrize("name", ["SI_SDR", "SDR"])
@@ -89,6 +66,78 @@ def test_mel_spectrogram_agrees_with_librosa():
     ours = mel_power_db(speech, mel_filterbank(RATE, 321, 120), 321, 160)
     power = librosa.feature.melspectrogram(y=speech, sr=RATE, n_fft=321, hop_length=160, n_mels=120)
     assert np.allclose(ours, librosa.power_to_db(power, ref=np.max).T, atol=1e-3)
+
+
+def test_log_spectral_and_mel_cepstral_distance():
+    speech = speech_like(1.0)
+    assert score("LSD", speech, speech) == score("MCD", speech, speech) == 0
+    # One gain for all frequencies is that gain in every bin, and in no cepstrum but the one left out.
+    assert score("LSD", noisy(speech), 0.5 * noisy(speech)) == pytest.approx(20 * np.log10(2), abs=0.01)
+    assert score("MCD", noisy(speech), 0.5 * noisy(speech)) < 0.01
+    librosa = pytest.importorskip("librosa")
+    window = np.hanning(514)[1:-1]
+    levels = [
+        librosa.power_to_db(
+            np.abs(librosa.stft(x.astype(np.float64), n_fft=512, hop_length=256, window=window, center=False)) ** 2,
+            amin=1e-10, top_db=None,
+        )
+        for x in (speech, noisy(speech))
+    ]
+    expected = np.sqrt(np.mean((levels[0] - levels[1]) ** 2, axis=0)).mean()
+    assert score("LSD", speech, noisy(speech)) == pytest.approx(expected, rel=1e-3)
+
+
+def test_mel_cepstral_distortion_is_the_distance_of_smoothed_log_spectra():
+    """By Parseval: the root mean square, in dB, of what the cepstra 1 to 24 describe."""
+    from scipy.fft import dct
+
+    from espnet_codecse.metrics.frames import windowed_frames
+
+    speech = speech_like(1.0)
+    filterbank = mel_filterbank(RATE, 512, 80)
+    cepstra = []
+    for signal in (speech, noisy(speech)):
+        power = np.abs(np.fft.rfft(windowed_frames(signal, 512, 256))) ** 2
+        cepstra.append(dct(10 * np.log10(power @ filterbank.T + 1e-10), norm="ortho")[:, 1:25] / np.sqrt(80))
+    expected = np.sqrt(np.sum((cepstra[0] - cepstra[1]) ** 2, axis=1)).mean()
+    assert score("MCD", speech, noisy(speech)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_sir_and_sar_agree_with_fast_bss_eval_and_need_a_second_speaker():
+    fast_bss_eval = pytest.importorskip("fast_bss_eval")
+    torch = pytest.importorskip("torch")
+    references = np.stack([speech_like(1.5, seed) for seed in (0, 1)])
+    estimates = np.stack([references[0] + 0.3 * references[1], references[1]]) + 0.01 * noisy(references[0], -20)
+    both = (torch.from_numpy(signals).double() for signals in (references, estimates))
+    _, sir, sar, _ = fast_bss_eval.bss_eval_sources(*both)
+    family = family_of("SIR")()
+    family.load()
+    for index in range(2):
+        signals = Signals(estimates[index], RATE, references[index], others=(references[1 - index],))
+        ours = family.compute(signals)
+        assert ours["SIR"] == pytest.approx(float(sir[index]), abs=1e-4)
+        assert ours["SAR"] == pytest.approx(float(sar[index]), abs=1e-4)
+    assert np.isnan(family.compute(Signals(estimates[0], RATE, references[0]))["SIR"])
+
+
+@pytest.mark.parametrize(
+    "prefix, kind, fit",
+    [
+        ("DNSMOS_RAW", "dnsmos", False),
+        ("PDNSMOS", "dnsmos_personalized", True),
+        ("PDNSMOS_RAW", "dnsmos_personalized", False),
+    ],
+)
+def test_variants_of_dnsmos(prefix, kind, fit, monkeypatch):
+    dnsmos = pytest.importorskip("speechmos.dnsmos")
+    if not fit:
+        monkeypatch.setattr(dnsmos.DNSMOS, "get_polyfit_val", lambda self, *values: values[:3])
+    estimate = noisy(speech_like(3.0), 15)
+    expected = dnsmos.run(estimate, RATE, model_type=kind)
+    family = family_of(f"{prefix}_OVRL")()
+    family.load()
+    for column, value in family.compute(Signals(estimate, RATE)).items():
+        assert value == pytest.approx(float(expected[f"{column.rsplit('_')[-1].lower()}_mos"]), abs=1e-4)
 
 
 @pytest.mark.parametrize("seconds", [3.0, 11.5])

@@ -1,0 +1,63 @@
+"""Distances between short-time spectra: log-spectral and mel-cepstral."""
+
+from typing import Dict
+
+import numpy as np
+
+from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric, Signals
+from espnet_codecse.metrics.frames import windowed_frames
+from espnet_codecse.metrics.mel import mel_filterbank
+from espnet_codecse.metrics.registry import register
+
+SAMPLE_RATE = 16000  # Hz
+FRAME_SIZE, FRAME_STEP = 512, 256  # samples
+FLOOR = 1e-10  # of power: 100 dB below full scale
+NUM_MELS, NUM_CEPSTRA = 80, 24
+
+
+def _power(speech: np.ndarray) -> np.ndarray:
+    """Return ``(frame, bin)``."""
+    return np.square(np.abs(np.fft.rfft(windowed_frames(speech, FRAME_SIZE, FRAME_STEP))))
+
+
+@register()
+class LogSpectralDistance(AbsMetricFamily):
+    """Root mean square over frequency of the difference of log spectra, mean over frames (Gray and Markel, 1976)."""
+
+    columns = (Metric("LSD", SAMPLE_RATE, True, (0.0, float("inf")), False, "", "log-spectral distance in dB"),)
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def compute(self, signals: Signals) -> Dict[str, float]:
+        levels = [10 * np.log10(_power(speech) + FLOOR) for speech in (signals.reference, signals.estimate)]
+        if not len(levels[0]):
+            return {"LSD": float("nan")}
+        return {"LSD": float(np.sqrt(np.square(levels[0] - levels[1]).mean(1)).mean())}
+
+
+@register()
+class MelCepstralDistortion(AbsMetricFamily):
+    """``10 / ln 10 sqrt(2 sum (c_d - c'_d)^2)`` over cepstra 1 to 24 (Kubichek, 1993), mean over frames.
+
+    The cepstra are the cosine series of the logarithm of 80 mel bands' amplitudes, without time alignment, since
+    enhancement keeps the timing. Values differ from those of cepstra by WORLD or SPTK.
+    """
+
+    columns = (Metric("MCD", SAMPLE_RATE, True, (0.0, float("inf")), False, "", "mel-cepstral distortion in dB"),)
+
+    def load(self) -> None:
+        self._filterbank = mel_filterbank(SAMPLE_RATE, FRAME_SIZE, NUM_MELS)
+        band = np.arange(NUM_MELS) + 0.5
+        # Of log amplitude = sum over d of c_d cos(d w), as mel-cepstra are defined: distances are then in dB.
+        self._series = 2 / NUM_MELS * np.cos(np.pi / NUM_MELS * np.outer(np.arange(1, NUM_CEPSTRA + 1), band))
+
+    def compute(self, signals: Signals) -> Dict[str, float]:
+        cepstra = [
+            0.5 * np.log(_power(speech) @ self._filterbank.T + FLOOR) @ self._series.T
+            for speech in (signals.reference, signals.estimate)
+        ]
+        if not len(cepstra[0]):
+            return {"MCD": float("nan")}
+        squares = np.square(cepstra[0] - cepstra[1]).sum(1)
+        return {"MCD": float((10 / np.log(10) * np.sqrt(2 * squares)).mean())}

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, List, Sequence
+from typing import Dict, List, Optional, Sequence
 
 import numpy as np
 
@@ -28,12 +28,16 @@ class Row:
         label: first column.
         scores: ``{metric: {utterance: value}}``, the mean over speakers, nan where there is none.
         groups: of its utterances, for breakdowns.
+        folder: the scoring folder; the scored audio's lists are beside it.
+        data_dir: the set's data directory, None where it was not given.
     """
 
     section: str
     label: str
     scores: Dict[str, Dict[str, float]]
     groups: Groups = field(default_factory=dict)
+    folder: Path = Path()
+    data_dir: Optional[Path] = None
 
     @property
     def test_set(self) -> str:
@@ -77,7 +81,8 @@ def read_row(specification: str) -> Row:
         metric: {key: float(np.mean([column[key] for column in columns if key in column])) for key in columns[0]}
         for metric, columns in speakers.items()
     }
-    return Row(fields[0], fields[1], scores, read_groups(Path(fields[3])) if len(fields) == 4 else {})
+    data_dir = Path(fields[3]) if len(fields) == 4 else None
+    return Row(fields[0], fields[1], scores, read_groups(data_dir) if data_dir else {}, folder, data_dir)
 
 
 def _read_column(path: Path) -> Dict[str, float]:

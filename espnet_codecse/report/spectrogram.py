@@ -13,14 +13,15 @@ WINDOW_SECONDS = 0.032
 HOP_SECONDS = 0.008
 
 
-def level_db(samples: np.ndarray, rate: int) -> np.ndarray:
-    """Spectrogram ``(frequency, frame)`` in dB relative to a full-scale sine; 32 ms Hann windows every 8 ms.
+def level_db(samples: np.ndarray, rate: int, hop_seconds: float = HOP_SECONDS) -> np.ndarray:
+    """Spectrogram ``(frequency, frame)`` in dB relative to a full-scale sine; 32 ms Hann windows.
 
     Args:
         samples: ``(num_samples,)`` in [-1, 1].
         rate: Hz.
+        hop_seconds: distance of the windows.
     """
-    size, hop = round(WINDOW_SECONDS * rate), round(HOP_SECONDS * rate)
+    size, hop = round(WINDOW_SECONDS * rate), round(hop_seconds * rate)
     padded = np.pad(samples, (size // 2, size // 2 + hop))
     frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
     window = np.hanning(size + 1)[:-1]

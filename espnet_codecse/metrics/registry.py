@@ -7,7 +7,10 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric
 
 # Modules that register themselves when imported; they import their packages only when a score is computed.
-FAMILY_MODULES = ("sdr", "interference", "pesq", "stoi", "composite", "spectral_distance", "dnsmos")
+FAMILY_MODULES = (
+    "sdr", "interference", "pesq", "stoi", "composite", "spectral_distance", "visqol",
+    "dnsmos", "utmos", "nisqa", "speaker", "recognition",
+)
 DEFAULT_METRICS = "SI_SDR SDR PESQ STOI ESTOI DNSMOS"
 
 _FAMILIES: Dict[str, Type[AbsMetricFamily]] = {}

@@ -1,0 +1,56 @@
+"""Word error rate of a recogniser on the estimate, against its own transcript of the clean speech."""
+
+import re
+from typing import Dict, List
+
+import numpy as np
+
+from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric, Signals
+from espnet_codecse.metrics.models import how_to_get, hub_folder
+from espnet_codecse.metrics.registry import register
+
+VARIABLE, HUB_ID = "CODECSE_ASR_MODEL", "openai/whisper-small.en"
+
+
+def words_of(text: str) -> List[str]:
+    """Return the words in lower case, without punctuation."""
+    return re.sub(r"[^\w\s']", " ", text.lower()).split()
+
+
+@register()
+class DifferentialWordErrorRate(AbsMetricFamily):
+    """Differential WER: no transcripts are needed, and what the recogniser gets wrong anyway does not count.
+
+    Any speech recognition model of transformers, with CTC or a decoder. In percent, may exceed 100.
+    """
+
+    columns = (
+        Metric("DWER", 16000, True, (0.0, float("inf")), False, "torch transformers editdistance",
+               f"word errors against the clean speech's transcript, %, {HUB_ID}"),
+    )
+
+    @classmethod
+    def missing(cls) -> str:
+        """See :meth:`AbsMetricFamily.missing`."""
+        if super().missing() or hub_folder(VARIABLE, HUB_ID):
+            return super().missing()
+        return how_to_get(VARIABLE, HUB_ID)
+
+    def load(self) -> None:
+        import editdistance
+        import torch
+        from transformers import pipeline
+
+        torch.set_num_threads(1)
+        self._distance = editdistance.eval
+        folder = hub_folder(VARIABLE, HUB_ID)
+        self._recognise = pipeline("automatic-speech-recognition", model=folder, device="cpu", chunk_length_s=30)
+
+    def compute(self, signals: Signals) -> Dict[str, float]:
+        wanted, found = (words_of(self._text(speech)) for speech in (signals.reference, signals.estimate))
+        if not wanted:
+            return {"DWER": float("nan")}
+        return {"DWER": 100.0 * self._distance(wanted, found) / len(wanted)}
+
+    def _text(self, speech: np.ndarray) -> str:
+        return self._recognise({"raw": speech.copy(), "sampling_rate": 16000})["text"]

@@ -20,6 +20,7 @@ EXTRAS = {
     "mini": ["espeakng-loader", "pyroomacoustics", "scipy"],
     "plot": ["matplotlib"],
     "slurm": ["submitit"],
+    "benchmark": ["speechbrain"],
     "dev": ["pytest", "pytest-xdist", "hypothesis", SHELLCHECK],
 }
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})

@@ -102,6 +102,8 @@ def test_recipe_runs_to_results(row, tree, tmp_path):
         if row.recipe in BUILDERS:
             corpus = BUILDERS[row.recipe](tmp_path / "corpus")
             tree = tree._replace(data=tmp_path / "data", dump=tmp_path / "dump", corpus=corpus)
+        elif "--num_spk" in row.flags:  # other mixtures than the shared ones
+            tree = tree._replace(data=tmp_path / "data", dump=tmp_path / "dump")
         result = run(row.script, *tree.options(row))
         assert result.returncode == 0, result.stdout
         for number in range(1, row.last_stage + 1):
@@ -112,8 +114,7 @@ def test_recipe_runs_to_results(row, tree, tmp_path):
     names = re.search(r"--metrics '([^']*)'", row.flags).group(1)
     dnsmos = "DNSMOS_SIG DNSMOS_BAK DNSMOS_OVRL DNSMOS_P808"
     check_results(tree, row, names.replace("DNSMOS", dnsmos).split())
-    best = tree.exp / row.experiment / "1_enhance" / "valid.loss.best.pth"
-    assert best.is_file() or row.system != "nac_se"
+    assert list((tree.exp / row.experiment).glob("1_*/valid.loss.best.pth"))
 
 
 def test_second_run_does_nothing_anew_and_says_so(tree):

@@ -35,7 +35,7 @@ COMMANDS = {
     "spectrogram": ("spectrogram", "draw noisy / enhanced / clean spectrograms"),
     "init_codec": ("init_codec", "initialise the small codec from speech"),
     "train_codec": ("train_codec", "train a codec through ESPnet's codec task"),
-    "benchmark_codec": ("benchmark_codec", "parameters and real-time factors of a codec"),
+    "benchmark": ("benchmark", "what codecs and models cost: time, memory, multiplications"),
     "pack": ("pack", "write a trained model as one zip, in the model zoo's layout"),
     "verify": ("verify", "check packs: hashes, weights, codec, a short enhancement"),
     "publish": ("publish", "upload a pack to the Hugging Face hub"),

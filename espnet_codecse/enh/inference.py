@@ -23,9 +23,13 @@ class EmbeddingEnhancer:
         separator: ESPnet separator on its embeddings, or None.
         layers: what to decode: ``continuous`` embeddings, ``quantized`` ones, or both.
         segment_seconds: longest piece that is processed at once.
-        overlap_seconds: overlap of neighbouring segments, over which they are cross-faded.
+        overlap_seconds: overlap of neighbouring segments, over which they are cross-faded; by default 1, or 3 for
+            several speakers, of whom none should be silent all the while: their order is told from it.
         restore_level: scale each estimate to its share of the mixture. A loss that is blind to the level, such as
             SI-SDR, lets it drift by more than 10 dB in training, and the output would clip.
+        quantize_mixture: the separator sees the mixture as the quantiser leaves it.
+        peak: what a recording's largest sample is brought to before the encoder; the estimates are brought back, so
+            that no level is lost. None: recordings are encoded as they are.
 
     Raises:
         UserError: segments are no longer than their overlap.
@@ -37,13 +41,17 @@ class EmbeddingEnhancer:
         separator: Optional[torch.nn.Module] = None,
         layers: Sequence[str] = ("continuous",),
         segment_seconds: float = 30.0,
-        overlap_seconds: float = 1.0,
+        overlap_seconds: Optional[float] = None,
         restore_level: bool = False,
+        quantize_mixture: bool = False,
+        peak: Optional[float] = None,
     ):
         self.codec, self.separator, self.layers = codec, separator, tuple(layers)
-        self.restore_level = restore_level
+        self.restore_level, self.quantize_mixture, self.peak = restore_level, quantize_mixture, peak
         self.separator_seconds = 0.0  # spent in the separator so far
         self.num_spk = 1 if separator is None else separator.num_spk
+        if overlap_seconds is None:
+            overlap_seconds = 1.0 if self.num_spk == 1 else 3.0
         self.segment_samples = codec.num_frames(round(segment_seconds * codec.sample_rate)) * codec.hop
         self.overlap_samples = codec.num_frames(round(overlap_seconds * codec.sample_rate)) * codec.hop
         if self.segment_samples <= self.overlap_samples:
@@ -66,9 +74,15 @@ class EmbeddingEnhancer:
         batch = torch.zeros(len(speech), int(lengths.max()))
         for row, samples in zip(batch, speech):
             row[: len(samples)] = torch.from_numpy(np.ascontiguousarray(samples))
-        embedding, frame_lengths = self.codec.encode(batch.to(device), lengths.to(device))
+        gains = np.ones((len(batch), 1), np.float32)
+        if self.peak is not None:
+            gains = self.peak / batch.abs().amax(1, keepdim=True).numpy().clip(min=1e-4)
+        scaled = batch * torch.from_numpy(gains)
+        embedding, frame_lengths = self.codec.encode(scaled.to(device), lengths.to(device))
         estimates = self.separate(embedding, frame_lengths)
-        decoded = {layer: self._decode(estimates, frame_lengths, batch.shape[1], layer) for layer in self.layers}
+        decoded = {
+            layer: self._decode(estimates, frame_lengths, batch.shape[1], layer) / gains for layer in self.layers
+        }
         if self.restore_level:
             decoded = {layer: _at_level_of(batch.numpy(), waveforms) for layer, waveforms in decoded.items()}
         # Digital silence stays what it is, whatever a network makes of it.
@@ -86,6 +100,8 @@ class EmbeddingEnhancer:
         """
         if self.separator is None:
             return [embedding]
+        if self.quantize_mixture:
+            embedding = self.codec.quantize(embedding, frame_lengths)[0]
         started = perf_counter()
         estimates = self.separator(embedding, frame_lengths, {})[0]
         if embedding.is_cuda:

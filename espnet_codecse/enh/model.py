@@ -21,10 +21,25 @@ class EmbeddingEnhancementModel(ESPnetEnhancementModel):
     Args:
         separator_dtype: ``bfloat16`` computes the separator under autocast in training; codec and losses stay float32.
             On a GPU, and on a CPU with native bfloat16, it is faster; on other CPUs it is slow.
+        compile_separator: have ``torch.compile`` make the separator's kernels; it takes a minute, and a C++ compiler.
+        quantize_mixture: the separator sees the mixture as the quantiser leaves it, here and in inference.
+        peak: of the training mixtures, where they have a common one. In inference recordings are brought to it and
+            their estimates back to their level; the training takes its data as they are.
     """
 
-    def __init__(self, *args, separator_dtype: str = "float32", **kwargs):
+    def __init__(
+        self,
+        *args,
+        separator_dtype: str = "float32",
+        compile_separator: bool = False,
+        quantize_mixture: bool = False,
+        peak: Optional[float] = None,
+        **kwargs,
+    ):
         super().__init__(*args, **kwargs)
+        self.quantize_mixture, self.peak = quantize_mixture, peak
+        if compile_separator:
+            self.separator.compile(dynamic=True)
         if separator_dtype not in ("float32", "bfloat16"):
             raise ValueError(f"separator_dtype '{separator_dtype}' is neither 'float32' nor 'bfloat16'")
         self.separator_dtype = separator_dtype
@@ -46,6 +61,8 @@ class EmbeddingEnhancementModel(ESPnetEnhancementModel):
             speech_mix_lengths = torch.full((len(speech_mix),), speech_mix.shape[1], device=speech_mix.device)
         reference_lengths = kwargs.get("speech_ref1_lengths", speech_mix_lengths)
         mixture, lengths = self.encoder(speech_mix, speech_mix_lengths)
+        if self.quantize_mixture:
+            mixture = self.encoder.codec(mixture.device).quantize(mixture, lengths)[0]
         with torch.autocast(mixture.device.type, torch.bfloat16, enabled=self.separator_dtype == "bfloat16"):
             estimates, _, others = self.separator(mixture, lengths, {})
         estimates = [estimate.float() for estimate in estimates]

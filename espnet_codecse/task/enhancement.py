@@ -14,6 +14,7 @@ from espnet_codecse.enh.band_limit import BandLimit
 from espnet_codecse.enh.crop import PairedCrop
 from espnet_codecse.enh.model import EmbeddingEnhancementModel
 from espnet_codecse.enh.rank_seed import RankSeed
+from espnet_codecse.enh.speed_perturbation import SpeedPerturbation
 from espnet_codecse.errors import UserError
 from espnet_codecse.task.register import register_enhancement
 from espnet_codecse.task.trainer import CrashSafeTrainer
@@ -24,7 +25,8 @@ register_enhancement()
 class EmbeddingEnhancementTask(enh.EnhancementTask):
     """:class:`espnet2.tasks.enh.EnhancementTask` whose data may be stored embeddings.
 
-    Adds ``--crop_seconds``, ``--band_limit_prob`` and ``--embedding_stats``; everything else is ESPnet's.
+    Adds ``--crop_seconds``, ``--speed_perturb``, ``--band_limit_prob`` and ``--embedding_stats``; everything else is
+    ESPnet's.
     """
 
     trainer = CrashSafeTrainer
@@ -35,15 +37,26 @@ class EmbeddingEnhancementTask(enh.EnhancementTask):
         super().add_task_arguments(parser)
         group = parser.add_argument_group(description="Embedding related")
         group.add_argument("--crop_seconds", type=float, default=None, help="Length of random training segments, s")
+        group.add_argument(
+            "--speed_perturb", type=int, nargs="*", default=[], help="Speeds of training speakers, per cent: 95 100 105"
+        )
         group.add_argument("--band_limit_prob", type=float, default=0.0, help="Portion of low-passed training segments")
         group.add_argument("--embedding_stats", default=None, help="stats.npz of stage 4, for normalize: global")
 
     @classmethod
     def build_preprocess_fn(cls, args: argparse.Namespace, train: bool):
-        """Return ESPnet's preprocessor, followed by low-pass and paired crop where they are asked for."""
+        """Return ESPnet's preprocessor, followed by speed, low-pass and paired crop where they are asked for.
+
+        Raises:
+            UserError: the speed of stored embeddings is to be changed.
+        """
         before = super().build_preprocess_fn(args, train)
         if train and torch.distributed.is_available() and torch.distributed.is_initialized():
             before = RankSeed(train, torch.distributed.get_rank(), before)
+        if args.speed_perturb:
+            if any(kind == "kaldi_ark" for _, _, kind in args.train_data_path_and_name_and_type):
+                raise UserError("--speed_perturb: stored embeddings have no speed; train with --embedding_source on_the_fly")
+            before = SpeedPerturbation(train, args.speed_perturb, before)
         if args.encoder == "codec" and args.band_limit_prob > 0:
             rate = load_codec(args.encoder_conf["codec"]).sample_rate
             before = BandLimit(train, args.band_limit_prob, rate, before=before)

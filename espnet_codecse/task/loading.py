@@ -32,6 +32,9 @@ def build_for_inference(args: argparse.Namespace) -> torch.nn.Module:
         # They are not built, but their names tell how to treat the level.
         if not all(isinstance(item, dict) and "name" in item for item in args.criterions):
             raise ValueError("criterions is no list of losses")
+        peak = args.model_conf.get("peak")
+        if peak is not None and not 0 < float(peak) <= 1:
+            raise ValueError(f"model_conf.peak is {peak}")
         encoder = CodecEncoder(**args.encoder_conf)
         separator = separator_class(args.separator)(encoder.output_dim, **args.separator_conf)
         return EncoderAndSeparator(encoder, separator)

@@ -62,8 +62,9 @@ def build_enhancer(
         separator = AutocastSeparator(separator, kind)
     # Such losses let the level drift: the mixture's is given back.
     blind_to_level = all(item["name"] in ("si_snr", "ci_sdr") for item in training.criterions)
+    options = {key: value for key, value in training.model_conf.items() if key in ("quantize_mixture", "peak")}
     return EmbeddingEnhancer(
-        model.encoder.codec(device), separator, layers, segment_seconds, restore_level=blind_to_level
+        model.encoder.codec(device), separator, layers, segment_seconds, restore_level=blind_to_level, **options
     )
 
 

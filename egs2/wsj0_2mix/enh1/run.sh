@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # wsj0_2mix: WSJ0-2mix, two speakers, 8 kHz "min" mixtures as in the papers, brought to the codec's rate by stage 2.
-#   run.sh [options of enh.sh]; --local_data_opts "--lists FOLDER" and the like go to stage 1. Other mixtures:
+#   run.sh --codec espnet/amuse_dac_16k --system codecformer_el [options of enh.sh]; ../README.md lists the published ones.
+#   --local_data_opts "--lists FOLDER" and the like go to stage 1. Other mixtures:
 #   run.sh --local_data_opts "--mix_fs 16k --min_or_max max" --train_set tr_max_16k --valid_set cv_max_16k --test_sets tt_max_16k
 set -e
 set -u
@@ -17,6 +18,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
     --score_fs 8k \
     --metrics "SI_SDR SI_SDRi SDR SDRi PESQ_NB STOI DNSMOS" \
     --codec dac_16khz \
-    --system nac_se \
+    --system codecformer_el \
     --data_note "WSJ0-2mix, 3,000 test mixtures of two speakers, 8 kHz min" \
     "$@"

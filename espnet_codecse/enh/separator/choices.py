@@ -5,6 +5,7 @@ from typing import Dict, Type
 
 SEPARATORS: Dict[str, str] = {
     "nac_se": "espnet_codecse.enh.separator.nac_se:NacSeSeparator",
+    "codecformer": "espnet_codecse.enh.separator.codecformer:CodecformerSeparator",
     "embedding_unet": "espnet_codecse.enh.separator.unet:EmbeddingUNetSeparator",
 }
 

@@ -1,5 +1,6 @@
 """A small U-Net on the embedding as an image, for codecs whose channels lie in order of frequency."""
 
+import math
 from collections import OrderedDict
 from typing import Dict, List, Optional, Sequence, Tuple
 
@@ -8,7 +9,7 @@ from espnet2.enh.separator.abs_separator import AbsSeparator
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from espnet_codecse.codec.hybrid.layers import Refiner, zero_initialised
+from espnet_codecse.codec.hybrid.layers import Refiner
 from espnet_codecse.enh.normalization import EmbeddingNormalization
 
 NUM_FEATURES = 3  # planes of :func:`local_features`
@@ -95,9 +96,12 @@ class EmbeddingUNetSeparator(AbsSeparator):
         self.bottleneck_in, self.bottleneck_out = torch.nn.Linear(bottleneck, width), torch.nn.Linear(width, bottleneck)
         self.conv_blocks = torch.nn.ModuleList(Refiner(width, 3 * width) for _ in range(num_conv_blocks))
         self.recurrent = torch.nn.GRU(width, width // 2, num_layers, batch_first=True, bidirectional=True)
-        self.head = zero_initialised(torch.nn.Conv2d(channels[0] + NUM_FEATURES, 2 * num_spk, 3, padding=1))
+        self.head = torch.nn.Conv2d(channels[0] + NUM_FEATURES, 2 * num_spk, 3, padding=1)
         with torch.no_grad():
-            self.head.bias[:num_spk] = 2.0  # gates of 0.88
+            # Gates of 0.88 for one speaker; of several each has its share, and they must differ for an order to be found.
+            self.head.weight *= 0.0 if num_spk == 1 else 0.1
+            self.head.bias.zero_()
+            self.head.bias[:num_spk] = 2.0 if num_spk == 1 else -math.log(num_spk - 1)
         # With few planes, processors convolve faster where a point's planes lie side by side.
         self.to(memory_format=torch.channels_last)
 

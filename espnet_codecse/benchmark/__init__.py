@@ -1,0 +1,1 @@
+"""What models and codecs cost: parameters, multiplications, time and memory."""

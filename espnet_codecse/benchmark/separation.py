@@ -1,0 +1,171 @@
+"""Codecformer-EL, Codecformer and SepFormer on the same seconds of speech: the table of costs of Codecformer-EL."""
+
+from pathlib import Path
+from time import perf_counter
+from typing import Callable, Dict, NamedTuple, Optional
+
+import torch
+
+from espnet_codecse.benchmark.macs import count_macs, count_module_macs, num_parameters
+from espnet_codecse.benchmark.sepformer import SAMPLE_RATE, Sepformer
+from espnet_codecse.codec import load_codec
+from espnet_codecse.embedding.ark import read_ark, write_ark
+from espnet_codecse.enh.criterion import EmbeddingMSE
+from espnet_codecse.enh.decoder import CodecDecoder
+from espnet_codecse.enh.encoder import CodecEncoder
+from espnet_codecse.enh.model import EmbeddingEnhancementModel
+from espnet_codecse.enh.separator.codecformer import CodecformerSeparator
+
+SYSTEMS = ("codecformer_el_stored", "codecformer_el_on_the_fly", "codecformer", "sepformer")
+NUM_SPK = 2
+
+
+class Setting(NamedTuple):
+    """What every system gets: ``batch_size`` mixtures of ``seconds``; ``codec`` is a name or folder."""
+
+    codec: str
+    device: str
+    batch_size: int
+    seconds: float
+
+
+class Macs(NamedTuple):
+    """Of one mixture: trainable parameters, MACs of all products, and those that thop sees."""
+
+    parameters: int
+    counted: int
+    as_thop: int
+
+
+def save_random_dac(folder: Path) -> Path:
+    """Write DAC at 16 kHz, 74.1 M parameters, with random weights: what it costs does not depend on them."""
+    from transformers import DacConfig, DacModel
+
+    config = DacConfig(
+        encoder_hidden_size=64, downsampling_ratios=[2, 4, 5, 8], decoder_hidden_size=1536,
+        upsampling_ratios=[8, 5, 4, 2], n_codebooks=12, codebook_size=1024, codebook_dim=8, sampling_rate=16000,
+    )
+    torch.manual_seed(0)
+    DacModel(config).save_pretrained(folder)
+    return folder
+
+
+def codecformer_macs(num_channels: int, num_frames: int) -> Macs:
+    """Return what Codecformer's separator costs for an embedding of ``num_frames`` frames."""
+    separator = CodecformerSeparator(num_channels, NUM_SPK)
+    embedding, lengths = torch.zeros(1, num_frames, num_channels), torch.tensor([num_frames])
+    return _macs(separator, lambda: separator(embedding, lengths))
+
+
+def codec_macs(codec_name: str) -> int:
+    """Return the MACs of encoding a mixture and decoding its estimates, for each further second of audio.
+
+    The silence beyond a recording's ends, which the codec's layers reach into, is left out.
+    """
+    codec = load_codec(codec_name)
+
+    def count(num_frames: int) -> int:
+        embedding, lengths = torch.zeros(1, num_frames, codec.dim), torch.tensor([num_frames])
+        num_samples = num_frames * codec.hop
+        encoding = count_macs(lambda: codec.encode(torch.zeros(1, num_samples), torch.tensor([num_samples])))
+        return encoding + NUM_SPK * count_macs(lambda: codec.decode(embedding, lengths, num_samples))
+
+    num_frames = codec.num_frames(codec.sample_rate)
+    return count(2 * num_frames) - count(num_frames)
+
+
+def sepformer_macs(num_samples: int) -> Macs:
+    """Return what SepFormer costs for a mixture of ``num_samples`` samples."""
+    model = Sepformer(NUM_SPK)
+    return _macs(model, lambda: model(torch.zeros(1, num_samples)))
+
+
+def _macs(model: torch.nn.Module, function: Callable[[], object]) -> Macs:
+    return Macs(num_parameters(model), count_macs(function), count_module_macs(model, function))
+
+
+def training_step(system: str, setting: Setting, folder: Path) -> Callable[[], float]:
+    """Return a function that makes one step of ``system``, one of :data:`SYSTEMS`, and returns the seconds of reading.
+
+    Args:
+        system: which one.
+        setting: its batches.
+        folder: for stored embeddings.
+    """
+    if system == "sepformer":
+        return _sepformer_step(setting)
+    codec = load_codec(setting.codec, setting.device)
+    num_samples = round(setting.seconds * codec.sample_rate)
+    speech = _speech(setting, num_samples)
+    lengths = torch.full((setting.batch_size,), num_samples)
+    model = _model(setting, codec, "waveform" if system == "codecformer" else "embedding")
+    optimizer = torch.optim.Adam(model.parameters(), lr=1.5e-4)
+    read: Optional[Callable[[], Dict[str, torch.Tensor]]] = None
+    if system == "codecformer_el_stored":
+        stored = folder / "embeddings.ark"
+        embeddings = {name: codec.encode(value, lengths)[0] for name, value in speech.items()}
+        items = [(f"{name}-{i}", item.cpu().numpy()) for name, batch in embeddings.items() for i, item in enumerate(batch)]
+        offsets = write_ark(stored, items, 3)
+        frame_lengths = torch.full_like(lengths, next(iter(embeddings.values())).shape[1])
+
+        def read() -> Dict[str, torch.Tensor]:
+            values = {}
+            for name in speech:
+                arrays = [read_ark(f"{stored}:{offsets[f'{name}-{i}']}") for i in range(setting.batch_size)]
+                values[name] = torch.stack([torch.from_numpy(array) for array in arrays]).to(setting.device)
+            return values
+
+    def step() -> float:
+        started = perf_counter()
+        batch = dict(speech if read is None else read())
+        reading = perf_counter() - started
+        for name in speech:
+            batch[f"{name}_lengths"] = lengths if read is None else frame_lengths
+        optimizer.zero_grad(set_to_none=True)
+        model(**batch)[0].backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        optimizer.step()
+        return 0.0 if read is None else reading
+
+    return step
+
+
+def _speech(setting: Setting, num_samples: int) -> Dict[str, torch.Tensor]:
+    references = [0.1 * torch.randn(setting.batch_size, num_samples, device=setting.device) for _ in range(NUM_SPK)]
+    names = {f"speech_ref{index + 1}": reference for index, reference in enumerate(references)}
+    return {"speech_mix": sum(references), **names}
+
+
+def _model(setting: Setting, codec, loss: str) -> EmbeddingEnhancementModel:
+    from espnet2.enh.loss.criterions.time_domain import SISNRLoss
+    from espnet2.enh.loss.wrappers.pit_solver import PITSolver
+
+    from espnet_codecse.enh.pit_threshold import ThresholdPITSolver
+
+    wrapper = PITSolver(EmbeddingMSE()) if loss == "embedding" else ThresholdPITSolver(SISNRLoss(eps=1e-7))
+    model = EmbeddingEnhancementModel(
+        encoder=CodecEncoder(setting.codec), separator=CodecformerSeparator(codec.dim, NUM_SPK, codec.activation),
+        decoder=CodecDecoder(setting.codec), mask_module=None, loss_wrappers=[wrapper],
+    )
+    return model.to(setting.device).train()
+
+
+def _sepformer_step(setting: Setting) -> Callable[[], float]:
+    from espnet2.enh.loss.criterions.time_domain import SISNRLoss
+
+    from espnet_codecse.enh.pit_threshold import ThresholdPITSolver
+
+    model = Sepformer(NUM_SPK).to(setting.device).train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1.5e-4)
+    speech = _speech(setting, round(setting.seconds * SAMPLE_RATE))
+    mixture = speech.pop("speech_mix")
+    loss = ThresholdPITSolver(SISNRLoss(eps=1e-7))
+
+    def step() -> float:
+        optimizer.zero_grad(set_to_none=True)
+        loss(list(speech.values()), model(mixture))[0].backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        optimizer.step()
+        return 0.0
+
+    return step

@@ -1,0 +1,69 @@
+"""Seconds and memory of training steps of several systems, measured in turns."""
+
+import re
+from pathlib import Path
+from time import perf_counter
+from typing import Callable, Dict, List, NamedTuple
+
+import torch
+
+
+class Cost(NamedTuple):
+    """Of one system: seconds of each step, the part of them spent on reading data, and bytes of memory at the peak."""
+
+    seconds: List[float]
+    reading_share: float
+    peak_bytes: int
+
+
+def measure_in_turns(
+    steps: Dict[str, Callable[[], float]], device: str, num_rounds: int, steps_a_round: int
+) -> Dict[str, Cost]:
+    """Run every system's steps in turns, so that whatever else the machine does hits all alike.
+
+    Args:
+        steps: by name, what makes one training step and returns the seconds it waited for data.
+        device: torch device.
+        num_rounds: rounds over all systems; one more comes first and is not counted.
+        steps_a_round: steps of a system in each.
+    """
+    seconds: Dict[str, List[float]] = {name: [] for name in steps}
+    waited = dict.fromkeys(steps, 0.0)
+    peaks = dict.fromkeys(steps, 0)
+    for number in range(num_rounds + 1):
+        for name, step in steps.items():
+            before = _start_peak(device)
+            for _ in range(steps_a_round if number else 1):
+                started = perf_counter()
+                reading = step()
+                if device != "cpu":
+                    torch.cuda.synchronize()
+                if number:
+                    seconds[name].append(perf_counter() - started)
+                    waited[name] += reading
+            peaks[name] = max(peaks[name], _peak(device) - before)
+    return {name: Cost(seconds[name], waited[name] / sum(seconds[name]), peaks[name]) for name in steps}
+
+
+def _start_peak(device: str) -> int:
+    """Begin a new peak and return the bytes in use."""
+    if device != "cpu":
+        torch.cuda.synchronize()
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        return torch.cuda.memory_allocated()
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        pass  # not allowed here: the peak is then that of the process so far
+    return _status("VmRSS")
+
+
+def _peak(device: str) -> int:
+    return torch.cuda.max_memory_allocated() if device != "cpu" else _status("VmHWM")
+
+
+def _status(name: str) -> int:
+    """Return an entry of this process's status in bytes."""
+    found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(found.group(1)) * 1024 if found else 0

@@ -1,0 +1,78 @@
+"""Measure what codecs and models cost on this machine.
+
+    codecse benchmark codec --codec small --num_threads 2
+    codecse benchmark separation --device cuda --output benchmark.md
+
+codec: parameters and real-time factors of encoder, quantiser and decoder. separation: parameters and multiplications of
+Codecformer, and training steps per second and peak memory of Codecformer-EL from stored and from on-the-fly embeddings,
+Codecformer (loss on waveforms) and SepFormer, on the same seconds of audio, in turns in one run.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import List, Optional
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``codecse benchmark``."""
+    parser = argparse.ArgumentParser(
+        prog="codecse benchmark", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
+    common.add_argument("--num_threads", type=int, default=2, help="torch threads (default: %(default)s)")
+
+    add = kinds.add_parser("codec", parents=[common], help="real-time factors of a codec").add_argument
+    add("--codec", default="small", help="name or folder (default: %(default)s)")
+    add("--seconds", type=float, default=10.0, help="length of the signal, s (default: %(default)s)")
+    add("--runs", type=int, default=7, help="the median of so many runs counts (default: %(default)s)")
+
+    add = kinds.add_parser("separation", parents=[common], help="Codecformer-EL, Codecformer, SepFormer").add_argument
+    add("--codec", help="name or folder (default: DAC at 16 kHz, 74 M parameters, with random weights)")
+    add("--systems", nargs="+", help="of codecformer_el_stored, codecformer_el_on_the_fly, codecformer, sepformer "
+        "(default: all; SepFormer needs SpeechBrain, pip install 'espnet_codecse[benchmark]')")
+    add("--batch_size", type=int, default=1, help="mixtures a step (default: %(default)s)")
+    add("--seconds", type=float, default=2.0, help="length of a mixture, s (default: %(default)s)")
+    add("--rounds", type=int, default=5, help="rounds over all systems (default: %(default)s)")
+    add("--steps", type=int, default=2, help="steps of a system in each round (default: %(default)s)")
+    add("--output", type=Path, help="markdown file to write (default: standard output)")
+    return parser
+
+
+def main(argv: Optional[List[str]] = None) -> None:
+    """Measure one kind and print it."""
+    args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
+    import torch
+
+    from espnet_codecse.errors import UserError
+
+    if args.device != "cpu" and not torch.cuda.is_available():
+        raise UserError(f"--device {args.device}: PyTorch sees no GPU; pass --device cpu")
+    torch.set_num_threads(args.num_threads)
+    if args.kind == "codec":
+        from espnet_codecse.benchmark.codec import report
+
+        print(report(args.codec, args.device, args.num_threads, args.seconds, args.runs))
+        return
+    from espnet_codecse.benchmark.report import separation_report
+    from espnet_codecse.benchmark.separation import SYSTEMS
+    from espnet_codecse.fileio import atomic_path
+
+    systems = args.systems or list(SYSTEMS)
+    for name in systems:
+        if name not in SYSTEMS:
+            raise UserError(f"--systems {name}: unknown; known: {', '.join(SYSTEMS)}")
+    text = separation_report(
+        systems, args.codec, args.device, args.num_threads, args.batch_size, args.seconds, args.rounds, args.steps
+    )
+    if args.output is None:
+        print(text)
+        return
+    with atomic_path(args.output) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""Permutation-invariant training that leaves out what is solved already."""
+
+from typing import Dict, List, Optional, Tuple
+
+import torch
+from espnet2.enh.loss.criterions.abs_loss import AbsEnhLoss
+from espnet2.enh.loss.wrappers.pit_solver import PITSolver
+
+
+class ThresholdPITSolver(PITSolver):
+    """ESPnet's PIT solver; in training, utterances whose loss is at most ``threshold`` are dropped from the mean.
+
+    A separation that is better than 30 dB has nothing to learn from, but its gradient of a logarithm is as large as any
+    other (Codecformer's training, 2406.12434, as in SpeechBrain's SepFormer).
+
+    Args:
+        criterion: gives a loss an utterance, such as ``si_snr``.
+        weight, independent_perm, flexible_numspk: see :class:`PITSolver`.
+        threshold: in the criterion's unit, dB for ``si_snr``.
+    """
+
+    def __init__(
+        self,
+        criterion: AbsEnhLoss,
+        weight: float = 1.0,
+        independent_perm: bool = True,
+        flexible_numspk: bool = False,
+        threshold: float = -30.0,
+    ):
+        super().__init__(criterion, weight, independent_perm, flexible_numspk)
+        self.threshold = threshold
+
+    def forward(
+        self, ref: List[torch.Tensor], inf: List[torch.Tensor], others: Optional[Dict] = None
+    ) -> Tuple[torch.Tensor, Dict, Dict]:
+        """Return ``(loss, stats, {"perm": (batch, speaker)})``.
+
+        Args:
+            ref, inf: ``(batch, ...)`` a speaker.
+            others: of an earlier wrapper.
+        """
+        if not torch.is_grad_enabled():
+            return super().forward(ref, inf, others or {})
+        # The order is found without gradients: with three speakers five of six orders would be kept for nothing.
+        with torch.no_grad():
+            _, stats, order = super().forward(ref, inf, others or {})
+        estimates = torch.stack(list(inf), dim=1)
+        items = torch.arange(len(estimates), device=estimates.device)
+        losses = torch.stack(
+            [self.criterion(ref[index], estimates[items, order["perm"][:, index]]) for index in range(len(inf))]
+        ).mean(0)
+        kept = losses > self.threshold
+        # Where nothing is left the batch gives a gradient of zero.
+        loss = (losses * kept).sum() / kept.sum().clamp(min=1)
+        return loss, {**stats, self.criterion.name: losses.detach().mean()}, order

@@ -1,0 +1,30 @@
+"""Codecformer: separation of continuous codec embeddings (2406.12434; with an embedding loss, Codecformer-EL)."""
+
+from espnet_codecse.enh.separator.nac_se import NacSeSeparator
+
+
+class CodecformerSeparator(NacSeSeparator):
+    """LatentSE's network, which is Codecformer's, at its size for two speakers (2406.12434, section 2).
+
+    Args:
+        input_dim: channels of the embedding.
+        num_spk: estimates.
+        activation: ``snake`` or ``elu``, the codec encoder's last one.
+        width, num_layers, num_heads, ffn_width, dropout, normalize: see :class:`NacSeSeparator`.
+    """
+
+    def __init__(
+        self,
+        input_dim: int,
+        num_spk: int = 2,
+        activation: str = "snake",
+        width: int = 256,
+        num_layers: int = 16,
+        num_heads: int = 8,
+        ffn_width: int = 1024,
+        dropout: float = 0.1,
+        normalize: str = "none",
+    ):
+        super().__init__(
+            input_dim, num_spk, activation, width, num_layers, num_heads, ffn_width, dropout, normalize
+        )

@@ -1,0 +1,48 @@
+"""Speed perturbation of every speaker by itself, and the mixture made anew."""
+
+from typing import Dict, Optional, Sequence
+
+import numpy as np
+from espnet2.train.preprocessor import AbsPreprocessor
+
+from espnet_codecse.audio import resample
+
+
+class SpeedPerturbation(AbsPreprocessor):
+    """Play each reference at a random speed and sum them to a new mixture (Codecformer's training, 2406.12434).
+
+    Pitch and tempo change together. What the mixture holds beside its references, such as noise, stays as it is. All
+    waveforms are cut to the shortest.
+
+    Args:
+        train: otherwise nothing changes.
+        speeds: per cent, drawn with equal probability.
+        before: another preprocessor to run first, such as ESPnet's dynamic mixing.
+    """
+
+    def __init__(self, train: bool, speeds: Sequence[int] = (95, 100, 105), before: Optional[AbsPreprocessor] = None):
+        super().__init__(train)
+        self.speeds, self.before = tuple(speeds), before
+
+    def __call__(self, uid: str, data: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+        """Return ``data`` with ``speech_mix`` and every ``speech_ref`` ``(sample,)`` made anew; others as they are.
+
+        Raises:
+            ValueError: embeddings, which have no speed to change.
+        """
+        if self.before is not None:
+            data = self.before(uid, data)
+        if not self.train:
+            return data
+        references = {name: value for name, value in data.items() if name.startswith("speech_ref")}
+        mixture = data["speech_mix"]
+        if any(value.ndim != 1 for value in (mixture, *references.values())):
+            raise ValueError(f"{uid}: speed perturbation takes waveforms, not embeddings")
+        rest = mixture - np.sum(list(references.values()), axis=0)
+        perturbed = {
+            name: resample(value, int(np.random.choice(self.speeds)), 100) for name, value in references.items()
+        }
+        num_samples = min(len(value) for value in (rest, *perturbed.values()))
+        perturbed = {name: value[:num_samples].astype(mixture.dtype) for name, value in perturbed.items()}
+        new_mixture = rest[:num_samples] + np.sum(list(perturbed.values()), axis=0)
+        return {**data, **perturbed, "speech_mix": new_mixture.astype(mixture.dtype)}

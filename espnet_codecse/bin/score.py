@@ -38,8 +38,10 @@ def get_parser() -> argparse.ArgumentParser:
     add("--mix_scp", default="", metavar="SCP", help="the unprocessed mixtures: scp or folder, for SI_SDRi and SDRi")
     add("--fs", type=sample_rate, default=0,
         help="sample rate to bring all recordings to first, Hz or such as 8k (default: none)")
-    add("--output_dir", required=True, type=Path, help="gets <METRIC>_spk<n> and result_<metric>.txt")
+    add("--output_dir", required=True, type=Path,
+        help="gets <METRIC>_spk<n>, result_<metric>.txt, scores.csv, summary.json and summary.md")
     add("--metrics", default=DEFAULT_METRICS, help="names, separated by spaces (default: '%(default)s')")
+    add("--versa_config", type=Path, help="VERSA's list of metrics, where VERSA is installed; one speaker")
     add("--nj", type=int, default=0, help="processes (default: what cores and memory allow)")
     add_job_options(parser)
     return parser
@@ -49,9 +51,14 @@ def main(argv: Optional[List[str]] = None) -> int:
     """Score, write the files and print one line per metric."""
     argv = sys.argv[1:] if argv is None else argv
     args = get_parser().parse_args(argv)
+    from espnet_codecse.errors import UserError
     from espnet_codecse.job import default_nj
-    from espnet_codecse.metrics.score import score_set
+    from espnet_codecse.metrics.overview import write_overview
+    from espnet_codecse.metrics.versa import versa_columns
+    from espnet_codecse.metrics.score import score_set, write_column
 
+    if args.versa_config and len(args.inf_scp) > 1:
+        raise UserError("--versa_config: VERSA scores one speaker at a time; give one --inf_scp")
     nj = args.nj or default_nj(mem_per_job=1.0)
     metrics = args.metrics.split()
     if args.without_reference:
@@ -66,6 +73,12 @@ def main(argv: Optional[List[str]] = None) -> int:
     if args.part is not None:
         print(f"part {args.part[0]} of {args.part[1]} is done")
         return 0
+    if args.versa_config:
+        columns = versa_columns(next(iter(args.ref_scp), None), args.inf_scp[0], args.versa_config, args.output_dir)
+        for name, column in columns.items():
+            table = {utterance: {name: [value]} for utterance, value in column.items()}
+            summaries.append(write_column(args.output_dir, name, table, 1))
+    write_overview(args.output_dir, summaries, len(args.inf_scp))
     for item in summaries:
         undefined = f", {item.num_nan} without a value (nan: silent, too short or not computed)" if item.num_nan else ""
         print(f"{item.metric:<13}{item.mean:8.3f}  mean of {item.num_values}{undefined}")

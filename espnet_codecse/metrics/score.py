@@ -106,7 +106,15 @@ def available(metrics: Sequence[Metric]) -> List[Metric]:
     return present
 
 
-def _write(output_dir: Path, metric: str, table: Dict[str, Scores], num_speakers: int) -> Summary:
+def write_column(output_dir: Path, metric: str, table: Dict[str, Scores], num_speakers: int) -> Summary:
+    """Write ``<METRIC>_spk<n>`` of each speaker and ``result_<metric>.txt``, the mean of all.
+
+    Args:
+        output_dir: folder.
+        metric: the column.
+        table: ``{utterance: {metric: [value a speaker]}}``; None and what is not there is written as nan.
+        num_speakers: of each utterance.
+    """
     values = []
     for speaker in range(num_speakers):
         column = {}
@@ -187,7 +195,7 @@ def score_set(
         return []
     shutil.rmtree(output_dir / "parts", ignore_errors=True)  # their scores are in the log now
     table = {item.id: {name: log.scores[item.id][name] for name in names} for item in utterances}
-    return [_write(output_dir, metric.name, table, len(estimates)) for metric in (*present, *absent)]
+    return [write_column(output_dir, metric.name, table, len(estimates)) for metric in (*present, *absent)]
 
 
 def _open_log(output_dir: Path, utterances: List[Utterance], share: Optional[Share]) -> ScoreLog:

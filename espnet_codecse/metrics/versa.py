@@ -1,0 +1,78 @@
+"""All metrics of VERSA (Shi et al., 2025), where it is installed: its own scorer runs, its values become columns."""
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Dict, Optional
+
+from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import atomic_path, is_up_to_date, write_scp
+from espnet_codecse.metrics.score_inputs import read_table
+
+ADVICE = "pip install git+https://github.com/wavlab-speech/versa.git"
+Columns = Dict[str, Dict[str, float]]
+
+
+def versa_columns(reference: Optional[str], estimate: str, config: Path, output_dir: Path) -> Columns:
+    """Return ``{"VERSA_<NAME>": {utterance: value}}`` for one speaker; empty, with a line, where it is not installed.
+
+    ``versa.jsonl`` in ``output_dir`` keeps the values until the lists or the configuration change.
+
+    Args:
+        reference, estimate: scp files or folders; no reference for metrics without.
+        config: VERSA's list of metrics (its egs/speech.yaml, for example).
+        output_dir: folder for lists, values and log.
+
+    Raises:
+        UserError: the configuration is missing, the scorer failed, or what it wrote is not what it documents.
+    """
+    if not config.is_file():
+        raise UserError(f"--versa_config {config}: no such file; VERSA's repository has examples in egs/")
+    if importlib.util.find_spec("versa") is None:
+        print(f"score: VERSA left empty, not to be had here: {ADVICE}", file=sys.stderr)
+        return {}
+    folder = output_dir / "versa"
+    lists = {"pred": estimate} if reference is None else {"pred": estimate, "gt": reference}
+    for name, source in lists.items():
+        table = {key: str(Path(path).resolve()) for key, path in read_table(source).items()}
+        content = "".join(f"{key} {path}\n" for key, path in table.items())
+        if not (folder / f"{name}.scp").is_file() or (folder / f"{name}.scp").read_text() != content:
+            write_scp(folder / f"{name}.scp", table)
+    results = output_dir / "versa.jsonl"
+    newest = max((folder / f"{name}.scp").stat().st_mtime_ns for name in lists)
+    if is_up_to_date([results], config, newest):
+        print("score: VERSA's values are up to date: skipped", file=sys.stderr)
+    else:
+        _run(lists, folder, config, results)
+    return _read(results)
+
+
+def _run(lists: Dict[str, str], folder: Path, config: Path, results: Path) -> None:
+    log = folder / "versa.log"
+    with atomic_path(results) as temporary, open(log, "w", encoding="utf-8") as stream:
+        command = [sys.executable, "-m", "versa.bin.scorer", "--score_config", str(config), "--io", "soundfile"]
+        command += ["--output_file", str(temporary)]
+        for name in lists:
+            command += [f"--{name}", str(folder / f"{name}.scp")]
+        status = subprocess.run(command, stdout=stream, stderr=subprocess.STDOUT, check=False).returncode
+        if status != 0 or not temporary.is_file():
+            raise UserError(f"VERSA's scorer failed (status {status}); see {log}")
+
+
+def _read(results: Path) -> Columns:
+    columns: Columns = {}
+    for number, line in enumerate(results.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            values = json.loads(line)
+            utterance = values.pop("key")
+        except (ValueError, KeyError, AttributeError):
+            reason = f"line {number} is no JSON object with a 'key'; another version of VERSA?"
+            raise UserError(f"{results}: {reason}") from None
+        for name, value in values.items():
+            # It also writes texts, such as what a recogniser heard.
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                columns.setdefault(f"VERSA_{re.sub(r'[^0-9A-Za-z]+', '_', name).upper()}", {})[utterance] = float(value)
+    return columns

@@ -1,9 +1,11 @@
 """Measure what codecs and models cost on this machine.
 
     codecse benchmark codec --codec small --num_threads 2
+    codecse benchmark model --model nac_se --dtypes float32 bfloat16 --batch_sizes 1 8 --lengths 4 30
     codecse benchmark separation --device cuda --output benchmark.md
 
-codec: parameters and real-time factors of encoder, quantiser and decoder. separation: parameters and multiplications of
+codec: parameters and real-time factors of encoder, quantiser and decoder. model: parameters and multiplications of a
+trained model, with its codec and without, real-time factors and memory, and the speed of its training. separation: parameters and multiplications of
 Codecformer, and training steps per second and peak memory of Codecformer-EL from stored and from on-the-fly embeddings,
 Codecformer (loss on waveforms) and SepFormer, on the same seconds of audio, in turns in one run.
 """
@@ -28,6 +30,16 @@ def get_parser() -> argparse.ArgumentParser:
     add("--codec", default="small", help="name or folder (default: %(default)s)")
     add("--seconds", type=float, default=10.0, help="length of the signal, s (default: %(default)s)")
     add("--runs", type=int, default=7, help="the median of so many runs counts (default: %(default)s)")
+
+    add = kinds.add_parser("model", parents=[common], help="a trained model").add_argument
+    add("--model", default="nac_se", help="pack, experiment folder or name of a carried model (default: %(default)s)")
+    add("--codec", help="where its codec lies, if elsewhere than in training")
+    add("--dtypes", nargs="+", default=["float32"], choices=["float32", "bfloat16"], help="(default: float32)")
+    add("--batch_sizes", nargs="+", type=int, default=[1], metavar="N", help="recordings at once (default: 1)")
+    add("--lengths", nargs="+", type=float, default=[10.0], metavar="S", help="of a recording, s (default: 10)")
+    add("--rounds", type=int, default=3, help="rounds over all combinations (default: %(default)s)")
+    add("--published", type=Path, help="yaml with figures of the system's paper")
+    add("--output", type=Path, help="markdown file to write (default: standard output)")
 
     add = kinds.add_parser("separation", parents=[common], help="Codecformer-EL, Codecformer, SepFormer").add_argument
     add("--codec", help="name or folder (default: DAC at 16 kHz, 74 M parameters, with random weights)")
@@ -56,22 +68,40 @@ def main(argv: Optional[List[str]] = None) -> None:
 
         print(report(args.codec, args.device, args.num_threads, args.seconds, args.runs))
         return
+    text = _model(args) if args.kind == "model" else _separation(args)
+    if args.output is None:
+        print(text)
+        return
+    from espnet_codecse.fileio import atomic_path
+
+    with atomic_path(args.output) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _model(args: argparse.Namespace) -> str:
+    import yaml
+
+    from espnet_codecse.benchmark.model import model_report
+
+    published = yaml.safe_load(args.published.read_text()) if args.published else ()
+    return model_report(
+        args.model, args.codec, args.device, args.num_threads, args.dtypes, args.batch_sizes, args.lengths, args.rounds,
+        published,
+    )
+
+
+def _separation(args: argparse.Namespace) -> str:
     from espnet_codecse.benchmark.report import separation_report
     from espnet_codecse.benchmark.separation import SYSTEMS
-    from espnet_codecse.fileio import atomic_path
+    from espnet_codecse.errors import UserError
 
     systems = args.systems or list(SYSTEMS)
     for name in systems:
         if name not in SYSTEMS:
             raise UserError(f"--systems {name}: unknown; known: {', '.join(SYSTEMS)}")
-    text = separation_report(
+    return separation_report(
         systems, args.codec, args.device, args.num_threads, args.batch_size, args.seconds, args.rounds, args.steps
     )
-    if args.output is None:
-        print(text)
-        return
-    with atomic_path(args.output) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

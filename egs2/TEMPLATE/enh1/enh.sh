@@ -45,6 +45,7 @@ decode_layers="continuous quantized"  # what the decoder gets: the embedding as 
 metrics="SI_SDR SDR PESQ STOI ESTOI DNSMOS"   # see codecse score --help
 score_fs=                    # sample rate at which everything is scored, such as 8k; default: that of the codec
 resynthesised_references=false   # true: score also against references that went through the codec
+benchmark_args=              # more options of codecse benchmark model, such as --dtypes float32 bfloat16
 data_note=                   # what data this is, for RESULTS.md
 results_file=                # default: <expdir>/RESULTS.md
 # Packing and publishing
@@ -66,6 +67,7 @@ Stages (what each writes):
   5  train         -> ${expdir}/<tag>/<step>, all steps of the system in order
   6  enhance       -> ${expdir}/<tag>/<layer>_<set>, and the codec alone -> ${expdir}/codec_<codec>
   7  score         -> .../scoring, RESULTS.md
+  8  efficiency    -> ${expdir}/<tag>/COST.md
  10  pack          -> ${expdir}/<tag>/<tag>.zip, for codecse enhance and the model zoo
  11  publish       -> --hf_repo on the Hugging Face hub
 A stage that was stopped goes on where it was; what is done is skipped and said.
@@ -318,6 +320,22 @@ if [ ${stage} -le 7 ] && [ ${stop_stage} -ge 7 ]; then
     codecse results "${opts[@]}" --output "${results_file}" \
         --title "RESULTS: $(basename "$(dirname "${PWD}")"), ${test_sets}"
     log "Results: ${results_file}"
+fi
+
+if [ ${stage} -le 8 ] && [ ${stop_stage} -ge 8 ]; then
+    cost=${experiment}/COST.md
+    checkpoint=${experiment}/${last_step}/${inference_model}
+    if [ "${cost}" -nt "${checkpoint}" ]; then
+        log "Stage 8: ${cost} is newer than the model: skipped"
+    else
+        log "Stage 8: what the model costs -> ${cost}"
+        opts=()
+        published=${template}/conf/${system}/published_cost.yaml
+        if [ -f "${published}" ]; then opts+=(--published "${published}"); fi
+        # shellcheck disable=SC2086
+        codecse benchmark model --model "${experiment}/${last_step}" --codec "${codec}" --device "${device}" \
+            --output "${cost}" "${opts[@]}" ${benchmark_args}
+    fi
 fi
 
 pack=${experiment}/${tag}.zip

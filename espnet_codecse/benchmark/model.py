@@ -1,0 +1,129 @@
+"""The cost of a trained model: parameters, MACs, real-time factors and memory, beside what its paper publishes."""
+
+import statistics
+from itertools import product
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence
+
+import numpy as np
+import torch
+
+from espnet_codecse.benchmark.macs import count_macs, count_module_macs, num_parameters
+from espnet_codecse.benchmark.timing import measure_in_turns
+from espnet_codecse.benchmark.training_log import read_training_speed
+from espnet_codecse.report.environment import environment_lines
+from espnet_codecse.zoo.enhancer import load_enhancer
+from espnet_codecse.zoo.find import find_model
+
+NOTE = """\
+"all products" counts attention; "as thop" counts linear layers and convolutions, as most published figures do. A
+real-time factor is the time for encoder, separator and decoder together, over the seconds of audio, with samples in
+memory; memory is what it takes above what the process held before."""
+
+
+def model_report(
+    model: str,
+    codec: Optional[str],
+    device: str,
+    num_threads: int,
+    dtypes: Sequence[str],
+    batch_sizes: Sequence[int],
+    lengths: Sequence[float],
+    num_rounds: int,
+    published: Sequence[Dict[str, Any]] = (),
+) -> str:
+    """Measure and return the report in Markdown.
+
+    Args:
+        model: what ``--model`` takes: a pack, an experiment's folder, a carried model.
+        codec: where its codec lies, if elsewhere than in training.
+        device, num_threads: where.
+        dtypes, batch_sizes, lengths (s): every combination is measured, in turns.
+        num_rounds: rounds over all of them.
+        published: ``{"row": ..., "source": ..., figure: value}`` of the system's paper.
+    """
+    enhancer = load_enhancer(model, codec, device, "float32")
+    separator, loaded = enhancer.separator, enhancer.codec
+    per_second = {name: _macs_per_second(enhancer, name) for name in ("separator", "encode", "decode")}
+    thop = count_module_macs(separator, lambda: separator(*_embedding(enhancer, 1.0), {}))
+    stored = sum(value.numel() for value in loaded.state_dict().values())
+    where = torch.cuda.get_device_name() if device != "cpu" else f"CPU, {num_threads} threads"
+    total = sum(per_second.values())
+    lines = ["# Cost of the model", "", *environment_lines(), "", "## Size and multiplications", ""]
+    lines += ["|part|parameters, M|GMAC per second of audio, all products|as thop|", "|---|---|---|---|"]
+    lines.append(f"|separator|{num_parameters(separator) / 1e6:.2f}|{per_second['separator']:.3f}|{thop / 1e9:.3f}|")
+    codec_macs = f"{per_second['encode']:.3f} + {per_second['decode']:.3f}"
+    lines.append(f"|codec {loaded.name}, encoder + decoder|{stored / 1e6:.2f}|{codec_macs}||")
+    lines += [f"|together||{total:.3f}||", ""]
+    lines += ["## Speed and memory", "", f"{where}; median of {num_rounds} rounds in turns.", ""]
+    lines += _speed_table(model, codec, device, dtypes, batch_sizes, lengths, num_rounds)
+    lines += ["", NOTE, "", *_training_lines(model), *_published_lines(published)]
+    return "\n".join(lines).rstrip()
+
+
+def _embedding(enhancer, seconds: float):
+    num_frames = enhancer.codec.num_frames(round(seconds * enhancer.codec.sample_rate))
+    device = next(enhancer.codec.buffers()).device
+    embedding = 0.1 * torch.randn(1, num_frames, enhancer.codec.dim, device=device)
+    return embedding, torch.tensor([num_frames], device=device)
+
+
+def _macs_per_second(enhancer, part: str) -> float:
+    """Return GMAC of one more second of audio, so that what is padded at the ends counts for nothing."""
+    codec = enhancer.codec
+
+    def count(seconds: int) -> int:
+        embedding, lengths = _embedding(enhancer, seconds)
+        num_samples = seconds * codec.sample_rate
+        if part == "encode":
+            speech = torch.zeros(1, num_samples, device=embedding.device)
+            return count_macs(lambda: codec.encode(speech, torch.tensor([num_samples], device=embedding.device)))
+        if part == "decode":
+            return enhancer.num_spk * count_macs(lambda: codec.decode(embedding, lengths, num_samples))
+        return count_macs(lambda: enhancer.separator(embedding, lengths, {}))
+
+    return (count(2) - count(1)) / 1e9
+
+
+def _speed_table(model, codec, device, dtypes, batch_sizes, lengths, num_rounds) -> List[str]:
+    runs = {}
+    for dtype in dtypes:
+        enhancer = load_enhancer(model, codec, device, dtype, segment_seconds=max(lengths) + 1)
+        for batch_size, seconds in product(batch_sizes, lengths):
+            rng = np.random.default_rng(0)
+            num_samples = round(seconds * enhancer.codec.sample_rate)
+            batch = [0.05 * rng.standard_normal(num_samples).astype(np.float32) for _ in range(batch_size)]
+
+            def run(enhancer=enhancer, batch=batch) -> float:
+                enhancer.enhance_batch(batch)
+                return 0.0
+
+            runs[dtype, batch_size, seconds] = run
+    measured = measure_in_turns(runs, device, num_rounds, 1)
+    lines = ["|type of number|batch|length, s|real-time factor [fastest, slowest]|memory, MB|", "|---|---|---|---|---|"]
+    for (dtype, batch_size, seconds), cost in measured.items():
+        factors = [value / (batch_size * seconds) for value in cost.seconds]
+        text = f"{statistics.median(factors):.4f} [{min(factors):.4f}, {max(factors):.4f}]"
+        lines.append(f"|{dtype}|{batch_size}|{seconds:g}|{text}|{cost.peak_bytes / 1e6:.0f}|")
+    return lines
+
+
+def _training_lines(model: str) -> List[str]:
+    speed = read_training_speed(Path(find_model(model).train_config).parent / "train.log")
+    if speed is None:
+        return []
+    return [
+        "## Training", "",
+        f"{speed.steps_per_second:.3g} steps per second (median of train.log), {100 * speed.waiting_share:.1f} % of "
+        "the time spent waiting for data.", "",
+    ]
+
+
+def _published_lines(published: Sequence[Dict[str, Any]]) -> List[str]:
+    if not published:
+        return []
+    names = list(dict.fromkeys(name for row in published for name in row if name not in ("row", "source")))
+    lines = ["## Published", "", f"|system|{'|'.join(names)}|source|", f"|---|{'---|' * (len(names) + 1)}"]
+    for row in published:
+        lines.append(f"|{row['row']}|{'|'.join(str(row.get(name, '')) for name in names)}|{row['source']}|")
+    return lines

@@ -148,3 +148,38 @@ def test_long_embeddings_in_segments(codec, voice):
     assert len(pieces) > 4 and enhancer.separator_seconds > 0
     joined = torch.from_numpy(np.concatenate(pieces, axis=1))
     assert torch.allclose(joined[0], embedding[0], atol=1e-5) and torch.allclose(joined[1], -embedding[0], atol=1e-5)
+
+
+class Listening(Identity):
+    """A separator that keeps what it was given."""
+
+    def forward(self, embedding, lengths, additional):
+        self.heard = embedding
+        return super().forward(embedding, lengths, additional)
+
+
+def test_recordings_are_brought_to_the_trainings_peak_and_back(codec, voice):
+    separator = Listening()
+    enhancer = EmbeddingEnhancer(codec, separator, peak=0.9)
+    loud = voice(6400) * (0.9 / np.abs(voice(6400)).max())
+    outputs = enhancer.enhance_batch([loud, 0.02 * loud])
+    assert torch.allclose(separator.heard[0], separator.heard[1], atol=1e-4)
+    expected = whole(EmbeddingEnhancer(codec, Identity()), loud)["continuous"]
+    assert np.allclose(outputs[0]["continuous"], expected, atol=1e-5)
+    assert np.allclose(outputs[1]["continuous"], 0.02 * expected, atol=1e-5)
+    silent = enhancer.enhance_batch([np.zeros(640, np.float32)])[0]["continuous"]
+    assert np.array_equal(silent, np.zeros((1, 640), np.float32))
+
+
+def test_the_separator_sees_the_quantised_mixture_where_it_is_told(codec, voice):
+    samples = voice(5000)
+    embedding, frames = codec.encode(torch.from_numpy(samples)[None], torch.tensor([5000]))
+    separator = Listening()
+    for quantize, expected in ((False, embedding), (True, codec.quantize(embedding)[0])):
+        whole(EmbeddingEnhancer(codec, separator, quantize_mixture=quantize), samples)
+        assert torch.allclose(separator.heard, expected, atol=1e-6)
+
+
+def test_several_speakers_overlap_longer_as_one_may_pause(codec):
+    overlaps = [EmbeddingEnhancer(codec, Identity(num_spk)).overlap_samples for num_spk in (1, 2)]
+    assert overlaps == [16000, 48000]

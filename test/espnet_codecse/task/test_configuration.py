@@ -105,3 +105,22 @@ def test_the_templates_losses(tmp_path, loss, waveform):
     configuration = build_configuration(TEMPLATE, tmp_path, "nac_se", "1_enhance", "small", None, loss)
     assert needs_waveform_reference(configuration) == waveform
     assert len(configuration["criterions"]) == (2 if loss == "both" else 1)
+
+
+@pytest.mark.parametrize("num_spk", [1, 2, 3])
+@pytest.mark.parametrize("system", ["nac_se", "codecformer", "codecformer_el"])
+def test_the_number_of_speakers_alone_makes_a_system_separate(tmp_path, system, num_spk):
+    step = system_steps(TEMPLATE, system)[0]
+    loss = "both" if system == "nac_se" else None
+    configuration = build_configuration(TEMPLATE, tmp_path, system, step, "small", None, loss, num_spk)
+    assert configuration["separator_conf"]["num_spk"] == num_spk
+    wrappers = [item["wrapper"] for item in configuration["criterions"]]
+    if system == "nac_se":
+        assert wrappers == 2 * (["fixed_order"] if num_spk == 1 else ["pit"])
+        if num_spk > 1:
+            # The second loss takes the first one's order.
+            orders = [item["wrapper_conf"]["independent_perm"] for item in configuration["criterions"]]
+            assert orders == [True, False]
+    else:
+        assert wrappers == [{"codecformer": "pit_threshold", "codecformer_el": "pit"}[system]]
+    assert configuration["separator_conf"]["activation"] == "auto"

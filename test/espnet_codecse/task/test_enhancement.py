@@ -174,3 +174,24 @@ def test_inference_does_without_espnets_task(experiment):
         "assert model.separator.num_spk == 1; assert not any(m.startswith('espnet2.tasks') for m in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, str(experiment)], check=True)
+
+
+def test_speed_is_changed_of_waveforms_only(codec_folder):
+    args = options(codec_folder, speed_perturb=[80], band_limit_prob=0.0, preprocessor=None)
+    args.train_data_path_and_name_and_type = [("spk1.scp", "speech_ref1", "sound")]
+    perturb = EmbeddingEnhancementTask.build_preprocess_fn(args, True)
+    speech = np.random.default_rng(0).standard_normal(4000).astype(np.float32)
+    data = {"speech_mix": speech, "speech_ref1": speech}
+    assert np.allclose(perturb("utterance", data)["speech_ref1"], perturb("utterance", data)["speech_mix"], atol=1e-6)
+    assert not np.allclose(perturb("utterance", data)["speech_ref1"], speech, atol=1e-2)
+    args.train_data_path_and_name_and_type.append(("emb_mix.scp", "speech_mix", "kaldi_ark"))
+    with pytest.raises(UserError, match="--speed_perturb: stored embeddings have no speed"):
+        EmbeddingEnhancementTask.build_preprocess_fn(args, True)
+
+
+@pytest.mark.parametrize("peak", [0, -1, 2.0, "loud"])
+def test_a_peak_out_of_range_is_refused(experiment, peak):
+    config = experiment / "config.yaml"
+    content = yaml.safe_load(config.read_text())
+    config.write_text(yaml.safe_dump({**content, "model_conf": {"peak": peak}}))
+    assert "builds no model" in refused(experiment)

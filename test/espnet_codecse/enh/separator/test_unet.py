@@ -20,15 +20,25 @@ def trained(**options) -> EmbeddingUNetSeparator:
 
 def test_starts_from_the_mixture():
     torch.manual_seed(0)
-    separator = EmbeddingUNetSeparator(16, 2, **TINY)
+    separator = EmbeddingUNetSeparator(16, 1, **TINY)
     mixture = torch.randn(2, 9, 16)
     estimates, lengths, others = separator(mixture, torch.tensor([9, 9]))
-    assert len(estimates) == separator.num_spk == 2 and lengths.tolist() == [9, 9]
-    for index, estimate in enumerate(estimates):
-        assert torch.allclose(estimate, mixture * torch.tensor(2.0).sigmoid())
-        assert others[f"mask_spk{index + 1}"].shape == mixture.shape
+    assert len(estimates) == separator.num_spk == 1 and lengths.tolist() == [9, 9]
+    assert torch.allclose(estimates[0], mixture * torch.tensor(2.0).sigmoid())
+    assert others["mask_spk1"].shape == mixture.shape
     estimates[0].square().sum().backward()
     assert separator.head.weight.grad.any()
+
+
+@pytest.mark.parametrize("num_spk", [2, 3])
+def test_speakers_start_from_their_shares_and_differ(num_spk):
+    torch.manual_seed(0)
+    separator = EmbeddingUNetSeparator(16, num_spk, **TINY)
+    mixture = torch.randn(2, 9, 16)
+    estimates, _, others = separator(mixture, torch.tensor([9, 9]))
+    for index in range(num_spk):
+        assert others[f"mask_spk{index + 1}"].mean().item() == pytest.approx(1 / num_spk, abs=0.05)
+    assert not torch.allclose(estimates[0], estimates[1], atol=1e-3)
 
 
 @pytest.mark.parametrize("num_spk", [1, 3])

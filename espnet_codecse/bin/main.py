@@ -32,6 +32,7 @@ COMMANDS = {
     "infer": ("infer", "enhance a data directory, or pass it through the codec alone"),
     "score": ("score", "score speech against references: SI-SDR, PESQ, STOI, DNSMOS, ..."),
     "results": ("results", "write RESULTS.md from scoring folders"),
+    "report": ("report", "write the page to look at and listen to"),
     "spectrogram": ("spectrogram", "draw noisy / enhanced / clean spectrograms"),
     "init_codec": ("init_codec", "initialise the small codec from speech"),
     "train_codec": ("train_codec", "train a codec through ESPnet's codec task"),

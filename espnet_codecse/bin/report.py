@@ -1,0 +1,57 @@
+"""Write the report page: a folder to look at and listen to in any browser, without network.
+
+    codecse report --title "mini enh1" --output_dir exp/report \\
+        --row "Unprocessed|noisy|exp/noisy_test/scoring|dump/raw/test" \\
+        --row "codec_small|clean, quantized|exp/codec_small/clean_quantized_test/scoring|dump/raw/test" \\
+        --row "nac_se_small|quantized|exp/nac_se_small/quantized_test/scoring|dump/raw/test"
+
+The rows are those of codecse results. The audio is named by the spk1.scp (or wav.scp) beside each scoring folder, the
+mixture and the clean speech by those of the data directory, the training curves by exp/<tag>/<step>/train.log.
+Utterances that are already in the folder are not made again.
+"""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+from typing import List, Optional
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Build the argument parser."""
+    parser = argparse.ArgumentParser(
+        prog="codecse report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--row", action="append", required=True, metavar="'SECTION|LABEL|SCORES[|DATA]'",
+        help="a system: scoring folder, data directory; repeat it")
+    add("--output_dir", type=Path, required=True, help="folder of the page; open its index.html")
+    add("--title", default="Report", help="heading (default: %(default)s)")
+    add("--metric", default="", help="utterances to hear are the best, middle and worst by it, on average over the "
+        "experiments (default: PESQ, else DNSMOS_OVRL, else SI_SDR)")
+    add("--num_utterances", type=int, default=6, help="number of them, of each set (default: %(default)s)")
+    add("--utterances", nargs="+", default=[], metavar="ID", help="more utterances to hear")
+    add("--seconds", type=float, default=30.0, help="longer recordings are cut to this (default: %(default)s)")
+    return parser
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Write the page."""
+    argv = sys.argv[1:] if argv is None else argv
+    parser = get_parser()
+    args = parser.parse_args(argv)
+    if args.num_utterances < 0 or not args.seconds > 0:
+        parser.error("--num_utterances must not be negative, and --seconds positive")
+    from espnet_codecse.report.page.write import Settings, write_page
+    from espnet_codecse.report.scores import read_row
+
+    settings = Settings(
+        args.title, args.metric, args.num_utterances, args.utterances, args.seconds, f"codecse report {shlex.join(argv)}"
+    )
+    write_page([read_row(row) for row in args.row], args.output_dir, settings)
+    print(f"report: open {args.output_dir / 'index.html'}", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""The rows as the page shows them: names, kinds, ceilings, means, distributions."""
+
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+import yaml
+
+from espnet_codecse.report.bootstrap import mean_interval
+from espnet_codecse.report.scores import NOISY, Row
+
+QUANTILES = (5, 25, 50, 75, 95)  # per cent
+ALL = "All utterances"
+
+
+def base_label(row: Row) -> str:
+    """The label without its set: ``noisy``, ``clean, continuous``, ``quantized``."""
+    return row.label.rpartition("/")[2]
+
+
+def kind(row: Row) -> str:
+    """``noisy``, ``ceiling`` (clean speech through the codec), ``codec`` (noisy speech through it), ``experiment``."""
+    first, _, rest = base_label(row).partition(",")
+    if first == "clean":
+        return "ceiling"
+    if first == NOISY:
+        return "codec" if rest else "noisy"
+    return "experiment"
+
+
+def short_names(rows: Sequence[Row]) -> List[str]:
+    """Names without the set, and without what all experiments' sections begin with."""
+    sections = {row.section for row in rows if kind(row) == "experiment"}
+    skipped = 0
+    if len(sections) > 1:
+        parts = [section.split("_") for section in sorted(sections)]
+        shared = 0
+        while all(len(words) > shared + 1 and words[shared] == parts[0][shared] for words in parts):
+            shared += 1
+        skipped = len("".join(f"{word}_" for word in parts[0][:shared]))
+    names = []
+    for row in rows:
+        section = row.section[skipped:] if kind(row) == "experiment" else row.section
+        names.append(base_label(row) if kind(row) == "noisy" else f"{section}, {base_label(row)}")
+    return names
+
+
+def experiment_folder(row: Row) -> Path:
+    """Where the training's steps are: ``exp/<tag>`` of ``exp/<tag>/<layer>_<set>/scoring``."""
+    return row.folder.parent.parent
+
+
+def codec_of(row: Row) -> str:
+    """Name of the codec that an experiment was trained on, from its configuration; empty where that is not there."""
+    for path in sorted(experiment_folder(row).glob("[0-9]*_*/config.yaml"), reverse=True):
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError):
+            continue
+        conf = content.get("encoder_conf") if isinstance(content, dict) else None
+        if isinstance(conf, dict) and conf.get("codec"):
+            name = Path(str(conf["codec"])).name
+            return name[: -len(".zip")] if name.endswith(".zip") else name
+    return ""
+
+
+def ceiling_of(row: Row, rows: Sequence[Row]) -> Optional[int]:
+    """Index of what the row could reach: clean speech through the same layer of its codec, on the same set."""
+    wanted = f"clean, {base_label(row)}"
+    found = [
+        index for index, other in enumerate(rows)
+        if kind(other) == "ceiling" and other.test_set == row.test_set and base_label(other) == wanted
+    ]
+    if kind(row) != "experiment" or not found:
+        return None
+    named = f"codec_{codec_of(row)}" if len(found) > 1 else ""
+    return next((index for index in found if rows[index].section == named), found[0])
+
+
+def noisy_of(row: Row, rows: Sequence[Row]) -> Optional[int]:
+    """Index of the mixture's row of the same set."""
+    same_set = (index for index, other in enumerate(rows) if other.test_set == row.test_set and kind(other) == "noisy")
+    return next(same_set, None)
+
+
+def summary(row: Row, metrics: Sequence[str]) -> Dict[str, List[float]]:
+    """``{metric: [mean, low, high, number of values, number without a value]}`` of the metrics that the row has."""
+    table = {}
+    for metric in metrics:
+        if metric in row.scores:
+            values = row.values(metric, row.utterances)
+            interval = mean_interval(values)
+            if interval.count:
+                missing = len(values) - interval.count
+                table[metric] = [interval.mean, interval.low, interval.high, interval.count, missing]
+    return table
+
+
+def distributions(row: Row, metrics: Sequence[str]) -> Dict[str, Dict[str, Dict[str, List[float]]]]:
+    """``{heading: {group: {metric: [number, 5, 25, 50, 75, 95 %]}}}``, with all utterances as a group of its own."""
+    headings: Dict[str, Dict[str, str]] = {ALL: {utterance: ALL for utterance in row.utterances}, **row.groups}
+    table: Dict[str, Dict[str, Dict[str, List[float]]]] = {}
+    for heading, group_of in headings.items():
+        members: Dict[str, List[str]] = {}
+        for utterance in row.utterances:
+            if utterance in group_of:
+                members.setdefault(group_of[utterance], []).append(utterance)
+        table[heading] = {
+            group: dict(filter(None, (_box(row, metric, utterances) for metric in metrics)))
+            for group, utterances in members.items()
+        }
+    return table
+
+
+def _box(row: Row, metric: str, utterances: Sequence[str]) -> Optional[Tuple[str, List[float]]]:
+    values = row.values(metric, utterances)
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return None
+    return metric, [len(values), *np.percentile(values, QUANTILES).tolist()]
+
+
+def describe(rows: Sequence[Row], metrics: Sequence[str], points: Dict[str, List[str]]) -> List[Dict[str, Any]]:
+    """Return what the page knows of every row; ``points`` are the utterances whose scores it gets, by set."""
+    names = short_names(rows)
+    return [
+        {
+            "section": row.section,
+            "label": row.label,
+            "name": names[index],
+            "set": row.test_set,
+            "kind": kind(row),
+            "ceiling": ceiling_of(row, rows),
+            "noisy": noisy_of(row, rows),
+            "utterances": len(row.utterances),
+            "summary": summary(row, metrics),
+            "boxes": distributions(row, metrics),
+            "values": {
+                metric: row.values(metric, points[row.test_set]).tolist() for metric in metrics if metric in row.scores
+            },
+        }
+        for index, row in enumerate(rows)
+    ]

@@ -1,0 +1,33 @@
+"""Training curves, read from the lines that ESPnet's trainer leaves in ``train.log`` after each epoch."""
+
+import math
+import re
+from pathlib import Path
+from typing import Dict, List
+
+Curves = Dict[str, Dict[str, List[List[float]]]]
+"""``{quantity: {phase: [[epoch, value], ...]}}``, phases being ``train`` and ``valid``."""
+
+_EPOCH = re.compile(r"(\d+)epoch results: (.*)")
+_PHASE = re.compile(r"\[(train|valid)\] ([^\[]*)")
+_VALUE = re.compile(r"(\w+)=([-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|nan|inf))(?=,|\s|$)")
+_NOT_A_CURVE = re.compile(r"(.*_)?time|total_count|loss_scale")
+
+
+def read_curves(path: Path) -> Curves:
+    """Return the epochs of ``train.log``; where an epoch was trained twice after a restart, the later one.
+
+    Values that are no finite numbers are left out, so a curve has a gap there.
+    """
+    found: Dict[str, Dict[str, Dict[int, float]]] = {}
+    with open(path, encoding="utf-8", errors="replace") as stream:
+        for line in stream:
+            epoch = _EPOCH.search(line)
+            for phase, text in _PHASE.findall(epoch.group(2)) if epoch else ():
+                for name, value in _VALUE.findall(text):
+                    if not _NOT_A_CURVE.fullmatch(name) and math.isfinite(float(value)):
+                        found.setdefault(name, {}).setdefault(phase, {})[int(epoch.group(1))] = float(value)
+    return {
+        name: {phase: [[epoch, value] for epoch, value in sorted(table.items())] for phase, table in phases.items()}
+        for name, phases in found.items()
+    }

@@ -1,0 +1,95 @@
+"""What there is to listen to: for an utterance the mixture, every system's output, and the clean references."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Mapping, Optional, Tuple
+
+from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import read_scp
+from espnet_codecse.report.page.systems import kind
+from espnet_codecse.report.scores import NOISY, Row
+
+CLEAN = "clean"
+_ORDER = ("noisy", "codec", "experiment", "ceiling")
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of an utterance.
+
+    Attributes:
+        label: ``noisy``, ``clean`` or the system's name.
+        system: index of its row; None for what is in no row.
+        paths: one audio file for each speaker, in the file's own order; one alone stands for all speakers.
+    """
+
+    label: str
+    system: Optional[int]
+    paths: Tuple[str, ...]
+
+
+def _tables(folder: Path) -> List[Dict[str, str]]:
+    """``spk1.scp, spk2.scp, ...`` of a folder, or its ``wav.scp``; none where it has neither."""
+    tables = []
+    while (folder / f"spk{len(tables) + 1}.scp").is_file():
+        tables.append(read_scp(folder / f"spk{len(tables) + 1}.scp"))
+    if not tables and (folder / "wav.scp").is_file():
+        tables = [read_scp(folder / "wav.scp")]
+    return tables
+
+
+class AudioOfSet:
+    """The lists of audio of all rows of a test set.
+
+    Args:
+        rows: ``{index: row}`` of one set; the first data directory among them gives mixture and references.
+        names: of the systems, by index.
+
+    Attributes:
+        without_audio: labels of the rows that have none beside their scores.
+    """
+
+    def __init__(self, rows: Mapping[int, Row], names: Mapping[int, str]):
+        self.without_audio: List[str] = []
+        self._systems: List[Tuple[str, Optional[int], List[Dict[str, str]]]] = []
+        folders = set()
+        for index, row in rows.items():
+            folder = row.folder.resolve().parent
+            if folder in folders:
+                continue  # the same audio, scored in another way
+            folders.add(folder)
+            tables = _tables(folder)
+            if tables:
+                self._systems.append((names[index], index, tables))
+            else:
+                self.without_audio.append(f"{row.section}, {row.label}")
+        self._systems.sort(key=lambda system: _ORDER.index(kind(rows[system[1]])))
+        data_dir = next((row.data_dir for row in rows.values() if row.data_dir), None)
+        self._references: List[Dict[str, str]] = []
+        if data_dir:
+            self._references = _tables(data_dir) if (data_dir / "spk1.scp").is_file() else []
+            has_mixture = any(kind(rows[index]) == "noisy" for _, index, _ in self._systems)
+            if not has_mixture and (data_dir / "wav.scp").is_file():
+                self._systems.insert(0, (NOISY, None, [read_scp(data_dir / "wav.scp")]))
+
+    @property
+    def num_speakers(self) -> int:
+        """Speakers that are heard one by one."""
+        return max([1, len(self._references), *(len(tables) for _, _, tables in self._systems)])
+
+    def versions(self, utterance: str) -> List[Version]:
+        """Return the versions of one utterance, clean ones last.
+
+        Raises:
+            UserError: an audio file that a list names is not there.
+        """
+        versions = []
+        for label, index, tables in [*self._systems, (CLEAN, None, self._references)]:
+            paths = tuple(table[utterance] for table in tables if utterance in table)
+            if paths and len(paths) == len(tables):
+                versions.append(Version(label, index, paths))
+        for version in versions:
+            for path in version.paths:
+                if not Path(path).is_file():
+                    raise UserError(f"{path}: no such audio file ({version.label} of {utterance}); run stage 6 again")
+        return versions

@@ -1,0 +1,196 @@
+"""Writing the page: what was already made is kept, what nothing refers to any more is removed."""
+
+import json
+import math
+import shutil
+import sys
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
+
+from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import atomic_path
+from espnet_codecse.metrics.registry import get_metric
+from espnet_codecse.report.comparison import compare_experiments
+from espnet_codecse.report.environment import environment_lines
+from espnet_codecse.report.groups import SNR, names_in_order
+from espnet_codecse.report.page.choice import check_names, choose, choose_by_name, rank
+from espnet_codecse.report.page.clip import clip_name, make_clip, read_clip
+from espnet_codecse.report.page.systems import ALL, describe, experiment_folder, kind, short_names
+from espnet_codecse.report.page.training_log import read_curves
+from espnet_codecse.report.page.versions import AudioOfSet, Version
+from espnet_codecse.report.scores import Row, metrics_of
+
+ASSETS = Path(__file__).resolve().parent / "assets"
+PREFERRED = ("PESQ", "DNSMOS_OVRL", "SI_SDR")
+LARGEST_NUMBER_OF_POINTS = 1000  # of a set, in scatter plots
+
+
+class Settings(NamedTuple):
+    """What the page is made of.
+
+    Attributes:
+        title: its heading.
+        metric: the utterances are chosen by it; empty takes the first of :data:`PREFERRED` that there is.
+        num_utterances: to hear, of each set.
+        utterances: more of them, by id.
+        seconds: longer recordings are cut.
+        command: the call, told at the end of the page.
+    """
+
+    title: str = "Report"
+    metric: str = ""
+    num_utterances: int = 6
+    utterances: Sequence[str] = ()
+    seconds: float = 30.0
+    command: str = "codecse report"
+
+
+def write_page(rows: Sequence[Row], output_dir: Path, settings: Settings) -> None:
+    """Write ``index.html`` with all that belongs to it.
+
+    Raises:
+        UserError: a label twice in a section, an unknown metric or utterance, or audio that cannot be read.
+    """
+    if len({(row.section, row.label) for row in rows}) < len(rows):
+        raise UserError("--row: a label occurs twice in a section; give every row its own")
+    metrics = metrics_of(rows)
+    metric = settings.metric or next((name for name in PREFERRED if name in metrics), metrics[0])
+    if metric not in metrics:
+        raise UserError(f"--metric {metric}: no row has scores of it; there are {', '.join(metrics)}")
+    check_names(rows, settings.utterances)
+    test_sets = list(dict.fromkeys(row.test_set for row in rows))
+    clips = [clip for test_set in test_sets for clip in _clips(rows, test_set, metric, output_dir, settings)]
+    points = {test_set: _points(rows, test_set, clips) for test_set in test_sets}
+    comparisons = [item for item in compare_experiments(rows, metrics) if item.is_clear]
+    data = {
+        "title": settings.title,
+        "made": [*(line[2:].replace("`", "") for line in environment_lines()), settings.command],
+        "metric": metric,
+        "metrics": [_describe_metric(name) for name in metrics],
+        "sets": test_sets,
+        "headings": _headings(rows),
+        "systems": describe(rows, metrics, points),
+        "best": [[index, item.metric] for item in comparisons for index, row in enumerate(rows) if row is item.best],
+        "points": points,
+        "curves": _curves(rows),
+        "clips": clips,
+    }
+    text = json.dumps(_plain(data), separators=(",", ":"), allow_nan=False)
+    _write(output_dir / "data.js", f"const REPORT = {text};\n")
+    for asset in sorted(ASSETS.iterdir()):
+        if asset.suffix in (".html", ".css", ".js"):
+            _write(output_dir / asset.name, asset.read_text(encoding="utf-8"))
+    _remove_unused(output_dir / "clips", {clip["folder"] for clip in clips})
+
+
+def _clips(
+    rows: Sequence[Row], test_set: str, metric: str, output_dir: Path, settings: Settings
+) -> List[Dict[str, Any]]:
+    """Make what is missing of the clips of one set, and return what the page knows of them."""
+    indices = {index: row for index, row in enumerate(rows) if row.test_set == test_set}
+    own = list(indices.values())
+    ranked = rank(own, metric)
+    by_rank = {utterance: f"{where} by {metric}" for utterance, where in choose(ranked, settings.num_utterances).items()}
+    chosen = {**choose_by_name(own, settings.utterances), **by_rank}
+    audio = AudioOfSet(indices, dict(enumerate(short_names(rows))))
+    for label in audio.without_audio if chosen else ():
+        print(f"report: {label}: no spk1.scp or wav.scp beside its scores; it cannot be heard", file=sys.stderr)
+    clips, num_made = [], 0
+    for number, (utterance, where) in enumerate(chosen.items(), 1):
+        versions = audio.versions(utterance)
+        if not versions:
+            continue
+        name = clip_name(test_set, utterance, versions, settings.seconds)
+        folder = output_dir / "clips" / name
+        if not read_clip(folder):
+            print(f"report: {test_set or 'utterance'} {number}/{len(chosen)}: {utterance}", file=sys.stderr)
+            make_clip(folder, versions, settings.seconds)
+            num_made += 1
+        facts = [row.groups[heading] for row in own for heading in row.groups if utterance in row.groups[heading]]
+        clips.append(
+            {
+                "folder": name,
+                "utterance": utterance,
+                "set": test_set,
+                "where": where,
+                "facts": list(dict.fromkeys(group[utterance] for group in facts)),
+                "speakers": audio.num_speakers,
+                **_with_versions(read_clip(folder), versions),
+            }
+        )
+    if clips:
+        kept = len(clips) - num_made
+        print(f"report: {len(clips)} clips: {num_made} made, {kept} up to date: skipped", file=sys.stderr)
+    return clips
+
+
+def _with_versions(clip: Dict[str, Any], versions: Sequence[Version]) -> Dict[str, Any]:
+    sounds = []
+    for sound in clip["sounds"]:
+        version = versions[sound.pop("version")]
+        sounds.append({**sound, "label": version.label, "system": version.system})
+    return {**clip, "sounds": sounds}
+
+
+def _points(rows: Sequence[Row], test_set: str, clips: Sequence[Mapping[str, Any]]) -> List[str]:
+    """Utterances of the scatter plots: all of them, or as many as a browser draws, those that can be heard among them."""
+    utterances = sorted(set().union(*(row.utterances for row in rows if row.test_set == test_set)))
+    step = math.ceil(len(utterances) / LARGEST_NUMBER_OF_POINTS)
+    heard = {clip["utterance"] for clip in clips if clip["set"] == test_set}
+    return sorted({*utterances[::step], *heard}) if step else []
+
+
+def _headings(rows: Sequence[Row]) -> Dict[str, List[str]]:
+    """Groups of each breakdown in their order."""
+    found = sorted({heading for row in rows for heading in row.groups}, key=lambda heading: (heading != SNR, heading))
+    headings = {
+        heading: names_in_order(heading, [row.groups[heading] for row in rows if heading in row.groups])
+        for heading in found
+    }
+    return {**headings, ALL: [ALL]}
+
+
+def _curves(rows: Sequence[Row]) -> List[Dict[str, Any]]:
+    """Training curves of every step of every experiment."""
+    folders = {experiment_folder(row): row.section for row in rows if kind(row) == "experiment"}
+    curves = []
+    for folder, section in folders.items():
+        for path in sorted(folder.glob("[0-9]*_*/train.log")):
+            quantities = read_curves(path)
+            if quantities:
+                curves.append({"section": section, "step": path.parent.name, "quantities": quantities})
+    return curves
+
+
+def _describe_metric(name: str) -> Dict[str, Any]:
+    try:
+        metric = get_metric(name)
+    except UserError:  # a column of somebody's own
+        return {"name": name, "higher": True, "description": ""}
+    return {"name": name, "higher": metric.higher_is_better, "description": metric.description}
+
+
+def _plain(value: Any) -> Any:
+    """What JSON holds: numbers of five significant digits, None in place of nan."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return None if not math.isfinite(value) else float(f"{value:.5g}")
+    return value
+
+
+def _write(path: Path, text: str) -> None:
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _remove_unused(folder: Path, used: set) -> None:
+    """Remove clips of earlier pages, and what a killed run left; anything else in the folder is not ours."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        is_ours = path.name.startswith(".part-") or (path / "clip.json").is_file()
+        if path.is_dir() and is_ours and path.name not in used:
+            shutil.rmtree(path)

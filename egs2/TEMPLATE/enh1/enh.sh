@@ -48,6 +48,7 @@ resynthesised_references=false   # true: score also against references that went
 benchmark_args=              # more options of codecse benchmark model, such as --dtypes float32 bfloat16
 data_note=                   # what data this is, for RESULTS.md
 results_file=                # default: <expdir>/RESULTS.md
+report_args=                 # more options of codecse report, such as --num_utterances 12
 # Packing and publishing
 skip_packing=true            # false, or --stage 10: pack after the scores; --hf_repo packs too
 decode_layer=continuous      # what users of the pack decode: continuous or quantized
@@ -68,6 +69,7 @@ Stages (what each writes):
   6  enhance       -> ${expdir}/<tag>/<layer>_<set>, and the codec alone -> ${expdir}/codec_<codec>
   7  score         -> .../scoring, RESULTS.md
   8  efficiency    -> ${expdir}/<tag>/COST.md
+  9  report page   -> ${expdir}/report/index.html
  10  pack          -> ${expdir}/<tag>/<tag>.zip, for codecse enhance and the model zoo
  11  publish       -> --hf_repo on the Hugging Face hub
 A stage that was stopped goes on where it was; what is done is skipped and said.
@@ -269,6 +271,30 @@ score() {
     codecse score "${opts[@]}" --output_dir "$3" --metrics "${metrics}" "${jobs[@]}"
 }
 
+# read_rows: all that was scored so far, this experiment and earlier ones -> the options in rows.
+read_rows() {
+    local set folder prefix row section
+    rows=()
+    for set in ${test_sets}; do
+        prefix=
+        if [ "${test_sets}" != "${set}" ]; then prefix="${set}/"; fi
+        if [ -d "${expdir}/noisy_${set}/scoring" ]; then
+            rows+=(--row "Unprocessed|${prefix}noisy|${expdir}/noisy_${set}/scoring|${dumpdir}/raw/${set}")
+        fi
+        # Codecs first, they are the ceilings.
+        for folder in "${expdir}"/codec_*/{clean,noisy}_{continuous,quantized}_"${set}"/scoring \
+            "${expdir}"/*/{continuous,quantized}_"${set}"/scoring; do
+            [ -d "${folder}" ] || continue
+            row=$(basename "${folder%_"${set}"/scoring}")
+            section=$(basename "${folder%/*/scoring}")
+            rows+=(--row "${section}|${prefix}${row//_/, }|${folder}|${dumpdir}/raw/${set}")
+            if [ -d "${folder}_resynthesised" ]; then
+                rows+=(--row "${section}|${prefix}${row//_/, } to resynthesised|${folder}_resynthesised")
+            fi
+        done
+    done
+}
+
 if [ ${stage} -le 7 ] && [ ${stop_stage} -ge 7 ]; then
     log "Stage 7: scoring -> ${results_file}"
     for set in ${test_sets}; do
@@ -289,25 +315,8 @@ if [ ${stage} -le 7 ] && [ ${stop_stage} -ge 7 ]; then
             done
         fi
     done
+    read_rows
     opts=()
-    for set in ${test_sets}; do
-        prefix=
-        if [ "${test_sets}" != "${set}" ]; then prefix="${set}/"; fi
-        if [ -d "${expdir}/noisy_${set}/scoring" ]; then
-            opts+=(--row "Unprocessed|${prefix}noisy|${expdir}/noisy_${set}/scoring|${dumpdir}/raw/${set}")
-        fi
-        # All experiments scored so far, this one and earlier ones: codecs first, they are the ceilings.
-        for folder in "${expdir}"/codec_*/{clean,noisy}_{continuous,quantized}_"${set}"/scoring \
-            "${expdir}"/*/{continuous,quantized}_"${set}"/scoring; do
-            [ -d "${folder}" ] || continue
-            row=$(basename "${folder%_"${set}"/scoring}")
-            section=$(basename "${folder%/*/scoring}")
-            opts+=(--row "${section}|${prefix}${row//_/, }|${folder}|${dumpdir}/raw/${set}")
-            if [ -d "${folder}_resynthesised" ]; then
-                opts+=(--row "${section}|${prefix}${row//_/, } to resynthesised|${folder}_resynthesised")
-            fi
-        done
-    done
     if [ -f paper.yaml ]; then opts+=(--paper paper.yaml); fi
     if [ -n "${data_note}" ]; then opts+=(--section_note "Unprocessed|Data: ${data_note}"); fi
     for folder in "${expdir}"/*/; do
@@ -317,7 +326,7 @@ if [ ${stage} -le 7 ] && [ ${stop_stage} -ge 7 ]; then
             done
         fi
     done
-    codecse results "${opts[@]}" --output "${results_file}" \
+    codecse results "${rows[@]}" "${opts[@]}" --output "${results_file}" \
         --title "RESULTS: $(basename "$(dirname "${PWD}")"), ${test_sets}"
     log "Results: ${results_file}"
 fi
@@ -336,6 +345,18 @@ if [ ${stage} -le 8 ] && [ ${stop_stage} -ge 8 ]; then
         codecse benchmark model --model "${experiment}/${last_step}" --codec "${codec}" --device "${device}" \
             --output "${cost}" "${opts[@]}" ${benchmark_args}
     fi
+fi
+
+if [ ${stage} -le 9 ] && [ ${stop_stage} -ge 9 ]; then
+    log "Stage 9: report page -> ${expdir}/report"
+    read_rows
+    if [ ${#rows[@]} -eq 0 ]; then
+        log "Error: nothing in ${expdir} is scored; run stage 7 first"
+        exit 1
+    fi
+    # shellcheck disable=SC2086
+    codecse report "${rows[@]}" --output_dir "${expdir}/report" ${report_args} \
+        --title "$(basename "$(dirname "${PWD}")"), ${test_sets}"
 fi
 
 pack=${experiment}/${tag}.zip

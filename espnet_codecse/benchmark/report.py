@@ -30,7 +30,7 @@ NOTE = """\
 over `torch.nn.MultiheadAttention`, and over the codec, whose wrapper in the authors' code is no module. 2 s give 1.52 GMAC
 with 1024 channels as thop counts, and with 512 channels when attention counts. The published 0.8 GMAC of Codecformer-EL is
 most likely the same network on 1 s: the authors' script feeds 8,000 samples at 8 kHz, and separator and counter are the
-same as for the published 1.5 of Codecformer."""
+same as for the published 1.5 of Codecformer. SepFormer's published 77.3 is that of 2 s, as thop counts."""
 
 
 def separation_report(
@@ -61,8 +61,12 @@ def separation_report(
         steps = {system: training_step(system, setting, Path(folder)) for system in systems}
         measured = measure_in_turns(steps, device, num_rounds, steps_a_round)
     where = torch.cuda.get_device_name() if device != "cpu" else f"CPU, {num_threads} threads"
+    options = {"device": device, "num_threads": num_threads, "batch_size": batch_size, "seconds": f"{seconds:g}"}
+    options.update({"codec": codec} if codec else {}, rounds=num_rounds, steps=steps_a_round)
+    command = " ".join(f"--{name} {value}" for name, value in options.items())
     heading = f"{where}; {batch_size} x {seconds:g} s a step, {num_rounds} rounds of {steps_a_round} steps in turns"
-    lines = ["# Cost of separation", "", *environment_lines(), "", "## Multiplications", "", *costs, "", NOTE, ""]
+    lines = [f"<!-- codecse benchmark separation {command} --systems {' '.join(systems)} -->"]
+    lines += ["# Cost of separation", "", *environment_lines(), "", "## Multiplications", "", *costs, "", NOTE, ""]
     lines += ["## Training", "", f"{heading}.", "", *_training_table(systems, measured)]
     return "\n".join(lines)
 

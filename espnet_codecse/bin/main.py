@@ -37,6 +37,7 @@ COMMANDS = {
     "init_codec": ("init_codec", "initialise the small codec from speech"),
     "train_codec": ("train_codec", "train a codec through ESPnet's codec task"),
     "benchmark": ("benchmark", "what codecs and models cost: time, memory, multiplications"),
+    "plan": ("plan", "estimate time, disk and memory of a recipe's stages"),
     "pack": ("pack", "write a trained model as one zip, in the model zoo's layout"),
     "verify": ("verify", "check packs: hashes, weights, codec, a short enhancement"),
     "publish": ("publish", "upload a pack to the Hugging Face hub"),

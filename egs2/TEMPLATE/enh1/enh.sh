@@ -16,6 +16,7 @@ datadir=data                 # lists of stage 1
 dumpdir=dump                 # formatted data and embeddings
 expdir=exp                   # experiments
 device=auto                  # auto, cpu or cuda
+plan=auto                    # what stages 2 to 7 will take: true prints it and stops, false never, auto for long data
 ngpu=                        # GPUs of a training on each machine; default: one where there is one
 num_nodes=1                  # machines of a training, with cmd_backend=slurm
 # Data
@@ -143,7 +144,30 @@ if [ ${stage} -le 1 ] && [ ${stop_stage} -ge 1 ]; then
     local/data.sh --datadir "${datadir}" --fs "${fs}" "${data_opts[@]}"
 fi
 
+# took STAGE SINCE FOLDER: what a stage took, beside what was expected.
+took() {
+    local size=nothing
+    if [ -e "$3" ]; then size=$(du -shL "$3" | cut -f 1); fi
+    log "Stage $1 took $((SECONDS - $2)) s; $3 holds ${size}"
+}
+
+# What the stages will take; in a day's run it is worth the half minute that it needs.
+if [ "${plan}" = true ] || { [ "${plan}" = auto ] && [ ${stage} -le 2 ] && [ ${stop_stage} -ge 2 ]; }; then
+    sets=()
+    for set in ${test_sets}; do sets+=("${datadir}/${set}"); done
+    mkdir -p "${experiment}"
+    codecse_config --step "${first_step}" --codec "${codec}" --size "${size}" --loss "${loss}" \
+        --output "${experiment}/plan.yaml"
+    opts=()
+    if [ "${plan}" = auto ]; then opts+=(--from_hours 1); fi
+    codecse plan --train_sets "${datadir}/${train_set}" "${datadir}/${valid_set}" --test_sets "${sets[@]}" \
+        --config "${experiment}/plan.yaml" --embedding_source "${embedding_source}" --compression "${compression}" \
+        --metrics "${metrics}" --nj "${nj}" --device "${device}" "${opts[@]}"
+    if [ "${plan}" = true ]; then exit 0; fi
+fi
+
 if [ ${stage} -le 2 ] && [ ${stop_stage} -ge 2 ]; then
+    since=${SECONDS}
     log "Stage 2: format and check -> ${dumpdir}/raw"
     for set in ${train_set} ${valid_set} ${test_sets}; do
         limits="--min_duration ${min_duration} --max_duration ${max_duration}"
@@ -159,15 +183,18 @@ if [ ${stage} -le 2 ] && [ ${stop_stage} -ge 2 ]; then
             --num_frames_min_samples "${hop}" \
             "${datadir}/${set}" "${dumpdir}/raw/${set}"
     done
+    took 2 "${since}" "${dumpdir}/raw"
 fi
 
 if [ ${stage} -le 3 ] && [ ${stop_stage} -ge 3 ]; then
+    since=${SECONDS}
     if [ "${embedding_source}" = stored ]; then
         log "Stage 3: embeddings -> ${embeddings}"
         for set in ${train_set} ${valid_set}; do
             codecse extract --codec "${codec}" --layer "${layer}" --compression "${compression}" \
                 "${embedding_jobs[@]}" --device "${device}" "${dumpdir}/raw/${set}" "${embeddings}/${set}"
         done
+        took 3 "${since}" "${embeddings}"
     else
         log "Stage 3: embeddings are made on the fly: skipped"
     fi
@@ -185,6 +212,7 @@ if [ ${stage} -le 4 ] && [ ${stop_stage} -ge 4 ]; then
 fi
 
 if [ ${stage} -le 5 ] && [ ${stop_stage} -ge 5 ]; then
+    since=${SECONDS}
     log "Stage 5: training of ${system} -> ${experiment}"
     previous=${init_param}
     for step in ${steps}; do
@@ -215,6 +243,7 @@ if [ ${stage} -le 5 ] && [ ${stop_stage} -ge 5 ]; then
         fi || { log "Error: step ${step} failed; see ${step_dir}/train.log"; exit 1; }
         previous=${step_dir}/${inference_model}
     done
+    took 5 "${since}" "${experiment}"
 fi
 last_step=$(tail -n 1 <<< "${steps}")
 
@@ -235,6 +264,7 @@ infer() {
 }
 
 if [ ${stage} -le 6 ] && [ ${stop_stage} -ge 6 ]; then
+    since=${SECONDS}
     log "Stage 6: enhancement -> ${experiment}, the codec alone -> ${expdir}/codec_${codec_label}"
     for set in ${test_sets}; do
         raw=${dumpdir}/raw/${set}
@@ -250,6 +280,7 @@ if [ ${stage} -le 6 ] && [ ${stop_stage} -ge 6 ]; then
             --train_config "${experiment}/${last_step}/config.yaml" \
             --model_file "${experiment}/${last_step}/${inference_model}"
     done
+    took 6 "${since}" "${experiment}"
 fi
 
 # score FOLDER SET SCORING [REFERENCES]: of the speakers in FOLDER against those of SET, or of another folder.
@@ -296,6 +327,7 @@ read_rows() {
 }
 
 if [ ${stage} -le 7 ] && [ ${stop_stage} -ge 7 ]; then
+    since=${SECONDS}
     log "Stage 7: scoring -> ${results_file}"
     for set in ${test_sets}; do
         mkdir -p "${expdir}/noisy_${set}"
@@ -328,6 +360,7 @@ if [ ${stage} -le 7 ] && [ ${stop_stage} -ge 7 ]; then
     done
     codecse results "${rows[@]}" "${opts[@]}" --output "${results_file}" \
         --title "RESULTS: $(basename "$(dirname "${PWD}")"), ${test_sets}"
+    took 7 "${since}" "${results_file}"
     log "Results: ${results_file}"
 fi
 

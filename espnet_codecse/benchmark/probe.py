@@ -1,0 +1,128 @@
+"""Short measurements from which the cost of a recipe's stages is estimated."""
+
+import argparse
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Sequence
+
+import torch
+import yaml
+
+from espnet_codecse.benchmark.timing import measure_in_turns
+from espnet_codecse.codec import AbsCodec
+
+PROBE_SECONDS = 4.0  # of audio
+
+
+class CodecSpeed(NamedTuple):
+    """Real-time factors of a codec's parts on one thread (or one GPU), and the bytes that encoding takes."""
+
+    encode: float
+    decode: float
+    peak_bytes: int
+
+
+class StepCost(NamedTuple):
+    """Seconds and bytes of one training step."""
+
+    seconds: float
+    peak_bytes: int
+
+
+def codec_speed(codec: AbsCodec, device: str) -> CodecSpeed:
+    """Measure encoder and decoder on :data:`PROBE_SECONDS` of noise."""
+    num_samples = codec.num_frames(round(PROBE_SECONDS * codec.sample_rate)) * codec.hop
+    speech = 0.05 * torch.randn(1, num_samples, device=device)
+    lengths = torch.tensor([num_samples], device=device)
+    with torch.no_grad():
+        embedding, frame_lengths = codec.encode(speech, lengths)
+        runs = {
+            "encode": lambda: _done(codec.encode(speech, lengths)),
+            "decode": lambda: _done(codec.decode(embedding, frame_lengths, num_samples)),
+        }
+        cost = measure_in_turns(runs, device, 2, 1)
+    seconds = num_samples / codec.sample_rate
+    factors = {name: statistics.median(value.seconds) / seconds for name, value in cost.items()}
+    return CodecSpeed(factors["encode"], factors["decode"], cost["encode"].peak_bytes)
+
+
+def _done(_: Any) -> float:
+    return 0.0
+
+
+def training_step_cost(configuration: Dict[str, Any], device: str, stored: bool, seconds: float) -> StepCost:
+    """Measure training steps of the configuration's network and losses on noise.
+
+    Args:
+        configuration: of ``codecse config``.
+        device: torch device.
+        stored: embeddings instead of waveforms go in, as far as the losses allow it.
+        seconds: of a mixture, as the crops of the configuration or the data have it.
+    """
+    from espnet_codecse.task.configuration import needs_waveform_reference
+    from espnet_codecse.task.quiet import quiet_imports
+
+    with quiet_imports():
+        from espnet_codecse.task.enhancement import EmbeddingEnhancementTask
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "train.yaml"
+        config.write_text(yaml.safe_dump(configuration))
+        parser = EmbeddingEnhancementTask.get_parser()
+        args: argparse.Namespace = parser.parse_args(["--config", str(config), "--output_dir", folder])
+        args.embedding_stats = None
+        model = EmbeddingEnhancementTask.build_model(args).to(device).train()
+    codec = model.encoder.codec(torch.device(device))
+    batch_size, num_spk = int(args.batch_size), model.num_spk
+    num_samples = round(seconds * codec.sample_rate)
+    waveforms = 0.05 * torch.randn(num_spk + 1, batch_size, num_samples, device=device)
+    lengths = torch.full((batch_size,), num_samples, device=device)
+    embeddings = frame_lengths = None
+    if stored:
+        embeddings = [codec.encode(batch, lengths) for batch in waveforms]
+        frame_lengths = embeddings[0][1]
+        embeddings = [embedding for embedding, _ in embeddings]
+    names = ["speech_mix", *(f"speech_ref{index + 1}" for index in range(num_spk))]
+    batch: Dict[str, torch.Tensor] = {}
+    for index, name in enumerate(names):
+        as_waveform = not stored or (index > 0 and needs_waveform_reference(configuration))
+        batch[name] = waveforms[index] if as_waveform else embeddings[index]
+        batch[f"{name}_lengths"] = lengths if as_waveform else frame_lengths
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
+
+    def step() -> float:
+        optimizer.zero_grad(set_to_none=True)
+        model(**batch)[0].backward()
+        optimizer.step()
+        return 0.0
+
+    cost = measure_in_turns({"step": step}, device, 2, 1)["step"]
+    return StepCost(statistics.median(cost.seconds), cost.peak_bytes)
+
+
+def scoring_seconds(metrics: Sequence[str], sample_rate: int) -> float:
+    """Return the seconds that one utterance of :data:`PROBE_SECONDS` takes in one process, packages loaded."""
+    import time
+
+    import numpy as np
+
+    from espnet_codecse.audio import write_audio
+    from espnet_codecse.metrics.registry import select
+    from espnet_codecse.metrics.score import available, score_utterance
+    from espnet_codecse.metrics.score_inputs import Utterance
+
+    names = tuple(metric.name for metric in available(select(metrics)) if not metric.needs_mixture)
+    with tempfile.TemporaryDirectory() as folder:
+        rng = np.random.default_rng(0)
+        clean = 0.1 * np.sin(np.arange(round(PROBE_SECONDS * sample_rate)) * 0.05) * (rng.random(1) + 0.5)
+        files: List[str] = []
+        for name, noise in (("clean", 0.001), ("noisy", 0.03)):
+            files.append(str(Path(folder) / f"{name}.flac"))
+            speech = (clean + noise * rng.standard_normal(len(clean))).astype(np.float32)
+            write_audio(Path(files[-1]), speech, sample_rate)
+        task = (Utterance("probe", (files[0],), (files[1],)), names)
+        score_utterance(task)
+        started = time.perf_counter()
+        score_utterance(task)
+        return time.perf_counter() - started
+

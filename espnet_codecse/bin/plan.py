@@ -1,0 +1,74 @@
+"""Estimate time, disk and memory of a recipe's stages 2 to 7, from the data that stage 1 listed and short probes.
+
+    codecse plan --train_sets data/train data/valid --test_sets data/test --config exp/X/train.yaml --nj 2
+
+In a recipe: run.sh --plan true, with the recipe's own settings.
+"""
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+from typing import List, Optional
+
+from espnet_codecse.metrics.registry import DEFAULT_METRICS
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``codecse plan``."""
+    parser = argparse.ArgumentParser(
+        prog="codecse plan", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--train_sets", type=Path, nargs=2, required=True, metavar=("TRAIN", "VALID"), help="data directories")
+    add("--test_sets", type=Path, nargs="+", required=True, help="data directories")
+    add("--config", type=Path, required=True, help="yaml written by codecse config")
+    add("--embedding_source", choices=["stored", "on_the_fly"], default="stored", help="(default: %(default)s)")
+    add("--compression", choices=["none", "3"], default="3", help="of the arks (default: %(default)s)")
+    add("--metrics", default=DEFAULT_METRICS, help="names, separated by spaces (default: '%(default)s')")
+    add("--from_hours", type=float, default=0.0, help="do nothing for less training audio than this (default: 0)")
+    add("--nj", type=int, default=0, help="processes (default: what cores and memory allow)")
+    add("--device", default="cpu", help="torch device (default: %(default)s)")
+    return parser
+
+
+def main(argv: Optional[List[str]] = None) -> None:
+    """Probe and print."""
+    args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
+    import yaml
+
+    from espnet_codecse.benchmark.plan import format_plan, plan_stages, read_set_size
+    from espnet_codecse.codec import load_codec
+    from espnet_codecse.job import default_nj
+
+    num_jobs = args.nj or default_nj(mem_per_job=3)
+    configuration = yaml.safe_load(args.config.read_text())
+    codec = load_codec(configuration["encoder_conf"]["codec"], args.device)
+    train = [read_set_size(folder, codec.sample_rate) for folder in args.train_sets]
+    test = [read_set_size(folder, codec.sample_rate) for folder in args.test_sets]
+    if train[0].seconds < 3600 * args.from_hours:
+        return
+    import torch
+
+    from espnet_codecse.benchmark.probe import PROBE_SECONDS, codec_speed, scoring_seconds, training_step_cost
+
+    stored = args.embedding_source == "stored"
+    mean_seconds = train[0].seconds / max(1, train[0].num_utterances)
+    crop = configuration.get("crop_seconds") or mean_seconds
+    if configuration.get("speech_segment"):
+        crop = configuration["speech_segment"] / codec.sample_rate
+    # The training has all cores, the parts of other stages one each.
+    step = training_step_cost(configuration, args.device, stored, min(crop, max(mean_seconds, 0.5)))
+    torch.set_num_threads(1)
+    speed = codec_speed(codec, args.device)
+    test_mean = sum(size.seconds for size in test) / max(1, sum(size.num_utterances for size in test))
+    scoring = scoring_seconds(args.metrics.split(), codec.sample_rate) * test_mean / PROBE_SECONDS
+    bytes_per_second = codec.dim * codec.sample_rate / codec.hop * (4 if args.compression == "none" else 2)
+    stages = plan_stages(
+        train, test, speed, step, scoring, configuration, codec.sample_rate, bytes_per_second, num_jobs, stored
+    )
+    print("\n".join(format_plan(stages, shutil.disk_usage(".").free)))
+
+
+if __name__ == "__main__":
+    main()

@@ -22,9 +22,10 @@ SYSTEMS = ("codecformer", "codecformer_el")
 def build(codec_folder, tmp_path):
     """Return a function that builds a system for some speakers, made tiny, through the task."""
 
-    def make(system: str, num_spk: int = 2, loss=None):
+    def make(system: str, num_spk: int = 2, loss=None, **model_conf):
         configuration = build_configuration(TEMPLATE, tmp_path, system, "1_separate", codec_folder, None, loss, num_spk)
         configuration["separator_conf"].update(TINY)
+        configuration["model_conf"].update(model_conf)
         torch.manual_seed(0)
         return EmbeddingEnhancementTask.build_model(argparse.Namespace(**configuration))
 
@@ -144,10 +145,15 @@ def test_the_separator_sees_the_quantised_mixture_where_it_is_told(build, speake
     mixture, references, lengths = speakers(2)
     model = build("codecformer_el").eval()
     plain = model(**named(mixture, references, lengths))[0].item()
-    model.quantize_mixture = True
-    quantized = model(**named(mixture, references, lengths))[0].item()
+    quantized = build("codecformer_el", quantize_mixture=True).eval()(**named(mixture, references, lengths))[0].item()
     embedding, frames = codec.encode(mixture, lengths)
-    model.quantize_mixture = False
     stored = [codec.encode(reference, lengths)[0] for reference in references]
     by_hand = model(**named(codec.quantize(embedding, frames)[0], stored, frames))[0].item()
     assert quantized == pytest.approx(by_hand, rel=1e-5) and quantized != pytest.approx(plain, rel=1e-3)
+
+
+def test_a_compiled_separator_has_the_same_checkpoints(build):
+    plain = build("codecformer_el")
+    compiled = build("codecformer_el", compile_separator=True)
+    assert list(compiled.state_dict()) == list(plain.state_dict())
+    compiled.load_state_dict(plain.state_dict())

@@ -150,7 +150,7 @@ def write_recordings(folder: Path) -> None:
 
 
 def shared_tree(factory: pytest.TempPathFactory) -> Tree:
-    """The tree in which the first row of recipes.csv was run to RESULTS.md; made once for all test processes.
+    """The tree in which the first row of recipes.csv was run to the report page; made once for all test processes.
 
     Its output is in ``run.log`` beside it. Tests may read it and run in it what changes nothing.
     """
@@ -165,7 +165,7 @@ def shared_tree(factory: pytest.TempPathFactory) -> Tree:
         if not (base / "run.log").exists():
             write_recordings(tree.recordings)
             save_hybrid(tree.codec)
-            result = run(ROWS[0].script, "--stage", 1, "--stop_stage", 7, *tree.options(ROWS[0]))
+            result = run(ROWS[0].script, "--stage", 1, "--stop_stage", 9, *tree.options(ROWS[0]))
             (base / "run.log").write_text(f"{result.stdout}\nstatus {result.returncode}\n")
     log = (base / "run.log").read_text()
     assert log.endswith("status 0\n"), log

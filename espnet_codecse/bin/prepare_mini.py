@@ -34,11 +34,11 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add("--noise_dir", type=Path, help="folder of noise recordings")
     add("--fs", type=sample_rate, default=16000, help="sample rate in Hz, also 16k (default 16000)")
-    add("--num_speakers", type=int, choices=(1, 2), default=1, help="speakers in a mixture (default 1)")
+    add("--num_speakers", type=int, choices=(1, 2, 3), default=1, help="speakers in a mixture (default 1)")
     add("--snr_range", **_range("LOW", "HIGH"), default=(-5.0, 20.0), help="train and valid, dB (default -5 20)")
-    add("--ratio_range", **_range("LOW", "HIGH"), default=(-5.0, 5.0), help="speaker 1 to 2, dB (default -5 5)")
+    add("--ratio_range", **_range("LOW", "HIGH"), default=(-5.0, 5.0), help="speaker 1 to each other one, dB (default -5 5)")
     add("--level_range", **_range("LOW", "HIGH"), default=(-35.0, -15.0), help="mixture, dBFS (default -35 -15)")
-    add("--noise_probability", type=float, help="portion with noise (default 1; 0 for two speakers)")
+    add("--noise_probability", type=float, help="portion with noise (default 1; 0 for several speakers)")
     add("--reverb_probability", type=float, default=0.2, help="portion of train and valid in a room (default 0.2)")
     add("--test_reverb_probability", type=float, default=0.0, help="portion of test in a room (default 0)")
     add("--rt60_range", **_range("LOW", "HIGH"), default=(0.15, 0.6), help="seconds (default 0.15 0.6)")
@@ -74,7 +74,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         value = getattr(args, name)
         if value is not None and not 0 <= value <= 1:
             raise UserError(f"--{name}: {value:g} is not between 0 and 1")
-    # As in WSJ0-2mix, two speakers are separated without noise unless it is asked for.
+    # As in WSJ0-2mix, speakers are separated without noise unless it is asked for.
     noise_probability = args.noise_probability
     if noise_probability is None:
         noise_probability = 1.0 if args.num_speakers == 1 else 0.0

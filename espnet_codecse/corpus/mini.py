@@ -190,7 +190,7 @@ def _write_mixtures(path: Path, made: Sequence[Tuple[Mixture, Dict[str, Any]]], 
     if "noise1.scp" in names:
         tables["utt2snr"] = {mixture.name: f"{mixture.snr:g}" for mixture, _ in made}
         tables["utt2noise"] = {mixture.name: mixture.noise_kind for mixture, _ in made}
-    if settings.num_speakers == 2:
+    if settings.num_speakers > 1:
         tables["utt2sir"] = {mixture.name: f"{mixture.ratio:g}" for mixture, _ in made}
     if settings.reverb_probability > 0:
         tables["utt2reverb"] = {mixture.name: int(mixture.reverberant) for mixture, _ in made}

@@ -30,9 +30,9 @@ class MixtureSettings:
 
     Attributes:
         rate: sample rate, Hz.
-        num_speakers: 1 (enhancement) or 2 (separation).
+        num_speakers: 1 (enhancement) or more (separation).
         snr_range: speech (all speakers) to noise, dB, uniform.
-        ratio_range: first to second speaker, dB, uniform.
+        ratio_range: first to each other speaker, dB, uniform.
         level_range: level of the mixture, dBFS (root mean square), uniform.
         noise_probability: portion of mixtures that have noise.
         reverb_probability: portion of mixtures in a simulated room.
@@ -66,7 +66,7 @@ class Stretch(NamedTuple):
 
 
 class Mixture(NamedTuple):
-    """One line of the plan. ``snr`` (dB) is None without noise, ``ratio`` (dB) without a second speaker."""
+    """One line of the plan. ``snr`` (dB) is None without noise, ``ratio`` (dB) without another speaker."""
 
     name: str
     speaker: str
@@ -113,7 +113,7 @@ def plan_mixtures(
     """Draw ``num_mixtures`` mixtures (0: every utterance once); every utterance occurs equally often, give or take one.
 
     Raises:
-        UserError: two speakers are wanted and there is only one (or only unidentified ones).
+        UserError: more speakers are wanted than there are (or only unidentified ones).
     """
     utterances = sorted(speech)
     plan: List[Mixture] = []
@@ -137,16 +137,19 @@ def plan_mixtures(
         seed = [settings.seed, zlib.crc32(name.encode())]
         rng = np.random.default_rng(seed)
         stretches, speaker, ratio = [_stretch(first, max_duration, rng)], first.group, None
-        if settings.num_speakers == 2:
-            others = [item for item in utterances if may_mix(first.group, item.group)]
-            if not others:
-                raise UserError(
-                    f"{first.path}: no other speaker to mix with '{first.group}'; add speakers to its split"
-                )
-            second = others[int(rng.integers(len(others)))]
-            stretches.append(_stretch(second, max_duration, rng))
-            speaker = f"{first.group}_{second.group}"
-            name = f"{speaker}_{name}_{second.name}"
+        if settings.num_speakers > 1:
+            groups, names = [first.group], [name]
+            while len(groups) < settings.num_speakers:
+                others = [item for item in utterances if all(may_mix(group, item.group) for group in groups)]
+                if not others:
+                    known = "' and '".join(groups)
+                    raise UserError(f"{first.path}: no other speaker to mix with '{known}'; add speakers to its split")
+                other = others[int(rng.integers(len(others)))]
+                stretches.append(_stretch(other, max_duration, rng))
+                groups.append(other.group)
+                names.append(other.name)
+            speaker = "_".join(groups)
+            name = "_".join([speaker, *names])
             ratio = TEST_RATIOS[number % len(TEST_RATIOS)] if settings.cycle else _draw(rng, settings.ratio_range)
         snr = noise_stretch = None
         kind = ""
@@ -186,8 +189,8 @@ def render_mixture(job: RenderJob) -> Dict[str, Any]:
         signals = [_read(stretch, settings.rate) for stretch in mixture.speech]
         if any(rms(signal) == 0 for signal in signals):
             raise ValueError("speech is silent")
-        if len(signals) == 2:
-            signals[1] = add_speaker(signals[0], signals[1], mixture.ratio or 0.0, rng)
+        for number in range(1, len(signals)):
+            signals[number] = add_speaker(signals[0], signals[number], mixture.ratio or 0.0, rng)
         references, heard = signals, signals
         if mixture.reverberant:
             pairs = []

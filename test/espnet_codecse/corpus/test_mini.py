@@ -98,6 +98,24 @@ def test_test_set_has_each_utterance_once_and_cycles_snr(corpus, tmp_path):
     assert first == second and len(first) == 36
 
 
+def test_three_speakers_each_at_the_ratio_to_the_first(tmp_path, voice):
+    for number in range(9):
+        split = tmp_path / "corpus" / SPLITS[number % 3]
+        for path in (split / "speech" / f"speaker{number}" / "utterance.wav", split / "noise" / "noise.wav"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            soundfile.write(path, voice(6000 + 500 * number, number), 16000)
+    settings = MiniSettings(MixtureSettings(num_speakers=3, noise_probability=0.0), num_train=6, num_valid=3)
+    prepare(tmp_path / "data", settings, 1, tmp_path / "corpus")
+    assert validate_data_dir(tmp_path / "data/test", num_references=3) == 3
+    for utterance, audio, tables in signals(tmp_path / "data/test"):
+        speakers = [audio[f"spk{number}.scp"] for number in (1, 2, 3)]
+        np.testing.assert_allclose(audio["wav.scp"], sum(speakers), atol=1e-4)
+        for other in speakers[1:]:
+            ratio = 20 * np.log10(rms(speakers[0]) / rms(other))
+            assert ratio == pytest.approx(float(tables["utt2sir"][utterance]), abs=0.05)
+        assert len(set(tables["utt2spk"][utterance].split("_"))) == 3
+
+
 def test_two_speakers(corpus, tmp_path):
     settings = MiniSettings(
         MixtureSettings(num_speakers=2, noise_probability=0.0, ratio_range=(-3, 3)), num_train=10, num_valid=4

@@ -54,18 +54,17 @@ def write_page(rows: Sequence[Row], output_dir: Path, settings: Settings) -> Non
     if len({(row.section, row.label) for row in rows}) < len(rows):
         raise UserError("--row: a label occurs twice in a section; give every row its own")
     metrics = metrics_of(rows)
-    metric = settings.metric or next((name for name in PREFERRED if name in metrics), metrics[0])
-    if metric not in metrics:
-        raise UserError(f"--metric {metric}: no row has scores of it; there are {', '.join(metrics)}")
+    if settings.metric and settings.metric not in metrics:
+        raise UserError(f"--metric {settings.metric}: no row has scores of it; there are {', '.join(metrics)}")
     check_names(rows, settings.utterances)
     test_sets = list(dict.fromkeys(row.test_set for row in rows))
-    clips = [clip for test_set in test_sets for clip in _clips(rows, test_set, metric, output_dir, settings)]
+    clips = [clip for test_set in test_sets for clip in _clips(rows, test_set, output_dir, settings)]
     points = {test_set: _points(rows, test_set, clips) for test_set in test_sets}
     comparisons = [item for item in compare_experiments(rows, metrics) if item.is_clear]
     data = {
         "title": settings.title,
         "made": [*(line[2:].replace("`", "") for line in environment_lines()), settings.command],
-        "metric": metric,
+        "metric": _metric(rows, settings),
         "metrics": [_describe_metric(name) for name in metrics],
         "sets": test_sets,
         "headings": _headings(rows),
@@ -83,12 +82,17 @@ def write_page(rows: Sequence[Row], output_dir: Path, settings: Settings) -> Non
     _remove_unused(output_dir / "clips", {clip["folder"] for clip in clips})
 
 
-def _clips(
-    rows: Sequence[Row], test_set: str, metric: str, output_dir: Path, settings: Settings
-) -> List[Dict[str, Any]]:
+def _metric(rows: Sequence[Row], settings: Settings) -> str:
+    """The metric that was asked for, where these rows have it: a set without references lacks most of them."""
+    metrics = metrics_of([row for row in rows if row.is_experiment] or rows)
+    return next((name for name in (settings.metric, *PREFERRED) if name in metrics), metrics[0])
+
+
+def _clips(rows: Sequence[Row], test_set: str, output_dir: Path, settings: Settings) -> List[Dict[str, Any]]:
     """Make what is missing of the clips of one set, and return what the page knows of them."""
     indices = {index: row for index, row in enumerate(rows) if row.test_set == test_set}
     own = list(indices.values())
+    metric = _metric(own, settings)
     ranked = rank(own, metric)
     by_rank = {utterance: f"{where} by {metric}" for utterance, where in choose(ranked, settings.num_utterances).items()}
     chosen = {**choose_by_name(own, settings.utterances), **by_rank}

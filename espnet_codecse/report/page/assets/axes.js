@@ -32,7 +32,7 @@ const scale = (from, to) => (value) => to[0] + ((value - from[0]) / (from[1] - f
 
 // A drawing with a vertical axis on the left: { node, box: {left, right, top, bottom}, y }.
 function frame(width, height, range, label, left = 46) {
-  const box = { left, right: width - 8, top: 8, bottom: height - 26 };
+  const box = { left, right: width - 8, top: 8, bottom: height - 30 };
   const y = scale(range, [box.bottom, box.top]);
   const node = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
   for (const tick of ticks(range[0], range[1], Math.max(2, Math.floor(height / 50)))) {

@@ -1,7 +1,7 @@
 "use strict";
 // The A/B/X test: which of A and B is X, and which is better; the answers are saved as JSON.
 
-const blind = { running: false, trials: [], current: 0, names: [], started: "", heard: "a" };
+const blind = { running: false, trials: [], current: 0, names: [], set: "", started: "", heard: "a" };
 const panel = byId("blind-panel");
 const button = (text, attributes, action) => html("button", { type: "button", ...attributes, onclick: action }, text);
 
@@ -52,7 +52,7 @@ function startBlind(names, count) {
     drawSetup("Choose two different versions that an utterance has both, and at least one trial.");
     return;
   }
-  Object.assign(blind, { running: true, names, started: new Date().toISOString(), current: 0 });
+  Object.assign(blind, { running: true, names, set: state.set, started: new Date().toISOString(), current: 0 });
   blind.trials = drawTrials(items, Math.min(100, Math.floor(count)));
   drawClips();
   startTrial();
@@ -120,7 +120,7 @@ function drawTrial() {
 }
 
 function finishBlind() {
-  const results = resultsOf(blind.trials.slice(0, blind.current), blind.names, blind.started);
+  const results = resultsOf(blind.trials.slice(0, blind.current), blind);
   drawSetup();
   drawClips();
   if (!results.total) return;
@@ -139,4 +139,5 @@ function saveJson(value, name) {
 
 onChange(() => {
   if (!blind.running) drawSetup();
+  else if (blind.set !== state.set) finishBlind();
 });

@@ -158,6 +158,7 @@ function moveHeads() {
 }
 
 function goToClip(clip) {
+  if (blind.running) return;
   cards.get(clip).node.scrollIntoView({ block: "start" });
   if (player.clip !== clip) playFrom(clip, null, null);
 }

@@ -43,7 +43,7 @@ function drawDistributions() {
         class: "band", x: middle - step / 2, width: step, y: drawing.box.top, height: drawing.box.bottom - drawing.box.top,
       }));
     }
-    drawing.node.append(svg("text", { class: "tick", x: middle, y: 312, "text-anchor": "middle" },
+    drawing.node.append(svg("text", { class: "tick", x: middle, y: 308, "text-anchor": "middle" },
       group.length > step / 7 ? `${group.slice(0, Math.floor(step / 7))}…` : group, svg("title", {}, group)));
     systems.forEach((system, rank) => {
       const box = boxOf(system, group);

@@ -4,7 +4,8 @@
 function drawHead() {
   document.title = REPORT.title;
   byId("title").textContent = REPORT.title;
-  byId("made").replaceChildren(...REPORT.made.map((line) => html("p", {}, line)));
+  byId("made").replaceChildren(html("details", {}, html("summary", {}, "How this page was made"),
+    REPORT.made.map((line) => html("p", {}, line))));
   options(byId("set"), REPORT.sets, REPORT.sets.map((set) => set || "test"));
   byId("set-choice").hidden = REPORT.sets.length < 2;
   options(byId("metric"), REPORT.metrics.map((metric) => metric.name));
@@ -40,13 +41,18 @@ const everywhere = {
   "?": () => byId("keys").showModal(),
 };
 
+// Keys that an element uses itself; a player's buttons leave the space bar to the player.
+function keysOf(element) {
+  if (element.matches(".wide")) return ["ArrowLeft", "ArrowRight"];
+  if (element.matches(".version, .play, .abx button")) return ["Enter"];
+  return element.matches("button, a, summary, [type=checkbox]") ? [" ", "Enter"] : [];
+}
+
 function onKey(event) {
   const { key, target } = event;
   if (event.ctrlKey || event.metaKey || event.altKey || byId("keys").open) return;
-  const isTyped = target.matches("select, textarea, input:not([type=checkbox])");
-  // Keys that work an element keep doing so; a player's buttons leave the space bar to the player.
-  const isWorked = target.matches("button, a, input, .wide") && !target.matches(".version, .play, .abx button");
-  if (isTyped || (isWorked && [" ", "Enter", "ArrowLeft", "ArrowRight"].includes(key) && !(blind.running && key === "Enter"))) return;
+  const isTyped = target.matches("select, input:not([type=checkbox], [type=range])");
+  if (isTyped || keysOf(target).includes(key)) return;
   let action = { ...everywhere, ...(blind.running ? inTrial : inPage) }[key.length === 1 ? key.toLowerCase() : key];
   if (!action && !blind.running && /^[1-9]$/.test(key) && player.clip) {
     const sound = soundsOf(player.clip)[Number(key) - 1];

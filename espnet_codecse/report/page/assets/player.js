@@ -6,7 +6,7 @@ const FADE = 0.006; // seconds, against clicks
 const waiting = new Map();
 
 function receiveSound(folder, encoded) {
-  waiting.get(folder)(encoded);
+  waiting.get(folder)?.(encoded); // nobody waits where it was asked for twice
   waiting.delete(folder);
 }
 

@@ -46,12 +46,12 @@ function mainSystems() {
 function colorOf(index) {
   const system = REPORT.systems[index];
   if (!system) return "var(--text)";
-  if (system.kind !== "experiment") return `var(--${system.kind})`;
-  const experiments = REPORT.systems.filter((other) => other.kind === "experiment");
-  const sections = [...new Set(experiments.map((other) => other.section))];
-  const labels = [...new Set(experiments.filter((other) => other.section === system.section).map(bareLabel))];
+  const alike = REPORT.systems.filter((other) => other.kind === system.kind);
+  const sections = [...new Set(alike.map((other) => other.section))];
+  const labels = [...new Set(alike.filter((other) => other.section === system.section).map(bareLabel))];
+  const hue = system.kind === "experiment" ? `hue-${sections.indexOf(system.section) % NUM_COLORS}` : system.kind;
   const share = Math.max(30, 100 - 45 * labels.indexOf(bareLabel(system)));
-  return `color-mix(in oklab, var(--hue-${sections.indexOf(system.section) % NUM_COLORS}) ${share}%, var(--pale))`;
+  return `color-mix(in oklab, var(--${hue}) ${share}%, var(--pale))`;
 }
 
 const bareLabel = (system) => system.label.slice(system.label.lastIndexOf("/") + 1);

@@ -31,14 +31,14 @@ function chanceOf(correct, total) {
   return Math.min(1, sum);
 }
 
-function resultsOf(trials, names, started) {
+function resultsOf(trials, { names, set, started }) {
   const answered = trials.filter((trial) => trial.answer !== null);
   const correct = answered.filter((trial) => trial[trial.answer] === trial.x).length;
   const preferred = { [names[0]]: 0, [names[1]]: 0, none: 0 };
   for (const { preference, ...trial } of answered) preferred[trial[preference] ? trial[preference].label : "none"] += 1;
   return {
     title: REPORT.title,
-    set: state.set,
+    set,
     systems: names,
     started,
     finished: new Date().toISOString(),

@@ -1,12 +1,46 @@
 """Parameters and real-time factors of a codec's parts."""
 
 import statistics
-import time
-from typing import Callable, List
+from typing import Any, Callable, NamedTuple
 
 import torch
 
-from espnet_codecse.codec import load_codec
+from espnet_codecse.benchmark.timing import measure_in_turns
+from espnet_codecse.codec import AbsCodec, load_codec
+
+
+class CodecSpeed(NamedTuple):
+    """Real-time factors of a codec's parts, and the bytes that encoding takes."""
+
+    encode: float
+    quantize: float
+    decode: float
+    peak_bytes: int
+
+
+def codec_speed(codec: AbsCodec, device: str, seconds: float, num_runs: int) -> CodecSpeed:
+    """Measure the parts in turns on ``seconds`` of noise; the median of ``num_runs`` counts."""
+    num_samples = codec.num_frames(round(seconds * codec.sample_rate)) * codec.hop
+    speech = 0.05 * torch.randn(1, num_samples, device=device)
+    lengths = torch.tensor([num_samples], device=device)
+
+    def step(function: Callable[[], Any]) -> Callable[[], float]:
+        def run() -> float:
+            function()
+            return 0.0
+
+        return run
+
+    with torch.no_grad():
+        embedding, frame_lengths = codec.encode(speech, lengths)
+        parts = {
+            "encode": step(lambda: codec.encode(speech, lengths)),
+            "quantize": step(lambda: codec.quantize(embedding)),
+            "decode": step(lambda: codec.decode(embedding, frame_lengths, num_samples)),
+        }
+        cost = measure_in_turns(parts, device, num_runs, 1)
+    factors = {name: statistics.median(item.seconds) * codec.sample_rate / num_samples for name, item in cost.items()}
+    return CodecSpeed(**factors, peak_bytes=cost["encode"].peak_bytes)
 
 
 def report(codec_name: str, device: str, num_threads: int, seconds: float, num_runs: int) -> str:
@@ -16,36 +50,15 @@ def report(codec_name: str, device: str, num_threads: int, seconds: float, num_r
         codec_name: what ``--codec`` takes.
         device: torch device.
         num_threads: as torch was told, for the text.
-        seconds: length of the signal.
-        num_runs: the median of so many runs counts.
+        seconds, num_runs: see :func:`codec_speed`.
     """
     codec = load_codec(codec_name, device)
-    num_samples = codec.num_frames(round(seconds * codec.sample_rate)) * codec.hop
-    speech = 0.05 * torch.randn(1, num_samples, device=device)
-    lengths = torch.tensor([num_samples], device=device)
-    with torch.no_grad():
-        embedding, frame_lengths = codec.encode(speech, lengths)
-        parts = {
-            "encode": lambda: codec.encode(speech, lengths),
-            "quantize": lambda: codec.quantize(embedding),
-            "decode": lambda: codec.decode(embedding, frame_lengths, num_samples),
-        }
-        # Codebooks are buffers in some codecs, so all that is stored counts.
-        parameters = sum(value.numel() for value in codec.state_dict().values())
-        identity = f"{codec.sample_rate} Hz, hop {codec.hop}, {codec.dim} ch."
-        lines = [f"{codec.name}: {parameters / 1e6:.2f} M parameters, {identity}"]
-        for name, function in parts.items():
-            factor = _median_seconds(function, num_runs, device) * codec.sample_rate / num_samples
-            lines.append(f"{name:<9} real-time factor {factor:.4f} ({device}, {num_threads} threads, {seconds} s)")
+    speed = codec_speed(codec, device, seconds, num_runs)
+    # Codebooks are buffers in some codecs, so all that is stored counts.
+    parameters = sum(value.numel() for value in codec.state_dict().values())
+    identity = f"{codec.sample_rate} Hz, hop {codec.hop}, {codec.dim} ch."
+    lines = [f"{codec.name}: {parameters / 1e6:.2f} M parameters, {identity}"]
+    for name in ("encode", "quantize", "decode"):
+        factor = getattr(speed, name)
+        lines.append(f"{name:<9} real-time factor {factor:.4f} ({device}, {num_threads} threads, {seconds} s)")
     return "\n".join(lines)
-
-
-def _median_seconds(function: Callable[[], object], num_runs: int, device: str) -> float:
-    times: List[float] = []
-    for _ in range(num_runs + 1):
-        start = time.perf_counter()
-        function()
-        if device != "cpu":
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times[1:])

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from espnet_codecse.audio import audio_info
-from espnet_codecse.benchmark.probe import CodecSpeed, StepCost
+from espnet_codecse.benchmark.codec import CodecSpeed
+from espnet_codecse.benchmark.probe import StepCost
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import read_scp
 

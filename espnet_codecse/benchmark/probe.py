@@ -10,17 +10,8 @@ import torch
 import yaml
 
 from espnet_codecse.benchmark.timing import measure_in_turns
-from espnet_codecse.codec import AbsCodec
 
 PROBE_SECONDS = 4.0  # of audio
-
-
-class CodecSpeed(NamedTuple):
-    """Real-time factors of a codec's parts on one thread (or one GPU), and the bytes that encoding takes."""
-
-    encode: float
-    decode: float
-    peak_bytes: int
 
 
 class StepCost(NamedTuple):
@@ -28,27 +19,6 @@ class StepCost(NamedTuple):
 
     seconds: float
     peak_bytes: int
-
-
-def codec_speed(codec: AbsCodec, device: str) -> CodecSpeed:
-    """Measure encoder and decoder on :data:`PROBE_SECONDS` of noise."""
-    num_samples = codec.num_frames(round(PROBE_SECONDS * codec.sample_rate)) * codec.hop
-    speech = 0.05 * torch.randn(1, num_samples, device=device)
-    lengths = torch.tensor([num_samples], device=device)
-    with torch.no_grad():
-        embedding, frame_lengths = codec.encode(speech, lengths)
-        runs = {
-            "encode": lambda: _done(codec.encode(speech, lengths)),
-            "decode": lambda: _done(codec.decode(embedding, frame_lengths, num_samples)),
-        }
-        cost = measure_in_turns(runs, device, 2, 1)
-    seconds = num_samples / codec.sample_rate
-    factors = {name: statistics.median(value.seconds) / seconds for name, value in cost.items()}
-    return CodecSpeed(factors["encode"], factors["decode"], cost["encode"].peak_bytes)
-
-
-def _done(_: Any) -> float:
-    return 0.0
 
 
 def training_step_cost(configuration: Dict[str, Any], device: str, stored: bool, seconds: float) -> StepCost:

@@ -50,7 +50,8 @@ def main(argv: Optional[List[str]] = None) -> None:
         return
     import torch
 
-    from espnet_codecse.benchmark.probe import PROBE_SECONDS, codec_speed, scoring_seconds, training_step_cost
+    from espnet_codecse.benchmark.codec import codec_speed
+    from espnet_codecse.benchmark.probe import PROBE_SECONDS, scoring_seconds, training_step_cost
 
     stored = args.embedding_source == "stored"
     mean_seconds = train[0].seconds / max(1, train[0].num_utterances)
@@ -60,7 +61,7 @@ def main(argv: Optional[List[str]] = None) -> None:
     # The training has all cores, the parts of other stages one each.
     step = training_step_cost(configuration, args.device, stored, min(crop, max(mean_seconds, 0.5)))
     torch.set_num_threads(1)
-    speed = codec_speed(codec, args.device)
+    speed = codec_speed(codec, args.device, PROBE_SECONDS, 2)
     test_mean = sum(size.seconds for size in test) / max(1, sum(size.num_utterances for size in test))
     scoring = scoring_seconds(args.metrics.split(), codec.sample_rate) * test_mean / PROBE_SECONDS
     bytes_per_second = codec.dim * codec.sample_rate / codec.hop * (4 if args.compression == "none" else 2)

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Optional
 
+from espnet_codecse.metrics.abs_metric import AbsMetricFamily
+
 
 def hub_folder(variable: str, hub_id: str) -> Optional[str]:
     """Return the folder that ``variable`` names, or where the Hugging Face hub's cache holds ``hub_id``; None."""
@@ -22,11 +24,24 @@ def hub_folder(variable: str, hub_id: str) -> Optional[str]:
         return None
 
 
-def how_to_get(variable: str, hub_id: str) -> str:
-    """Return the advice where :func:`hub_folder` finds nothing."""
-    if os.environ.get(variable):
-        return f"{variable}={os.environ[variable]} names no folder with a config.json"
-    return f"hf download {hub_id}, or set {variable} to a folder of such a model"
+class HubMetricFamily(AbsMetricFamily):
+    """A family whose network is a model of transformers, which must be on this machine."""
+
+    variable = ""
+    hub_id = ""
+
+    @classmethod
+    def missing(cls) -> str:
+        """See :meth:`AbsMetricFamily.missing`."""
+        if super().missing() or hub_folder(cls.variable, cls.hub_id):
+            return super().missing()
+        if os.environ.get(cls.variable):
+            return f"{cls.variable}={os.environ[cls.variable]} names no folder with a config.json"
+        return f"hf download {cls.hub_id}, or set {cls.variable} to a folder of such a model"
+
+    def folder(self) -> str:
+        """Return where the network lies."""
+        return hub_folder(self.variable, self.hub_id)
 
 
 def torch_hub_folder() -> Path:

@@ -5,11 +5,11 @@ from typing import Dict, List
 
 import numpy as np
 
-from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric, Signals
-from espnet_codecse.metrics.models import how_to_get, hub_folder
+from espnet_codecse.metrics.abs_metric import Metric, Signals
+from espnet_codecse.metrics.models import HubMetricFamily
 from espnet_codecse.metrics.registry import register
 
-VARIABLE, HUB_ID = "CODECSE_ASR_MODEL", "openai/whisper-small.en"
+HUB_ID = "openai/whisper-small.en"
 
 
 def words_of(text: str) -> List[str]:
@@ -18,23 +18,17 @@ def words_of(text: str) -> List[str]:
 
 
 @register()
-class DifferentialWordErrorRate(AbsMetricFamily):
+class DifferentialWordErrorRate(HubMetricFamily):
     """Differential WER: no transcripts are needed, and what the recogniser gets wrong anyway does not count.
 
     Any speech recognition model of transformers, with CTC or a decoder. In percent, may exceed 100.
     """
 
+    variable, hub_id = "CODECSE_ASR_MODEL", HUB_ID
     columns = (
         Metric("DWER", 16000, True, (0.0, float("inf")), False, "torch transformers editdistance",
                f"word errors against the clean speech's transcript, %, {HUB_ID}"),
     )
-
-    @classmethod
-    def missing(cls) -> str:
-        """See :meth:`AbsMetricFamily.missing`."""
-        if super().missing() or hub_folder(VARIABLE, HUB_ID):
-            return super().missing()
-        return how_to_get(VARIABLE, HUB_ID)
 
     def load(self) -> None:
         import editdistance
@@ -43,7 +37,7 @@ class DifferentialWordErrorRate(AbsMetricFamily):
 
         torch.set_num_threads(1)
         self._distance = editdistance.eval
-        folder = hub_folder(VARIABLE, HUB_ID)
+        folder = self.folder()
         self._recognise = pipeline("automatic-speech-recognition", model=folder, device="cpu", chunk_length_s=30)
 
     def compute(self, signals: Signals) -> Dict[str, float]:

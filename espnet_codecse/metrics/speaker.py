@@ -4,34 +4,28 @@ from typing import Dict
 
 import numpy as np
 
-from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric, Signals
-from espnet_codecse.metrics.models import how_to_get, hub_folder
+from espnet_codecse.metrics.abs_metric import Metric, Signals
+from espnet_codecse.metrics.models import HubMetricFamily
 from espnet_codecse.metrics.registry import register
 
-VARIABLE, HUB_ID = "CODECSE_SPEAKER_MODEL", "microsoft/wavlm-base-plus-sv"
+HUB_ID = "microsoft/wavlm-base-plus-sv"
 
 
 @register()
-class SpeakerSimilarity(AbsMetricFamily):
+class SpeakerSimilarity(HubMetricFamily):
     """Cosine of the x-vectors of estimate and reference, by any x-vector model of transformers."""
 
+    variable, hub_id = "CODECSE_SPEAKER_MODEL", HUB_ID
     columns = (
         Metric("SPK_SIM", 16000, True, (-1.0, 1.0), True, "torch transformers", f"speaker similarity, {HUB_ID}"),
     )
-
-    @classmethod
-    def missing(cls) -> str:
-        """See :meth:`AbsMetricFamily.missing`."""
-        if super().missing() or hub_folder(VARIABLE, HUB_ID):
-            return super().missing()
-        return how_to_get(VARIABLE, HUB_ID)
 
     def load(self) -> None:
         import torch
         from transformers import AutoFeatureExtractor, AutoModelForAudioXVector
 
         torch.set_num_threads(1)
-        folder = hub_folder(VARIABLE, HUB_ID)
+        folder = self.folder()
         self._torch = torch
         self._features = AutoFeatureExtractor.from_pretrained(folder)
         self._network = AutoModelForAudioXVector.from_pretrained(folder).eval()

@@ -46,16 +46,8 @@ log "$0 $*"
 # shellcheck source=../enh1/cmd.sh
 . ./cmd.sh
 
-if [ $# -ne 0 ]; then
-    log "Error: unexpected argument '$1'; --help lists the options"
-    exit 2
-fi
-for option in train_set valid_set test_set; do
-    if [ -z "${!option}" ]; then
-        log "Error: --${option} is required; --help lists the options"
-        exit 2
-    fi
-done
+. "${template}/../../../utils/check_options.sh"
+check_options "train_set valid_set test_set" "$@"
 train_config=${train_config:-${template}/conf/train_hybrid.yaml}
 tag=${tag:-codec_$(basename "${train_config}" .yaml)}
 experiment=${expdir}/${tag}

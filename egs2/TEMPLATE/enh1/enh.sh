@@ -90,16 +90,8 @@ log "$0 $*"
 . ./path.sh
 . ./cmd.sh
 
-if [ $# -ne 0 ]; then
-    log "Error: unexpected argument '$1'; --help lists the options"
-    exit 2
-fi
-for option in train_set valid_set test_sets; do
-    if [ -z "${!option}" ]; then
-        log "Error: --${option} is required; --help lists the options"
-        exit 2
-    fi
-done
+. "${template}/../../../utils/check_options.sh"
+check_options "train_set valid_set test_sets" "$@"
 if [ "${embedding_source}" != stored ] && [ "${embedding_source}" != on_the_fly ]; then
     log "Error: --embedding_source ${embedding_source}: neither stored nor on_the_fly"
     exit 2

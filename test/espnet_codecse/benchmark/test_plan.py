@@ -4,8 +4,9 @@ import pytest
 import yaml
 from tiny_codecs import save_hybrid
 
+from espnet_codecse.benchmark.codec import CodecSpeed
 from espnet_codecse.benchmark.plan import SetSize, format_plan, plan_stages, read_set_size
-from espnet_codecse.benchmark.probe import CodecSpeed, StepCost
+from espnet_codecse.benchmark.probe import StepCost
 from espnet_codecse.bin.plan import main
 from espnet_codecse.errors import UserError
 
@@ -13,7 +14,7 @@ from espnet_codecse.errors import UserError
 def plan(stored=True, at_rate=True, num_jobs=2):
     train = [SetSize(1000, 3600.0, 2, at_rate), SetSize(100, 360.0, 2, at_rate)]
     return plan_stages(
-        train, [SetSize(50, 180.0, 2, at_rate)], CodecSpeed(0.1, 0.2, 1e8), StepCost(0.5, 1e9), 0.25,
+        train, [SetSize(50, 180.0, 2, at_rate)], CodecSpeed(0.1, 0.05, 0.2, 1e8), StepCost(0.5, 1e9), 0.25,
         {"max_epoch": 10, "batch_size": 8}, 16000, 25600.0, num_jobs, stored,
     )
 

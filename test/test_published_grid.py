@@ -1,4 +1,4 @@
-"""The experiments that a recipe's README offers: codecs that are known, systems that exist, the published combinations."""
+"""The experiments that a recipe's README offers: known codecs, systems that exist, the published combinations."""
 
 import re
 from itertools import product

@@ -8,9 +8,9 @@ import torch
 def count_macs(function: Callable[[], object]) -> int:
     """Return the MACs of all matrix products and convolutions that ``function()`` runs, those of attention included.
 
-    PyTorch counts what it dispatches, whatever module it belongs to. Two things would slip through: the fused kernels of
-    attention, which are taken apart here, and those of transformer layers in evaluation mode: call it in training mode.
-    LSTMs on a CPU are not counted.
+    PyTorch counts what it dispatches, whatever module it belongs to. Two things would slip through: the fused kernels
+    of attention, which are taken apart here, and those of transformer layers in evaluation mode: call it in training
+    mode. LSTMs on a CPU are not counted.
     """
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
@@ -21,10 +21,10 @@ def count_macs(function: Callable[[], object]) -> int:
 
 
 def count_module_macs(model: torch.nn.Module, function: Callable[[], object]) -> int:
-    """Return the MACs of the linear layers and convolutions of ``model`` that ``function()`` calls, as thop counts them.
+    """Return the MACs of ``model``'s linear layers and convolutions that ``function()`` calls, as thop counts them.
 
-    thop hooks modules. ``torch.nn.MultiheadAttention`` computes with its weights, not its sub-modules, and so counts for
-    nothing; nor does what is no sub-module of ``model``. (thop also counts a few operations of normalisations.)
+    thop hooks modules. ``torch.nn.MultiheadAttention`` computes with its weights, not its sub-modules, and so counts
+    for nothing; nor does what is no sub-module of ``model``. (thop also counts a few operations of normalisations.)
     """
     total = 0
 

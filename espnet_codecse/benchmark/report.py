@@ -26,11 +26,12 @@ TITLES = {
     "sepformer": "SepFormer (SpeechBrain)",
 }
 NOTE = """\
-"all products" counts attention; "as thop" counts linear layers and convolutions, as the published figures do: thop passes
-over `torch.nn.MultiheadAttention`, and over the codec, whose wrapper in the authors' code is no module. 2 s give 1.52 GMAC
-with 1024 channels as thop counts, and with 512 channels when attention counts. The published 0.8 GMAC of Codecformer-EL is
-most likely the same network on 1 s: the authors' script feeds 8,000 samples at 8 kHz, and separator and counter are the
-same as for the published 1.5 of Codecformer. SepFormer's published 77.3 is that of 2 s, as thop counts."""
+"all products" counts attention; "as thop" counts linear layers and convolutions, as the published figures do: thop
+passes over `torch.nn.MultiheadAttention`, and over the codec, whose wrapper in the authors' code is no module. 2 s give
+1.52 GMAC with 1024 channels as thop counts, and with 512 channels when attention counts. The published 0.8 GMAC of
+Codecformer-EL is most likely the same network on 1 s: the authors' script feeds 8,000 samples at 8 kHz, and separator
+and counter are the same as for the published 1.5 of Codecformer. SepFormer's published 77.3 is that of 2 s, as thop
+counts."""
 
 
 def separation_report(
@@ -97,7 +98,8 @@ def _training_table(systems: Sequence[str], measured: Dict[str, Cost]) -> List[s
     slowest = measured.get("codecformer")
     other = measured.get("sepformer")
     lines = [
-        "|system|steps per second, median [slowest, fastest]|x Codecformer|x SepFormer|memory at the peak, MB|reading, %|",
+        "|system|steps per second, median [slowest, fastest]|x Codecformer|x SepFormer|memory at the peak, MB|"
+        "reading, %|",
         "|---|---|---|---|---|---|",
     ]
     for system in systems:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from time import perf_counter
-from typing import Callable, Dict, NamedTuple, Optional
+from typing import Callable, Dict, NamedTuple
 
 import torch
 
@@ -18,6 +18,7 @@ from espnet_codecse.enh.separator.codecformer import CodecformerSeparator
 
 SYSTEMS = ("codecformer_el_stored", "codecformer_el_on_the_fly", "codecformer", "sepformer")
 NUM_SPK = 2
+Batch = Dict[str, torch.Tensor]  # as ESPnet's collation names it
 
 
 class Setting(NamedTuple):
@@ -96,41 +97,49 @@ def training_step(system: str, setting: Setting, folder: Path) -> Callable[[], f
         return _sepformer_step(setting)
     codec = load_codec(setting.codec, setting.device)
     num_samples = round(setting.seconds * codec.sample_rate)
-    speech = _speech(setting, num_samples)
-    lengths = torch.full((setting.batch_size,), num_samples)
+    speech, lengths = _speech(setting, num_samples), torch.full((setting.batch_size,), num_samples)
     model = _model(setting, codec, "waveform" if system == "codecformer" else "embedding")
     optimizer = torch.optim.Adam(model.parameters(), lr=1.5e-4)
-    read: Optional[Callable[[], Dict[str, torch.Tensor]]] = None
-    if system == "codecformer_el_stored":
-        stored = folder / "embeddings.ark"
-        embeddings = {name: codec.encode(value, lengths)[0] for name, value in speech.items()}
-        items = [(f"{name}-{i}", item.cpu().numpy()) for name, batch in embeddings.items() for i, item in enumerate(batch)]
-        offsets = write_ark(stored, items, 3)
-        frame_lengths = torch.full_like(lengths, next(iter(embeddings.values())).shape[1])
-
-        def read() -> Dict[str, torch.Tensor]:
-            values = {}
-            for name in speech:
-                arrays = [read_ark(f"{stored}:{offsets[f'{name}-{i}']}") for i in range(setting.batch_size)]
-                values[name] = torch.stack([torch.from_numpy(array) for array in arrays]).to(setting.device)
-            return values
+    batch = _with_lengths(speech, lengths)
+    read = _reader(codec, speech, lengths, folder) if system == "codecformer_el_stored" else lambda: batch
 
     def step() -> float:
         started = perf_counter()
-        batch = dict(speech if read is None else read())
+        batch = read()
         reading = perf_counter() - started
-        for name in speech:
-            batch[f"{name}_lengths"] = lengths if read is None else frame_lengths
         optimizer.zero_grad(set_to_none=True)
         model(**batch)[0].backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimizer.step()
-        return 0.0 if read is None else reading
+        return reading
 
     return step
 
 
-def _speech(setting: Setting, num_samples: int) -> Dict[str, torch.Tensor]:
+def _reader(codec, speech: Batch, lengths: torch.Tensor, folder: Path) -> Callable[[], Batch]:
+    """Store the embeddings of ``speech`` as stage 3 does, and return a function that reads the batch."""
+    ark, items = folder / "embeddings.ark", []
+    for name, value in speech.items():
+        embeddings, frame_lengths = codec.encode(value, lengths)
+        items += [(f"{name}-{index}", embedding.cpu().numpy()) for index, embedding in enumerate(embeddings)]
+    offsets = write_ark(ark, items, 3)
+    device = next(iter(speech.values())).device
+
+    def read() -> Batch:
+        embeddings = {
+            name: [torch.from_numpy(read_ark(f"{ark}:{offsets[f'{name}-{i}']}")) for i in range(len(lengths))]
+            for name in speech
+        }
+        return _with_lengths({name: torch.stack(value).to(device) for name, value in embeddings.items()}, frame_lengths)
+
+    return read
+
+
+def _with_lengths(batch: Batch, lengths: torch.Tensor) -> Batch:
+    return {**batch, **{f"{name}_lengths": lengths for name in batch}}
+
+
+def _speech(setting: Setting, num_samples: int) -> Batch:
     references = [0.1 * torch.randn(setting.batch_size, num_samples, device=setting.device) for _ in range(NUM_SPK)]
     names = {f"speech_ref{index + 1}": reference for index, reference in enumerate(references)}
     return {"speech_mix": sum(references), **names}

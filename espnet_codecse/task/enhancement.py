@@ -55,7 +55,9 @@ class EmbeddingEnhancementTask(enh.EnhancementTask):
             before = RankSeed(train, torch.distributed.get_rank(), before)
         if args.speed_perturb:
             if any(kind == "kaldi_ark" for _, _, kind in args.train_data_path_and_name_and_type):
-                raise UserError("--speed_perturb: stored embeddings have no speed; train with --embedding_source on_the_fly")
+                raise UserError(
+                    "--speed_perturb: stored embeddings have no speed; train with --embedding_source on_the_fly"
+                )
             before = SpeedPerturbation(train, args.speed_perturb, before)
         if args.encoder == "codec" and args.band_limit_prob > 0:
             rate = load_codec(args.encoder_conf["codec"]).sample_rate

@@ -98,7 +98,7 @@ class EmbeddingUNetSeparator(AbsSeparator):
         self.recurrent = torch.nn.GRU(width, width // 2, num_layers, batch_first=True, bidirectional=True)
         self.head = torch.nn.Conv2d(channels[0] + NUM_FEATURES, 2 * num_spk, 3, padding=1)
         with torch.no_grad():
-            # Gates of 0.88 for one speaker; of several each has its share, and they must differ for an order to be found.
+            # Gates of 0.88 for one speaker; of several each has its share, and must differ for an order to be found.
             self.head.weight *= 0.0 if num_spk == 1 else 0.1
             self.head.bias.zero_()
             self.head.bias[:num_spk] = 2.0 if num_spk == 1 else -math.log(num_spk - 1)

@@ -71,7 +71,9 @@ def test_multiplications_as_published():
 
 def test_the_counters_agree_without_attention():
     model = torch.nn.Sequential(
-        torch.nn.Conv1d(4, 6, 3, stride=2, groups=2), torch.nn.ConvTranspose1d(6, 5, 4, stride=3), torch.nn.Linear(28, 7)
+        torch.nn.Conv1d(4, 6, 3, stride=2, groups=2),
+        torch.nn.ConvTranspose1d(6, 5, 4, stride=3),
+        torch.nn.Linear(28, 7),
     )
 
     def run():

@@ -40,10 +40,10 @@ function drawScatter() {
   }
   const all = found.flatMap(({ pairs }) => pairs);
   const [rangeX, rangeY] = [span(all.map((pair) => pair.x)), span(all.map((pair) => pair.y))];
-  const size = Math.min(300, place.clientWidth - 2);
+  const size = Math.min(288, place.clientWidth - 2);
   place.replaceChildren(...found.map(({ system, pairs }) => {
     const gain = pairs.reduce((sum, pair) => sum + pair.y - pair.x, 0) / pairs.length;
-    const heading = `${system.name} (${gain > 0 ? "+" : ""}${format(state.metric, gain)} on average)`;
+    const heading = `${system.name}: ${gain > 0 ? "+" : ""}${format(state.metric, gain)}`;
     return html("figure", { style: `width: ${size}px` }, html("figcaption", {}, swatch(system.index), heading),
       drawScatterOf(system, pairs, rangeX, rangeY, size));
   }));

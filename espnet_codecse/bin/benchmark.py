@@ -7,8 +7,8 @@
 codec: parameters and real-time factors of encoder, quantiser and decoder. model: parameters and multiplications of a
 trained model, with its codec and without, real-time factors and memory, and the speed of its training. separation:
 parameters and multiplications of Codecformer, and training steps per second and peak memory of Codecformer-EL from
-stored and from on-the-fly embeddings, Codecformer (loss on waveforms) and SepFormer, on the same seconds of audio, in turns in
-one run.
+stored and from on-the-fly embeddings, Codecformer (loss on waveforms) and SepFormer, on the same seconds of audio, in
+turns in one run.
 """
 
 import argparse

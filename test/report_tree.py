@@ -13,8 +13,8 @@ RATE = 16000
 SECONDS = 1.5
 NUM_UTTERANCES = 7
 TRAIN_LOG = """[h] 2026-01-01 INFO: {epoch}epoch results: [train] iter_time=0.1, loss={loss}, grad_norm=2.5, \
-optim0_lr0=1.000e-04, time=2 minutes and 7.5 seconds, total_count=4, [valid] loss={valid}, time=1 second, total_count=1, \
-[att_plot] time=0 seconds, total_count=0
+optim0_lr0=1.000e-04, time=2 minutes and 7.5 seconds, total_count=4, [valid] loss={valid}, time=1 second, \
+total_count=1, [att_plot] time=0 seconds, total_count=0
 """
 
 

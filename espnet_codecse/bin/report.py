@@ -45,9 +45,8 @@ def main(argv: Optional[List[str]] = None) -> int:
     from espnet_codecse.report.page.write import Settings, write_page
     from espnet_codecse.report.scores import read_row
 
-    settings = Settings(
-        args.title, args.metric, args.num_utterances, args.utterances, args.seconds, f"codecse report {shlex.join(argv)}"
-    )
+    command = f"codecse report {shlex.join(argv)}"
+    settings = Settings(args.title, args.metric, args.num_utterances, args.utterances, args.seconds, command)
     write_page([read_row(row) for row in args.row], args.output_dir, settings)
     print(f"report: open {args.output_dir / 'index.html'}", file=sys.stderr)
     return 0

@@ -1,4 +1,4 @@
-"""Which utterances the page lets hear: the best, the middle and the worst by a metric, and those that were asked for."""
+"""Which utterances the page lets hear: best, middle and worst by a metric, and those that were asked for."""
 
 from typing import Dict, List, Sequence
 
@@ -25,9 +25,8 @@ def rank(rows: Sequence[Row], metric: str) -> List[str]:
 
 
 def choose(ranked: Sequence[str], count: int) -> Dict[str, str]:
-    """Take ``count`` of the utterances, a third each from the top, the middle and the bottom: ``{utterance: where}``."""
-    if count >= len(ranked):
-        count = len(ranked)
+    """Take ``count`` utterances, a third each from the top, the middle and the bottom: ``{utterance: where}``."""
+    count = min(count, len(ranked))
     num_best, num_worst = (count + 2) // 3, (count + 1) // 3
     num_median = count - num_best - num_worst
     rest = ranked[num_best : len(ranked) - num_worst]

@@ -94,8 +94,9 @@ def _clips(rows: Sequence[Row], test_set: str, output_dir: Path, settings: Setti
     own = list(indices.values())
     metric = _metric(own, settings)
     ranked = rank(own, metric)
-    by_rank = {utterance: f"{where} by {metric}" for utterance, where in choose(ranked, settings.num_utterances).items()}
-    chosen = {**choose_by_name(own, settings.utterances), **by_rank}
+    by_rank = choose(ranked, settings.num_utterances)
+    chosen = choose_by_name(own, settings.utterances)
+    chosen.update({utterance: f"{where} by {metric}" for utterance, where in by_rank.items()})
     audio = AudioOfSet(indices, dict(enumerate(short_names(rows))))
     for label in audio.without_audio if chosen else ():
         print(f"report: {label}: no spk1.scp or wav.scp beside its scores; it cannot be heard", file=sys.stderr)
@@ -137,7 +138,7 @@ def _with_versions(clip: Dict[str, Any], versions: Sequence[Version]) -> Dict[st
 
 
 def _points(rows: Sequence[Row], test_set: str, clips: Sequence[Mapping[str, Any]]) -> List[str]:
-    """Utterances of the scatter plots: all of them, or as many as a browser draws, those that can be heard among them."""
+    """Utterances of the scatter plots: all, or as many as a browser draws, those that are heard among them."""
     utterances = sorted(set().union(*(row.utterances for row in rows if row.test_set == test_set)))
     step = math.ceil(len(utterances) / LARGEST_NUMBER_OF_POINTS)
     heard = {clip["utterance"] for clip in clips if clip["set"] == test_set}

@@ -47,7 +47,8 @@ function horizontalAxis(drawing, range, label) {
   const x = scale(range, [box.left, box.right]);
   for (const tick of ticks(range[0], range[1], Math.max(2, Math.floor((box.right - box.left) / 60)))) {
     node.append(svg("line", { class: "grid", y1: box.top, y2: box.bottom, x1: x(tick.value), x2: x(tick.value) }));
-    node.append(svg("text", { class: "tick", x: x(tick.value), y: box.bottom + 14, "text-anchor": "middle" }, tick.text));
+    const place = { x: x(tick.value), y: box.bottom + 14, "text-anchor": "middle" };
+    node.append(svg("text", { class: "tick", ...place }, tick.text));
   }
   node.append(svg("text", { class: "tick", x: box.right, y: box.bottom + 25, "text-anchor": "end" }, label));
   return x;

@@ -43,7 +43,8 @@ function drawSetup(message = "") {
     html("p", { class: "error", role: "alert" }, message),
     html("div", { class: "bar" }, html("label", {}, "compare ", first), html("label", {}, "with ", second),
       html("label", {}, "trials ", count),
-      button("Start", { id: "blind-start", class: "main" }, () => startBlind([first.value, second.value], Number(count.value)))));
+      button("Start", { id: "blind-start", class: "main" },
+        () => startBlind([first.value, second.value], Number(count.value)))));
 }
 
 function startBlind(names, count) {

@@ -7,7 +7,8 @@ const speakers = new Map(); // clip -> the speaker that is heard
 function soundsOf(clip) {
   const speaker = speakers.get(clip) || 1;
   return clip.sounds.map((sound, index) => ({ ...sound, index })).filter((sound) => {
-    const shown = sound.system === null || state.shown.has(sound.system) || REPORT.systems[sound.system].kind === "noisy";
+    const system = REPORT.systems[sound.system];
+    const shown = !system || system.kind === "noisy" || state.shown.has(sound.system);
     return shown && (sound.speaker === 0 || sound.speaker === speaker);
   });
 }
@@ -75,7 +76,8 @@ function drawVersion(clip, sound, number) {
 function timeAxis(clip) {
   const marks = ticks(0, clip.seconds, 8).filter(({ value }) => value < 0.97 * clip.seconds)
     .map(({ value, text }) => html("span", { style: `left: ${(100 * value) / clip.seconds}%` }, text));
-  return html("div", { class: "row" }, html("span", { class: "unit" }, "time (s)"), html("div", { class: "times" }, marks));
+  return html("div", { class: "row" },
+    html("span", { class: "unit" }, "time (s)"), html("div", { class: "times" }, marks));
 }
 
 function speakerChoice(clip) {
@@ -150,9 +152,12 @@ function moveHeads() {
   const card = cards.get(player.clip);
   if (card) {
     const { position, seconds } = player;
-    card.time.textContent = `${time(position)} / ${time(seconds)}`;
-    if (document.activeElement !== card.slider || player.playing) card.slider.value = position;
-    card.versions.style.setProperty("--position", `${(100 * position) / seconds}%`);
+    const share = `${(100 * position) / seconds}%`;
+    if (card.versions.style.getPropertyValue("--position") !== share) {
+      card.time.textContent = `${time(position)} / ${time(seconds)}`;
+      card.slider.value = position;
+      card.versions.style.setProperty("--position", share);
+    }
   }
   requestAnimationFrame(moveHeads);
 }

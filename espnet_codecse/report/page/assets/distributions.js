@@ -40,7 +40,8 @@ function drawDistributions() {
     const middle = drawing.box.left + (number + 0.5) * step;
     if (number % 2 === 0) {
       drawing.node.prepend(svg("rect", {
-        class: "band", x: middle - step / 2, width: step, y: drawing.box.top, height: drawing.box.bottom - drawing.box.top,
+        class: "band", x: middle - step / 2, width: step,
+        y: drawing.box.top, height: drawing.box.bottom - drawing.box.top,
       }));
     }
     drawing.node.append(svg("text", { class: "tick", x: middle, y: 308, "text-anchor": "middle" },

@@ -50,6 +50,7 @@ const player = {
 
   async decode(clip, request) {
     this.context ??= new AudioContext();
+    this.context.resume(); // here and not only in play(): a phone wants it before anything is waited for
     const encoded = await requestSound(clip.folder);
     const decoded = await Promise.all(encoded.map((text) => this.context.decodeAudioData(bytesOf(text).buffer)));
     if (request !== this.request) return; // another clip was asked for in the meantime

@@ -16,7 +16,8 @@ function change(values) {
   for (const listener of listeners) listener();
 }
 
-const systemsOfSet = () => REPORT.systems.map((system, index) => ({ ...system, index })).filter((s) => s.set === state.set);
+const systemsOf = (set) => REPORT.systems.map((system, index) => ({ ...system, index })).filter((s) => s.set === set);
+const systemsOfSet = () => systemsOf(state.set);
 const shownSystems = () => systemsOfSet().filter((system) => state.shown.has(system.index));
 const clipsOfSet = () => REPORT.clips.filter((clip) => clip.set === state.set);
 const metricNamed = (name) => REPORT.metrics.find((metric) => metric.name === name);
@@ -34,7 +35,7 @@ function byMean(metric) {
 function mainSystems() {
   const shown = new Set();
   for (const set of REPORT.sets) {
-    const own = REPORT.systems.map((system, index) => ({ ...system, index })).filter((system) => system.set === set);
+    const own = systemsOf(set);
     const experiments = own.filter((system) => system.kind === "experiment").sort(byMean(state.metric));
     const others = own.filter((system) => system.kind === "noisy" || system.kind === "ceiling");
     for (const system of [...others, ...experiments.slice(0, MOST_SHOWN)]) shown.add(system.index);

@@ -55,10 +55,12 @@ function drawTable() {
   byId("table").tHead.replaceChildren(html("tr", {}, headCell("system", "Name", "System"), head));
   byId("table").tBodies[0].replaceChildren(...sortedSystems().map((system) => {
     const tick = html("input", {
-      type: "checkbox", "data-system": system.index, onchange: (event) => showSystem(system.index, event.target.checked),
+      type: "checkbox", "data-system": system.index,
+      onchange: (event) => showSystem(system.index, event.target.checked),
     });
     tick.checked = state.shown.has(system.index);
-    const name = html("label", { title: `${system.section}: ${system.label}` }, tick, swatch(system.index), system.name);
+    const title = `${system.section}: ${system.label}`;
+    const name = html("label", { title }, tick, swatch(system.index), system.name);
     return html("tr", { class: system.kind }, html("th", { scope: "row" }, name),
       metrics.map((metric) => scoreCell(system, metric.name)));
   }));

@@ -43,7 +43,8 @@ def sounds_of(folder):
 def test_sounds_are_those_of_the_files_in_the_order_of_the_references(tmp_path, versions):
     make_clip(tmp_path / "clips/u-1", versions, 30.0)
     clip, sounds = read_clip(tmp_path / "clips/u-1"), sounds_of(tmp_path / "clips/u-1")
-    assert [(sound["version"], sound["speaker"]) for sound in clip["sounds"]] == [(0, 0), (1, 1), (1, 2), (2, 1), (2, 2)]
+    spoken = [(sound["version"], sound["speaker"]) for sound in clip["sounds"]]
+    assert spoken == [(0, 0), (1, 1), (1, 2), (2, 1), (2, 2)]
     assert clip["seconds"] == 1.0 and clip["rate"] == 2 * RATE
     files = [versions[0].paths[0], *versions[1].paths[::-1], *versions[2].paths]  # the system's were swapped
     for (samples, rate), described, path in zip(sounds, clip["sounds"], files):

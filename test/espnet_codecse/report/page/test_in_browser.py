@@ -79,12 +79,13 @@ def test_what_is_ticked_is_shown(browser):
     assert "two, continuous" not in " ".join(texts(browser, ".clip .version"))
     browser.click("#show-none")
     assert "Nothing to show" in browser.evaluate("byId('distributions').textContent")
-    assert [text.strip("12") for text in texts(browser, ".clip:first-child .version span:last-of-type")] == ["noisy", "clean"]
+    assert texts(browser, ".clip:first-child .version span:last-of-type") == ["noisy", "clean"]
     browser.click("#show-main")
     assert browser.evaluate("document.querySelectorAll('#scatter figure').length") == 2
 
 
 def test_it_plays_and_switches_at_the_same_position(browser):
+    browser.click("#loop")  # so that a slow machine does not come too late
     browser.click(".clip .play")
     browser.wait("player.playing && player.position > 0.2")
     assert browser.evaluate(HEARD) == "100000000"
@@ -92,8 +93,10 @@ def test_it_plays_and_switches_at_the_same_position(browser):
     browser.click(".clip .row:nth-child(2) .version")
     browser.wait(f"{HEARD} === '010000000'")
     after, later = browser.evaluate("[player.position, player.context.currentTime]")
-    assert browser.evaluate("player.playing") and after - before == pytest.approx(later - clock, abs=1e-6)
+    laps = ((later - clock) - (after - before)) / browser.evaluate("player.buffers[0].duration")
+    assert later > clock and laps == pytest.approx(round(laps), abs=1e-6)  # it advanced as the clock did
     assert browser.evaluate("document.querySelector('.row.chosen .version').dataset.sound") == "1"
+    browser.click("#loop")
     browser.wait("!player.playing && player.position === 0")  # it ends by itself
 
 
@@ -118,14 +121,14 @@ LISTEN = """(() => {
 
 
 def test_what_is_heard_is_the_chosen_version_where_the_position_says(browser):
+    browser.click("#loop")
     browser.click(".clip .play")
     browser.wait("player.playing")
-    browser.evaluate("globalThis.analyser = player.context.createAnalyser(); analyser.fftSize = 512;"
-                     " player.gains.forEach((gain) => gain.connect(analyser)); 0")
+    browser.evaluate("globalThis.analyser = player.context.createAnalyser(); analyser.fftSize = 512; 0")
     for chosen in (0, 7, 5):
+        browser.evaluate("player.seek(0.2); player.gains.forEach((gain) => gain.connect(analyser)); 0")
         browser.evaluate(f"player.select({chosen})")
-        browser.wait(f"player.gains[{chosen}].gain.value > 0.9999")
-        time.sleep(0.05)
+        browser.wait(f"player.position > 0.3 && player.gains[{chosen}].gain.value > 0.9999")
         found = browser.evaluate(LISTEN)
         assert found["index"] == chosen or chosen == 7 and found["index"] in (1, 3)  # which hold the same sound
         assert found["error"] < 1e-3 and abs(found["start"] - found["position"]) < 0.05
@@ -133,14 +136,15 @@ def test_what_is_heard_is_the_chosen_version_where_the_position_says(browser):
 
 def test_sounds_are_complete(browser):
     browser.click(".clip .play")
-    browser.wait("player.playing")
+    browser.wait("player.buffers.length === 9")
     assert browser.evaluate("player.buffers.map((buffer) => buffer.duration)") == pytest.approx([SECONDS] * 9, abs=0.01)
     level = "Math.sqrt(data.reduce((sum, value) => sum + value * value, 0) / data.length)"
-    levels = browser.evaluate(f"player.buffers.map((buffer) => {{ const data = buffer.getChannelData(0); return {level}; }})")
+    levels = browser.evaluate(f"player.buffers.map((buffer) => buffer.getChannelData(0)).map((data) => {level})")
     assert levels == pytest.approx(browser.evaluate("player.clip.sounds.map((sound) => sound.rms)"), rel=0.02)
 
 
 def test_keys(browser):
+    browser.press("l")
     browser.press(" ")
     browser.wait("player.playing")
     browser.press("3")
@@ -154,7 +158,6 @@ def test_keys(browser):
     assert browser.evaluate("player.active") == 5
     browser.press("n")
     browser.wait("player.clip === clipsOfSet()[1] && player.buffers.length === 9")
-    browser.press("l")
     browser.press(" ")
     time.sleep(SECONDS + 0.3)
     assert browser.evaluate("player.playing && player.loop && player.position < player.seconds")
@@ -174,7 +177,9 @@ def test_speakers_and_levels(browser):
     browser.click(".clip .row:nth-child(2) .version")
     browser.wait("player.playing && player.active === 2")
     browser.click("#match")
-    levels = browser.evaluate("player.clip.sounds.map((sound, index) => { player.active = index; return player.level(index) * sound.rms; })")
+    levels = browser.evaluate(
+        "player.clip.sounds.map((sound, index) => (player.select(index), player.level(index) * sound.rms))"
+    )
     assert levels == pytest.approx([min(levels)] * len(levels), rel=1e-4)
 
 
@@ -201,7 +206,7 @@ def test_blind_test_saves_its_answers(browser):
     browser.click("#blind-start")
     correct = 0
     for trial in range(4):
-        browser.wait(f"blind.current === {trial} && player.playing")
+        browser.wait(f"blind.current === {trial} && blind.trials[{trial}].started > 0")
         assert browser.evaluate("byId('listen').hidden && !/noisy|continuous/.test(byId('blind').textContent)")
         browser.press("x")
         assert browser.evaluate("player.active === blind.trials[blind.current].x.index && player.match")

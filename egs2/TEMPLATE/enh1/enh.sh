@@ -373,6 +373,7 @@ if [ ${stage} -le 8 ] && [ ${stop_stage} -ge 8 ]; then
 fi
 
 if [ ${stage} -le 9 ] && [ ${stop_stage} -ge 9 ]; then
+    since=${SECONDS}
     log "Stage 9: report page -> ${expdir}/report"
     read_rows
     if [ ${#rows[@]} -eq 0 ]; then
@@ -382,6 +383,7 @@ if [ ${stage} -le 9 ] && [ ${stop_stage} -ge 9 ]; then
     # shellcheck disable=SC2086
     codecse report "${rows[@]}" --output_dir "${expdir}/report" ${report_args} \
         --title "$(basename "$(dirname "${PWD}")"), ${test_sets}"
+    took 9 "${since}" "${expdir}/report"
 fi
 
 pack=${experiment}/${tag}.zip

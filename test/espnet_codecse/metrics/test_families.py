@@ -120,6 +120,21 @@ def test_sir_and_sar_agree_with_fast_bss_eval_and_need_a_second_speaker():
     assert np.isnan(family.compute(Signals(estimates[0], RATE, references[0]))["SIR"])
 
 
+def test_sdr_sir_and_sar_agree_with_mir_eval():
+    pytest.importorskip("mir_eval")
+    references = [speech_like(1.0, seed) for seed in (0, 1)]
+    estimate = noisy(references[0] + 0.3 * references[1], 15)
+    signals = Signals(estimate, RATE, references[0], others=(references[1],))
+    families = {name: family_of(name)() for name in ("MIR_SDR", "SIR", "SDR")}
+    for family in families.values():
+        family.load()
+    theirs = families["MIR_SDR"].compute(signals)
+    ours = {**families["SIR"].compute(signals), **families["SDR"].compute(signals)}
+    for name in ("SDR", "SIR", "SAR"):
+        assert ours[name] == pytest.approx(theirs[f"MIR_{name}"], abs=0.01)
+    assert np.isnan(families["MIR_SDR"].compute(Signals(estimate, RATE, references[0]))["MIR_SIR"])
+
+
 @pytest.mark.parametrize(
     "prefix, kind, fit",
     [

@@ -26,7 +26,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--codec", help="name or folder (default: what each file names, where the package knows it or it is a folder)")
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     add("--format", choices=list(CHOICES), help="format of the outputs (default: that of the recording encoded)")
-    add("--jobs", type=positive, default=1, help="processes (default: %(default)s)")
+    add("--jobs", type=positive, default=0, help="processes (default: one a core, where each has minutes to work on)")
     return parser
 
 

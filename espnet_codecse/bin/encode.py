@@ -27,7 +27,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--codec", default="small", help="name or folder (default: %(default)s)")
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     add("--mono", action="store_true", help="average the channels first")
-    add("--jobs", type=positive, default=1, help="processes (default: %(default)s)")
+    add("--jobs", type=positive, default=0, help="processes (default: one a core, where each has minutes to work on)")
     return parser
 
 

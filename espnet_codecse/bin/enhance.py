@@ -50,8 +50,9 @@ def get_parser() -> argparse.ArgumentParser:
         "the output is the input, exactly so in integer formats")
     add("--from", dest="source", default="wave", choices=["wave", "codes"], help="what is read (default: %(default)s)")
     add("--to", dest="target", default="wave", choices=["wave", "codes"], help="what is written (default: %(default)s)")
-    add("--jobs", type=positive, default=1, help="processes, each with a model of its own (default: %(default)s)")
-    add("--batch_seconds", type=float, default=30.0, help="short recordings of similar length are enhanced together, "
+    add("--jobs", type=positive, default=0, help="processes, each with a model of its own (default: one a core, where "
+        "each has minutes of audio to work on)")
+    add("--batch_seconds", type=float, default=60.0, help="short recordings of similar length are enhanced together, "
         "up to this many seconds of padded audio (default: %(default)s)")
     add("--segment_seconds", type=float, default=30.0, help="longer recordings go in cross-faded segments of this "
         "length (default: %(default)s)")

@@ -84,9 +84,11 @@ class Report:
         load_seconds: spent on loading the model.
         separator_seconds: spent in the separator.
         peak_memory: bytes, the most that this process has held so far.
+        num_processes: that worked.
     """
 
     outcomes: List[Outcome] = field(default_factory=list)
     load_seconds: float = 0.0
     separator_seconds: float = 0.0
     peak_memory: int = 0
+    num_processes: int = 1

@@ -6,18 +6,20 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from espnet_codecse.codec.bitstream import SUFFIX
 from espnet_codecse.job.pool import map_unordered
-from espnet_codecse.job.resources import num_cores, peak_memory
+from espnet_codecse.job.resources import default_nj, num_cores, peak_memory, visible_gpus
 from espnet_codecse.recording.find import check_outputs, find_recordings
 from espnet_codecse.recording.folder import FAILED, OutputFolder, output_folder
 from espnet_codecse.recording.formats import SUFFIXES
 from espnet_codecse.recording.job import Job, Options, Outcome, Report
 from espnet_codecse.recording.plan import make_jobs, make_units
 from espnet_codecse.recording.work import run_unit, start_worker
+
+SECONDS_A_PROCESS = 240.0  # of audio, below which a second process does not pay
 
 
 @dataclass
@@ -31,7 +33,7 @@ class Session:
         choice: ``--format``.
         residual: also write what was removed.
         num_speakers: outputs a recording.
-        num_jobs: processes.
+        num_jobs: processes; 0: one a core, as far as memory allows and each has several minutes of audio to work on.
         batch_seconds: padded seconds done at once.
     """
 
@@ -41,8 +43,8 @@ class Session:
     choice: Optional[str] = None
     residual: bool = False
     num_speakers: int = 1
-    num_jobs: int = 1
-    batch_seconds: float = 30.0
+    num_jobs: int = 0
+    batch_seconds: float = 60.0
 
     def run(self, arguments: Sequence[str], output: Path) -> int:
         """Work on what ``arguments`` name and report.
@@ -83,17 +85,26 @@ class Session:
             return total
         units = make_units(jobs, self.options, self.batch_seconds)
         done = multiprocessing.get_context("spawn").Value("d", 0.0)
-        num_jobs = min(self.num_jobs, len(units))
+        num_jobs = self._num_processes(jobs, len(units))
         with _progress(sum(job.seconds for job in jobs), done, self.verb):
-            reports = map_unordered(
-                run_unit, units, num_jobs, max(1, num_cores() // num_jobs), start_worker, (self.options, done)
-            )
+            threads, arguments = max(1, num_cores() // num_jobs), (self.options, done, monotonic())
+            reports = map_unordered(run_unit, units, num_jobs, threads, start_worker, arguments)
             for report in reports:
                 total.outcomes += report.outcomes
                 total.load_seconds = max(total.load_seconds, report.load_seconds)
                 total.separator_seconds += report.separator_seconds
                 total.peak_memory = max(total.peak_memory, report.peak_memory)
+            total.num_processes = num_jobs
         return total
+
+    def _num_processes(self, jobs: Sequence[Job], num_units: int) -> int:
+        chosen = self.num_jobs
+        if not chosen:
+            # A GPU is shared badly, and a process takes seconds to start.
+            on_cpu = self.options.device == "cpu" or (self.options.device == "auto" and not visible_gpus())
+            by_length = int(sum(job.seconds for job in jobs) // SECONDS_A_PROCESS)
+            chosen = max(1, min(default_nj(mem_per_job=1.5), by_length)) if on_cpu else 1
+        return min(chosen, num_units)
 
     def _print(
         self, report: Report, jobs: Sequence[Job], skipped: int, failed: Sequence[Outcome], elapsed: float,
@@ -122,7 +133,8 @@ class Session:
         print(
             f"{seconds:.1f} s of audio in {elapsed:.1f} s, real-time factor {elapsed / seconds:.4f}{alone}, "
             f"after {report.load_seconds:.1f} s to load; "
-            f"peak memory {memory:.0f} MB" + (" a process" if self.num_jobs > 1 else "")
+            f"peak memory {memory:.0f} MB"
+            + (f" in each of {report.num_processes} processes" if report.num_processes > 1 else "")
         )
 
 

@@ -2,7 +2,7 @@
 
 import sys
 from contextlib import ExitStack
-from time import perf_counter
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Optional, Sequence, Union
 
 import numpy as np
@@ -32,10 +32,12 @@ class Worker:
     Args:
         options: what to do.
         done: a shared number of type double: seconds of audio that are done, for the progress bar.
+        created: ``time.monotonic()`` when its process was asked for: what it takes to the first recording is loading.
+            0: there is no process of its own.
     """
 
-    def __init__(self, options: Options, done: Any):
-        self.options, self._done = options, done
+    def __init__(self, options: Options, done: Any, created: float = 0.0):
+        self.options, self._done, self._begin_loading = options, done, created
         self._counted = 0.0
         self._enhancer: Optional["EmbeddingEnhancer"] = None
 
@@ -46,10 +48,10 @@ class Worker:
             UserError: the model or codec is not to be had.
         """
         options, self._counted = self.options, 0.0
-        started = perf_counter()
+        started, self._begin_loading = self._begin_loading or monotonic(), 0.0
         if self._enhancer is None and not (options.model is None and options.codec is None):
             self._enhancer = self._build(options.codec)
-        loaded = perf_counter()
+        loaded = monotonic()
         before = 0.0 if self._enhancer is None else self._enhancer.separator_seconds
         if options.source == options.target == "wave":
             outcomes = self._enhance_together(jobs) if len(jobs) > 1 else [self._attempt(jobs[0], self._enhance_alone)]
@@ -243,11 +245,11 @@ def known_codec(stored: BitstreamReader) -> str:
 _worker: Optional[Worker] = None
 
 
-def start_worker(options: Options, done: Any) -> None:
-    """Make this process's worker."""
+def start_worker(options: Options, done: Any, created: float) -> None:
+    """Make this process's worker; see :class:`Worker`."""
     global _worker
     keep_freed_memory()
-    _worker = Worker(options, done)
+    _worker = Worker(options, done, created)
 
 
 def run_unit(jobs: Sequence[Job]) -> Report:

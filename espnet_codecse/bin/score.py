@@ -19,8 +19,10 @@ def _metric_table() -> str:
     for metric in known_metrics():
         rate = f"{metric.sample_rate} Hz" if metric.sample_rate else "any rate"
         reference = "" if metric.needs_reference else ", no reference"
-        lines.append(f"  {metric.name:<13}{metric.description} ({rate}{reference})")
-    lines += [f"  {name:<13}{', '.join(columns)}, computed together" for name, columns in groups().items()]
+        direction = "" if metric.higher_is_better else ", lower is better"
+        low, high = (f"{limit:g}" for limit in metric.range)
+        lines.append(f"  {metric.name:<17}{metric.description} ({rate}{reference}; {low} to {high}{direction})")
+    lines += [f"  {name:<17}{', '.join(columns)}, computed together" for name, columns in groups().items()]
     return "\n".join(lines)
 
 

@@ -31,7 +31,7 @@ def _columns(prefix: str, variant: str) -> Tuple[Metric, ...]:
     return tuple(
         Metric(
             f"{prefix}_{name}", SAMPLE_RATE, False, (1.0, 5.0), True, "speechmos onnxruntime",
-            f"DNSMOS P.835 {text}, 1 to 5{variant}",
+            f"DNSMOS P.835 {text}{variant}",
         )
         for name, text in (("SIG", "speech quality"), ("BAK", "background quality"), ("OVRL", "overall quality"))
     )
@@ -93,7 +93,7 @@ class Dnsmos(_Dnsmos):
     columns = (
         *_columns("DNSMOS", ""),
         Metric("DNSMOS_P808", SAMPLE_RATE, False, (1.0, 5.0), True, "speechmos onnxruntime",
-               "DNSMOS P.808 overall quality, 1 to 5"),
+               "DNSMOS P.808 overall quality"),
     )
 
     def _networks(self) -> List[str]:

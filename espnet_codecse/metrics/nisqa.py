@@ -14,7 +14,7 @@ class Nisqa(AbsMetricFamily):
     """By torchmetrics, whose order of dimensions is MOS, noisiness, discontinuity, coloration, loudness."""
 
     columns = tuple(
-        Metric(f"NISQA_{name}", None, False, (0.0, 5.5), True, "torchmetrics librosa", f"NISQA v2 {text}, 1 to 5")
+        Metric(f"NISQA_{name}", None, False, (0.0, 5.5), True, "torchmetrics librosa", f"NISQA v2 {text}")
         for name, text in (
             ("MOS", "overall quality"),
             ("NOI", "noisiness"),

@@ -23,7 +23,7 @@ def _repository() -> Optional[Path]:
 class Utmos(AbsMetricFamily):
     """``utmos22_strong`` of SpeechMOS 1.2.0; its repository and weights must be on this machine."""
 
-    columns = (Metric("UTMOS", 16000, False, (1.0, 5.0), True, "torch", "UTMOS (utmos22_strong), naturalness, 1 to 5"),)
+    columns = (Metric("UTMOS", 16000, False, (1.0, 5.0), True, "torch", "UTMOS (utmos22_strong), naturalness"),)
 
     @classmethod
     def missing(cls) -> str:

@@ -36,8 +36,9 @@ def check_results(tree: Tree, row: Row, columns: List[str]) -> None:
     A set without references has no clean rows, and numbers in the columns of DNSMOS only.
     """
     sections = read_results(tree.exp / "RESULTS.md")
-    named = re.search(r"--test_sets '?([^'-]*)", row.flags)
-    test_sets = named.group(1).split() if named else ["test"]
+    enhanced = (tree.exp / row.experiment).glob("continuous_*")
+    test_sets = [path.name.removeprefix("continuous_") for path in enhanced]
+    assert test_sets
     wanted = {"Unprocessed": set(), f"codec_{tree.codec.name}": set(), row.experiment: set()}
     without = []
     for test_set in test_sets:

@@ -45,6 +45,8 @@ def test_sizes_come_from_the_tables(make_data_dir):
     folder = make_data_dir("train", 4)
     assert read_set_size(folder, 16000) == SetSize(4, pytest.approx(4.0), 2, True)
     assert not read_set_size(folder, 24000).at_rate
+    (folder / "wav.scp").write_text((folder / "wav.scp").read_text() + "zz /no/such.wav\n")
+    assert read_set_size(folder, 16000) == SetSize(5, pytest.approx(4.0), 2, True)  # left to stage 2
     with pytest.raises(UserError, match="run stage 1 first"):
         read_set_size(folder / "none", 16000)
 

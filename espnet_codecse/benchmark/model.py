@@ -11,6 +11,7 @@ import torch
 from espnet_codecse.benchmark.macs import count_macs, count_module_macs, num_parameters
 from espnet_codecse.benchmark.timing import measure_in_turns
 from espnet_codecse.benchmark.training_log import read_training_speed
+from espnet_codecse.codec.streaming import device_of
 from espnet_codecse.report.environment import environment_lines
 from espnet_codecse.zoo.enhancer import load_enhancer
 from espnet_codecse.zoo.find import find_model
@@ -63,7 +64,7 @@ def model_report(
 
 def _embedding(enhancer, seconds: float):
     num_frames = enhancer.codec.num_frames(round(seconds * enhancer.codec.sample_rate))
-    device = next(enhancer.codec.buffers()).device
+    device = device_of(enhancer.codec)
     embedding = 0.1 * torch.randn(1, num_frames, enhancer.codec.dim, device=device)
     return embedding, torch.tensor([num_frames], device=device)
 

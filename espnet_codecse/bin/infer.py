@@ -10,7 +10,9 @@ Parts (--part 2/4) may run as jobs; --collect then writes spk1.scp, ... and fail
 import argparse
 import sys
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional
+
+from espnet_codecse.job.array import parse_share
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -29,17 +31,9 @@ def get_parser() -> argparse.ArgumentParser:
     add("--segment_seconds", type=float, default=30.0, help="longer recordings go in segments (default: %(default)s)")
     add("--device", default="cpu", help="torch device (default: %(default)s)")
     add("--num_threads", type=int, default=0, help="torch threads (default: all cores)")
-    add("--part", type=_part, default="1/1", help="k/n: the k-th of n parts (default: %(default)s)")
+    add("--part", type=parse_share, default="1/1", help="k/n: the k-th of n parts (default: %(default)s)")
     add("--collect", action="store_true", help="check that all outputs are there and write spk1.scp, ...")
     return parser
-
-
-def _part(text: str) -> Tuple[int, int]:
-    """Turn ``k/n`` into numbers; argparse names the option where that fails."""
-    part, num_parts = (int(number) for number in text.split("/"))
-    if not 1 <= part <= num_parts:
-        raise ValueError
-    return part, num_parts
 
 
 def main(argv: Optional[List[str]] = None) -> None:

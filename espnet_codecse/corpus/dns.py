@@ -139,7 +139,6 @@ def _common_tables(names: Sequence[str], num_samples: Mapping[str, int], rate: i
         "utt2spk": {name: name.split("_fileid_")[0] for name in names},
         "utt2fs": {name: rate for name in names},
         "utt2num_samples": {name: num_samples[name] for name in names},
-        "utt2category": {name: f"1ch_{rate}Hz" for name in names},
     }
 
 

@@ -9,11 +9,9 @@ import re
 from pathlib import Path
 from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
-from espnet_codecse.audio import audio_info
 from espnet_codecse.corpus.convert import Source, folder_audio
+from espnet_codecse.corpus.headers import read_headers
 from espnet_codecse.corpus.location import corpus_root
-from espnet_codecse.corpus.parallel import run_parts
-from espnet_codecse.corpus.prepared_set import key_of
 from espnet_codecse.corpus.sources import Recording, audio_files, safe_name
 from espnet_codecse.errors import UserError
 
@@ -116,15 +114,6 @@ def speaker_of(path: Path, root: Path) -> str:
     return match.group() if match else safe_name(parts[0] if len(parts) > 1 else path.stem)
 
 
-def _header(path: str) -> Tuple[int, int, str]:
-    """Return ``(number of samples, rate in Hz, reason why it cannot be used)``."""
-    try:
-        num_samples, rate, _ = audio_info(path)
-    except UserError as error:
-        return 0, 0, str(error).replace(f"{path}: ", "")
-    return num_samples, rate, "" if num_samples else "empty, no samples"
-
-
 def list_recordings(
     folder: Path, work_dir: Path, num_jobs: int
 ) -> Tuple[List[Recording], List[Tuple[str, str, str]]]:
@@ -137,11 +126,10 @@ def list_recordings(
         UserError: none can be used.
     """
     files = audio_files(folder)
-    paths = [str(path) for path in files]
-    work_dir = work_dir / f".headers_{key_of(paths)}"
-    headers = run_parts(_header, paths, work_dir, num_jobs, f"headers of {folder}", part_size=512)
+    headers = read_headers([str(path) for path in files], work_dir, num_jobs, f"headers of {folder}")
     recordings, rejected = [], []
-    for path, (num_samples, rate, reason) in zip(files, headers):
+    for path in files:
+        num_samples, rate, reason = headers[str(path)]
         name = safe_name("-".join(path.relative_to(folder).with_suffix("").parts))
         if reason:
             rejected.append((name, str(path), reason))

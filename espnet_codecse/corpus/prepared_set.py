@@ -32,7 +32,7 @@ def write_prepared_set(
 
     Args:
         path: the directory.
-        tables: its tables.
+        tables: its tables; ``utt2category`` follows from ``utt2fs``.
         rejected: ``(id, path, reason)``.
         unit: what a line of ``rejected`` is, for the sum, such as ``"files "``.
 
@@ -49,7 +49,8 @@ def write_prepared_set(
     if not count:
         reason = f" (first: {rejected[0][1]}: {rejected[0][2]})" if rejected else ""
         raise UserError(f"{path}: none of {len(rejected)} utterances is usable{reason}; see {path / 'rejected.tsv'}")
-    write_data_dir(path, tables)
+    categories = {key: f"1ch_{rate}Hz" for key, rate in tables["utt2fs"].items()}
+    write_data_dir(path, {**tables, "utt2category": categories})
     hours = sum(tables["utt2num_samples"][key] / rate for key, rate in tables["utt2fs"].items()) / 3600
     line = f"{path}: {count} utterances, {hours:.2f} h, {len(set(tables['utt2spk'].values()))} speakers"
     return f"{line}; {len(rejected)} {unit}cannot be used, see {path / 'rejected.tsv'}" if rejected else line

@@ -43,7 +43,6 @@ def write_list(
         "utt2spk": {key: recordings[key].speaker for key in good},
         "utt2fs": {key: rate for key in good},
         "utt2num_samples": {key: item.num_samples for key, item in good.items()},
-        "utt2category": {key: f"1ch_{rate}Hz" for key in good},
     }
     if own_reference:
         tables["spk1.scp"] = tables["wav.scp"]

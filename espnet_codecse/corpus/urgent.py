@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from espnet_codecse.corpus import urgent_layout as layout
 from espnet_codecse.corpus.convert import Converted, Source, convert_groups
 from espnet_codecse.corpus.parallel import remove_temporary, run_parts
+from espnet_codecse.corpus.headers import read_headers
 from espnet_codecse.corpus.prepared_set import Rejected, key_of, spread, write_prepared_set
 from espnet_codecse.corpus.sources import Recording
 from espnet_codecse.corpus.urgent_layout import Pair
@@ -125,10 +126,11 @@ def _simulate(
     bad = [(mixture.name, result["path"], result["reason"]) for mixture, result in results_of if result["reason"]]
     files = {mixture.name: audio_paths(str(audio_dir), mixture) for mixture, _ in made}
     rates = {mixture.name: simulation.output_rate(mixture.rate) for mixture, _ in made}
-    tables = _common_tables(
-        {mixture.name: mixture.speaker for mixture, _ in made}, rates,
-        {mixture.name: result["num_samples"] for mixture, result in made},
-    )
+    tables: Dict[str, Dict[str, Any]] = {
+        "utt2spk": {mixture.name: mixture.speaker for mixture, _ in made},
+        "utt2fs": dict(rates),
+        "utt2num_samples": {mixture.name: result["num_samples"] for mixture, result in made},
+    }
     for table in ("wav.scp", "spk1.scp", "noise1.scp"):
         tables[table] = {name: paths[table] for name, paths in files.items()}
     tables["utt2snr"] = {mixture.name: f"{mixture.snr:g}" for mixture, _ in made}
@@ -137,23 +139,12 @@ def _simulate(
     return tables, write_prepared_set(target / layout.TRAIN, tables, [*rejected, *bad])
 
 
-def _common_tables(
-    speakers: Mapping[str, str], rates: Mapping[str, int], num_samples: Mapping[str, int]
-) -> Dict[str, Dict[str, Any]]:
-    return {
-        "utt2spk": dict(speakers),
-        "utt2fs": dict(rates),
-        "utt2num_samples": dict(num_samples),
-        "utt2category": {name: f"1ch_{rate}Hz" for name, rate in rates.items()},
-    }
-
-
 def _write_pairs(
     target: Path, name: str, pairs: Mapping[str, Pair], simulation: UrgentSimulation, num_jobs: int
 ) -> Tuple[Dict[str, Dict[str, Any]], str]:
     """Write ``target/name`` of official mixtures and references, both at the codec's rate or both at their own."""
     files = list(dict.fromkeys(path for pair in pairs.values() for path in (pair.noisy, pair.clean)))
-    headers = layout.read_headers(files, target / "audio", num_jobs, f"headers of {name}")
+    headers = read_headers(files, target / "audio", num_jobs, f"headers of {name}")
     good, rejected = layout.usable(pairs, headers)
     if simulation.keep_rates:
         pairs_of_paths = {key: (pair.noisy, pair.clean) for key, pair in good.items()}
@@ -180,10 +171,11 @@ def _write_made(
 ) -> Tuple[Dict[str, Dict[str, Any]], str]:
     bad = [(key, item.path, item.reason) for key, items in made.items() for item in items if item.reason]
     good = {key: items for key, items in made.items() if not any(item.reason for item in items)}
-    tables = _common_tables(
-        {key: speakers[key] for key in good}, {key: rates[key] for key in good},
-        {key: items[0].num_samples for key, items in good.items()},
-    )
+    tables: Dict[str, Dict[str, Any]] = {
+        "utt2spk": {key: speakers[key] for key in good},
+        "utt2fs": {key: rates[key] for key in good},
+        "utt2num_samples": {key: items[0].num_samples for key, items in good.items()},
+    }
     for index, table in enumerate(("wav.scp", "spk1.scp")):
         tables[table] = {key: items[index].path for key, items in good.items()}
     for table, values in extra.items():

@@ -9,11 +9,9 @@ import re
 from pathlib import Path
 from typing import Dict, Iterable, List, Mapping, NamedTuple, Tuple
 
-from espnet_codecse.audio import audio_info
 from espnet_codecse.corpus.data_dir import reject_pipe
+from espnet_codecse.corpus.headers import Header
 from espnet_codecse.corpus.location import corpus_root
-from espnet_codecse.corpus.parallel import run_parts
-from espnet_codecse.corpus.prepared_set import key_of
 from espnet_codecse.corpus.sources import safe_name
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import read_scp
@@ -32,14 +30,6 @@ class Pair(NamedTuple):
     rate: int
     noisy: str
     clean: str
-
-
-class Header(NamedTuple):
-    """Samples and rate (Hz) of a file, or the reason why it cannot be used."""
-
-    num_samples: int
-    rate: int
-    reason: str = ""
 
 
 def find_data(root: Path, needed: Iterable[str]) -> Path:
@@ -127,20 +117,6 @@ def read_list(path: Path, incomplete: bool = False) -> Dict[str, str]:
     if not files:
         raise UserError(f"{path}: lists no file; prepare it again")
     return files
-
-
-def read_headers(paths: List[str], work_dir: Path, num_jobs: int, description: str) -> Dict[str, Header]:
-    """Return ``{path: header}``, read in parallel; what an earlier run read is kept."""
-    values = run_parts(_header, paths, work_dir / f".headers_{key_of(paths)}", num_jobs, description, part_size=512)
-    return {path: Header(*value) for path, value in zip(paths, values)}
-
-
-def _header(path: str) -> Header:
-    try:
-        num_samples, rate, _ = audio_info(path)
-    except UserError as error:
-        return Header(0, 0, str(error).replace(f"{path}: ", ""))
-    return Header(num_samples, rate, "" if num_samples else "empty, no samples")
 
 
 def _resolve(path: str, base: Path) -> str:

@@ -4,10 +4,11 @@ import re
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
 
+from espnet_codecse.corpus.headers import read_headers
 from espnet_codecse.corpus.prepared_set import Rejected, spread
 from espnet_codecse.corpus.recording_list import Listed, write_list
 from espnet_codecse.corpus.sources import Recording
-from espnet_codecse.corpus.urgent_layout import NOISE, Pair, read_headers
+from espnet_codecse.corpus.urgent_layout import NOISE, Pair
 from espnet_codecse.errors import UserError
 
 

@@ -166,7 +166,6 @@ def _write_pairs(path: Path, made: Dict[str, List[Converted]], log: Dict[str, Tu
         "utt2spk": {key: _speaker(key) for key in good},
         "utt2fs": {key: rate for key in good},
         "utt2num_samples": {key: noisy.num_samples for key, (noisy, _) in good.items()},
-        "utt2category": {key: f"1ch_{rate}Hz" for key in good},
     }
     if all(key in log for key in good):
         tables["utt2noise"] = {key: log[key][0] for key in good}

@@ -281,5 +281,4 @@ def _write(
     tables["utt2spk"] = dict(keys.values())
     tables["utt2fs"] = {key: rate for key, _ in keys.values()}
     tables["utt2num_samples"] = {keys[mixture][0]: result["num_samples"] for mixture, result in good.items()}
-    tables["utt2category"] = {key: f"1ch_{rate}Hz" for key, _ in keys.values()}
     return write_prepared_set(path, tables, rejected + bad)

@@ -225,7 +225,6 @@ def _write(
         "utt2spk": {key: speaker_of(key) for key in good},
         "utt2fs": {key: settings.rate for key in good},
         "utt2num_samples": {key: result["num_samples"] for key, result in good.items()},
-        "utt2category": {key: f"1ch_{settings.rate}Hz" for key in good},
         # The results table has a column a value: bins, with the middles of VoiceBank-DEMAND's test set. All values too.
         "utt2snr": {key: f"{snr_bin(mixtures[key].snr, lowest):g}" for key in good},
         "utt2snr_exact": {key: f"{mixtures[key].snr:.4f}" for key in good},

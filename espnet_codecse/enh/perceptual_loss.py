@@ -61,21 +61,20 @@ class PerceptualDisturbanceLoss(TimeDomainLoss):
         self.exponent = 0.23 * (6 / (centres + 2)).clamp(1, 2) ** 0.15
         in_speech_band = (frequencies >= 350) & (frequencies <= 3250)
         self.speech_band = in_speech_band.float()
-        self.high_pass = (1 / (1 + (100 / frequencies.clamp(min=1)) ** 8))
+        self.high_pass = 1 / (1 + (100 / frequencies.clamp(min=1)) ** 8)
         self.window = torch.hann_window(FRAME_SIZE)
 
     def forward(self, ref: torch.Tensor, inf: torch.Tensor) -> torch.Tensor:
         """Return ``(batch,)``, in points of raw PESQ lost, for two waveforms ``(batch, sample)`` of 16 kHz."""
         self._to(ref.device)
         reference, estimate = (self._band_powers(speech) for speech in (ref, inf))
-        audible = self.threshold
         speech_frames = (reference.sum(-1) > 1e4).to(reference.dtype).unsqueeze(-1)
         # What a linear filter changed is heard in part only: the reference follows it, within 20 dB.
         mean_reference, mean_estimate = (
-            (powers * (powers > 100 * audible) * speech_frames).mean(1, keepdim=True) for powers in (reference, estimate)
+            (powers * (powers > 100 * self.threshold) * speech_frames).mean(1, keepdim=True) for powers in (reference, estimate)
         )
         filtered = reference * ((mean_estimate + 1e3) / (mean_reference + 1e3)).clamp(0.01, 100)
-        estimate = estimate * self._gains(filtered, estimate, audible)
+        estimate = estimate * self._gains(filtered, estimate)
         reference_loudness, estimate_loudness = self._loudness(filtered), self._loudness(estimate)
         difference = estimate_loudness - reference_loudness
         masked = 0.25 * torch.minimum(estimate_loudness, reference_loudness)
@@ -103,10 +102,9 @@ class PerceptualDisturbanceLoss(TimeDomainLoss):
         mean = (power * self.speech_band).sum(-1).mean(-1) * 2 / (FRAME_SIZE**2 * 0.375)
         return (power * (TARGET_POWER / (mean + 1e-8))[:, None, None]) @ self.bands
 
-    @staticmethod
-    def _gains(reference: torch.Tensor, estimate: torch.Tensor, audible: torch.Tensor) -> torch.Tensor:
+    def _gains(self, reference: torch.Tensor, estimate: torch.Tensor) -> torch.Tensor:
         """Return ``(batch, frame, 1)``: how much of an estimate's slow changes of gain listeners forgive."""
-        sums = ((powers * (powers > audible)).sum(-1) + 5e3 for powers in (reference, estimate))
+        sums = ((powers * (powers > self.threshold)).sum(-1) + 5e3 for powers in (reference, estimate))
         ratio = next(sums) / next(sums)
         previous = torch.cat([torch.ones_like(ratio[:, :1]), ratio[:, :-1]], dim=1)
         return (0.8 * ratio + 0.2 * previous).clamp(3e-4, 5).unsqueeze(-1)

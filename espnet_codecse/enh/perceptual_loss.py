@@ -11,11 +11,17 @@ NUM_BANDS = 49
 TARGET_POWER = 1e7  # of 16-bit samples between 350 and 3250 Hz, to which both signals are brought
 POWER_SCALE, LOUDNESS_SCALE = 6.91e-6, 0.1866  # of P.862's power and loudness densities at 16 kHz
 SYLLABLE_SIZE, SYLLABLE_SHIFT = 20, 10  # frames: disturbances within one are pooled by their peaks
+BEST_RAW_SCORE = 4.5
 
 
 def bark(frequency: torch.Tensor) -> torch.Tensor:
     """Return the critical-band rate of frequencies in Hz (Zwicker and Terhardt, 1980)."""
     return 13 * torch.atan(7.6e-4 * frequency) + 3.5 * torch.atan((frequency / 7500).square())
+
+
+def listening_quality(raw: torch.Tensor) -> torch.Tensor:
+    """Return the wide-band MOS-LQO of raw PESQ scores (ITU-T P.862.2, section 5)."""
+    return 0.999 + 4 / (1 + torch.exp(-1.3669 * raw + 3.8224))
 
 
 def hearing_threshold(frequency: torch.Tensor) -> torch.Tensor:
@@ -36,10 +42,13 @@ class PerceptualDisturbanceLoss(TimeDomainLoss):
 
     Args:
         name: of the value in logs.
+        mapped: count in points of MOS-LQO, as scores are reported, instead of raw ones: the mapping is flat for bad
+            speech, so that recordings with a chance of sounding well weigh more.
     """
 
-    def __init__(self, name: str = "", only_for_test: bool = False):
+    def __init__(self, name: str = "", only_for_test: bool = False, mapped: bool = False):
         super().__init__(name or "perceptual_disturbance_loss", only_for_test=only_for_test)
+        self.mapped = mapped
         frequencies = torch.arange(FRAME_SIZE // 2 + 1) * (16000 / FRAME_SIZE)
         rates = bark(frequencies)
         # Bands of one bin at the bottom, growing evenly to the width with which 49 of them reach 8 kHz.
@@ -65,7 +74,7 @@ class PerceptualDisturbanceLoss(TimeDomainLoss):
         self.window = torch.hann_window(FRAME_SIZE)
 
     def forward(self, ref: torch.Tensor, inf: torch.Tensor) -> torch.Tensor:
-        """Return ``(batch,)``, in points of raw PESQ lost, for two waveforms ``(batch, sample)`` of 16 kHz."""
+        """Return ``(batch,)``, in points of PESQ lost, for two waveforms ``(batch, sample)`` of 16 kHz."""
         self._to(ref.device)
         reference, estimate = (self._band_powers(speech) for speech in (ref, inf))
         speech_frames = (reference.sum(-1) > 1e4).to(reference.dtype).unsqueeze(-1)
@@ -86,7 +95,10 @@ class PerceptualDisturbanceLoss(TimeDomainLoss):
         asymmetric = (heard.abs() * asymmetry * self.widths).sum(-1)
         importance = ((reference.sum(-1) + 1e5) / 1e7) ** 0.04
         pooled = [self._over_time((frames / importance).clamp(max=45)) for frames in (symmetric, asymmetric)]
-        return 0.1 * pooled[0] + 0.0309 * pooled[1]
+        lost = 0.1 * pooled[0] + 0.0309 * pooled[1]
+        if not self.mapped:
+            return lost
+        return listening_quality(lost.new_tensor(BEST_RAW_SCORE)) - listening_quality(BEST_RAW_SCORE - lost)
 
     def _to(self, device: torch.device) -> None:
         for name in ("widths", "bands", "threshold", "exponent", "speech_band", "high_pass", "window"):

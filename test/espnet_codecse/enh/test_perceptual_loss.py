@@ -1,5 +1,7 @@
 """The loss shaped like PESQ, against PESQ."""
 
+import math
+
 import pytest
 import torch
 from pesq import pesq
@@ -37,6 +39,14 @@ def test_follows_pesq(speech):
         theirs.append(pesq(16000, speech[0].numpy(), degraded[0].numpy(), "wb"))
     assert max(theirs) - min(theirs) > 2  # the degradations cover the scale
     assert spearmanr(ours, theirs).statistic < -0.9
+
+
+def test_mapped_counts_what_the_score_reports(speech):
+    noise = torch.randn_like(speech) * speech.std()
+    for gain in (0.01, 0.1, 1.0):
+        raw = PerceptualDisturbanceLoss()(speech, speech + gain * noise).item()
+        lost = 4 / (1 + math.exp(-1.3669 * 4.5 + 3.8224)) - 4 / (1 + math.exp(-1.3669 * (4.5 - raw) + 3.8224))
+        assert PerceptualDisturbanceLoss(mapped=True)(speech, speech + gain * noise).item() == pytest.approx(lost, abs=1e-4)
 
 
 def test_nothing_is_lost_without_degradation_whatever_the_level(speech):

@@ -3,7 +3,7 @@
 import statistics
 from itertools import product
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import numpy as np
 import torch
@@ -12,6 +12,8 @@ from espnet_codecse.benchmark.macs import count_macs, count_module_macs, num_par
 from espnet_codecse.benchmark.timing import measure_in_turns
 from espnet_codecse.benchmark.training_log import read_training_speed
 from espnet_codecse.codec.streaming import device_of
+from espnet_codecse.enh.abs_enhancer import AbsEnhancer
+from espnet_codecse.enh.inference import EmbeddingEnhancer
 from espnet_codecse.report.environment import environment_lines
 from espnet_codecse.zoo.enhancer import load_enhancer
 from espnet_codecse.zoo.find import find_model
@@ -44,46 +46,74 @@ def model_report(
         published: ``{"row": ..., "source": ..., figure: value}`` of the system's paper.
     """
     enhancer = load_enhancer(model, codec, device, "float32")
-    separator, loaded = enhancer.separator, enhancer.codec
-    per_second = {name: _macs_per_second(enhancer, name) for name in ("separator", "encode", "decode")}
-    thop = count_module_macs(separator, lambda: separator(*_embedding(enhancer, 1.0), {}))
-    stored = sum(value.numel() for value in loaded.state_dict().values())
     where = torch.cuda.get_device_name() if device != "cpu" else f"CPU, {num_threads} threads"
-    total = sum(per_second.values())
     lines = ["# Cost of the model", "", *environment_lines(), "", "## Size and multiplications", ""]
     lines += ["|part|parameters, M|GMAC per second of audio, all products|as thop|", "|---|---|---|---|"]
-    lines.append(f"|separator|{num_parameters(separator) / 1e6:.2f}|{per_second['separator']:.3f}|{thop / 1e9:.3f}|")
-    codec_macs = f"{per_second['encode']:.3f} + {per_second['decode']:.3f}"
-    lines.append(f"|codec {loaded.name}, encoder + decoder|{stored / 1e6:.2f}|{codec_macs}||")
-    lines += [f"|together||{total:.3f}||", ""]
+    lines += _size_lines(enhancer)
     lines += ["## Speed and memory", "", f"{where}; median of {num_rounds} rounds in turns.", ""]
     lines += _speed_table(model, codec, device, dtypes, batch_sizes, lengths, num_rounds)
     lines += ["", NOTE, "", *_training_lines(model), *_published_lines(published)]
     return "\n".join(lines).rstrip()
 
 
-def _embedding(enhancer, seconds: float):
+def _size_lines(enhancer: AbsEnhancer) -> List[str]:
+    if not isinstance(enhancer, EmbeddingEnhancer):
+        network = enhancer.network
+        # Lengths that are padded to whole windows little, and are one segment.
+        work = {n: lambda n=n: enhancer.enhance_batch([_noise(enhancer, n)]) for n in (10, 20)}
+        macs = _gmacs_of_a_second(work)
+        thop = count_module_macs(network, lambda: enhancer.enhance_batch([_noise(enhancer, 10)])) / 10
+        return [f"|system|{num_parameters(network) / 1e6:.2f}|{macs:.3f}|{thop / 1e9:.3f}|", ""]
+    separator, codec = enhancer.separator, enhancer.codec
+    per_second = {name: _macs_per_second(enhancer, name) for name in ("separator", "encode", "decode")}
+    thop = count_module_macs(separator, lambda: separator(*_embedding(enhancer, 1.0), {}))
+    stored = sum(value.numel() for value in codec.state_dict().values())
+    codec_macs = f"{per_second['encode']:.3f} + {per_second['decode']:.3f}"
+    return [
+        f"|separator|{num_parameters(separator) / 1e6:.2f}|{per_second['separator']:.3f}|{thop / 1e9:.3f}|",
+        f"|codec {codec.name}, encoder + decoder|{stored / 1e6:.2f}|{codec_macs}||",
+        f"|together||{sum(per_second.values()):.3f}||",
+        "",
+    ]
+
+
+def _noise(enhancer: AbsEnhancer, seconds: float) -> np.ndarray:
+    """Return ``(sample,)``."""
+    num_samples = round(seconds * enhancer.sample_rate)
+    return 0.05 * np.random.default_rng(0).standard_normal(num_samples).astype(np.float32)
+
+
+def _embedding(enhancer: EmbeddingEnhancer, seconds: float):
     num_frames = enhancer.codec.num_frames(round(seconds * enhancer.codec.sample_rate))
     device = device_of(enhancer.codec)
     embedding = 0.1 * torch.randn(1, num_frames, enhancer.codec.dim, device=device)
     return embedding, torch.tensor([num_frames], device=device)
 
 
-def _macs_per_second(enhancer, part: str) -> float:
-    """Return GMAC of one more second of audio, so that what is padded at the ends counts for nothing."""
+def _macs_per_second(enhancer: EmbeddingEnhancer, part: str) -> float:
     codec = enhancer.codec
 
-    def count(seconds: int) -> int:
+    def run(seconds: int):
         embedding, lengths = _embedding(enhancer, seconds)
         num_samples = seconds * codec.sample_rate
         if part == "encode":
             speech = torch.zeros(1, num_samples, device=embedding.device)
-            return count_macs(lambda: codec.encode(speech, torch.tensor([num_samples], device=embedding.device)))
+            return codec.encode(speech, torch.tensor([num_samples], device=embedding.device))
         if part == "decode":
-            return enhancer.num_spk * count_macs(lambda: codec.decode(embedding, lengths, num_samples))
-        return count_macs(lambda: enhancer.separator(embedding, lengths, {}))
+            return [codec.decode(embedding, lengths, num_samples) for _ in range(enhancer.num_spk)]
+        return enhancer.separator(embedding, lengths, {})
 
-    return (count(2) - count(1)) / 1e9
+    return _gmacs_of_a_second({seconds: lambda seconds=seconds: run(seconds) for seconds in (1, 2)})
+
+
+def _gmacs_of_a_second(work: Dict[int, Callable[[], object]]) -> float:
+    """Return GMAC of one more second of audio, so that what is padded at the ends counts for nothing.
+
+    Args:
+        work: what handles some seconds, and more.
+    """
+    short, long = sorted(work)
+    return (count_macs(work[long]) - count_macs(work[short])) / (long - short) / 1e9
 
 
 def _speed_table(model, codec, device, dtypes, batch_sizes, lengths, num_rounds) -> List[str]:
@@ -91,9 +121,7 @@ def _speed_table(model, codec, device, dtypes, batch_sizes, lengths, num_rounds)
     for dtype in dtypes:
         enhancer = load_enhancer(model, codec, device, dtype, segment_seconds=max(lengths) + 1)
         for batch_size, seconds in product(batch_sizes, lengths):
-            rng = np.random.default_rng(0)
-            num_samples = round(seconds * enhancer.codec.sample_rate)
-            batch = [0.05 * rng.standard_normal(num_samples).astype(np.float32) for _ in range(batch_size)]
+            batch = [_noise(enhancer, seconds) for _ in range(batch_size)]
 
             def run(enhancer=enhancer, batch=batch) -> float:
                 enhancer.enhance_batch(batch)

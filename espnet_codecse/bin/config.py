@@ -1,4 +1,4 @@
-"""Write the training configuration of a system's step, or list its steps.
+"""Write the training configuration of a system's step, or list its steps or layers.
 
     codecse config --system nac_se --list_steps
     codecse config --system nac_se --step 1_enhance --codec small --loss post --output exp/train.yaml
@@ -22,6 +22,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--template_conf", type=Path, default=TEMPLATE, help="the papers' configurations")
     add("--recipe_conf", type=Path, default=Path("conf"), help="the recipe's differences (default: %(default)s)")
     add("--list_steps", action="store_true", help="print the steps in order and stop")
+    add("--list_layers", action="store_true", help="print what the system's models decode and stop")
     add("--step", help="which one")
     add("--codec", default="small", help="name or folder (default: %(default)s)")
     add("--size", help="variant of the network's size")
@@ -39,9 +40,17 @@ def main(argv: Optional[List[str]] = None) -> None:
     from espnet_codecse.errors import UserError
     from espnet_codecse.fileio import atomic_path
     from espnet_codecse.task.configuration import build_configuration, check_unchanged, system_steps
+    from espnet_codecse.task.kinds import kind_of
 
     if args.list_steps:
         print("\n".join(system_steps(args.template_conf, args.system)))
+        return
+    if args.list_layers:
+        step = system_steps(args.template_conf, args.system)[-1]
+        configuration = build_configuration(
+            args.template_conf, args.recipe_conf, args.system, step, args.codec, None, None, args.num_spk
+        )
+        print(*kind_of(configuration).layers)
         return
     if args.step is None:
         raise UserError("--step is missing; --list_steps lists them")

@@ -28,6 +28,7 @@ from typing import List, Optional
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the parser of ``codecse enhance``."""
+    from espnet_codecse.bin.model_option import add_model_option
     from espnet_codecse.recording.formats import CHOICES
 
     parser = argparse.ArgumentParser(
@@ -42,6 +43,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     add("--dtype", default="auto", choices=["auto", "float32", "bfloat16"], help="the model's arithmetic; auto: "
         "bfloat16 where the device computes in it (default: %(default)s)")
+    add_model_option(parser)
     add("--format", choices=list(CHOICES), help="format of the outputs (default: the input's)")
     add("--mono", action="store_true", help="average the channels first")
     add("--mix", type=mix, default=1.0, help="share of the enhanced signal, 0 to 1; the rest is the input, and 0 "
@@ -101,6 +103,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     options = Options(
         source=args.source, target=args.target, model=args.model, codec=args.codec, device=args.device,
         dtype=args.dtype, mono=args.mono, mix=args.mix, segment_seconds=args.segment_seconds,
+        model_options=tuple(args.model_option),
     )
     # The weights, not their name: a training goes on under the same one.
     identity = {"model": [sha256_of(Path(file)) for file in (model.train_config, model.model_file)]}

@@ -10,9 +10,11 @@ Parts (--part 2/4) may run as jobs; --collect then writes spk1.scp, ... and fail
 import argparse
 import sys
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
+from espnet_codecse.bin.model_option import add_model_option
 from espnet_codecse.job.array import parse_share
+from espnet_codecse.task.kinds import LAYERS
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -26,11 +28,13 @@ def get_parser() -> argparse.ArgumentParser:
     add("--train_config", type=Path, help="config.yaml of the training; none: the codec alone")
     add("--model_file", type=Path, help="checkpoint of the training")
     add("--codec", help="name or folder; with a model only where its codec lies elsewhere now")
-    add("--layers", nargs="+", default=["continuous"], choices=["continuous", "quantized"], help="what to decode")
+    add("--layers", nargs="+", default=["continuous"], choices=LAYERS, help="what to decode: continuous, quantized or "
+        "both of a model on embeddings; waveform of any other")
     add("--batch_seconds", type=float, default=60.0, help="padded seconds a batch (default: %(default)s)")
     add("--segment_seconds", type=float, default=30.0, help="longer recordings go in segments (default: %(default)s)")
     add("--device", default="cpu", help="torch device (default: %(default)s)")
     add("--num_threads", type=int, default=0, help="torch threads (default: all cores)")
+    add_model_option(parser)
     add("--part", type=parse_share, default="1/1", help="k/n: the k-th of n parts (default: %(default)s)")
     add("--collect", action="store_true", help="check that all outputs are there and write spk1.scp, ...")
     return parser
@@ -41,7 +45,7 @@ def main(argv: Optional[List[str]] = None) -> None:
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     from espnet_codecse.errors import UserError
     from espnet_codecse.fileio import read_scp
-    from espnet_codecse.task.configuration import num_speakers
+    from espnet_codecse.task.configuration import output_names
 
     if (args.train_config is None) != (args.model_file is None):
         raise UserError("--train_config and --model_file go together; pass both or neither")
@@ -52,41 +56,43 @@ def main(argv: Optional[List[str]] = None) -> None:
     outputs = {layer: Path(args.output_dir.replace("{layer}", layer)) for layer in args.layers}
     if len(args.scp) > 1 and args.train_config is not None:
         raise UserError("--train_config: a model makes the speakers of one list of mixtures; give one scp")
-    # A model makes all speakers of its list, the codec one of each list.
-    num_outputs = num_speakers(args.train_config)
+    # A model makes all outputs of its list, the codec one of each list.
+    names = output_names(args.train_config)
     for index, scp in enumerate(args.scp):
-        speakers = range(index + 1, index + 1 + num_outputs)
+        if args.train_config is None:
+            names = [f"spk{index + 1}"]
         if args.collect:
-            _collect(read_scp(scp), outputs, speakers)
+            _collect(read_scp(scp), outputs, names)
         else:
-            _enhance(args, read_scp(scp), outputs, speakers)
+            _enhance(args, read_scp(scp), outputs, names)
     if args.collect:
-        last = len(args.scp) + num_outputs - 1
+        listed = names if args.train_config else [f"spk{index + 1}" for index in range(len(args.scp))]
         for folder in outputs.values():
-            print(f"{folder}: outputs in spk1.scp" + f" ... spk{last}.scp" * (last > 1))
+            print(f"{folder}: outputs in " + ", ".join(f"{name}.scp" for name in listed))
 
 
-def _output_file(folder: Path, speaker: int, utterance: str) -> Path:
-    return folder / "wavs" / str(speaker) / f"{utterance}.flac"
+def _output_file(folder: Path, name: str, utterance: str) -> Path:
+    """Return where an output goes; speakers have folders of their number, as in ESPnet."""
+    return folder / "wavs" / name.removeprefix("spk") / f"{utterance}.flac"
 
 
-def _collect(paths: Dict[str, str], outputs: Dict[str, Path], speakers: range) -> None:
+def _collect(paths: Dict[str, str], outputs: Dict[str, Path], names: List[str]) -> None:
     from espnet_codecse.errors import UserError
     from espnet_codecse.fileio import write_scp
 
     for folder in outputs.values():
-        for speaker in speakers:
-            files = {utterance: _output_file(folder, speaker, utterance) for utterance in paths}
+        for name in names:
+            files = {utterance: _output_file(folder, name, utterance) for utterance in paths}
             missing = [utterance for utterance, file in files.items() if not file.is_file()]
             if missing:
                 raise UserError(
                     f"{folder}: {len(missing)} of {len(files)} outputs missing, the first is {missing[0]}; "
                     "run the same stage again, it goes on where it was"
                 )
-            write_scp(folder / f"spk{speaker}.scp", {key: file.resolve() for key, file in files.items()})
+            write_scp(folder / f"{name}.scp", {key: file.resolve() for key, file in files.items()})
 
 
-def _enhance(args: argparse.Namespace, paths: Dict[str, str], outputs: Dict[str, Path], speakers: range) -> None:
+def _enhance(args: argparse.Namespace, paths: Dict[str, str], outputs: Dict[str, Path], names: List[str]) -> None:
     import time
 
     from tqdm import tqdm
@@ -104,12 +110,13 @@ def _enhance(args: argparse.Namespace, paths: Dict[str, str], outputs: Dict[str,
     order = sorted(paths, key=lambda utterance: (-seconds_of[utterance], utterance))
     batches = group_by_length(order, seconds_of, args.batch_seconds, args.segment_seconds)[part - 1 :: num_parts]
     files = {
-        utterance: [_output_file(folder, speaker, utterance) for folder in outputs.values() for speaker in speakers]
+        utterance: [_output_file(folder, name, utterance) for folder in outputs.values() for name in names]
         for utterance in paths
     }
     sources = [args.model_file] if args.model_file else codec_files(args.codec)
     # A source that is missing makes nothing count as done: loading it then tells what is wrong.
     newest = max((path.stat().st_mtime_ns if path.exists() else sys.maxsize for path in sources), default=0)
+    newest = max([newest, *(_options_time(folder, args.model_option) for folder in outputs.values())])
     todo = [[key for key in batch if not is_up_to_date(files[key], Path(paths[key]), newest)] for batch in batches]
     skipped = sum(map(len, batches)) - sum(map(len, todo))
     if skipped:
@@ -124,21 +131,36 @@ def _enhance(args: argparse.Namespace, paths: Dict[str, str], outputs: Dict[str,
     lengths = {}
     for utterance in (utterance for batch in todo for utterance in batch):
         lengths[utterance], rate, channels = headers[utterance]
-        if rate != enhancer.codec.sample_rate or channels != 1:
+        if rate != enhancer.sample_rate or channels != 1:
             raise UserError(
-                f"{paths[utterance]}: {channels} channel(s) at {rate} Hz, the codec wants 1 at "
-                f"{enhancer.codec.sample_rate} Hz; run stage 2 (codecse format) first"
+                f"{paths[utterance]}: {channels} channel(s) at {rate} Hz, the model wants 1 at "
+                f"{enhancer.sample_rate} Hz; run stage 2 (codecse format) first"
             )
-    seconds = sum(lengths[utterance] for batch in todo for utterance in batch) / enhancer.codec.sample_rate
+    seconds = sum(lengths[utterance] for batch in todo for utterance in batch) / enhancer.sample_rate
     start = time.perf_counter()
     for batch in tqdm([batch for batch in todo if batch], desc="enhancing", unit="batch", disable=None):
         if lengths[batch[0]] > enhancer.segment_samples:
-            _enhance_long(enhancer, paths[batch[0]], batch[0], lengths[batch[0]], outputs, speakers)
+            _enhance_long(enhancer, paths[batch[0]], batch[0], lengths[batch[0]], outputs, names)
         else:
-            _enhance_batch(enhancer, paths, batch, outputs, speakers)
+            _enhance_batch(enhancer, paths, batch, outputs, names)
     elapsed = time.perf_counter() - start
     factor = elapsed / seconds if seconds else 0.0
     print(f"part {part}/{num_parts}: {seconds:.0f} s of audio in {elapsed:.1f} s, real-time factor {factor:.4f}")
+
+
+def _options_time(folder: Path, options: List[Tuple[str, Any]]) -> int:
+    """Return when the model's options of a folder changed last, in ns; 0 where it never had any."""
+    import json
+
+    from espnet_codecse.fileio import atomic_path
+
+    file, text = folder / "model_options.json", json.dumps(dict(options), sort_keys=True)
+    if not file.is_file() and not options:
+        return 0
+    if not file.is_file() or file.read_text() != text:
+        with atomic_path(file) as temporary:
+            temporary.write_text(text)
+    return file.stat().st_mtime_ns
 
 
 def _build(args: argparse.Namespace):
@@ -147,29 +169,34 @@ def _build(args: argparse.Namespace):
 
     if args.train_config is None:
         return EmbeddingEnhancer(load_codec(args.codec, args.device), None, args.layers, args.segment_seconds)
+    from espnet_codecse.errors import UserError
     from espnet_codecse.zoo.enhancer import build_enhancer
     from espnet_codecse.zoo.find import ModelFiles
 
     files = ModelFiles(args.train_config.parent, args.train_config, args.model_file)
     # Figures of a paper are compared to the last digit: no rounding that depends on the machine.
-    return build_enhancer(files, args.codec, args.device, "float32", args.layers, args.segment_seconds)
+    options = dict(args.model_option)
+    enhancer = build_enhancer(files, args.codec, args.device, "float32", args.layers, args.segment_seconds, **options)
+    if enhancer.layers != tuple(args.layers):
+        raise UserError(f"--layers {' '.join(args.layers)}: this model gives {' '.join(enhancer.layers)}")
+    return enhancer
 
 
 def _enhance_batch(
-    enhancer, paths: Dict[str, str], batch: List[str], outputs: Dict[str, Path], speakers: range
+    enhancer, paths: Dict[str, str], batch: List[str], outputs: Dict[str, Path], names: List[str]
 ) -> None:
     from espnet_codecse.audio import read_audio, write_audio
 
     results = enhancer.enhance_batch([read_audio(paths[utterance])[0][:, 0] for utterance in batch])
     for utterance, result in zip(batch, results):
         for layer, waveforms in result.items():
-            for speaker, samples in zip(speakers, waveforms):
-                file = _output_file(outputs[layer], speaker, utterance)
-                write_audio(file, samples.clip(-1.0, 1.0), enhancer.codec.sample_rate)
+            for name, samples in zip(names, waveforms):
+                file = _output_file(outputs[layer], name, utterance)
+                write_audio(file, samples.clip(-1.0, 1.0), enhancer.sample_rate)
 
 
 def _enhance_long(
-    enhancer, path: str, utterance: str, num_samples: int, outputs: Dict[str, Path], speakers: range
+    enhancer, path: str, utterance: str, num_samples: int, outputs: Dict[str, Path], names: List[str]
 ) -> None:
     """Enhance a long recording with constant memory, writing as it goes."""
     from contextlib import ExitStack
@@ -182,16 +209,16 @@ def _enhance_long(
     with ExitStack() as stack:
         writers = {}
         for layer, folder in outputs.items():
-            for speaker in speakers:
-                file = stack.enter_context(atomic_path(_output_file(folder, speaker, utterance)))
-                writers[layer, speaker] = stack.enter_context(
-                    soundfile.SoundFile(file, "w", enhancer.codec.sample_rate, 1, subtype="PCM_16")
+            for name in names:
+                file = stack.enter_context(atomic_path(_output_file(folder, name, utterance)))
+                writers[layer, name] = stack.enter_context(
+                    soundfile.SoundFile(file, "w", enhancer.sample_rate, 1, subtype="PCM_16")
                 )
         pieces = enhancer.enhance_long(lambda start, count: read_audio(path, start, count)[0][:, 0], num_samples)
         for piece in pieces:
             for layer, waveforms in piece.items():
-                for speaker, samples in zip(speakers, waveforms):
-                    writers[layer, speaker].write(samples.clip(-1.0, 1.0))
+                for name, samples in zip(names, waveforms):
+                    writers[layer, name].write(samples.clip(-1.0, 1.0))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import List, Optional, Tuple
 
+from espnet_codecse.task.kinds import LAYERS
+
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the parser of ``codecse pack``."""
@@ -25,7 +27,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--name", default="", help="of the model, in its card (default: from --output)")
     add("--codec", help="where the codec lies, if not where the training had it")
     add("--codec_limit", type=float, default=20.0, metavar="MB", help="carry smaller codecs (default: %(default)s)")
-    add("--layer", default="continuous", choices=["continuous", "quantized"], help="to decode (default: %(default)s)")
+    add("--layer", default="", choices=LAYERS, help="to decode (default: what the model gives first)")
     add("--weights", default="float32", choices=["float32", "float16"], help="float16 halves it (default: %(default)s)")
     add("--license", default="", help="such as apache-2.0 or cc-by-4.0")
     add("--datasets", nargs="+", default=[], help="what it was trained on")

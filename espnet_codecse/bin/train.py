@@ -1,12 +1,12 @@
-"""Train an enhancement or separation model on codec embeddings; what is not listed here is ESPnet's own option.
+"""Train one step of a system; what is not listed here is ESPnet's own option.
 
     codecse train --config exp/X/train.yaml --train_dir dump/raw/train --valid_dir dump/raw/valid \\
         --train_embeddings dump/codec/small_continuous/train --valid_embeddings dump/codec/small_continuous/valid \\
         --output_dir exp/X --max_epoch 30
 
 With --train_embeddings and --valid_embeddings the model reads stored embeddings; without them it reads waveforms and
-encodes them on the fly. Losses on waveforms read waveform references in either case. Run again, it goes on after the
-last epoch.
+encodes them on the fly. Losses on waveforms read waveform references in either case. --folder gives what some systems
+read besides, by name. Run again, it goes on after the last epoch.
 
 --ngpu N trains on N GPUs of this machine. Started by torchrun, or as a Slurm step with several tasks, its processes train
 together; --batch_size is always that of all of them.
@@ -15,7 +15,7 @@ together; --batch_size is always that of all of them.
 import argparse
 import sys
 from pathlib import Path
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -30,28 +30,38 @@ def get_parser() -> argparse.ArgumentParser:
     add("--valid_dir", type=Path, required=True, help="formatted data directory")
     add("--train_embeddings", type=Path, help="folder written by codecse extract")
     add("--valid_embeddings", type=Path, help="folder written by codecse extract")
+    add("--folder", type=_named_pair, action="append", default=[], metavar="NAME=TRAIN,VALID", help="further folders "
+        "that the system reads, such as clean_prior=dump/raw/a,dump/raw/b; repeat it")
     add("--batch_size", type=int, help="mixtures a step (default: the configuration's)")
     return parser
+
+
+def _named_pair(text: str) -> Tuple[str, Tuple[Path, Path]]:
+    name, folders = text.split("=", 1)
+    train, valid = folders.split(",")
+    return name, (Path(train), Path(valid))
 
 
 def main(argv: Optional[List[str]] = None) -> None:
     """Check that data and codec belong together and run ESPnet's trainer."""
     args, espnet_options = get_parser().parse_known_args(sys.argv[1:] if argv is None else argv)
-    from espnet_codecse.task.training import training_options
+    from espnet_codecse.errors import UserError
+    from espnet_codecse.task.kinds import kind_of
+    from espnet_codecse.task.training import read_configuration, training_options
 
-    options = training_options(
-        args.config,
-        (args.train_dir, args.valid_dir),
-        (args.train_embeddings, args.valid_embeddings),
-        args.batch_size,
-    )
+    folders = dict(args.folder)
+    if (args.train_embeddings is None) != (args.valid_embeddings is None):
+        raise UserError("--train_embeddings and --valid_embeddings go together; pass both or neither")
+    if args.train_embeddings is not None:
+        folders["embeddings"] = args.train_embeddings, args.valid_embeddings
+    options = training_options(args.config, (args.train_dir, args.valid_dir), folders, args.batch_size)
     if args.batch_size is not None:
         options += ["--batch_size", str(args.batch_size)]
     from espnet_codecse.task.device import device_options
-    from espnet_codecse.task.enhancement import EmbeddingEnhancementTask
 
+    task = kind_of(read_configuration(args.config)).load("task")
     command = ["--config", str(args.config), "--output_dir", str(args.output_dir), "--resume", "true"]
-    EmbeddingEnhancementTask.main(cmd=[*command, *device_options(espnet_options), *options, *espnet_options])
+    task.main(cmd=[*command, *device_options(espnet_options), *options, *espnet_options])
 
 
 if __name__ == "__main__":

@@ -8,14 +8,11 @@ import torch
 
 from espnet_codecse.codec import AbsCodec
 from espnet_codecse.codec.streaming import device_of
+from espnet_codecse.enh.abs_enhancer import AbsEnhancer, pad_batch
 from espnet_codecse.enh.segments import in_segments
-from espnet_codecse.errors import UserError
-
-LAYERS = ("continuous", "quantized")
-ReadSamples = Callable[[int, int], np.ndarray]
 
 
-class EmbeddingEnhancer:
+class EmbeddingEnhancer(AbsEnhancer):
     """Encode, enhance, decode; without a separator it resynthesises, which gives the codec's ceiling.
 
     Args:
@@ -46,34 +43,24 @@ class EmbeddingEnhancer:
         quantize_mixture: bool = False,
         peak: Optional[float] = None,
     ):
-        self.codec, self.separator, self.layers = codec, separator, tuple(layers)
-        self.restore_level, self.quantize_mixture, self.peak = restore_level, quantize_mixture, peak
-        self.separator_seconds = 0.0  # spent in the separator so far
-        self.num_spk = 1 if separator is None else separator.num_spk
+        num_spk = 1 if separator is None else separator.num_spk
         if overlap_seconds is None:
-            overlap_seconds = 1.0 if self.num_spk == 1 else 3.0
-        self.segment_samples = codec.num_frames(round(segment_seconds * codec.sample_rate)) * codec.hop
-        self.overlap_samples = codec.num_frames(round(overlap_seconds * codec.sample_rate)) * codec.hop
-        if self.segment_samples <= self.overlap_samples:
-            raise UserError(
-                f"--segment_seconds {segment_seconds}: segments overlap by {overlap_seconds} s; give a larger value"
-            )
+            overlap_seconds = 1.0 if num_spk == 1 else 3.0
+        super().__init__(
+            codec.sample_rate,
+            layers,
+            [f"spk{index + 1}" for index in range(num_spk)],
+            codec.num_frames(round(segment_seconds * codec.sample_rate)) * codec.hop,
+            codec.num_frames(round(overlap_seconds * codec.sample_rate)) * codec.hop,
+        )
+        self.codec, self.separator, self.network = codec, separator, separator
+        self.restore_level, self.quantize_mixture, self.peak = restore_level, quantize_mixture, peak
 
     @torch.no_grad()
     def enhance_batch(self, speech: Sequence[np.ndarray]) -> List[Dict[str, np.ndarray]]:
-        """Enhance several recordings at once.
-
-        Args:
-            speech: each ``(sample,)`` at the codec's rate.
-
-        Returns:
-            For each recording ``{layer: (speaker, sample) float32}`` of the recording's length.
-        """
+        """See :meth:`AbsEnhancer.enhance_batch`."""
         device = device_of(self.codec)
-        lengths = torch.tensor([len(samples) for samples in speech])
-        batch = torch.zeros(len(speech), int(lengths.max()))
-        for row, samples in zip(batch, speech):
-            row[: len(samples)] = torch.from_numpy(np.ascontiguousarray(samples))
+        batch, lengths = pad_batch(speech)
         gains = np.ones((len(batch), 1), np.float32)
         if self.peak is not None:
             gains = self.peak / batch.abs().amax(1, keepdim=True).numpy().clip(min=1e-4)
@@ -96,7 +83,7 @@ class EmbeddingEnhancer:
     def separate(self, embedding: torch.Tensor, frame_lengths: torch.Tensor) -> List[torch.Tensor]:
         """Return a speaker's estimate each for ``embedding``, both ``(batch, frame, channel)``.
 
-        What the separator takes is added to ``separator_seconds``.
+        What the separator takes is added to ``network_seconds``.
         """
         if self.separator is None:
             return [embedding]
@@ -106,7 +93,7 @@ class EmbeddingEnhancer:
         estimates = self.separator(embedding, frame_lengths, {})[0]
         if embedding.is_cuda:
             torch.cuda.synchronize(embedding.device)
-        self.separator_seconds += perf_counter() - started
+        self.network_seconds += perf_counter() - started
         return estimates
 
     def _decode(self, estimates, frame_lengths, num_samples: int, layer: str) -> np.ndarray:
@@ -115,21 +102,6 @@ class EmbeddingEnhancer:
             estimates = [self.codec.quantize(estimate, frame_lengths)[0] for estimate in estimates]
         waveforms = [self.codec.decode(estimate, frame_lengths, num_samples) for estimate in estimates]
         return torch.stack(waveforms).float().cpu().numpy()
-
-    def enhance_long(self, read: ReadSamples, num_samples: int) -> Iterator[Dict[str, np.ndarray]]:
-        """Enhance a recording segment by segment in memory bounded by the segment.
-
-        Args:
-            read: ``read(start, count)`` gives ``(count,)`` samples.
-            num_samples: of the whole recording.
-
-        Yields:
-            ``{layer: (speaker, sample)}`` pieces that make up the whole, in order.
-        """
-        return in_segments(
-            lambda start, count: self.enhance_batch([read(start, count)])[0],
-            num_samples, self.segment_samples, self.overlap_samples,
-        )
 
     def separate_long(self, read: Callable[[int, int], torch.Tensor], num_frames: int) -> Iterator[np.ndarray]:
         """Enhance an embedding segment by segment, cross-faded as embeddings: no waveform is made.

@@ -7,7 +7,11 @@ import numpy as np
 
 
 def in_segments(
-    process: Callable[[int, int], Dict[str, np.ndarray]], num_units: int, segment: int, overlap: int
+    process: Callable[[int, int], Dict[str, np.ndarray]],
+    num_units: int,
+    segment: int,
+    overlap: int,
+    reorder: bool = True,
 ) -> Iterator[Dict[str, np.ndarray]]:
     """Process a signal segment by segment in memory bounded by the segment.
 
@@ -16,6 +20,7 @@ def in_segments(
         num_units: samples or frames of the whole signal.
         segment: units processed at once.
         overlap: units over which neighbours are cross-faded.
+        reorder: the speakers of a segment may come in any order; that of the segment before holds.
 
     Yields:
         ``{name: (speaker, unit, ...)}`` pieces that make up the whole, in order.
@@ -26,7 +31,7 @@ def in_segments(
         output = {}
         for name, piece in process(start, count).items():
             if name in tail:
-                piece = _join(tail[name], piece)
+                piece = _join(tail[name], piece, reorder)
             keep = piece.shape[1] if last else piece.shape[1] - overlap
             output[name], tail[name] = piece[:, :keep], piece[:, keep:]
         yield output
@@ -46,14 +51,12 @@ def segment_bounds(num_units: int, segment: int, overlap: int) -> Iterator[Tuple
         start += segment - overlap
 
 
-def _join(tail: np.ndarray, piece: np.ndarray) -> np.ndarray:
+def _join(tail: np.ndarray, piece: np.ndarray, reorder: bool) -> np.ndarray:
     """Order the speakers of ``piece (speaker, unit, ...)`` as in ``tail`` and fade from it over its length."""
     overlap = tail.shape[1]
     head = piece[:, :overlap]
-    best = max(
-        permutations(range(len(tail))),
-        key=lambda order: sum(float(np.vdot(tail[i], head[j])) for i, j in enumerate(order)),
-    )
+    orders = permutations(range(len(tail))) if reorder else [range(len(tail))]
+    best = max(orders, key=lambda order: sum(float(np.vdot(tail[i], head[j])) for i, j in enumerate(order)))
     piece = piece[list(best)].copy()
     fade = np.linspace(0.0, 1.0, overlap, dtype=np.float32).reshape(-1, *[1] * (piece.ndim - 2))
     piece[:, :overlap] = tail * (1 - fade) + piece[:, :overlap] * fade

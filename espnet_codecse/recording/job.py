@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import List, Optional, Tuple
+from typing import Any, List, Optional, Tuple
 
 from espnet_codecse.recording.formats import AudioFormat
 
@@ -19,6 +19,7 @@ class Options:
         mono: average the channels.
         mix: share of the estimate in the output, 0 to 1.
         segment_seconds: longest piece that is enhanced at once.
+        model_options: ``(name, value)`` for the model's enhancer.
     """
 
     source: str = "wave"
@@ -30,6 +31,7 @@ class Options:
     mono: bool = False
     mix: float = 1.0
     segment_seconds: float = 30.0
+    model_options: Tuple[Tuple[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,13 +84,13 @@ class Report:
     Attributes:
         outcomes: of its recordings.
         load_seconds: spent on loading the model.
-        separator_seconds: spent in the separator.
+        network_seconds: spent in the network.
         peak_memory: bytes, the most that this process has held so far.
         num_processes: that worked.
     """
 
     outcomes: List[Outcome] = field(default_factory=list)
     load_seconds: float = 0.0
-    separator_seconds: float = 0.0
+    network_seconds: float = 0.0
     peak_memory: int = 0
     num_processes: int = 1

@@ -77,6 +77,7 @@ class Session:
             "from": options.source, "to": options.target, "mono": options.mono, "mix": options.mix,
             "dtype": options.dtype, "segment_seconds": options.segment_seconds, "format": self.choice,
             "residual": self.residual, **self.settings,
+            **{f"model_option {name}": value for name, value in options.model_options},
         }
 
     def _work(self, jobs: Sequence[Job]) -> Report:
@@ -92,7 +93,7 @@ class Session:
             for report in reports:
                 total.outcomes += report.outcomes
                 total.load_seconds = max(total.load_seconds, report.load_seconds)
-                total.separator_seconds += report.separator_seconds
+                total.network_seconds += report.network_seconds
                 total.peak_memory = max(total.peak_memory, report.peak_memory)
             total.num_processes = num_jobs
         return total
@@ -126,8 +127,8 @@ class Session:
         if not succeeded:
             return
         alone = ""
-        if report.separator_seconds:
-            alone = f" (separator alone {report.separator_seconds / seconds:.4f})"
+        if report.network_seconds:
+            alone = f" (network alone {report.network_seconds / seconds:.4f})"
         memory = max(report.peak_memory, peak_memory()) / 1e6
         elapsed -= report.load_seconds
         print(

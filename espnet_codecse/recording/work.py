@@ -3,7 +3,7 @@
 import sys
 from contextlib import ExitStack
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -19,10 +19,10 @@ from espnet_codecse.recording.sink import RecordingWriter
 from espnet_codecse.recording.source import RecordingReader, reason_of
 
 if TYPE_CHECKING:
-    from espnet_codecse.enh.inference import EmbeddingEnhancer
+    from espnet_codecse.enh.abs_enhancer import AbsEnhancer
 
 Frames = Union[FramesOfCodes, FramesOfWaveform]
-LAYER = "continuous"  # what is decoded: the quantiser is passed by where no codes are asked for
+LAYER = "continuous"  # decoded where a model has several: the quantiser is passed by where no codes are asked for
 PIECE = 1500  # frames handled at once where nothing else bounds them
 
 
@@ -39,7 +39,7 @@ class Worker:
     def __init__(self, options: Options, done: Any, created: float = 0.0):
         self.options, self._done, self._begin_loading = options, done, created
         self._counted = 0.0
-        self._enhancer: Optional["EmbeddingEnhancer"] = None
+        self._enhancer: Optional["AbsEnhancer"] = None
 
     def run(self, jobs: Sequence[Job]) -> Report:
         """Work on ``jobs``; what is wrong with one of them stops none of the others.
@@ -52,24 +52,28 @@ class Worker:
         if self._enhancer is None and not (options.model is None and options.codec is None):
             self._enhancer = self._build(options.codec)
         loaded = monotonic()
-        before = 0.0 if self._enhancer is None else self._enhancer.separator_seconds
+        before = 0.0 if self._enhancer is None else self._enhancer.network_seconds
         if options.source == options.target == "wave":
             outcomes = self._enhance_together(jobs) if len(jobs) > 1 else [self._attempt(jobs[0], self._enhance_alone)]
         else:
             outcomes = [self._attempt(job, self._through_embeddings) for job in jobs]
         self._count(sum(job.seconds for job in jobs) - self._counted)  # what failed half-way is done too
-        after = 0.0 if self._enhancer is None else self._enhancer.separator_seconds
+        after = 0.0 if self._enhancer is None else self._enhancer.network_seconds
         return Report(outcomes, loaded - started, after - before, peak_memory())
 
-    def _build(self, codec: Optional[str]) -> "EmbeddingEnhancer":
+    def _build(self, codec: Optional[str]) -> "AbsEnhancer":
         from espnet_codecse.zoo.enhancer import load_enhancer, resolve_device
 
         options = self.options
         if options.model is not None:
             enhancer = load_enhancer(
-                options.model, codec, options.device, options.dtype, (LAYER,), options.segment_seconds
+                options.model, codec, options.device, options.dtype, (LAYER,), options.segment_seconds,
+                **dict(options.model_options),
             )
-            if enhancer.restore_level and "codes" in (options.source, options.target):
+            codes = "codes" in (options.source, options.target)
+            if codes and LAYER not in enhancer.layers:
+                raise UserError(f"--model {options.model}: works on waveforms; leave out --from codes and --to codes")
+            if enhancer.restore_level and codes:
                 print(f"{options.model}: trained without regard to level; only waveforms get it back", file=sys.stderr)
             return enhancer
         from espnet_codecse.codec import load_codec
@@ -91,11 +95,11 @@ class Worker:
             return Outcome(job.recording, job.seconds, error=reason_of(error, job.recording))
 
     def _reader(self, job: Job) -> RecordingReader:
-        return RecordingReader(job.recording, self._enhancer.codec.sample_rate, self.options.mono)
+        return RecordingReader(job.recording, self._enhancer.sample_rate, self.options.mono)
 
     def _writer(self, job: Job, rate: int, num_samples: int) -> RecordingWriter:
         return RecordingWriter(
-            list(job.outputs), job.form, rate, job.num_channels, num_samples, self._enhancer.codec.sample_rate,
+            list(job.outputs), job.form, rate, job.num_channels, num_samples, self._enhancer.sample_rate,
             job.recording, self.options.mono, self.options.mix, job.residual,
         )
 
@@ -116,7 +120,7 @@ class Worker:
         rows = [channel for samples in batch.values() for channel in samples]
         estimates = iter(self._enhancer.enhance_batch(rows) if rows else [])
         for job, samples in batch.items():
-            pieces = np.stack([next(estimates)[LAYER] for _ in samples], axis=1)
+            pieces = np.stack([self._speakers(next(estimates)) for _ in samples], axis=1)
 
             def write(job=job, pieces=pieces) -> int:
                 reader = readers[job]
@@ -138,11 +142,15 @@ class Worker:
                 for channel in range(reader.num_channels)
             ]
             for pieces in zip(*channels):
-                estimates = np.stack([piece[LAYER] for piece in pieces], axis=1)
+                estimates = np.stack([self._speakers(piece) for piece in pieces], axis=1)
                 writer.write(estimates)
-                self._count(estimates.shape[-1] / self._enhancer.codec.sample_rate)
+                self._count(estimates.shape[-1] / self._enhancer.sample_rate)
             writer.finish(reader.true_num_samples)
         return writer.num_clipped
+
+    def _speakers(self, estimates: Dict[str, np.ndarray]) -> np.ndarray:
+        """Return ``(speaker, sample)`` of what an enhancer gave: systems may have other outputs besides."""
+        return estimates[self._enhancer.layers[0]][: self._enhancer.num_spk]
 
     def _through_embeddings(self, job: Job) -> int:
         """Go from codes or to codes: no waveform is made where both are."""

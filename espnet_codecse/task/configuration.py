@@ -1,11 +1,13 @@
 """Configurations of a system: the template's file is the paper's; a recipe's of the same name is merged over it."""
 
+import re
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
 
 import yaml
 
 from espnet_codecse.errors import UserError
+from espnet_codecse.task.kinds import EMBEDDING, kind_name, kind_of
 
 
 def merge(base: Any, override: Any) -> Any:
@@ -59,7 +61,7 @@ def build_configuration(
         template: ``conf`` of the template.
         recipe: ``conf`` of the recipe.
         system, step: the step's file is ``<system>/<step>.yaml``.
-        codec: name or folder, for encoder and decoder.
+        codec: name or folder, for encoder and decoder, or whatever else the system takes from it.
         size: ``<system>/size/<size>.yaml``; None is the step's own.
         loss: ``<system>/loss/<loss>.yaml``; None is the step's own.
         num_spk: speakers in a mixture; None is the step's own. Losses of a fixed order are taken over all orders where
@@ -85,6 +87,10 @@ def build_configuration(
             file = folder / system / name
             if file.is_file():
                 configuration = merge(configuration, _read(file))
+    if kind_name(configuration) != EMBEDDING:
+        if (num_spk or 1) > 1:
+            raise UserError(f"--num_spk {num_spk}: {system} enhances one talker")
+        return merge(configuration, {"codec": codec})
     if num_spk is not None:
         configuration = _with_speakers(configuration, num_spk)
     codec_conf = {"encoder_conf": {"codec": codec}, "decoder_conf": {"codec": codec}}
@@ -120,8 +126,9 @@ def check_unchanged(file: Path, configuration: Mapping[str, Any]) -> None:
     if not file.is_file() or not (file.parent / "checkpoint.pth").is_file():
         return
     before = _read(file)
-    keys = ("encoder", "encoder_conf", "separator", "separator_conf", "criterions", "model_conf", "optim", "scheduler")
-    for key in keys:
+    keys = {"encoder", "separator", "criterions", "optim", "scheduler", "task", "codec"}
+    keys |= {key for key in {*before, *configuration} if key.endswith("_conf")}
+    for key in sorted(key for key in keys if not re.fullmatch(r"(optim|scheduler)\d*_conf", key)):
         if before.get(key) != configuration.get(key):
             raise UserError(
                 f"{file.parent}: was trained with another {key}; give this experiment its own --tag, or remove the folder"
@@ -143,16 +150,27 @@ def _read(file: Path) -> Dict[str, Any]:
     return content
 
 
-def num_speakers(train_config: Optional[Path]) -> int:
-    """Return the number of outputs from the training's configuration, without loading the model; 1 where none is given.
+def output_names(train_config: Optional[Path]) -> List[str]:
+    """Return the names of the outputs, such as ``spk1``, from the training's configuration, without loading the model.
+
+    Args:
+        train_config: None: the codec alone, with one output.
 
     Raises:
         UserError: not a training's configuration.
     """
     if train_config is None:
-        return 1
+        return ["spk1"]
     try:
-        return int(yaml.safe_load(Path(train_config).read_text())["separator_conf"].get("num_spk", 1))
-    except (OSError, KeyError, TypeError, ValueError, AttributeError, yaml.YAMLError) as error:
+        configuration = yaml.safe_load(Path(train_config).read_text())
+        if kind_name(configuration) != EMBEDDING:
+            return list(kind_of(configuration).outputs)
+        return [f"spk{index + 1}" for index in range(int(configuration["separator_conf"].get("num_spk", 1)))]
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, UserError, yaml.YAMLError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{train_config}: not a training's configuration ({reason}); was the training run?") from None
+
+
+def num_speakers(train_config: Optional[Path]) -> int:
+    """Return how many of the outputs are speakers; see :func:`output_names`."""
+    return sum(name.startswith("spk") for name in output_names(train_config))

@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import Mapping, Optional, Tuple
 
 import torch
 import yaml
@@ -11,6 +11,7 @@ from espnet_codecse.checkpoint import load_checkpoint, load_strictly
 from espnet_codecse.enh.encoder import CodecEncoder
 from espnet_codecse.enh.separator.choices import SEPARATORS, separator_class
 from espnet_codecse.errors import UserError
+from espnet_codecse.task.kinds import EMBEDDING, KINDS, kind_name, kind_of
 from espnet_codecse.task.quiet import quiet_imports
 
 
@@ -23,11 +24,16 @@ class EncoderAndSeparator(torch.nn.Module):
 
 
 def build_for_inference(args: argparse.Namespace) -> torch.nn.Module:
-    """Build a model with ``encoder`` and ``separator`` from a training's options.
+    """Build a model from a training's options: for enhancement on embeddings with ``encoder`` and ``separator``.
 
     One of the package's separators is built by itself: ESPnet's task imports all of ESPnet, which takes longer than
     enhancing an hour does.
     """
+    kind = kind_of(vars(args))
+    if kind is not KINDS[EMBEDDING]:
+        with quiet_imports():
+            task = kind.load("task")
+        return task.build_model(args)
     if args.separator in SEPARATORS:
         # They are not built, but their names tell how to treat the level.
         if not all(isinstance(item, dict) and "name" in item for item in args.criterions):
@@ -43,7 +49,7 @@ def build_for_inference(args: argparse.Namespace) -> torch.nn.Module:
     return EmbeddingEnhancementTask.build_model(args)
 
 
-def load_enhancement_model(
+def load_trained_model(
     train_config: Path, model_file: Path, device: str = "cpu", codec: Optional[str] = None
 ) -> Tuple[torch.nn.Module, argparse.Namespace]:
     """Build the model of ``train_config`` and load ``model_file`` strictly.
@@ -63,14 +69,19 @@ def load_enhancement_model(
     try:
         with open(train_config) as stream:
             args = argparse.Namespace(**yaml.safe_load(stream))
-        if args.encoder != "codec":
+        kind = kind_name(vars(args))
+        if kind == EMBEDDING and args.encoder != "codec":
             raise ValueError(f"its encoder is '{args.encoder}', not a codec")
+    except UserError as error:
+        raise UserError(f"{train_config}: {error}") from None
     except (OSError, TypeError, ValueError, AttributeError, yaml.YAMLError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{train_config}: not a training's configuration ({reason}); was the training run?") from None
     args.embedding_stats = None  # they are in the checkpoint, and the file may be gone
-    if codec is not None:
+    if codec is not None and kind == EMBEDDING:
         args.encoder_conf["codec"] = args.decoder_conf["codec"] = codec
+    elif codec is not None:
+        args.codec = codec
     try:
         model = build_for_inference(args)
     except (TypeError, ValueError, KeyError, AttributeError, IndexError, RuntimeError, AssertionError) as error:
@@ -79,5 +90,11 @@ def load_enhancement_model(
         raise UserError(
             f"{train_config}: builds no model ({type(error).__name__}: {reason}); is it of another version?"
         ) from None
-    load_strictly(model, load_checkpoint(Path(model_file)), Path(model_file))
+    state = load_checkpoint(Path(model_file))
+    for name in getattr(model, "TRAINING_ONLY", ()):
+        # Packs come without what only training needs, such as discriminators.
+        delattr(model, name)
+        if isinstance(state, Mapping):
+            state = {key: value for key, value in state.items() if not key.startswith(f"{name}.")}
+    load_strictly(model, state, Path(model_file))
     return model.to(device).eval(), args

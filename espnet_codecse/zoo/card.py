@@ -58,19 +58,18 @@ def model_card(manifest: Dict[str, Any], config: Dict[str, Any], body: str = "")
 
 def _description(manifest: Dict[str, Any], config: Dict[str, Any]) -> List[str]:
     codec = manifest["codec"]
-    carried = "carried in this pack" if codec["weights"] else f"not carried here: `{codec['name']}`"
     work = "Speech enhancement" if manifest["num_spk"] == 1 else f"Separation of {manifest['num_spk']} speakers"
-    losses = ", ".join(str(item.get("name")) for item in config.get("criterions", []))
+    losses = ", ".join(str(item.get("name")) for item in config.get("criterions") or [])
     name, version = manifest["name"], manifest["package"]["version"]
-    frame_rate = codec["sample_rate"] / codec["hop"]
+    domain = "on the embeddings of a neural audio codec" if "separator" in manifest else f"by `{manifest['task']}`"
+    network = manifest.get("separator") or manifest["task"]
     return [
-        f"{work} on the embeddings of a neural audio codec, trained with espnet_codecse {version}.",
+        f"{work} {domain}, trained with espnet_codecse {version}.",
         "",
         "| | |",
         "|---|---|",
-        f"| separator | `{manifest['separator']}`, {manifest['num_parameters'] / 1e6:.2f} M parameters |",
-        f"| codec | {codec['sample_rate']} Hz, {frame_rate:g} frames/s of {codec['dim']} channels, "
-        f"fingerprint `{codec['fingerprint']}`; {carried} |",
+        f"| network | `{network}`, {manifest['num_parameters'] / 1e6:.2f} M parameters |",
+        *([_codec_row(codec)] if codec else []),
         f"| decoded layer | {manifest['layer']} |",
         f"| training loss | {losses or 'unknown'} |",
         f"| data | {', '.join(manifest['datasets']) or 'not stated'} |",
@@ -90,3 +89,12 @@ def _description(manifest: Dict[str, Any], config: Dict[str, Any]) -> List[str]:
         "```",
         "",
     ]
+
+
+def _codec_row(codec: Dict[str, Any]) -> str:
+    carried = "carried in this pack" if codec["weights"] else f"not carried here: `{codec['name']}`"
+    frame_rate = codec["sample_rate"] / codec["hop"]
+    return (
+        f"| codec | {codec['sample_rate']} Hz, {frame_rate:g} frames/s of {codec['dim']} channels, "
+        f"fingerprint `{codec['fingerprint']}`; {carried} |"
+    )

@@ -1,12 +1,15 @@
 """A model by name, ready to enhance: what ``codecse enhance`` and ``SpeechEnhancer`` both build on."""
 
+import inspect
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import torch
 
+from espnet_codecse.enh.abs_enhancer import AbsEnhancer
 from espnet_codecse.enh.inference import EmbeddingEnhancer
 from espnet_codecse.errors import UserError
+from espnet_codecse.task.kinds import EMBEDDING, kind_name, kind_of
 from espnet_codecse.zoo.find import ModelFiles, called, find_model
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -20,7 +23,8 @@ def load_enhancer(
     dtype: str = "auto",
     layers: Sequence[str] = ("continuous",),
     segment_seconds: float = 30.0,
-) -> EmbeddingEnhancer:
+    **options: Any,
+) -> AbsEnhancer:
     """Load a trained model with its codec.
 
     Args:
@@ -30,15 +34,17 @@ def load_enhancer(
         dtype: arithmetic of the separator: ``float32``, ``bfloat16``, or ``auto``, which is bfloat16 where the device
             computes in it natively and float32 elsewhere. The codec always works in float32: its decoder makes
             rounding audible, and the separator is where the time goes that bfloat16 saves.
-        layers: what to decode: ``continuous``, ``quantized``, or both.
+        layers: what to decode where the model works on embeddings: ``continuous``, ``quantized``, or both; other models
+            have one output, ``waveform``.
         segment_seconds: longest piece that is processed at once.
+        options: of the system's enhancer, such as ``num_steps``.
 
     Raises:
-        UserError: no such model, another codec, or no such device.
+        UserError: no such model or option, another codec, or no such device.
     """
     files = find_model(model)
     with called(files, model):
-        return build_enhancer(files, codec, device, dtype, layers, segment_seconds)
+        return build_enhancer(files, codec, device, dtype, layers, segment_seconds, **options)
 
 
 def build_enhancer(
@@ -48,24 +54,39 @@ def build_enhancer(
     dtype: str = "auto",
     layers: Sequence[str] = ("continuous",),
     segment_seconds: float = 30.0,
-) -> EmbeddingEnhancer:
+    **options: Any,
+) -> AbsEnhancer:
     """Load the model of ``files``; see :func:`load_enhancer`."""
-    from espnet_codecse.task.loading import load_enhancement_model
+    from espnet_codecse.task.loading import load_trained_model
 
     device = resolve_device(device)
     kind = resolve_dtype(dtype, device)
-    model, training = load_enhancement_model(
+    model, training = load_trained_model(
         Path(files.train_config), Path(files.model_file), device, codec or files.codec
     )
+    if kind_name(vars(training)) != EMBEDDING:
+        enhancer = kind_of(vars(training)).load("enhancer")
+        return _from_model(enhancer, model, training, device, kind, segment_seconds, options)
+    if options:
+        raise UserError(f"{files.train_config}: its model knows no option '{next(iter(options))}'")
     separator = model.separator
     if kind != torch.float32:
         separator = AutocastSeparator(separator, kind)
     # Such losses let the level drift: the mixture's is given back.
     blind_to_level = all(item["name"] in ("si_snr", "ci_sdr") for item in training.criterions)
-    options = {key: value for key, value in training.model_conf.items() if key in ("quantize_mixture", "peak")}
+    handling = {key: value for key, value in training.model_conf.items() if key in ("quantize_mixture", "peak")}
     return EmbeddingEnhancer(
-        model.encoder.codec(device), separator, layers, segment_seconds, restore_level=blind_to_level, **options
+        model.encoder.codec(device), separator, layers, segment_seconds, restore_level=blind_to_level, **handling
     )
+
+
+def _from_model(enhancer, model, training, device, dtype, segment_seconds, options: Dict[str, Any]) -> AbsEnhancer:
+    known = inspect.signature(enhancer.from_model).parameters
+    for name in options:
+        if name not in known:
+            choices = ", ".join(list(known)[5:]) or "none"
+            raise UserError(f"--model_option {name}: unknown to this model; known: {choices}")
+    return enhancer.from_model(model, training, device, dtype, segment_seconds, **options)
 
 
 def resolve_device(device: str) -> str:

@@ -8,7 +8,8 @@ from typing import Iterator, Optional
 
 from espnet_codecse.codec.resolve import PRETRAINED
 from espnet_codecse.errors import UserError
-from espnet_codecse.zoo.manifest import META, read_manifest, read_meta, read_yaml
+from espnet_codecse.task.kinds import EMBEDDING
+from espnet_codecse.zoo.manifest import META, kind_of_pack, read_manifest, read_meta, read_yaml
 
 # In the order in which they are taken.
 CHECKPOINTS = ("valid.loss.best.pth", "*.best.pth", "*.ave*.pth")
@@ -23,14 +24,14 @@ class ModelFiles:
         train_config: the training's ``config.yaml``.
         model_file: the weights.
         codec: folder of the codec's weights that the pack carries; None: the codec that the configuration names.
-        layer: what the model's author decodes, ``continuous`` or ``quantized``.
+        layer: what the model's author decodes; None: what it gives first.
     """
 
     folder: Path
     train_config: Path
     model_file: Path
     codec: Optional[str] = None
-    layer: str = "continuous"
+    layer: Optional[str] = None
 
 
 def find_model(name: str) -> ModelFiles:
@@ -82,7 +83,7 @@ def open_pack(folder: Path, name: str) -> ModelFiles:
             raise UserError(f"{name}: '{path}' is named but missing; copy or download it again")
     config = read_yaml(folder / paths["train_config"], name)
     _check_config(config, manifest, name)
-    weights = manifest["codec"].get("weights")
+    weights = (manifest["codec"] or {}).get("weights")
     for path in manifest["files"]:
         if path.endswith(".yaml"):
             read_yaml(folder / path, name)
@@ -107,13 +108,17 @@ def called(files: ModelFiles, name: str) -> Iterator[None]:
 
 
 def _check_config(config: dict, manifest: dict, name: str) -> None:
-    encoder = config.get("encoder_conf")
-    fingerprint = encoder.get("fingerprint") if isinstance(encoder, dict) else None
-    expected = manifest["codec"]["fingerprint"]
-    if fingerprint != expected or not expected:
-        raise UserError(
-            f"{name}: the model was trained with the codec {fingerprint}, but the pack is for {expected}; refused"
-        )
+    kind = kind_of_pack(config, name)
+    if kind != kind_of_pack(manifest, name):
+        raise UserError(f"{name}: the configuration is one of '{kind}', the pack is not; refused")
+    if kind == EMBEDDING:
+        encoder = config.get("encoder_conf")
+        fingerprint = encoder.get("fingerprint") if isinstance(encoder, dict) else None
+        expected = (manifest["codec"] or {}).get("fingerprint")
+        if fingerprint != expected or not expected:
+            raise UserError(
+                f"{name}: the model was trained with the codec {fingerprint}, but the pack is for {expected}; refused"
+            )
     if config.get("separator") == "asteroid":
         # ESPnet's wrapper fetches what its configuration names and takes any attribute of a module.
         raise UserError(f"{name}: separator 'asteroid' loads code by name; refused")

@@ -12,9 +12,9 @@ import yaml
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import sha256_of
+from espnet_codecse.task.kinds import EMBEDDING, LAYERS, kind_name
 
 META, MANIFEST, FORMAT = "meta.yaml", "codecse.yaml", "codecse_pack_1"
-LAYERS = ("continuous", "quantized")
 MAX_YAML_BYTES = 1_000_000
 MAX_FILES = 200
 # What the parts of a pack are: weights, configurations, text and figures, none of which is run.
@@ -94,7 +94,9 @@ def read_manifest(folder: Path, pack: str) -> Dict[str, Any]:
         raise UserError(f"{pack}: {MANIFEST} has format '{shown}', not '{FORMAT}'; update the package or the pack")
     codec, files = manifest.get("codec"), manifest.get("files")
     kinds = {"name": str, "fingerprint": str, "sample_rate": int, "hop": int, "dim": int}
-    if not isinstance(codec, dict) or not all(isinstance(codec.get(key), kind) for key, kind in kinds.items()):
+    # Models on waveforms need no codec.
+    identified = isinstance(codec, dict) and all(isinstance(codec.get(key), kind) for key, kind in kinds.items())
+    if not identified and (codec is not None or kind_of_pack(manifest, pack) == EMBEDDING):
         raise UserError(f"{pack}: {MANIFEST} does not identify the codec ({', '.join(kinds)}); pack the model again")
     if manifest.get("layer") not in LAYERS:
         raise UserError(f"{pack}: {MANIFEST} names no layer ({' or '.join(LAYERS)}); pack the model again")
@@ -105,9 +107,17 @@ def read_manifest(folder: Path, pack: str) -> Dict[str, Any]:
         entry = entry if isinstance(entry, dict) else {}
         if not isinstance(entry.get("sha256"), str) or type(entry.get("bytes")) is not int:
             raise UserError(f"{pack}: {MANIFEST} gives no size and SHA-256 of '{name}'; pack the model again")
-    if codec.get("weights") is not None and not any(_is_below(name, codec["weights"]) for name in files):
+    if codec and codec.get("weights") is not None and not any(_is_below(name, codec["weights"]) for name in files):
         raise UserError(f"{pack}: {MANIFEST} names codec weights that it does not list; pack the model again")
     return manifest
+
+
+def kind_of_pack(document: Dict[str, Any], pack: str) -> str:
+    """Return the kind of system that a manifest or configuration of ``pack`` names; see :func:`task.kinds.kind_name`."""
+    try:
+        return kind_name(document)
+    except UserError as error:
+        raise UserError(f"{pack}: {error}; refused") from None
 
 
 def _is_below(name: str, folder: Any) -> bool:

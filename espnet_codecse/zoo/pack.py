@@ -11,6 +11,8 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from espnet_codecse import __version__
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
+from espnet_codecse.task.configuration import num_speakers
+from espnet_codecse.task.kinds import EMBEDDING, KINDS, codec_of, kind_name
 from espnet_codecse.zoo.card import model_card
 from espnet_codecse.zoo.find import ModelFiles
 from espnet_codecse.zoo.manifest import FORMAT, MANIFEST, META, dump_yaml
@@ -34,7 +36,7 @@ class PackOptions:
         name: of the model; default: the file's.
         codec: where the codec lies now, if not where the training had it.
         codec_limit_mb: larger codecs are named, not carried.
-        layer: what the decoder should get: ``continuous`` or ``quantized``.
+        layer: what the decoder should get: ``continuous`` or ``quantized``; empty: what the model gives first.
         weights: ``float32``, or ``float16``, which halves the pack; one-dimensional weights stay float32.
         license: such as ``apache-2.0``.
         datasets: names of the training data.
@@ -46,7 +48,7 @@ class PackOptions:
     name: str = ""
     codec: Optional[str] = None
     codec_limit_mb: float = 20.0
-    layer: str = "continuous"
+    layer: str = ""
     weights: str = "float32"
     license: str = ""
     datasets: Sequence[str] = ()
@@ -66,26 +68,27 @@ def pack_model(files: ModelFiles, output: Path, options: PackOptions) -> List[st
     Raises:
         UserError: the model does not load, a document is missing, or ``output`` is no zip.
     """
-    from espnet_codecse.task.loading import load_enhancement_model
+    from espnet_codecse.task.loading import load_trained_model
     from espnet_codecse.zoo.verify import verify_pack
 
     output = Path(output)
     if output.suffix != ".zip":
         raise UserError(f"--output {output}: espnet_model_zoo takes a pack for one by its name; end it in .zip")
-    model, training = load_enhancement_model(files.train_config, files.model_file, codec=options.codec or files.codec)
+    model, training = load_trained_model(files.train_config, files.model_file, codec=options.codec or files.codec)
     config = vars(training)
-    codec = model.encoder.codec("cpu")
+    kind = kind_name(config)
+    codec = _codec(config)
     folder = _archive_folder(files)
-    carried = _codec_members(codec.name, options.codec_limit_mb)
+    carried = _codec_members(codec.name, options.codec_limit_mb) if codec else {}
     manifest: Dict[str, Any] = {
         "format": FORMAT,
         "name": options.name or output.stem,
         "package": {"name": "espnet_codecse", "version": __version__},
-        "separator": config["separator"],
-        "num_spk": model.separator.num_spk,
+        **({"separator": config["separator"]} if kind == EMBEDDING else {"task": kind}),
+        "num_spk": num_speakers(files.train_config),
         "num_parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "codec": {**codec.description(), "name": _public_name(codec.name), "weights": _parent(carried)},
-        "layer": options.layer,
+        "codec": codec and {**codec.description(), "name": _public_name(codec.name), "weights": _parent(carried)},
+        "layer": options.layer or KINDS[kind].layers[0],
         "license": options.license,
         "datasets": list(options.datasets),
         "figures": {label: _means(label, path) for label, path in options.figures},
@@ -120,7 +123,7 @@ def write_zip(path: Path, manifest: Dict[str, Any], members: Dict[str, bytes]) -
     members = {**members, MANIFEST: dump_yaml({**manifest, "files": listed})}
     # The codec's folder is a member too: espnet_model_zoo rewrites what a configuration says of any member to where it
     # unpacked it. No other folder is: a value such as 'exp' would be taken for one.
-    weights = manifest["codec"]["weights"]
+    weights = manifest["codec"] and manifest["codec"]["weights"]
     folders = {f"{weights}/"} if weights else set()
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in [META, *sorted((set(members) | folders) - {META})]:
@@ -130,18 +133,31 @@ def write_zip(path: Path, manifest: Dict[str, Any], members: Dict[str, bytes]) -
             archive.writestr(info, b"" if name.endswith("/") else members[name])
 
 
-def portable_config(config: Dict[str, Any], codec: Dict[str, Any]) -> Dict[str, Any]:
+def portable_config(config: Dict[str, Any], codec: Optional[Dict[str, Any]]) -> Dict[str, Any]:
     """Return a training's configuration without the paths of its machine, and with the codec as the pack has it."""
     result: Dict[str, Any] = {}
     for key, value in config.items():
         if key in HOST_KEYS:
             value = [] if isinstance(value, (list, tuple)) else None
         result[key] = _without_paths(value)
-    for part in ("encoder_conf", "decoder_conf"):
-        if "codec" in config.get(part, {}):
-            result[part]["codec"] = codec["weights"] or codec["name"]
-    result["encoder_conf"]["fingerprint"] = codec["fingerprint"]
+    if codec is None:
+        return result
+    pairs = [(config, result)]
+    pairs += [(config[part], result[part]) for part in ("encoder_conf", "decoder_conf") if config.get(part)]
+    for before, after in pairs:
+        if before.get("codec"):
+            after["codec"] = codec["weights"] or codec["name"]
+    if kind_name(config) == EMBEDDING:
+        result["encoder_conf"]["fingerprint"] = codec["fingerprint"]
     return result
+
+
+def _codec(config: Dict[str, Any]) -> Any:
+    """Return the codec that a training's configuration names, or None."""
+    from espnet_codecse.codec import load_codec
+
+    name = codec_of(config)
+    return load_codec(name) if name else None
 
 
 def _without_paths(value: Any) -> Any:

@@ -1,13 +1,13 @@
 """The Python interface: a model on arrays, called as ESPnet's ``SeparateSpeech`` is."""
 
 from pathlib import Path
-from typing import List, Optional, Union
+from typing import Any, List, Optional, Union
 
 import numpy as np
 import torch
 
 from espnet_codecse.audio import resample
-from espnet_codecse.enh.inference import LAYERS
+from espnet_codecse.task.kinds import LAYERS
 from espnet_codecse.zoo.enhancer import build_enhancer
 from espnet_codecse.zoo.find import ModelFiles, called, find_model
 
@@ -25,18 +25,20 @@ class SpeechEnhancer:
         codec: where the model's codec lies, if neither in the pack nor where the training had it.
         device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:N``.
         dtype: arithmetic of the separator: ``auto`` (bfloat16 where the device has it), ``float32``, ``bfloat16``.
-        layer: what to decode: ``continuous`` embeddings or ``quantized`` ones.
+        layer: what to decode: ``continuous`` embeddings or ``quantized`` ones; None: what the model gives, which is
+            the continuous ones where it could give both.
         segment_seconds: longer recordings go in overlapping segments of this length, in constant memory for the model.
         ref_channel: the channel taken of ``(batch, sample, channel)`` input.
         normalize_output_wav: scale every output to a peak of 0.9, as SeparateSpeech does.
+        options: how the model is run, where it leaves a choice, such as ``num_steps`` of a diffusion.
 
     Raises:
-        UserError: no such file, one that is refused, another codec, or no such device.
+        UserError: no such file or option, one that is refused, another codec, or no such device.
         ValueError: another layer.
 
     Attributes:
         num_spk: arrays that a call returns.
-        sample_rate: of the codec, Hz.
+        sample_rate: of the model, Hz.
     """
 
     def __init__(
@@ -46,18 +48,22 @@ class SpeechEnhancer:
         codec: Optional[str] = None,
         device: str = "auto",
         dtype: str = "auto",
-        layer: str = "continuous",
+        layer: Optional[str] = None,
         segment_seconds: float = 30.0,
         ref_channel: int = 0,
         normalize_output_wav: bool = False,
+        **options: Any,
     ):
-        if layer not in LAYERS:
+        if layer not in (None, *LAYERS):
             raise ValueError(f"layer '{layer}' is none of {', '.join(LAYERS)}")
         files = ModelFiles(Path(train_config).parent, Path(train_config), Path(model_file))
-        self.enhancer = build_enhancer(files, codec, device, dtype, [layer], segment_seconds)
-        self.layer, self.ref_channel, self.normalize_output_wav = layer, ref_channel, normalize_output_wav
+        self.enhancer = build_enhancer(files, codec, device, dtype, [layer or LAYERS[0]], segment_seconds, **options)
+        self.layer: str = layer or self.enhancer.layers[0]
+        if self.layer not in self.enhancer.layers:
+            raise ValueError(f"layer '{layer}': this model gives {', '.join(self.enhancer.layers)}")
+        self.ref_channel, self.normalize_output_wav = ref_channel, normalize_output_wav
         self.num_spk: int = self.enhancer.num_spk
-        self.sample_rate: int = self.enhancer.codec.sample_rate
+        self.sample_rate: int = self.enhancer.sample_rate
 
     @classmethod
     def from_pretrained(
@@ -69,7 +75,7 @@ class SpeechEnhancer:
             model_tag: a model that the package carries, a zip of ``codecse pack``, the folder of an unpacked one or
                 of an experiment, or a model-zoo tag / Hugging Face id, also ``id@revision``.
             codec: where the model's codec lies, if neither in the pack nor where the training had it.
-            layer: ``continuous`` or ``quantized``; default: what the pack's author decodes.
+            layer: see :class:`SpeechEnhancer`; default: what the pack's author decodes.
             kwargs: further arguments of :class:`SpeechEnhancer`.
 
         Raises:
@@ -87,7 +93,7 @@ class SpeechEnhancer:
 
         Args:
             speech_mix: ``(batch, sample)`` or ``(batch, sample, channel)``, floating point in [-1, 1].
-            fs: its sample rate, Hz; default: the codec's. Another rate is resampled, and back.
+            fs: its sample rate, Hz; default: the model's. Another rate is resampled, and back.
             kwargs: taken and left, as SeparateSpeech does with what its model does not use.
 
         Returns:
@@ -116,6 +122,6 @@ class SpeechEnhancer:
         # A few samples at a high rate may be none at the codec's.
         at_codec = at_codec if len(at_codec) else np.zeros(1, np.float32)
         pieces = self.enhancer.enhance_long(lambda start, count: at_codec[start : start + count], len(at_codec))
-        output = np.concatenate([piece[self.layer] for piece in pieces], axis=1)
+        output = np.concatenate([piece[self.layer][: self.num_spk] for piece in pieces], axis=1)
         output = np.ascontiguousarray(resample(output.T, self.sample_rate, fs).T)[:, : len(samples)]
         return np.pad(output, ((0, 0), (0, len(samples) - output.shape[1])))

@@ -2,7 +2,7 @@
 
 import tempfile
 from pathlib import Path
-from typing import List, Optional
+from typing import Any, Dict, List, Optional
 
 import numpy as np
 
@@ -51,29 +51,37 @@ def _verify(files: ModelFiles, label: str, codec: Optional[str]) -> List[str]:
     # Loading compares the weights with the configuration key by key, and the codec's fingerprint with the training's.
     with called(files, label):
         enhancer = build_enhancer(files, codec, "cpu", "float32", [manifest["layer"]])
-    parameters = sum(parameter.numel() for parameter in enhancer.separator.parameters())
-    lines.append(f"weights: {parameters / 1e6:.2f} M parameters of {manifest['separator']}, every key and shape right")
-    for key in ("fingerprint", "sample_rate", "hop", "dim"):
-        if getattr(enhancer.codec, key) != manifest["codec"][key]:
-            raise UserError(
-                f"{label}: the codec's {key} is {getattr(enhancer.codec, key)}, the pack says "
-                f"{manifest['codec'][key]}; pack the model again"
-            )
-    source = "carried" if files.codec and not codec else codec or manifest["codec"]["name"]
-    lines.append(f"codec: {source}, fingerprint {enhancer.codec.fingerprint}, {enhancer.codec.sample_rate} Hz")
+    parameters = sum(parameter.numel() for parameter in enhancer.network.parameters())
+    network = manifest.get("separator") or manifest["task"]
+    lines.append(f"weights: {parameters / 1e6:.2f} M parameters of {network}, every key and shape right")
+    if manifest["codec"]:
+        lines.append(_check_codec(files, manifest["codec"], label, codec))
     lines.append(_smoke(enhancer, manifest["layer"], label))
     return lines
 
 
+def _check_codec(files: ModelFiles, expected: Dict[str, Any], label: str, codec: Optional[str]) -> str:
+    from espnet_codecse.codec import load_codec
+
+    loaded = load_codec(codec or files.codec or expected["name"])
+    for key in ("fingerprint", "sample_rate", "hop", "dim"):
+        if getattr(loaded, key) != expected[key]:
+            raise UserError(
+                f"{label}: the codec's {key} is {getattr(loaded, key)}, the pack says {expected[key]}; pack the model again"
+            )
+    source = "carried" if files.codec and not codec else codec or expected["name"]
+    return f"codec: {source}, fingerprint {loaded.fingerprint}, {loaded.sample_rate} Hz"
+
+
 def _smoke(enhancer, layer: str, label: str) -> str:
     """Enhance noise of an odd length, and silence."""
-    rate = enhancer.codec.sample_rate
+    rate = enhancer.sample_rate
     num_samples = round(SMOKE_SECONDS * rate) + 1
     noise = 0.05 * np.random.default_rng(0).standard_normal(num_samples).astype(np.float32)
     for kind, samples in (("noise", noise), ("silence", np.zeros(num_samples // 2, np.float32))):
         output = enhancer.enhance_batch([samples])[0][layer]
-        if output.shape != (enhancer.num_spk, len(samples)):
+        if output.shape != (len(enhancer.output_names), len(samples)):
             raise UserError(f"{label}: {len(samples)} samples of {kind} gave an output of {output.shape}; refused")
         if not np.isfinite(output).all():
             raise UserError(f"{label}: {kind} gave values that are not finite; the weights are damaged")
-    return f"inference: {num_samples} samples at {rate} Hz in, {enhancer.num_spk} x {num_samples} out, all finite"
+    return f"inference: {num_samples} samples at {rate} Hz in, {len(enhancer.output_names)} x {num_samples} out, all finite"

@@ -41,8 +41,9 @@ tag=                         # name of the experiment; default: from system, cod
 init_param=                  # checkpoint that the first step starts from
 # Enhancement and scoring
 inference_model=valid.loss.best.pth   # checkpoint of the last step
-inference_args=              # more options of codecse infer
-decode_layers="continuous quantized"  # what the decoder gets: the embedding as it is, after the quantiser, or both
+inference_args=              # more options of codecse infer, such as --model_option num_steps=10
+inference_tag=               # appended to the experiment's name for the outputs, such as steps10
+decode_layers=               # what the decoder gets, continuous or quantized embeddings; default: both
 metrics="SI_SDR SDR PESQ STOI ESTOI DNSMOS"   # see codecse score --help
 score_fs=                    # sample rate at which everything is scored, such as 8k; default: that of the codec
 resynthesised_references=false   # true: score also against references that went through the codec
@@ -52,7 +53,7 @@ results_file=                # default: <expdir>/RESULTS.md
 report_args=                 # more options of codecse report, such as --num_utterances 12
 # Packing and publishing
 skip_packing=true            # false, or --stage 10: pack after the scores; --hf_repo packs too
-decode_layer=continuous      # what users of the pack decode: continuous or quantized
+decode_layer=                # what users of the pack decode; default: the first of decode_layers
 license=                     # of the packed model, such as cc-by-4.0
 datasets=                    # names of the training data for the model card, separated by spaces
 card=                        # a README.md for the pack; default: one is generated
@@ -103,6 +104,22 @@ codecse_config() {
 steps=$(codecse_config --list_steps)
 first_step=$(head -n 1 <<< "${steps}")
 codecse_config --step "${first_step}" --codec "${codec}" --size "${size}" --loss "${loss}" > /dev/null
+layers=$(codecse_config --list_layers)
+decode_layers=${decode_layers:-${layers}}
+decode_layer=${decode_layer:-${decode_layers%% *}}
+# Options for a step that the system has not would be passed over in silence.
+for conf in "${template}"/conf/*/[0-9]_*.yaml; do
+    step=$(basename "${conf}" .yaml)
+    step_args=${step#*_}_args
+    if [ -n "${!step_args}" ] && ! grep -q "_${step#*_}\$" <<< "${steps}"; then
+        log "Error: --${step_args}: ${system} has no such step; its steps: ${steps//$'\n'/ }"
+        exit 2
+    fi
+done
+if [ "${layers}" = waveform ]; then
+    embedding_source=on_the_fly
+    plan=false
+fi
 
 # The first stage is not the place to learn of a misspelt codec or metric, the last one even less.
 hop=$(codecse check --codec "${codec}" --fs "${fs}" --metrics "${metrics}")
@@ -126,6 +143,7 @@ embeddings=${dumpdir}/codec/${codec_label}_${layer}
 stats=${expdir}/stats_${codec_label}_${layer}
 tag=${tag:-${system}_${codec_label}${size:+_${size}}${loss:+_${loss}}}
 experiment=${expdir}/${tag}
+outputs=${experiment}${inference_tag:+_${inference_tag}}
 results_file=${results_file:-${expdir}/RESULTS.md}
 
 if [ ${stage} -le 1 ] && [ ${stop_stage} -ge 1 ]; then
@@ -257,22 +275,26 @@ infer() {
 
 if [ ${stage} -le 6 ] && [ ${stop_stage} -ge 6 ]; then
     since=${SECONDS}
-    log "Stage 6: enhancement -> ${experiment}, the codec alone -> ${expdir}/codec_${codec_label}"
+    log "Stage 6: enhancement -> ${outputs}, the codec alone -> ${expdir}/codec_${codec_label}"
     for set in ${test_sets}; do
         raw=${dumpdir}/raw/${set}
-        if [ -f "${raw}/spk1.scp" ]; then
-            references=$(printf "${raw}/spk%d.scp " $(seq "${num_spk}"))
-            infer "${expdir}/codec_${codec_label}/clean_{layer}_${set}" "${references}" --codec "${codec}" \
+        # The ceiling of what works on embeddings.
+        if [ "${layers}" != waveform ]; then
+            if [ -f "${raw}/spk1.scp" ]; then
+                references=$(printf "${raw}/spk%d.scp " $(seq "${num_spk}"))
+                infer "${expdir}/codec_${codec_label}/clean_{layer}_${set}" "${references}" --codec "${codec}" \
+                    --layers continuous quantized
+            fi
+            infer "${expdir}/codec_${codec_label}/noisy_{layer}_${set}" "${raw}/wav.scp" --codec "${codec}" \
                 --layers continuous quantized
         fi
-        infer "${expdir}/codec_${codec_label}/noisy_{layer}_${set}" "${raw}/wav.scp" --codec "${codec}" \
-            --layers continuous quantized
         # shellcheck disable=SC2086
-        infer "${experiment}/{layer}_${set}" "${raw}/wav.scp" --layers ${decode_layers} \
+        infer "${outputs}/{layer}_${set}" "${raw}/wav.scp" \
+            --layers ${decode_layers} ${inference_args} \
             --train_config "${experiment}/${last_step}/config.yaml" \
             --model_file "${experiment}/${last_step}/${inference_model}"
     done
-    took 6 "${since}" "${experiment}"
+    took 6 "${since}" "${outputs}"
 fi
 
 # score FOLDER SET SCORING [REFERENCES]: of the speakers in FOLDER against those of SET, or of another folder.
@@ -306,7 +328,7 @@ read_rows() {
         fi
         # Codecs first, they are the ceilings.
         for folder in "${expdir}"/codec_*/{clean,noisy}_{continuous,quantized}_"${set}"/scoring \
-            "${expdir}"/*/{continuous,quantized}_"${set}"/scoring; do
+            "${expdir}"/*/{continuous,quantized,waveform}_"${set}"/scoring; do
             [ -d "${folder}" ] || continue
             row=$(basename "${folder%_"${set}"/scoring}")
             section=$(basename "${folder%/*/scoring}")
@@ -326,13 +348,13 @@ if [ ${stage} -le 7 ] && [ ${stop_stage} -ge 7 ]; then
         cp "${dumpdir}/raw/${set}/wav.scp" "${expdir}/noisy_${set}/wav.scp"
         score "${expdir}/noisy_${set}" "${set}" "${expdir}/noisy_${set}/scoring"
         for folder in "${expdir}/codec_${codec_label}"/{clean,noisy}_{continuous,quantized}_"${set}" \
-            "${experiment}"/{continuous,quantized}_"${set}"; do
+            "${outputs}"/{continuous,quantized,waveform}_"${set}"; do
             if [ -f "${folder}/spk1.scp" ]; then score "${folder}" "${set}" "${folder}/scoring"; fi
         done
         # What the codec's decoder does to every signal then counts for nothing.
         resynthesised=${expdir}/codec_${codec_label}/clean_continuous_${set}
         if "${resynthesised_references}" && [ -f "${resynthesised}/spk1.scp" ]; then
-            for folder in "${experiment}"/{continuous,quantized}_"${set}"; do
+            for folder in "${outputs}"/{continuous,quantized,waveform}_"${set}"; do
                 if [ -f "${folder}/spk1.scp" ]; then
                     score "${folder}" "${set}" "${folder}/scoring_resynthesised" "${resynthesised}"
                 fi
@@ -344,7 +366,7 @@ if [ ${stage} -le 7 ] && [ ${stop_stage} -ge 7 ]; then
     if [ -f paper.yaml ]; then opts+=(--paper paper.yaml); fi
     if [ -n "${data_note}" ]; then opts+=(--section_note "Unprocessed|Data: ${data_note}"); fi
     for folder in "${expdir}"/*/; do
-        if compgen -G "${folder}[cq]*_*/scoring" > /dev/null; then
+        if compgen -G "${folder}[cqw]*_*/scoring" > /dev/null; then
             for step in "${folder}"[0-9]_*/config.yaml; do
                 [ ! -f "${step}" ] || opts+=(--section_note "$(basename "${folder}")|Configuration: ${step}")
             done
@@ -399,7 +421,7 @@ if [ ${stage} -le 10 ] && [ ${stop_stage} -ge 10 ]; then
         log "Stage 10: packing -> ${pack}"
         opts=()
         for set in ${test_sets}; do
-            for row in "noisy|${expdir}/noisy_${set}" "enhanced|${experiment}/${decode_layer}_${set}"; do
+            for row in "noisy|${expdir}/noisy_${set}" "enhanced|${outputs}/${decode_layer}_${set}"; do
                 label=${row%%|*}
                 if [ "${test_sets}" != "${set}" ]; then label="${set}, ${label}"; fi
                 if [ -d "${row#*|}/scoring" ]; then opts+=(--figures "${label}|${row#*|}/scoring"); fi

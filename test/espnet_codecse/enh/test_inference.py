@@ -145,7 +145,7 @@ def test_long_embeddings_in_segments(codec, voice):
     embedding, frames = codec.encode(torch.from_numpy(voice(70000))[None], torch.tensor([70000]))
     enhancer = EmbeddingEnhancer(codec, Identity(2, swaps=True), segment_seconds=1.0, overlap_seconds=0.4)
     pieces = list(enhancer.separate_long(lambda start, count: embedding[0, start : start + count], int(frames)))
-    assert len(pieces) > 4 and enhancer.separator_seconds > 0
+    assert len(pieces) > 4 and enhancer.network_seconds > 0
     joined = torch.from_numpy(np.concatenate(pieces, axis=1))
     assert torch.allclose(joined[0], embedding[0], atol=1e-5) and torch.allclose(joined[1], -embedding[0], atol=1e-5)
 

@@ -34,7 +34,7 @@ def test_there_and_back(recordings, codec_folder, model, capsys):
     assert header.num_samples == samples_at(header.source_num_samples, 44100, 16000)
     assert main(["enhance", "--from", "codes", "--to", "codes", codes, "-o", better, "--model", model]) == 0
     out = capsys.readouterr().out
-    assert "3 enhanced" in out and "separator alone" in out
+    assert "3 enhanced" in out and "network alone" in out
     assert main(["decode", better, "-o", back]) == 0
     for name in ("a b.wav", "sub/ü.flac", "one.mp3"):
         before, after = soundfile.info(recordings / "in" / name), soundfile.info(recordings / "back" / name)

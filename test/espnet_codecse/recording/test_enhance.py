@@ -64,7 +64,7 @@ def test_folder_of_everything(tmp_path, write, enhance):
     status, out, error = enhance("--segment_seconds", 2)
     assert status == 1
     assert "14 files: 10 enhanced, 0 done before: skipped, 4 failed (all in " in out and "real-time factor" in out
-    assert "separator alone" in out and "peak memory" in out
+    assert "network alone" in out and "peak memory" in out
     failed = dict(line.split("\t") for line in (tmp_path / "out" / "failed.tsv").read_text().splitlines()[1:])
     assert {Path(path).name for path in failed} == {"nan.wav", "empty.wav", "broken.wav", "bought.m4a"}
     assert failed[str(nan)] == "sample 0 is not a number; repair the file"

@@ -15,7 +15,7 @@ from espnet_codecse.codec import load_codec
 from espnet_codecse.enh.crop import PairedCrop
 from espnet_codecse.errors import UserError
 from espnet_codecse.task.enhancement import EmbeddingEnhancementTask
-from espnet_codecse.task.loading import load_enhancement_model
+from espnet_codecse.task.loading import load_trained_model
 from espnet_codecse.task.register import _add
 
 SEPARATOR = {"width": 16, "num_layers": 1, "num_heads": 2, "ffn_width": 16, "normalize": "none"}
@@ -46,7 +46,7 @@ def experiment(codec_folder, tmp_path):
 
 
 def load(experiment, **changes):
-    return load_enhancement_model(experiment / "config.yaml", experiment / "model.pth", **changes)
+    return load_trained_model(experiment / "config.yaml", experiment / "model.pth", **changes)
 
 
 def refused(experiment, **changes) -> str:
@@ -169,7 +169,7 @@ def test_names_are_registered_once():
 def test_inference_does_without_espnets_task(experiment):
     # Importing it takes longer than enhancing an hour.
     code = (
-        "import sys; from pathlib import Path; from espnet_codecse.task.loading import load_enhancement_model as load; "
+        "import sys; from pathlib import Path; from espnet_codecse.task.loading import load_trained_model as load; "
         "folder = Path(sys.argv[1]); model, _ = load(folder / 'config.yaml', folder / 'model.pth'); "
         "assert model.separator.num_spk == 1; assert not any(m.startswith('espnet2.tasks') for m in sys.modules)"
     )

@@ -28,12 +28,12 @@ def write_config(path, codec, **changes):
 
 @pytest.fixture
 def stored(make_data_dir, codec, tmp_path):
-    """``(config, (train, valid) data directories, (train, valid) embedding folders)``."""
+    """``(config, (train, valid) data directories, {"embeddings": (train, valid) folders})``."""
     data = make_data_dir("train", 3), make_data_dir("valid", 1)
     for folder in data:
         extract(codec, folder, tmp_path / "emb" / folder.name, "continuous", "none", 1)
     embeddings = tuple(tmp_path / "emb" / folder.name for folder in data)
-    return write_config(tmp_path / "train.yaml", codec), data, embeddings
+    return write_config(tmp_path / "train.yaml", codec), data, {"embeddings": embeddings}
 
 
 def refused(*arguments) -> str:
@@ -44,7 +44,8 @@ def refused(*arguments) -> str:
 
 
 def test_stored_embeddings(stored):
-    config, data, embeddings = stored
+    config, data, folders = stored
+    embeddings = folders["embeddings"]
     assert training_options(*stored) == [
         "--train_data_path_and_name_and_type", f"{embeddings[0]}/emb_mix.scp,speech_mix,kaldi_ark",
         "--train_data_path_and_name_and_type", f"{embeddings[0]}/emb_ref1.scp,speech_ref1,kaldi_ark",
@@ -57,42 +58,45 @@ def test_stored_embeddings(stored):
 
 def test_on_the_fly(stored):
     config, data, _ = stored
-    options = training_options(config, data, (None, None))
+    options = training_options(config, data, {})
     assert f"{data[0]}/wav.scp,speech_mix,sound" in options and f"{data[0]}/spk1.scp,speech_ref1,sound" in options
     assert f"{data[1]}/utt2num_samples" in options
 
 
 def test_waveform_losses_read_waveform_references(stored, codec):
-    config, data, embeddings = stored
+    config, data, folders = stored
+    embeddings = folders["embeddings"]
     write_config(config, codec, criterions=[{"name": "embedding_mse"}, {"name": "si_snr"}])
-    options = training_options(config, data, embeddings)
+    options = training_options(config, data, folders)
     assert f"{embeddings[0]}/emb_mix.scp,speech_mix,kaldi_ark" in options
     assert f"{data[0]}/spk1.scp,speech_ref1,sound" in options
 
 
 def test_missing_files(stored, codec):
-    config, data, embeddings = stored
+    config, data, folders = stored
+    embeddings = folders["embeddings"]
     write_config(config, codec, separator_conf={"num_spk": 2})
-    assert "emb_ref2.scp: missing" in refused(config, data, embeddings)
-    assert "spk2.scp: missing" in refused(config, data, (None, None))
+    assert "emb_ref2.scp: missing" in refused(config, data, folders)
+    assert "spk2.scp: missing" in refused(config, data, {})
     write_config(config, codec)
     (data[1] / "wav.scp").unlink()
-    assert f"{data[1]}/wav.scp: missing" in refused(config, data, (None, None))
-    assert "go together" in refused(config, data, (embeddings[0], None))
+    assert f"{data[1]}/wav.scp: missing" in refused(config, data, {})
     (embeddings[1] / "codec.yaml").unlink()
-    assert "codec.yaml: no such file" in refused(config, data, embeddings)
+    assert "codec.yaml: no such file" in refused(config, data, folders)
 
 
 def test_embeddings_of_another_codec(stored, codec, tmp_path):
-    config, data, embeddings = stored
+    config, data, folders = stored
+    embeddings = folders["embeddings"]
     other = str(save_hybrid(tmp_path / "other", seed=1))
     write_config(config, other)
-    message = refused(config, data, embeddings)
+    message = refused(config, data, folders)
     assert load_codec(codec).fingerprint in message and load_codec(other).fingerprint in message
 
 
 def test_an_ark_cut_short(stored):
-    config, data, embeddings = stored
+    config, data, folders = stored
+    embeddings = folders["embeddings"]
     ark = next((embeddings[0] / "parts").glob("emb_ref1*.ark"))
     with open(ark, "rb+") as stream:
         stream.truncate(ark.stat().st_size - 100)
@@ -103,18 +107,20 @@ def test_an_ark_cut_short(stored):
 
 
 def test_too_few_utterances(stored, codec):
-    config, data, embeddings = stored
+    config, data, folders = stored
+    embeddings = folders["embeddings"]
     write_config(config, codec, batch_size=4)
     assert "3 utterances are fewer than batch_size 4" in refused(*stored)
     assert training_options(*stored, 1)
     assert "fewer than batch_size 9" in refused(*stored, 9)
     for name in ("wav.scp", "spk1.scp"):
         (data[1] / name).write_text("")
-    assert "valid: holds no utterances" in refused(config, data, (None, None), 1)
+    assert "valid: holds no utterances" in refused(config, data, {}, 1)
 
 
 def test_configurations_that_are_none(stored):
-    config, data, embeddings = stored
+    config, data, folders = stored
+    embeddings = folders["embeddings"]
     for content in ("", "a: [", "encoder: stft\n", "- 1\n"):
         config.write_text(content)
         assert "train.yaml: not a configuration" in refused(*stored)

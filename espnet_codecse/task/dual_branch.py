@@ -1,0 +1,178 @@
+"""ESPnet's GAN training of the dual-branch system."""
+
+import argparse
+from typing import Callable, Collection, Dict, List, Optional, Tuple
+
+import numpy as np
+import torch
+from espnet2.tasks.abs_task import AbsTask, optim_classes
+from espnet2.train.collate_fn import CommonCollateFn
+from espnet2.train.preprocessor import EnhPreprocessor
+from espnet2.utils.nested_dict_action import NestedDictAction
+
+from espnet_codecse.dual_branch.adversaries import Schedule
+from espnet_codecse.dual_branch.coder import coder_description
+from espnet_codecse.dual_branch.discriminator import SpectrumDiscriminators
+from espnet_codecse.dual_branch.generator import DualBranchGenerator
+from espnet_codecse.dual_branch.losses import ReconstructionLoss
+from espnet_codecse.dual_branch.model import DualBranchModel, ensemble_names
+from espnet_codecse.dual_branch.priors import UnpairedPriors
+from espnet_codecse.enh.crop import PairedCrop
+from espnet_codecse.enh.rank_seed import RankSeed
+from espnet_codecse.errors import UserError
+from espnet_codecse.task.trainer import CrashSafeGANTrainer
+
+CONFIGURATIONS = {
+    "coder_conf": "Layout of encoder and decoder; default: that of --codec, whose weights they then start from",
+    "generator_conf": "Arguments of DualBranchGenerator",
+    "discriminator_conf": "Arguments of SpectrumDiscriminators",
+    "reconstruction_conf": "Arguments of ReconstructionLoss",
+    "schedule_conf": "Arguments of Schedule",
+    "model_conf": "Arguments of DualBranchModel",
+}
+
+
+class DualBranchTrainer(CrashSafeGANTrainer):
+    """Counts the steps of each training from zero: what it started from brought its own count."""
+
+    @classmethod
+    def run(cls, model: DualBranchModel, *args, **kwargs) -> None:
+        """Train; a checkpoint that this training resumes from sets the count again."""
+        model.schedule.restart()
+        super().run(model, *args, **kwargs)
+
+
+class DualBranchTask(AbsTask):
+    """A GAN task: ``speech_mix`` and, supervised, ``speech_ref1`` and ``noise_ref1``, or priors drawn from lists."""
+
+    num_optimizers: int = 2
+    class_choices_list: List = []
+    trainer = DualBranchTrainer
+
+    @classmethod
+    def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """Add this task's options to ESPnet's."""
+        group = parser.add_argument_group(description="Dual branch")
+        group.add_argument("--task", default="dual_branch", help="Kind of system")
+        group.add_argument("--codec", default=None, help="Small codec or DAC to start from; without it coder_conf")
+        for name, text in CONFIGURATIONS.items():
+            group.add_argument(f"--{name}", action=NestedDictAction, default={}, help=text)
+        group.add_argument("--crop_seconds", type=float, default=2.0, help="Length of training segments, s")
+        group.add_argument("--preprocessor", default=None, choices=["enh"], help="ESPnet's dynamic mixing")
+        group.add_argument("--preprocessor_conf", action=NestedDictAction, default={}, help="Its arguments")
+        for mode in ("train", "valid"):
+            for kind in ("clean", "noise"):
+                group.add_argument(f"--{mode}_{kind}_prior", default=None, help=f"scp of unpaired {kind} recordings")
+
+    @classmethod
+    def build_collate_fn(
+        cls, args: argparse.Namespace, train: bool
+    ) -> Callable[[Collection[Tuple[str, Dict[str, np.ndarray]]]], Tuple[List[str], Dict[str, torch.Tensor]]]:
+        """Return what pads with zeros."""
+        return CommonCollateFn(float_pad_value=0.0, int_pad_value=0)
+
+    @classmethod
+    def build_preprocess_fn(
+        cls, args: argparse.Namespace, train: bool
+    ) -> Optional[Callable[[str, Dict[str, np.ndarray]], Dict[str, np.ndarray]]]:
+        """Return dynamic mixing, random segments and unpaired recordings, where they are asked for."""
+        before = None
+        if train and torch.distributed.is_available() and torch.distributed.is_initialized():
+            before = RankSeed(train, torch.distributed.get_rank())
+        layout = cls._layout(args)
+        rate, hop = _rate_and_hop(layout)
+        if args.preprocessor == "enh":
+            mixing = EnhPreprocessor(train=train, **{"num_spk": 1, "sample_rate": rate, **args.preprocessor_conf})
+            before = mixing if before is None else _Sequence(before, mixing)
+        num_frames = max(1, round(args.crop_seconds * rate / hop))
+        before = PairedCrop(train, num_frames, hop, before)
+        mode = "train" if train else "valid"
+        given = {f"{kind}_prior": getattr(args, f"{mode}_{kind}_prior") for kind in ("clean", "noise")}
+        lists = {name: scp for name, scp in given.items() if scp}
+        return UnpairedPriors(train, lists, num_frames * hop, rate, before) if lists else before
+
+    @classmethod
+    def required_data_names(cls, train: bool = True, inference: bool = False) -> Tuple[str, ...]:
+        """Return what every training reads."""
+        return ("speech_mix",)
+
+    @classmethod
+    def optional_data_names(cls, train: bool = True, inference: bool = False) -> Tuple[str, ...]:
+        """Return what some trainings read."""
+        return ("speech_ref1", "noise_ref1")
+
+    @classmethod
+    def _layout(cls, args: argparse.Namespace) -> Dict:
+        if not args.coder_conf and not args.codec:
+            raise UserError("--codec: missing; give a codec to start from, or coder_conf to start from nothing")
+        return args.coder_conf or coder_description(args.codec)
+
+    @classmethod
+    def build_model(cls, args: argparse.Namespace) -> DualBranchModel:
+        """Build the model; the layout that ``--codec`` gave is written into ``args``, which ESPnet saves.
+
+        With the saved configuration the model is built without the codec: its weights are in the checkpoint.
+
+        Raises:
+            UserError: a value of the configuration is unknown or does not fit.
+        """
+        initial = None if args.coder_conf else args.codec
+        args.coder_conf = cls._layout(args)
+        model_conf = dict(args.model_conf)
+        weights = model_conf.pop("weights", {})
+        generator = _build(DualBranchGenerator, "generator_conf", args, args.coder_conf, initial)
+        ensembles = ensemble_names(weights, len(generator.branches) > 1)
+        level = {"level_db": generator.level_db}
+        discriminators = _build(SpectrumDiscriminators, "discriminator_conf", args, ensembles, **level)
+        reconstruction = _build(ReconstructionLoss, "reconstruction_conf", args, generator.coder.sample_rate)
+        schedule = _build(Schedule, "schedule_conf", args)
+        try:
+            return DualBranchModel(generator, discriminators, reconstruction, schedule, weights, **model_conf)
+        except TypeError as error:
+            raise UserError(f"model_conf: {_reason(error)}; compare it with the template's conf/dual_branch") from None
+
+    @classmethod
+    def build_optimizers(cls, args: argparse.Namespace, model: DualBranchModel) -> List[torch.optim.Optimizer]:
+        """Return the generator's and the discriminators' optimiser.
+
+        Raises:
+            UserError: the trainer would not give the generator the first turn.
+        """
+        if not args.generator_first:
+            raise UserError("generator_first: false; the discriminators judge what the generator made before: set true")
+        # Without any discriminator the trainer still wants an optimiser, and an optimiser a parameter.
+        judges = list(model.discriminators.parameters()) or [torch.nn.Parameter(torch.zeros(()))]
+        return [
+            optim_classes[args.optim](model.generator.parameters(), **args.optim_conf),
+            optim_classes[args.optim2](judges, **args.optim2_conf),
+        ]
+
+
+class _Sequence:
+    """One preprocessor after the other."""
+
+    def __init__(self, *preprocessors):
+        self.preprocessors = preprocessors
+
+    def __call__(self, uid: str, data: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+        for preprocessor in self.preprocessors:
+            data = preprocessor(uid, data)
+        return data
+
+
+def _rate_and_hop(layout: Dict) -> Tuple[int, int]:
+    """Return Hz and samples per frame of a coder's layout."""
+    if layout.get("kind") == "hybrid":
+        return layout["sample_rate"], int(np.prod(layout["strides"]))
+    return layout["sampling_rate"], int(np.prod(layout["downsampling_ratios"]))
+
+
+def _build(cls, name: str, args: argparse.Namespace, *positional, **defaults):
+    try:
+        return cls(*positional, **{**defaults, **getattr(args, name)})
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{name}: {_reason(error)}; compare it with the template's conf/dual_branch") from None
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,76 @@
+"""The kinds of systems: what trains each, what feeds its training, and what runs it afterwards."""
+
+import importlib
+from dataclasses import dataclass
+from typing import Any, Mapping, Tuple
+
+from espnet_codecse.errors import UserError
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Where the parts of a kind of system are; loaded when asked for, since ESPnet takes seconds to import.
+
+    Attributes:
+        task: ESPnet task class, as ``module:name`` below ``espnet_codecse``.
+        data: function that gives the trainer's data options; see :func:`task.training.training_options`.
+        enhancer: class derived from :class:`enh.abs_enhancer.AbsEnhancer`.
+        layers: what its models decode, in the order of result tables.
+        outputs: what a decoding consists of; for several speakers, :func:`task.configuration.output_names` adds them.
+    """
+
+    task: str
+    data: str
+    enhancer: str
+    layers: Tuple[str, ...] = ("waveform",)
+    outputs: Tuple[str, ...] = ("spk1",)
+
+    def load(self, part: str) -> Any:
+        """Return the object that ``part``, the name of an attribute, points to."""
+        module, name = getattr(self, part).split(":")
+        return getattr(importlib.import_module(f"espnet_codecse.{module}"), name)
+
+
+EMBEDDING = "embedding"
+KINDS = {
+    EMBEDDING: Kind(
+        "task.enhancement:EmbeddingEnhancementTask",
+        "task.embedding_data:training_data",
+        "enh.inference:EmbeddingEnhancer",
+        ("continuous", "quantized"),
+    ),
+    "dual_branch": Kind(
+        "task.dual_branch:DualBranchTask",
+        "task.dual_branch_data:training_data",
+        "dual_branch.enhancer:DualBranchEnhancer",
+        outputs=("spk1", "noise1", "reconstruction"),
+    ),
+    "fuse_vae": Kind("task.fuse:FuseVAETask", "task.fuse_data:training_data", "fuse.enhancer:FuseEnhancer"),
+    "fuse": Kind("task.fuse:FuseTask", "task.fuse_data:training_data", "fuse.enhancer:FuseEnhancer"),
+}
+LAYERS = tuple(dict.fromkeys(layer for kind in KINDS.values() for layer in kind.layers))
+
+
+def kind_name(configuration: Mapping[str, Any]) -> str:
+    """Return the ``task`` that a training's configuration names; ``embedding`` where it names none.
+
+    Raises:
+        UserError: it is unknown.
+    """
+    name = configuration.get("task") or EMBEDDING
+    if not isinstance(name, str) or name not in KINDS:
+        raise UserError(f"task: '{str(name)[:40]}' is unknown; known: {', '.join(KINDS)}")
+    return name
+
+
+def kind_of(configuration: Mapping[str, Any]) -> Kind:
+    """Return the kind of system that a training's configuration describes; see :func:`kind_name`."""
+    return KINDS[kind_name(configuration)]
+
+
+def codec_of(configuration: Mapping[str, Any]) -> Any:
+    """Return the name of the codec that a training's configuration holds; None where it holds none."""
+    if kind_name(configuration) != EMBEDDING:
+        return configuration.get("codec")
+    encoder = configuration.get("encoder_conf")
+    return encoder.get("codec") if isinstance(encoder, Mapping) else None

@@ -1,0 +1,130 @@
+"""The causal gated convolutional recurrent network (GCRN) of 2403.01369: complex spectra in and out."""
+
+from typing import List, NamedTuple, Optional, Sequence, Tuple
+
+import torch
+from torch import nn
+
+from espnet_codecse.ssl.layers import GatedConv, GatedTransposedConv, GroupedLSTM, LSTMState
+
+NUM_BINS = 257  # of a Fourier transform of 512 samples
+CONDITIONS = ("none", "student", "teacher")
+
+
+class GCRNState(NamedTuple):
+    """What a network carries from frame to frame.
+
+    Attributes:
+        encoder: the last input of each convolution, ``(batch, channel, 1, bin)``.
+        recurrent: of the grouped LSTMs, ``(hidden, cell)`` of ``(1, batch, channel)`` each.
+        decoders: of the real and the imaginary decoder, as ``encoder``.
+    """
+
+    encoder: List[torch.Tensor]
+    recurrent: List[LSTMState]
+    decoders: List[torch.Tensor]
+
+
+class GCRN(nn.Module):
+    """Encoder of gated convolutions, grouped LSTMs, and a decoder each for the real and the imaginary part.
+
+    With the channels 16, 20, 28, 36, 64 and two groups it is the small network: 3.6 M parameters, 0.38 GMAC a second
+    (2403.01369's code); with 16, 16, 32, 64, 128 the medium one.
+
+    Args:
+        channels: of the encoder's convolutions.
+        num_groups: of the LSTMs.
+        embedding_size: channels of the self-supervised features; 0: the network neither predicts nor takes any.
+        condition: what the decoder's LSTMs get beside the encoder's: ``none``; the features that the network predicts
+            itself from the past (``student``); or features that are given to it (``teacher``).
+        mixing_alpha: share of the encoder's features there; the rest are the embedding's.
+        skips: give the decoders the encoder's features. Without, all goes through the embedding, which is how its
+            predictor is trained beforehand.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[int] = (16, 20, 28, 36, 64),
+        num_groups: int = 2,
+        embedding_size: int = 0,
+        condition: str = "none",
+        mixing_alpha: float = 0.0,
+        skips: bool = True,
+    ):
+        super().__init__()
+        if condition not in CONDITIONS:
+            raise ValueError(f"condition '{condition}' is none of {', '.join(CONDITIONS)}")
+        if condition != "none" and not embedding_size:
+            raise ValueError(f"condition '{condition}' needs an embedding_size")
+        self.condition, self.mixing_alpha, self.skips = condition, mixing_alpha, skips
+        widths = [2, *channels]
+        self.encoder = nn.ModuleList(GatedConv(*pair) for pair in zip(widths, widths[1:]))
+        bins = [NUM_BINS]
+        for _ in channels:
+            bins.append((bins[-1] - 3) // 2 + 1)
+        size = channels[-1] * bins[-1]
+        self.bottleneck_bins = bins[-1]
+        self.encoder_lstm = GroupedLSTM(size, num_groups)
+        self.decoder_lstm = GroupedLSTM(size, num_groups)
+        self.predictor = nn.Sequential(nn.Linear(size, embedding_size), nn.Tanh()) if embedding_size else None
+        self.adapter = None
+        if condition != "none":
+            self.adapter = nn.Sequential(nn.Linear(embedding_size, size), nn.Tanh())
+        self.decoders = nn.ModuleList(
+            nn.ModuleList(
+                GatedTransposedConv(
+                    2 * widths[depth], 1 if depth == 1 else widths[depth - 1],
+                    output_padding=bins[depth - 1] - (2 * bins[depth] + 1), last=depth == 1,
+                )
+                for depth in range(len(channels), 0, -1)
+            )
+            for _ in range(2)
+        )
+        self.outputs = nn.ModuleList(nn.Linear(NUM_BINS, NUM_BINS) for _ in range(2))
+
+    def forward(
+        self,
+        spectrum: torch.Tensor,
+        embedding: Optional[torch.Tensor] = None,
+        state: Optional[GCRNState] = None,
+    ) -> Tuple[torch.Tensor, Optional[torch.Tensor], GCRNState]:
+        """Enhance frames that follow those of ``state``.
+
+        Args:
+            spectrum: ``(batch, 2, frame, bin)``, real and imaginary part.
+            embedding: ``(batch, frame, channel)``, for the condition ``teacher``.
+            state: as returned for the frames before; None: there were none.
+
+        Returns:
+            ``(enhanced as spectrum, predicted embedding (batch, frame, channel) or None, next state)``.
+
+        Raises:
+            ValueError: an embedding is missing.
+        """
+        features, inputs, skips = spectrum, [], []
+        for index, layer in enumerate(self.encoder):
+            features, past = layer(features, None if state is None else state.encoder[index])
+            inputs.append(past)
+            skips.append(features)
+        batch, _, num_frames, _ = features.shape
+        features = features.transpose(1, 2).flatten(2)
+        split = GroupedLSTM.num_layers * self.encoder_lstm.num_groups
+        before = (None, None) if state is None else (state.recurrent[:split], state.recurrent[split:])
+        features, recurrent = self.encoder_lstm(features, before[0])
+        student = None if self.predictor is None else self.predictor(features)
+        if self.adapter is not None:
+            given = student if self.condition == "student" else embedding
+            if given is None:
+                raise ValueError("the condition 'teacher' needs an embedding")
+            features = self.mixing_alpha * features + (1 - self.mixing_alpha) * self.adapter(given)
+        features, later = self.decoder_lstm(features, before[1])
+        features = features.view(batch, num_frames, -1, self.bottleneck_bins).transpose(1, 2)
+        parts, pasts = [], []
+        for decoder, output in zip(self.decoders, self.outputs):
+            part = features
+            for skip, layer in zip(reversed(skips), decoder):
+                part = torch.cat([part, skip if self.skips else part], dim=1)
+                part, past = layer(part, None if state is None else state.decoders[len(pasts)])
+                pasts.append(past)
+            parts.append(output(part))
+        return torch.cat(parts, dim=1), student, GCRNState(inputs, recurrent + later, pasts)

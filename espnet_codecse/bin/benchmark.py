@@ -3,12 +3,13 @@
     codecse benchmark codec --codec small --num_threads 2
     codecse benchmark model --model nac_se --dtypes float32 bfloat16 --batch_sizes 1 8 --lengths 4 30
     codecse benchmark separation --device cuda --output benchmark.md
+    codecse benchmark dual_branch --config exp/dual_branch_small/2_two_branches/train.yaml
 
 codec: parameters and real-time factors of encoder, quantiser and decoder. model: parameters and multiplications of a
 trained model, with its codec and without, real-time factors and memory, and the speed of its training. separation:
 parameters and multiplications of Codecformer, and training steps per second and peak memory of Codecformer-EL from
 stored and from on-the-fly embeddings, Codecformer (loss on waveforms) and SepFormer, on the same seconds of audio, in
-turns in one run.
+turns in one run. dual_branch: how a training step's time divides among generator, losses, discriminators and spectra.
 """
 
 import argparse
@@ -51,6 +52,13 @@ def get_parser() -> argparse.ArgumentParser:
     add("--rounds", type=int, default=5, help="rounds over all systems (default: %(default)s)")
     add("--steps", type=int, default=2, help="steps of a system in each round (default: %(default)s)")
     add("--output", type=Path, help="markdown file to write (default: standard output)")
+
+    add = kinds.add_parser("dual_branch", parents=[common], help="a training step of dual_branch").add_argument
+    add("--config", type=Path, required=True, help="yaml of a step, written by codecse config")
+    add("--batch_size", type=int, help="recordings a step (default: the configuration's)")
+    add("--rounds", type=int, default=5, help="rounds over all parts (default: %(default)s)")
+    add("--steps", type=int, default=2, help="runs of a part in each round (default: %(default)s)")
+    add("--output", type=Path, help="markdown file to write (default: standard output)")
     return parser
 
 
@@ -69,7 +77,7 @@ def main(argv: Optional[List[str]] = None) -> None:
 
         print(report(args.codec, args.device, args.num_threads, args.seconds, args.runs))
         return
-    text = _model(args) if args.kind == "model" else _separation(args)
+    text = {"model": _model, "separation": _separation, "dual_branch": _dual_branch}[args.kind](args)
     if args.output is None:
         print(text)
         return
@@ -102,6 +110,14 @@ def _separation(args: argparse.Namespace) -> str:
             raise UserError(f"--systems {name}: unknown; known: {', '.join(SYSTEMS)}")
     return separation_report(
         systems, args.codec, args.device, args.num_threads, args.batch_size, args.seconds, args.rounds, args.steps
+    )
+
+
+def _dual_branch(args: argparse.Namespace) -> str:
+    from espnet_codecse.benchmark.dual_branch import dual_branch_report
+
+    return dual_branch_report(
+        args.config, args.device, args.num_threads, args.batch_size, args.rounds, args.steps
     )
 
 

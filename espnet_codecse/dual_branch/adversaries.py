@@ -1,0 +1,123 @@
+"""When the discriminators take part and what they are shown."""
+
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+import torch
+
+from espnet_codecse.dual_branch.discriminator import SpectrumDiscriminators, split_scores
+from espnet_codecse.dual_branch.generator import without_gradient
+from espnet_codecse.dual_branch.losses import AdversarialLoss
+
+
+class Pair(NamedTuple):
+    """What an ensemble tells apart: ``(item, sample)`` with lengths ``(item,)`` in samples.
+
+    Attributes:
+        paired: whether the i-th fake is an estimate of the i-th real: only then features can match.
+    """
+
+    fake: torch.Tensor
+    fake_lengths: torch.Tensor
+    real: torch.Tensor
+    real_lengths: torch.Tensor
+    paired: bool
+
+
+class Schedule(torch.nn.Module):
+    """Counts the generator's steps of this training, also over interruptions.
+
+    Args:
+        discriminator_start: steps before the discriminators learn.
+        adversarial_start: steps before the generator hears of them.
+        discriminator_interval: they learn at every so many steps.
+        nets_per_step: how many of each ensemble's discriminators take part in a step, drawn anew; None: all. The
+            expected gradient is the same.
+    """
+
+    def __init__(
+        self,
+        discriminator_start: int = 0,
+        adversarial_start: int = 0,
+        discriminator_interval: int = 1,
+        nets_per_step: Optional[int] = None,
+    ):
+        super().__init__()
+        self.discriminator_start, self.adversarial_start = discriminator_start, adversarial_start
+        self.discriminator_interval, self.nets_per_step = discriminator_interval, nets_per_step
+        self.register_buffer("num_steps", torch.zeros((), dtype=torch.long))
+
+    def restart(self) -> None:
+        """Count from zero: the checkpoint that a training starts from has its own count in it."""
+        self.num_steps.zero_()
+
+    @property
+    def adversarial(self) -> bool:
+        """Whether the generator hears of the discriminators in this step."""
+        return int(self.num_steps) >= self.adversarial_start
+
+    @property
+    def discriminating(self) -> bool:
+        """Whether the discriminators learn in this step."""
+        late = int(self.num_steps) - self.discriminator_start
+        return late >= 0 and late % self.discriminator_interval == 0
+
+    def draw(self, num_nets: int) -> List[int]:
+        """Return which discriminators take part in this step."""
+        if self.nets_per_step is None or self.nets_per_step >= num_nets:
+            return list(range(num_nets))
+        return sorted(torch.randperm(num_nets)[: self.nets_per_step].tolist())
+
+
+def generator_losses(
+    discriminators: SpectrumDiscriminators,
+    criterion: AdversarialLoss,
+    pairs: Mapping[str, Pair],
+    chosen: Sequence[int],
+    match_features: bool,
+    dtype: torch.dtype,
+) -> Dict[str, torch.Tensor]:
+    """Return ``adversarial_<ensemble>`` and, for paired signals, ``features_<ensemble>``."""
+    fakes = {name: pair.fake for name, pair in pairs.items()}
+    with without_gradient(discriminators):
+        fake = discriminators(fakes, {name: pair.fake_lengths for name, pair in pairs.items()}, chosen, dtype)
+    paired = {name: pair for name, pair in pairs.items() if pair.paired and match_features}
+    real: Dict[str, Any] = {}
+    if paired:
+        with torch.no_grad():
+            signals = {name: pair.real for name, pair in paired.items()}
+            lengths = {name: pair.real_lengths for name, pair in paired.items()}
+            real = discriminators(signals, lengths, chosen, dtype)
+    losses = {}
+    for name in pairs:
+        scores, _ = split_scores(fake[name], len(fakes[name]))
+        counterpart = split_scores(real[name], len(paired[name].real))[0] if name in real else None
+        for kind, value in criterion.of_generator(scores, counterpart).items():
+            losses[f"{kind}_{name}"] = value
+    return losses
+
+
+def discriminator_losses(
+    discriminators: SpectrumDiscriminators,
+    criterion: AdversarialLoss,
+    pairs: Mapping[str, Pair],
+    chosen: Sequence[int],
+    dtype: torch.dtype,
+) -> Dict[str, torch.Tensor]:
+    """Return ``real_<ensemble>`` and ``fake_<ensemble>``; fake and real go through each net as one batch."""
+    both, lengths = {}, {}
+    for name, pair in pairs.items():
+        both[name], lengths[name] = _together(pair)
+    scores = discriminators(both, lengths, chosen, dtype)
+    losses = {}
+    for name, pair in pairs.items():
+        for kind, value in criterion.of_discriminator(*split_scores(scores[name], len(pair.fake))).items():
+            losses[f"{kind}_{name}"] = value
+    return losses
+
+
+def _together(pair: Pair) -> Tuple[torch.Tensor, torch.Tensor]:
+    num_samples = max(pair.fake.shape[1], pair.real.shape[1])
+    signals = [
+        torch.nn.functional.pad(signal, (0, num_samples - signal.shape[1])) for signal in (pair.fake, pair.real)
+    ]
+    return torch.cat(signals), torch.cat([pair.fake_lengths, pair.real_lengths])

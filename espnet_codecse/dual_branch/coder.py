@@ -1,0 +1,140 @@
+"""Trainable encoder, quantiser and decoder of a codec: copied from a trained one, or new ones of its layout."""
+
+import copy
+import math
+from typing import Any, Dict, Mapping, Optional, Tuple
+
+import torch
+
+from espnet_codecse.codec.chunking import reach_in_samples
+from espnet_codecse.errors import UserError
+
+KINDS = ("hybrid", "dac")
+
+
+class Coder(torch.nn.Module):
+    """Encoder and decoder with what is to be known of them.
+
+    Args:
+        kind: ``hybrid`` (the small codec) or ``dac``.
+        encoder, decoder: map ``(batch, 1, sample)`` to ``(batch, channel, frame)`` and back.
+
+    Attributes:
+        sample_rate: Hz.
+        hop: samples per frame.
+        dim: channels of the embedding.
+        reach: frames on either side that encoder and decoder together see.
+    """
+
+    def __init__(
+        self, kind: str, sample_rate: int, hop: int, dim: int, encoder: torch.nn.Module, decoder: torch.nn.Module
+    ):
+        super().__init__()
+        self.kind, self.sample_rate, self.hop, self.dim = kind, sample_rate, hop, dim
+        self.encoder, self.decoder = encoder, decoder
+        encoder_reach = reach_in_samples(_layers(encoder), 1)
+        self.reach = math.ceil((encoder_reach + reach_in_samples(_layers(decoder), hop)) / hop) + 2
+
+    def num_frames(self, num_samples: int) -> int:
+        """Return the frames of a signal: every sample lies in one."""
+        return -(-int(num_samples) // self.hop)
+
+    def encode(self, speech: torch.Tensor, num_frames: int) -> torch.Tensor:
+        """Return ``(batch, frame, channel)`` of ``speech (batch, sample)``, taken to go on in silence."""
+        speech = torch.nn.functional.pad(speech, (0, (num_frames + 1) * self.hop - speech.shape[1]))
+        return self.encoder(speech.unsqueeze(1))[..., :num_frames].transpose(1, 2)
+
+    def decode(self, embedding: torch.Tensor, num_samples: int) -> torch.Tensor:
+        """Return ``(batch, sample)`` of ``embedding (batch, frame, channel)``; frames past its end are zero."""
+        missing = self.num_frames(num_samples) + 1 - embedding.shape[1]  # DAC's decoder falls 8 samples short
+        embedding = torch.nn.functional.pad(embedding, (0, 0, 0, max(0, missing)))
+        return self.decoder(embedding.transpose(1, 2))[:, 0, :num_samples]
+
+
+def _layers(coder: torch.nn.Module):
+    """Return the layers of an encoder or decoder in the order in which they run."""
+    if hasattr(coder, "reach"):
+        return [coder]
+    ordered = []
+    for child in coder.children():
+        ordered += list(child) if isinstance(child, torch.nn.ModuleList) else [child]
+    return ordered
+
+
+def coder_description(codec: str) -> Dict[str, Any]:
+    """Return ``{"kind": ..., ...}``, from which :func:`build_coder` makes networks of the layout of ``codec``.
+
+    Raises:
+        UserError: no such codec, or neither the small one nor a DAC.
+    """
+    return _describe(_load(codec))
+
+
+def build_coder(description: Mapping[str, Any], codec: Optional[str] = None) -> Tuple[Coder, torch.nn.Module]:
+    """Return encoder and decoder, and a quantiser to copy for each branch.
+
+    Args:
+        description: ``kind`` and what the codec's network is built from: arguments of
+            :class:`espnet_codecse.codec.hybrid.model.HybridCodecNet`, or of transformers' ``DacConfig``.
+        codec: whose weights to start from; it must be of this layout. None: random ones.
+
+    Raises:
+        UserError: an unknown kind, arguments that build nothing, or a codec of another layout.
+    """
+    arguments = {key: value for key, value in description.items() if key != "kind"}
+    kind = description.get("kind")
+    if kind not in KINDS:
+        raise UserError(f"coder_conf kind: '{kind}' is unknown; known: {', '.join(KINDS)}")
+    try:
+        network = _hybrid(arguments) if kind == "hybrid" else _dac(arguments)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"coder_conf: builds no {kind} network ({error}); compare it with a config.yaml") from None
+    if codec is not None:
+        source = _load(codec)
+        if _describe(source) != dict(description):
+            raise UserError(f"--codec {codec}: of another layout than coder_conf; leave coder_conf out")
+        # A copy: the loaded codec is shared, frozen, and may have folded its weight norms.
+        network.load_state_dict(copy.deepcopy(_network(source).state_dict()))
+    if kind == "hybrid":
+        rate, hop, dim = network.configuration["sample_rate"], network.hop, network.configuration["num_channels"]
+    else:
+        rate, dim = network.config.sampling_rate, network.config.hidden_size
+        hop = math.prod(network.config.downsampling_ratios)
+    return Coder(kind, rate, hop, dim, network.encoder, network.decoder), network.quantizer
+
+
+def _load(codec: str) -> torch.nn.Module:
+    from espnet_codecse.codec import load_codec
+
+    loaded = load_codec(codec)
+    if not hasattr(loaded, "net") and type(getattr(loaded, "model", None)).__name__ != "DacModel":
+        raise UserError(f"--codec {codec}: dual_branch trains encoder and decoder of the small codec or of a DAC")
+    return loaded
+
+
+def _network(codec: torch.nn.Module) -> torch.nn.Module:
+    return codec.net if hasattr(codec, "net") else codec.model
+
+
+def _describe(codec: torch.nn.Module) -> Dict[str, Any]:
+    if hasattr(codec, "net"):
+        return {"kind": "hybrid", **codec.net.configuration}
+    config = codec.model.config
+    names = (
+        "encoder_hidden_size", "downsampling_ratios", "decoder_hidden_size", "n_codebooks", "codebook_size",
+        "codebook_dim", "quantizer_dropout", "sampling_rate",
+    )
+    values = {name: getattr(config, name) for name in names}
+    return {"kind": "dac", **{key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}}
+
+
+def _hybrid(arguments: Mapping[str, Any]) -> torch.nn.Module:
+    from espnet_codecse.codec.hybrid.model import HybridCodecNet
+
+    return HybridCodecNet(**arguments)
+
+
+def _dac(arguments: Mapping[str, Any]) -> torch.nn.Module:
+    from transformers import DacConfig, DacModel
+
+    return DacModel(DacConfig(**arguments))

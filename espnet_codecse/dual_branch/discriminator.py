@@ -1,0 +1,107 @@
+"""Three ensembles of complex-spectrum discriminators that look at the same spectra."""
+
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+import torch
+from espnet2.gan_codec.shared.discriminator.msstft_discriminator import DiscriminatorSTFT
+
+Scores = List[List[torch.Tensor]]
+
+
+class SpectrumDiscriminators(torch.nn.Module):
+    """Ensembles of ESPnet's STFT discriminators (EnCodec's) that share the spectra of equal settings.
+
+    Args:
+        names: of the ensembles: ``clean``, ``noise``, ``noisy``.
+        n_ffts: samples of each discriminator's window; hops are a quarter.
+        filters: of the convolutions.
+        kernel_size: frames and frequency bins of the inner convolutions.
+        stride: likewise.
+        dilations: in frames, one inner convolution each.
+        level_db: of the signals, dB relative to full scale: the networks see spectra of about unit size.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        n_ffts: Sequence[int] = (2048, 1536, 1024, 768, 512, 384, 256, 128),
+        filters: int = 32,
+        kernel_size: Sequence[int] = (3, 9),
+        stride: Sequence[int] = (1, 2),
+        dilations: Sequence[int] = (1, 2, 4),
+        level_db: float = -26.0,
+    ):
+        super().__init__()
+        self.n_ffts, self.gain = tuple(n_ffts), 10 ** (-level_db / 20)
+        self.ensembles = torch.nn.ModuleDict()
+        for name in names:
+            nets = [
+                DiscriminatorSTFT(
+                    filters, n_fft=n_fft, hop_length=n_fft // 4, win_length=n_fft, kernel_size=tuple(kernel_size),
+                    stride=tuple(stride), dilations=list(dilations),
+                )
+                for n_fft in self.n_ffts
+            ]
+            for net in nets:
+                net.spec_transform = torch.nn.Identity()  # it is given the spectrum that all share
+            self.ensembles[name] = torch.nn.ModuleList(nets)
+        for n_fft in self.n_ffts:
+            window = torch.hann_window(n_fft)
+            self.register_buffer(f"window_{n_fft}", window / window.square().sum().sqrt(), persistent=False)
+
+        # With few filters, processors convolve faster where a point's filters lie side by side.
+        self.to(memory_format=torch.channels_last)
+
+    def spectrum(self, speech: torch.Tensor, n_fft: int) -> torch.Tensor:
+        """Return ``(batch, 1, bin, frame)`` complex of ``speech (batch, sample)``."""
+        speech = torch.nn.functional.pad(speech, (0, max(0, n_fft - speech.shape[1])))
+        window = getattr(self, f"window_{n_fft}")
+        return torch.stft(
+            self.gain * speech, n_fft, n_fft // 4, n_fft, window, center=False, return_complex=True
+        ).unsqueeze(1)
+
+    def forward(
+        self,
+        signals: Mapping[str, torch.Tensor],
+        lengths: Mapping[str, torch.Tensor],
+        chosen: Optional[Sequence[int]] = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Dict[str, Scores]:
+        """Judge.
+
+        Args:
+            signals: for each ensemble, what it is to judge: ``(item, sample)``, zeros after an item's end.
+            lengths: ``(item,)`` samples of each.
+            chosen: which of the discriminators to ask; None: all.
+            dtype: of the products; spectra are always float32.
+
+        Returns:
+            For each ensemble and discriminator, feature maps ``(item, filter, frame, bin)`` and, last, the scores
+            ``(frame, bin)`` of all items' own frames.
+        """
+        num_samples = max(speech.shape[1] for speech in signals.values())
+        together = torch.cat(
+            [torch.nn.functional.pad(speech, (0, num_samples - speech.shape[1])) for speech in signals.values()]
+        )
+        results: Dict[str, Scores] = {name: [] for name in signals}
+        for index in range(len(self.n_ffts)) if chosen is None else chosen:
+            hop = self.n_ffts[index] // 4
+            spectra = self.spectrum(together, self.n_ffts[index])
+            for name, spectrum in zip(signals, spectra.split([len(speech) for speech in signals.values()])):
+                with torch.autocast(spectrum.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
+                    score, features = self.ensembles[name][index](spectrum)
+                own = (-(-lengths[name].to(score.device) // hop)).clamp(max=score.shape[2])
+                valid = torch.arange(score.shape[2], device=score.device)[None] < own[:, None]
+                # Scores stay apart by item, for callers that split real from fake.
+                weighted = [item[0, mask].float() for item, mask in zip(score, valid)]
+                results[name].append([*features, weighted])
+        return results
+
+
+def split_scores(scores: Scores, count: int) -> Any:
+    """Return ``(first, rest)`` of a batch's scores, cut after ``count`` items."""
+
+    def part(selection: slice) -> Scores:
+        return [[*(feature[selection] for feature in net[:-1]), torch.cat(net[-1][selection])] for net in scores]
+
+    return part(slice(None, count)), part(slice(count, None))

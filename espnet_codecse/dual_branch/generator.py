@@ -1,0 +1,163 @@
+"""The generator: one encoder, two transformers, two quantisers, one decoder, and the scales of the two branches."""
+
+import math
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+import torch
+
+from espnet_codecse.codec.chunking import reach_in_samples
+from espnet_codecse.dual_branch.coder import build_coder
+from espnet_codecse.dual_branch.quantizer import BranchQuantizer
+from espnet_codecse.dual_branch.roformer import RoFormer
+from espnet_codecse.dual_branch.scales import branch_scales
+from espnet_codecse.errors import UserError
+
+PARTS = ("encoder", "decoder", "speech_branch", "noise_branch", "speech_quantizer", "noise_quantizer")
+OUTPUT_NAMES = ("spk1", "noise1", "reconstruction")
+
+
+class Branches(NamedTuple):
+    """What the generator makes of ``(batch, sample)``; noise is None where there is one branch.
+
+    Attributes:
+        clean, noise: of the two branches, ``(batch, sample)``.
+        alpha, beta: ``(batch, 1)``.
+        commitment, codebook: losses of the quantisers, summed over the branches.
+    """
+
+    clean: torch.Tensor
+    noise: Optional[torch.Tensor]
+    alpha: torch.Tensor
+    beta: torch.Tensor
+    commitment: torch.Tensor
+    codebook: torch.Tensor
+
+    def reconstruction(self) -> torch.Tensor:
+        """Return the estimate of the input, ``alpha clean + beta noise`` (eq. 2)."""
+        scaled = self.alpha * self.clean
+        return scaled if self.noise is None else scaled + self.beta * self.noise
+
+
+class DualBranchGenerator(torch.nn.Module):
+    """Speech and noise of a noisy recording from one codec's embedding (Klement & Burget, 2025, section 2).
+
+    Args:
+        coder_conf: layout of encoder and decoder; see :func:`espnet_codecse.dual_branch.coder.build_coder`.
+        codec: whose weights encoder, decoder and quantisers start from; None: random ones.
+        noise_branch: whether there is a second branch.
+        num_quantizers: codebooks of each branch; 0: its embedding is decoded as it is.
+        scales: whether alpha and beta are solved for; otherwise both are one.
+        level_db: level that recordings are brought to before the encoder, dB relative to full scale (RMS).
+        frozen: names of parts that do not train: encoder, decoder, speech_branch, noise_branch, speech_quantizer,
+            noise_quantizer.
+        roformer: arguments of :class:`RoFormer`, the same for both branches.
+
+    Raises:
+        UserError: an unknown part, or what the coder and the quantisers raise.
+    """
+
+    def __init__(
+        self,
+        coder_conf: Mapping[str, Any],
+        codec: Optional[str] = None,
+        noise_branch: bool = True,
+        num_quantizers: int = 12,
+        scales: bool = True,
+        level_db: float = -26.0,
+        frozen: Sequence[str] = (),
+        roformer: Optional[Dict[str, Any]] = None,
+    ):
+        super().__init__()
+        unknown = sorted(set(frozen) - set(PARTS))
+        if unknown:
+            raise UserError(f"generator_conf frozen: '{unknown[0]}' is unknown; known: {', '.join(PARTS)}")
+        self.coder, quantizer = build_coder(coder_conf, codec)
+        self.scales, self.level_db, self.num_quantizers = scales, level_db, num_quantizers
+        self.margin = self.coder.reach
+        branches = ("speech", "noise") if noise_branch else ("speech",)
+        self.branches = torch.nn.ModuleDict(
+            {name: RoFormer(self.coder.dim, **(roformer or {})) for name in branches}
+        )
+        self.quantizers = torch.nn.ModuleDict()
+        if num_quantizers:
+            self.quantizers.update({name: BranchQuantizer(quantizer, num_quantizers) for name in branches})
+            self.margin = max(self.margin, math.ceil(reach_in_samples([quantizer], 1)))  # in frames here
+        self.frozen = tuple(name for name in frozen if self.part(name) is not None)
+        for name in self.frozen:
+            self.part(name).requires_grad_(False)
+        self.train(self.training)
+
+    def part(self, name: str) -> Optional[torch.nn.Module]:
+        """Return one of :data:`PARTS`; None where this generator has none."""
+        if name in ("encoder", "decoder"):
+            return getattr(self.coder, name)
+        branch, kind = name.split("_")
+        modules = self.branches if kind == "branch" else self.quantizers
+        return modules[branch] if branch in modules else None
+
+    def train(self, mode: bool = True) -> "DualBranchGenerator":
+        """Leave frozen parts in evaluation mode: dropout in what does not learn is only noise."""
+        super().train(mode)
+        for name in getattr(self, "frozen", ()):
+            self.part(name).eval()
+        return self
+
+    def gain(self, speech: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Return ``(batch, 1)`` that brings ``speech (batch, sample)`` to the generator's level; 1 for silence."""
+        power = speech.square().sum(1) / lengths.to(speech)
+        gain = 10 ** (self.level_db / 20) / power.clamp(min=1e-16).sqrt()
+        return torch.where(power > 1e-16, gain, torch.ones_like(gain)).unsqueeze(1)
+
+    def forward(self, speech: torch.Tensor, lengths: torch.Tensor, dtype: torch.dtype = torch.float32) -> Branches:
+        """Separate.
+
+        Args:
+            speech: ``(batch, sample)`` at the generator's level, zeros after each length.
+            lengths: ``(batch,)`` samples.
+            dtype: of the transformers' products.
+        """
+        num_samples = speech.shape[1]
+        frames = torch.tensor([self.coder.num_frames(n) for n in lengths.tolist()], device=speech.device)
+        # An item must not see where its batch ends. Training segments are of one length and spare the work.
+        num_frames = int(frames.max()) + (0 if self.training else self.margin)
+        mask = torch.arange(num_frames, device=speech.device)[None] < frames[:, None]
+        embedding = self.coder.encode(speech, num_frames) * mask.unsqueeze(-1)
+        attention_mask = None if bool(mask.all()) else mask
+        estimates, commitment, codebook = [], speech.new_zeros(()), speech.new_zeros(())
+        for name, branch in self.branches.items():
+            with torch.autocast(speech.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
+                estimate = branch(embedding, attention_mask)
+            estimate = estimate.float()
+            if self.num_quantizers:
+                estimate, *losses = self.quantizers[name](estimate)
+                commitment, codebook = commitment + losses[0], codebook + losses[1]
+            estimates.append(estimate * mask.unsqueeze(-1))
+        # One pass of the shared decoder for both branches.
+        decoded = self.coder.decode(torch.cat(estimates), num_samples)
+        valid = torch.arange(num_samples, device=speech.device)[None] < lengths.to(speech.device)[:, None]
+        waveforms = (decoded.view(len(estimates), len(speech), num_samples) * valid).unbind(0)
+        clean, noise = waveforms[0], waveforms[1] if len(waveforms) > 1 else None
+        alpha, beta = self._scales(speech, clean, noise)
+        return Branches(clean, noise, alpha, beta, commitment, codebook)
+
+    def _scales(
+        self, speech: torch.Tensor, clean: torch.Tensor, noise: Optional[torch.Tensor]
+    ) -> Tuple[torch.Tensor, torch.Tensor]:
+        if self.scales:
+            return branch_scales(speech, clean, noise)
+        ones = speech.new_ones(len(speech), 1)
+        return ones, ones if noise is not None else torch.zeros_like(ones)
+
+
+@contextmanager
+def without_gradient(module: torch.nn.Module) -> Iterator[None]:
+    """Record no gradient of the weights of ``module`` meanwhile; one still flows through it."""
+    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)

@@ -1,0 +1,95 @@
+"""Reconstruction and adversarial losses, made of ESPnet's."""
+
+from typing import Dict, Optional, Sequence
+
+import torch
+from espnet2.enh.loss.criterions.time_domain import MultiResL1SpecLoss, SISNRLoss
+from espnet2.gan_tts.hifigan.loss import (
+    DiscriminatorAdversarialLoss,
+    FeatureMatchLoss,
+    GeneratorAdversarialLoss,
+    MelSpectrogramLoss,
+)
+
+SILENCE = 1e-12  # mean square below which a reference says nothing of a waveform
+
+
+class ReconstructionLoss(torch.nn.Module):
+    """SI-SDR plus log-mel distance (eq. 3); at several resolutions and with an STFT term, USE-DDP's.
+
+    Args:
+        sample_rate: Hz.
+        si_sdr: weight per dB of its negative.
+        mel: weight of the mean absolute difference of log10 mel spectra, averaged over resolutions.
+        mel_windows: samples of the windows; hops are a quarter.
+        mel_bins: bands of each.
+        stft: weight of the mean absolute difference of magnitudes.
+        stft_windows: samples; hops are a half.
+        clamp_db: SI-SDR beyond which nothing is gained or lost, dB.
+    """
+
+    def __init__(
+        self,
+        sample_rate: int,
+        si_sdr: float = 1.0,
+        mel: float = 15.0,
+        mel_windows: Sequence[int] = (1024,),
+        mel_bins: Sequence[int] = (80,),
+        stft: float = 0.0,
+        stft_windows: Sequence[int] = (2048, 512),
+        clamp_db: float = 40.0,
+    ):
+        super().__init__()
+        if len(mel_windows) != len(mel_bins):
+            raise ValueError(f"{len(mel_windows)} mel_windows, but {len(mel_bins)} mel_bins")
+        self.weights = {"si_sdr": si_sdr, "mel": mel, "stft": stft}
+        self.si_sdr = SISNRLoss(clamp_db=clamp_db)
+        self.mel = torch.nn.ModuleList(
+            MelSpectrogramLoss(fs=sample_rate, n_fft=window, hop_length=window // 4, n_mels=bins)
+            for window, bins in zip(mel_windows, mel_bins)
+        )
+        self.stft = MultiResL1SpecLoss(list(stft_windows), time_domain_weight=0.0, reduction="mean")
+        # Filters and windows follow from the configuration: checkpoints go without them.
+        for module in self.modules():
+            for name, buffer in list(module.named_buffers(recurse=False)):
+                module.register_buffer(name, buffer, persistent=False)
+
+    def forward(self, estimate: torch.Tensor, reference: torch.Tensor) -> Dict[str, torch.Tensor]:
+        """Return ``{"loss", "si_sdr" (dB), ...}``, means over the batch.
+
+        Args:
+            estimate, reference: ``(batch, sample)``, zeros after an item's end. A silent reference has no SI-SDR.
+        """
+        sounds = (reference.square().mean(1) > SILENCE) & (estimate.detach().square().mean(1) > SILENCE)
+        values = {"si_sdr": estimate.new_zeros(())}
+        if bool(sounds.any()):
+            values["si_sdr"] = self.si_sdr(reference[sounds], estimate[sounds]).mean()
+        if self.weights["mel"]:
+            values["mel"] = torch.stack([loss(estimate, reference) for loss in self.mel]).mean()
+        if self.weights["stft"]:
+            values["stft"] = self.stft(reference, estimate).mean()
+        values["loss"] = sum(self.weights[name] * value for name, value in values.items())
+        values["si_sdr"] = -values["si_sdr"].detach()
+        return values
+
+
+class AdversarialLoss(torch.nn.Module):
+    """Least-squares GAN losses and feature matching."""
+
+    def __init__(self):
+        super().__init__()
+        self.generator = GeneratorAdversarialLoss(loss_type="mse")
+        self.discriminator = DiscriminatorAdversarialLoss(loss_type="mse")
+        self.features = FeatureMatchLoss(include_final_outputs=False)
+
+    def of_generator(self, fake, real: Optional[list] = None) -> Dict[str, torch.Tensor]:
+        """Return ``adversarial`` and, given scores of the real counterparts, ``features``."""
+        losses = {"adversarial": self.generator(fake)}
+        if real is not None:
+            losses["features"] = self.features(fake, real)
+        return losses
+
+    def of_discriminator(self, fake, real) -> Dict[str, torch.Tensor]:
+        """Return the losses of telling ``real`` (1) from ``fake`` (0)."""
+        real_loss, fake_loss = self.discriminator(fake, real)
+        return {"real": real_loss, "fake": fake_loss}

@@ -1,0 +1,259 @@
+"""The ESPnet model: losses of the generator and of the discriminators, supervised or from unpaired priors."""
+
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+import torch
+from espnet2.torch_utils.device_funcs import force_gatherable
+from espnet2.train.abs_gan_espnet_model import AbsGANESPnetModel
+
+from espnet_codecse.dual_branch.adversaries import Pair, Schedule, discriminator_losses, generator_losses
+from espnet_codecse.dual_branch.balancer import balanced_loss
+from espnet_codecse.dual_branch.discriminator import SpectrumDiscriminators
+from espnet_codecse.dual_branch.generator import Branches, DualBranchGenerator
+from espnet_codecse.dual_branch.losses import AdversarialLoss, ReconstructionLoss
+from espnet_codecse.dual_branch.watch import branch_statistics
+from espnet_codecse.errors import UserError
+
+SIGNALS = ("clean", "noise", "noisy")
+WEIGHTS = (
+    *SIGNALS, *(f"adversarial_{name}" for name in SIGNALS), "feature_matching", "commitment", "codebook",
+)
+SELECTIONS = ("reconstruction", "latest")
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+class Batch(NamedTuple):
+    """Signals at the generator's level, ``(batch, sample)``; None where unknown. Lengths ``(batch,)`` in samples."""
+
+    speech: torch.Tensor
+    lengths: torch.Tensor
+    clean: Optional[torch.Tensor]
+    noise: Optional[torch.Tensor]
+    priors: Mapping[str, Tuple[torch.Tensor, torch.Tensor]]
+
+
+class DualBranchModel(AbsGANESPnetModel):
+    """Generator, discriminators and losses (Klement & Burget, 2025, sections 2 and 3).
+
+    Supervised, the discriminators' real signals are the references of the batch; unsupervised, unpaired recordings of
+    clean speech and of noise, and the input itself. An ensemble exists where its weight is not 0.
+
+    Args:
+        generator: its parameters are the first optimiser's.
+        discriminators: the second one's.
+        reconstruction: loss of a waveform.
+        schedule: when the discriminators take part.
+        weights: of ``clean``, ``noise`` and ``noisy`` (the reconstruction loss of the branches and of their sum),
+            ``adversarial_clean``, ``adversarial_noise``, ``adversarial_noisy``, ``feature_matching``, ``commitment``
+            and ``codebook``; those not given are 0.
+        supervised: whether references of the input are used.
+        prior_level_db: levels of unpaired signals, drawn from these ranges, dB relative to full scale (RMS).
+        balance_gradients: weights are shares of the gradient at the branches.
+        dtype: of the transformers' and the discriminators' products: float32 or bfloat16.
+        micro_batch_size: items that pass at once, where memory is short; None: all.
+        selection: what the validation's loss is: ``reconstruction``, the losses that are not adversarial; ``latest``,
+            a value that falls with every step, for trainings whose reconstruction says nothing of enhancement.
+
+    Raises:
+        UserError: an unknown weight, selection or dtype.
+    """
+
+    # What inference does without; packs leave it out.
+    TRAINING_ONLY = ("discriminators", "schedule")
+
+    def __init__(
+        self,
+        generator: DualBranchGenerator,
+        discriminators: SpectrumDiscriminators,
+        reconstruction: ReconstructionLoss,
+        schedule: Schedule,
+        weights: Mapping[str, float],
+        supervised: bool = True,
+        prior_level_db: Optional[Mapping[str, Sequence[float]]] = None,
+        balance_gradients: bool = False,
+        dtype: str = "float32",
+        micro_batch_size: Optional[int] = None,
+        selection: str = "reconstruction",
+    ):
+        super().__init__()
+        check_weights(weights)
+        if selection not in SELECTIONS or dtype not in DTYPES:
+            raise UserError(
+                f"model_conf: selection is one of {', '.join(SELECTIONS)} and dtype one of {', '.join(DTYPES)}"
+            )
+        self.generator, self.discriminators, self.schedule = generator, discriminators, schedule
+        self.reconstruction, self.adversarial = reconstruction, AdversarialLoss()
+        self.weights = {name: float(weights.get(name, 0.0)) for name in WEIGHTS}
+        self.supervised, self.balance_gradients, self.selection = supervised, balance_gradients, selection
+        self.prior_level_db = {"clean": (-26.0, -26.0), "noise": (-36.0, -26.0), **(prior_level_db or {})}
+        self.dtype, self.micro_batch_size = DTYPES[dtype], micro_batch_size
+        self._kept: List[Dict[str, Pair]] = []  # of the generator's turn, for the discriminators' turn
+        self._chosen: List[int] = []
+
+    def inference_state_dict(self) -> Dict[str, torch.Tensor]:
+        """Return the weights that inference needs: those of the generator, as they are named in a checkpoint."""
+        return {key: value for key, value in self.state_dict().items() if key.startswith("generator.")}
+
+    def forward(self, speech_mix: torch.Tensor, forward_generator: bool = True, **others: torch.Tensor) -> Dict[str, Any]:
+        """Return ESPnet's dictionary of loss, stats, weight and optimiser index.
+
+        Args:
+            speech_mix: noisy recordings ``(batch, sample)``.
+            forward_generator: whose turn it is. A step is the generator's turn, then the discriminators', who get what
+                the generator made (the trainer's ``generator_first: true``).
+            others: ``speech_ref1``, ``noise_ref1``, ``clean_prior``, ``noise_prior`` ``(batch, sample)`` and the
+                ``_lengths (batch,)`` of all; without ``noise_ref1`` the noise is what is not speech.
+        """
+        batch = {"speech_mix": speech_mix, **others}
+        size = len(speech_mix)
+        part = self.micro_batch_size if self.training and self.micro_batch_size else size
+        starts = range(0, size, part)
+        if forward_generator:
+            self._kept, self._chosen = [], self.schedule.draw(len(self.discriminators.n_ffts))
+        loss, stats = torch.zeros((), device=speech_mix.device), {}
+        for index, start in enumerate(starts):
+            piece = _cut(batch, start, part)
+            value, values = self._generator_turn(piece) if forward_generator else self._discriminator_turn(index)
+            share = min(part, size - start) / size
+            for name, statistic in values.items():
+                stats[name] = stats.get(name, 0.0) + share * statistic.detach()
+            loss = share * value
+            if start + part < size and loss.requires_grad:
+                loss.backward()  # the trainer does the last one
+        if not forward_generator:
+            self._kept = []
+            self.schedule.num_steps += int(self.training)
+        loss, stats, weight = force_gatherable((loss, stats, size), speech_mix.device)
+        return {"loss": loss, "stats": stats, "weight": weight, "optim_idx": 0 if forward_generator else 1}
+
+    def collect_feats(self, **batch: torch.Tensor) -> Dict[str, torch.Tensor]:
+        """Return nothing: lengths come from the data directories."""
+        return {}
+
+    def _prepare(self, batch: Mapping[str, torch.Tensor]) -> Batch:
+        """Bring all signals to the generator's level; references with the same gain as the input."""
+        speech, lengths = batch["speech_mix"], _lengths(batch, "speech_mix")
+        gain = self.generator.gain(speech, lengths)
+        clean, noise = batch.get("speech_ref1"), batch.get("noise_ref1")
+        if noise is None and clean is not None:
+            noise = speech - clean
+        priors = {}
+        for name in ("clean", "noise"):
+            if f"{name}_prior" in batch:
+                prior, prior_lengths = batch[f"{name}_prior"], _lengths(batch, f"{name}_prior")
+                low, high = self.prior_level_db[name]
+                drawn = torch.rand(len(prior), 1).to(prior) * (high - low) + low
+                scale = self.generator.gain(prior, prior_lengths) * 10 ** ((drawn - self.generator.level_db) / 20)
+                priors[name] = (prior * scale, prior_lengths)
+        scaled = [None if signal is None else signal * gain for signal in (clean, noise)]
+        return Batch(speech * gain, lengths, *scaled, priors)
+
+    def _pairs(self, batch: Batch, branches: Branches) -> Dict[str, Pair]:
+        """Return what each ensemble is to tell apart."""
+        fakes = {"clean": branches.clean, "noise": branches.noise, "noisy": branches.reconstruction()}
+        pairs = {}
+        for name in self.discriminators.ensembles:
+            if name == "noisy":
+                real, paired = (batch.speech, batch.lengths), True
+            elif self.supervised:
+                real, paired = (batch.clean if name == "clean" else batch.noise, batch.lengths), True
+            else:
+                real, paired = batch.priors[name], False
+            pairs[name] = Pair(fakes[name], batch.lengths, *real, paired)
+        return pairs
+
+    def _generator_turn(self, batch: Mapping[str, torch.Tensor]) -> Tuple[torch.Tensor, Dict[str, torch.Tensor]]:
+        prepared = self._prepare(batch)
+        branches = self.generator(prepared.speech, prepared.lengths, self.dtype)
+        stats = branch_statistics(prepared.speech, branches, prepared.clean, prepared.noise)
+        losses = self._reconstruction_losses(prepared, branches, stats)
+        if self.training and self.discriminators.ensembles:
+            pairs = self._pairs(prepared, branches)
+            self._kept.append({name: pair._replace(fake=pair.fake.detach()) for name, pair in pairs.items()})
+            if self.schedule.adversarial:
+                for name, value in self._adversarial_losses(pairs).items():
+                    kind = f"adversarial_{name.split('_')[1]}"
+                    matching = self.weights["feature_matching"] if name.startswith("features") else 1.0
+                    losses[name] = (self.weights[kind] * matching, value)
+        stats.update({f"loss_{name}": value for name, (_, value) in losses.items()})
+        quantizer = {
+            name: (self.weights[name], getattr(branches, name))
+            for name in ("commitment", "codebook") if self.generator.num_quantizers
+        }
+        stats.update({name: value for name, (_, value) in quantizer.items()})
+        total = sum(weight * value for weight, value in {**losses, **quantizer}.values())
+        stats["loss"] = torch.as_tensor(total)
+        if not self.training and self.selection == "latest":
+            stats["loss"] = -self.schedule.num_steps.float()
+        if self.training and self.balance_gradients and losses:
+            outputs = [signal for signal in (branches.clean, branches.noise) if signal is not None]
+            total, sizes = balanced_loss(losses, outputs)
+            total = total + sum(weight * value for weight, value in quantizer.values())
+            stats.update({f"gradient_{name}": size for name, size in sizes.items()})
+        return total, stats
+
+    def _reconstruction_losses(
+        self, batch: Batch, branches: Branches, stats: Dict[str, torch.Tensor]
+    ) -> Dict[str, Tuple[float, torch.Tensor]]:
+        """Return weighted losses of what has a reference; SI-SDR of all signals goes into ``stats``."""
+        signals = {
+            "clean": (branches.clean, batch.clean),
+            "noise": (branches.noise, batch.noise),
+            "noisy": (branches.reconstruction(), batch.speech),
+        }
+        losses = {}
+        for name, (estimate, reference) in signals.items():
+            if estimate is None or reference is None:
+                continue
+            if self.weights[name] and (self.supervised or name == "noisy"):
+                values = self.reconstruction(estimate, reference)
+                losses[name] = (self.weights[name], values.pop("loss"))
+                stats.update({f"{name}_{key}": value for key, value in values.items()})
+            elif not self.training:
+                with torch.no_grad():
+                    stats[f"{name}_si_sdr"] = self.reconstruction(estimate, reference)["si_sdr"]
+        return losses
+
+    def _adversarial_losses(self, pairs: Mapping[str, Pair]) -> Dict[str, torch.Tensor]:
+        matching = bool(self.weights["feature_matching"])
+        return generator_losses(self.discriminators, self.adversarial, pairs, self._chosen, matching, self.dtype)
+
+    def _discriminator_turn(self, index: int) -> Tuple[torch.Tensor, Dict[str, torch.Tensor]]:
+        learning = self.training and self.schedule.discriminating
+        if not learning or not self.discriminators.ensembles:
+            # Nothing to learn: a gradient that reaches no weight lets the optimiser's step change none.
+            return torch.zeros((), device=self.schedule.num_steps.device, requires_grad=True), {}
+        losses = discriminator_losses(
+            self.discriminators, self.adversarial, self._kept[index], self._chosen, self.dtype
+        )
+        total = sum(losses.values())
+        return total, {**losses, "discriminator_loss": total}
+
+
+def check_weights(weights: Mapping[str, float]) -> None:
+    """Raise a UserError that names an unknown loss."""
+    unknown = sorted(set(weights) - set(WEIGHTS))
+    if unknown:
+        raise UserError(f"model_conf weights: '{unknown[0]}' is unknown; known: {', '.join(WEIGHTS)}")
+
+
+def ensemble_names(weights: Mapping[str, float], noise_branch: bool) -> List[str]:
+    """Return the ensembles that weights ask for.
+
+    Raises:
+        UserError: the noise ensemble without a noise branch.
+    """
+    check_weights(weights)
+    names = [name for name in SIGNALS if weights.get(f"adversarial_{name}")]
+    if "noise" in names and not noise_branch:
+        raise UserError("model_conf weights: adversarial_noise needs generator_conf noise_branch: true")
+    return names
+
+
+def _lengths(batch: Mapping[str, torch.Tensor], name: str) -> torch.Tensor:
+    signal = batch[name]
+    return batch.get(f"{name}_lengths", torch.full((len(signal),), signal.shape[1], device=signal.device))
+
+
+def _cut(batch: Mapping[str, torch.Tensor], start: int, count: int) -> Dict[str, torch.Tensor]:
+    return {name: value[start : start + count] for name, value in batch.items()}

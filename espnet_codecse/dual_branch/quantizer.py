@@ -1,0 +1,51 @@
+"""The residual vector quantiser of one branch: it bounds what the branch can carry."""
+
+import copy
+from typing import Tuple
+
+import torch
+
+from espnet_codecse.codec.hybrid.quantizer import ResidualQuantizer
+from espnet_codecse.errors import UserError
+
+
+class BranchQuantizer(torch.nn.Module):
+    """A copy of the codec's own quantiser, with the gradient passed straight through to the branch.
+
+    The quantiser is the codec's, so that a branch begins with codes that its decoder knows: DAC's with factorised codes,
+    learned by commitment and codebook losses; the small codec's with fitted codebooks, of which the refiner learns.
+    ESPnet's does not fit here: its projection back from the codes gets no gradient.
+
+    Args:
+        quantizer: of the codec: transformers' ``DacResidualVectorQuantizer`` or :class:`ResidualQuantizer`.
+        num_quantizers: codebooks to use, from the first on.
+
+    Raises:
+        UserError: the codec has fewer.
+    """
+
+    def __init__(self, quantizer: torch.nn.Module, num_quantizers: int):
+        super().__init__()
+        self.network = copy.deepcopy(quantizer)
+        self.fitted = isinstance(quantizer, ResidualQuantizer)
+        stages = self.network.stages if self.fitted else self.network.quantizers
+        if not 0 < num_quantizers <= len(stages):
+            raise UserError(f"generator_conf num_quantizers: {num_quantizers} of {len(stages)}; give 0 (none) to that")
+        del stages[num_quantizers:]
+        if not self.fitted:
+            self.network.n_codebooks = num_quantizers
+
+    def forward(self, embedding: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Quantise ``embedding (batch, frame, channel)``.
+
+        Returns:
+            ``(quantised (batch, frame, channel), commitment loss, codebook loss)``.
+        """
+        if self.fitted:
+            quantized = self.network.decode(self.network.encode(embedding.detach()))
+            commitment = (embedding - quantized.detach()).square().mean()
+            codebook = (quantized - embedding.detach()).square().mean()
+            # Gradients go two ways: to the branch as if nothing had been quantised, and to the refiner.
+            return quantized + embedding - embedding.detach(), commitment, codebook
+        quantized, _, _, commitment, codebook = self.network(embedding.transpose(1, 2))
+        return quantized.transpose(1, 2), commitment.mean(), codebook.mean()

@@ -1,0 +1,123 @@
+"""A transformer whose attention knows positions by rotation: RoFormer (Su et al., 2024), pre-norm."""
+
+from typing import Optional, Tuple
+
+import torch
+from torch.nn import functional as F
+
+OUTPUTS = ("direct", "gate")
+
+
+def rotation(num_frames: int, head_dim: int, like: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+    """Return cosine and sine ``(frame, head_dim)`` of each position's angles (eq. 15)."""
+    frequency = 10000.0 ** (-torch.arange(0, head_dim, 2, device=like.device, dtype=torch.float32) / head_dim)
+    angle = torch.arange(num_frames, device=like.device, dtype=torch.float32)[:, None] * frequency
+    angle = torch.cat([angle, angle], dim=-1)
+    return angle.cos(), angle.sin()
+
+
+def rotate(vectors: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:
+    """Turn ``vectors (..., frame, head_dim)`` by their positions' angles: products then depend on distances only."""
+    first, second = vectors.chunk(2, dim=-1)
+    return (vectors * cosine + torch.cat([-second, first], dim=-1) * sine).to(vectors.dtype)
+
+
+class RoFormerLayer(torch.nn.Module):
+    """Attention and feed-forward network, each normalised before and added to its input.
+
+    Args:
+        width: features a frame.
+        num_heads: heads, each of an even number of features.
+        ffn_width: hidden features of the feed-forward network.
+        dropout: probability, also of attention weights.
+    """
+
+    def __init__(self, width: int, num_heads: int, ffn_width: int, dropout: float):
+        super().__init__()
+        if width % (2 * num_heads):
+            raise ValueError(f"{num_heads} heads of an even size do not make up a width of {width}")
+        self.num_heads, self.dropout = num_heads, dropout
+        self.norm1, self.norm2 = torch.nn.LayerNorm(width), torch.nn.LayerNorm(width)
+        self.qkv, self.project = torch.nn.Linear(width, 3 * width), torch.nn.Linear(width, width)
+        self.ffn = torch.nn.Sequential(
+            torch.nn.Linear(width, ffn_width), torch.nn.GELU(), torch.nn.Dropout(dropout),
+            torch.nn.Linear(ffn_width, width), torch.nn.Dropout(dropout),
+        )
+
+    def forward(
+        self, hidden: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor, mask: Optional[torch.Tensor]
+    ) -> torch.Tensor:
+        """Map ``hidden (batch, frame, width)``; ``mask (batch, 1, 1, frame)`` is true for frames to look at."""
+        batch, num_frames, width = hidden.shape
+        qkv = self.qkv(self.norm1(hidden)).view(batch, num_frames, 3, self.num_heads, width // self.num_heads)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)
+        attended = F.scaled_dot_product_attention(
+            rotate(query, cosine, sine), rotate(key, cosine, sine), value, attn_mask=mask,
+            dropout_p=self.dropout if self.training else 0.0,
+        )
+        attended = self.project(attended.transpose(1, 2).reshape(batch, num_frames, width))
+        hidden = hidden + F.dropout(attended, self.dropout, self.training)
+        return hidden + self.ffn(self.norm2(hidden))
+
+
+class RoFormer(torch.nn.Module):
+    """From embedding to embedding: what one branch keeps of the input.
+
+    Args:
+        dim: channels of the embedding.
+        width, num_layers, num_heads, ffn_width, dropout: see :class:`RoFormerLayer`.
+        output: ``direct``: the network's output is the branch's embedding, as published; ``gate``: ``gate * input +
+            offset`` with gates in 0 .. 1, for embeddings near the signal such as a lapped transform's, of which a
+            network of minutes would otherwise have to learn to pass speech at all.
+        initial_gate: the bias that gates start from.
+        log_magnitude: show the network the embedding's logarithmic magnitude too, which signed values hide.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        width: int = 512,
+        num_layers: int = 6,
+        num_heads: int = 8,
+        ffn_width: int = 2048,
+        dropout: float = 0.1,
+        output: str = "direct",
+        initial_gate: float = 0.0,
+        log_magnitude: bool = False,
+    ):
+        super().__init__()
+        if output not in OUTPUTS:
+            raise ValueError(f"output '{output}' is none of {', '.join(OUTPUTS)}")
+        self.output, self.log_magnitude, self.head_dim = output, log_magnitude, width // num_heads
+        self.input = torch.nn.Linear(2 * dim if log_magnitude else dim, width)
+        self.layers = torch.nn.ModuleList(
+            RoFormerLayer(width, num_heads, ffn_width, dropout) for _ in range(num_layers)
+        )
+        self.norm = torch.nn.LayerNorm(width)
+        self.project = torch.nn.Linear(width, 2 * dim if output == "gate" else dim)
+        if output == "gate":
+            with torch.no_grad():
+                self.project.weight *= 0.1
+                self.project.bias.zero_()
+                self.project.bias[:dim] = initial_gate
+
+    def forward(self, embedding: torch.Tensor, frame_mask: Optional[torch.Tensor]) -> torch.Tensor:
+        """Map ``embedding (batch, frame, channel)`` to the same shape.
+
+        Args:
+            embedding: zero where the mask is false.
+            frame_mask: ``(batch, frame)`` true for frames of the recording; None: all are.
+        """
+        features = embedding
+        if self.log_magnitude:
+            features = torch.cat([embedding, (embedding.abs() + 1e-2).log()], dim=-1)
+        hidden = self.input(features)
+        cosine, sine = rotation(embedding.shape[1], self.head_dim, hidden)
+        mask = None if frame_mask is None else frame_mask[:, None, None]
+        for layer in self.layers:
+            hidden = layer(hidden, cosine, sine, mask)
+        output = self.project(self.norm(hidden))
+        if self.output == "gate":
+            gate, offset = output.chunk(2, dim=-1)
+            output = gate.sigmoid() * embedding + offset
+        return output if frame_mask is None else output * frame_mask.unsqueeze(-1)

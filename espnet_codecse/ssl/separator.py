@@ -1,0 +1,75 @@
+"""The causal GCRN as an ESPnet separator."""
+
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import torch
+from espnet2.enh.separator.abs_separator import AbsSeparator
+
+from espnet_codecse.ssl.gcrn import GCRN, NUM_BINS, GCRNState
+
+
+class GCRNSeparator(AbsSeparator):
+    """Complex spectra to the complex spectrum of the speech, frame by frame or all at once.
+
+    Args:
+        input_dim: bins of the encoder's spectrum; 257.
+        num_spk: 1.
+        channels, num_groups, embedding_size, condition, mixing_alpha, skips: see :class:`GCRN`.
+
+    Raises:
+        ValueError: other bins, or several speakers.
+    """
+
+    def __init__(
+        self,
+        input_dim: int,
+        num_spk: int = 1,
+        channels: Sequence[int] = (16, 20, 28, 36, 64),
+        num_groups: int = 2,
+        embedding_size: int = 0,
+        condition: str = "none",
+        mixing_alpha: float = 0.0,
+        skips: bool = True,
+    ):
+        super().__init__()
+        if input_dim != NUM_BINS or num_spk != 1:
+            raise ValueError(f"gcrn enhances one speaker in spectra of {NUM_BINS} bins, not {num_spk} in {input_dim}")
+        self.network = GCRN(channels, num_groups, embedding_size, condition, mixing_alpha, skips)
+
+    @property
+    def num_spk(self) -> int:
+        """Number of estimates."""
+        return 1
+
+    def forward(
+        self, input: torch.Tensor, ilens: torch.Tensor, additional: Optional[Dict[str, Any]] = None
+    ) -> Tuple[List[torch.Tensor], torch.Tensor, Dict[str, torch.Tensor]]:
+        """Enhance recordings.
+
+        Args:
+            input: ``(batch, frame, bin)``, complex.
+            ilens: ``(batch,)`` frames.
+            additional: ``embedding (batch, frame, channel)`` for the condition ``teacher``.
+
+        Returns:
+            ``([enhanced as input], ilens, {"embedding": what the network predicts, where it does})``.
+        """
+        embedding = (additional or {}).get("embedding")
+        enhanced, student, _ = self.network(_parts(input), embedding)
+        return [_complex(enhanced)], ilens, {} if student is None else {"embedding": student}
+
+    def forward_streaming(
+        self, input_frame: torch.Tensor, states: Optional[GCRNState] = None
+    ) -> Tuple[List[torch.Tensor], GCRNState, Dict[str, torch.Tensor]]:
+        """Enhance the frames ``(batch, frame, bin)`` that follow those of ``states``; ESPnet's streaming interface."""
+        enhanced, _, states = self.network(_parts(input_frame), None, states)
+        return [_complex(enhanced)], states, {}
+
+
+def _parts(spectrum: torch.Tensor) -> torch.Tensor:
+    """Return ``(batch, 2, frame, bin)`` for the complex ``(batch, frame, bin)``."""
+    return torch.stack([spectrum.real, spectrum.imag], dim=1)
+
+
+def _complex(parts: torch.Tensor) -> torch.Tensor:
+    return torch.complex(*parts.float().unbind(1))

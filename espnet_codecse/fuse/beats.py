@@ -1,0 +1,61 @@
+"""BEATs (2212.09058) from an official checkpoint, through ESPnet's encoder."""
+
+from pathlib import Path
+
+import torch
+
+from espnet_codecse.checkpoint import load_checkpoint
+from espnet_codecse.errors import UserError
+from espnet_codecse.fuse.features import AbsFeatures, fingerprint_of
+
+FBANK_SHIFT = 160  # samples
+FBANK_LENGTH = 400
+NUM_MELS = 128
+LEAST_SAMPLES = 3200  # ESPnet's encoder repeats what is shorter
+
+
+class BeatsFeatures(AbsFeatures):
+    """Output of the last layer of a frozen BEATs.
+
+    A frame is one column of patches: 16 filter-bank frames, and as many tokens as there are patches over frequency.
+
+    Args:
+        name: the checkpoint, with ``cfg`` and ``model`` in it. It is read as plain tensors, never as code.
+
+    Raises:
+        UserError: the file is missing, or holds something else.
+    """
+
+    def __init__(self, name: str):
+        super().__init__()
+        from espnet2.asr.encoder.beats_encoder import BeatsEncoder
+
+        content = load_checkpoint(Path(name))
+        if not (isinstance(content, dict) and {"cfg", "model"} <= content.keys()):
+            raise UserError(f"{name}: no BEATs checkpoint (no 'cfg' and 'model'); download BEATs_iter3_plus_AS2M.pt")
+        try:
+            self.network = BeatsEncoder(input_size=1, beats_config=dict(content["cfg"]))
+            found = self.network.load_state_dict(content["model"], strict=False)
+        except (RuntimeError, TypeError, ValueError, AttributeError) as error:
+            raise UserError(f"{name}: no BEATs checkpoint ({' '.join(str(error).split())[:200]})") from None
+        # A fine-tuned one has a classifier besides, which is not used.
+        if found.missing_keys:
+            raise UserError(f"{name}: lacks {', '.join(found.missing_keys[:4])}; is the file complete?")
+        self.name = name
+        patch = self.network.input_patch_size
+        self.hop, self.tokens_per_frame = patch * FBANK_SHIFT, NUM_MELS // patch
+        self.dim = self.tokens_per_frame * self.network.output_size()
+        self.fingerprint = fingerprint_of(self.network)
+
+    def num_frames(self, num_samples: int) -> int:
+        """See the base class."""
+        num_samples = max(num_samples, LEAST_SAMPLES)
+        return max(1, (1 + (num_samples - FBANK_LENGTH) // FBANK_SHIFT) * FBANK_SHIFT // self.hop)
+
+    def features(self, speech: torch.Tensor) -> torch.Tensor:
+        """See the base class."""
+        # Silence after a short signal, where ESPnet's encoder would repeat it.
+        speech = torch.nn.functional.pad(speech, (0, max(0, LEAST_SAMPLES - speech.shape[1])))
+        tokens, _ = self.network.extract_features(speech)
+        # Patches come time by time, all frequencies of one.
+        return tokens.unflatten(1, (-1, self.tokens_per_frame)).flatten(2)

@@ -1,0 +1,119 @@
+"""Models from the dictionaries of a configuration."""
+
+from typing import Any, Callable, Dict, Mapping, Optional, Union
+
+from diffusers import DDIMScheduler
+
+from espnet_codecse.errors import UserError
+from espnet_codecse.fuse.denoiser import Denoiser
+from espnet_codecse.fuse.features import load_features
+from espnet_codecse.fuse.model import FuseModel
+from espnet_codecse.fuse.spectrogram import CompressedSpectrogram
+from espnet_codecse.fuse.vae import NoVAE, SpectrogramVAE
+from espnet_codecse.fuse.vae_model import FuseVAEModel
+
+SAMPLE_RATE = 16000  # Hz
+DIFFUSION = {
+    # Rising from the very end: with few steps, "leading" would never see pure noise (2305.08891).
+    "timestep_spacing": "trailing",
+    # Latents are of unit variance: what few steps estimate beyond these bounds is an error that the next one would get.
+    "clip_sample": True,
+    "clip_sample_range": 6.0,
+}
+
+
+def _build(name: str, make: Callable, *positional: Any, **given: Any) -> Any:
+    """Call ``make``; what a configuration got wrong is said under its key.
+
+    Raises:
+        UserError: the arguments do not fit.
+    """
+    try:
+        return make(*positional, **given)
+    except (TypeError, ValueError, KeyError, IndexError, RuntimeError, ZeroDivisionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{name}: {reason}; compare it with the template's conf/fuse") from None
+
+
+def build_vae(vae_conf: Mapping[str, Any], use_vae: bool = True) -> Union[SpectrogramVAE, NoVAE]:
+    """Return the VAE of ``vae_conf``, or what stands in its place."""
+    return _build("vae_conf", SpectrogramVAE, **vae_conf) if use_vae else NoVAE()
+
+
+def build_vae_model(
+    spectrogram_conf: Mapping[str, Any], vae_conf: Mapping[str, Any], model_conf: Mapping[str, Any], window_frames: int
+) -> FuseVAEModel:
+    """Return the model of the first step."""
+    spectrogram = _build("spectrogram_conf", CompressedSpectrogram, **spectrogram_conf)
+    vae = build_vae(vae_conf)
+    _check_size(spectrogram, window_frames, vae.reduction)
+    return _build("model_conf", FuseVAEModel, spectrogram, vae, **model_conf)
+
+
+def build_fuse_model(
+    spectrogram_conf: Mapping[str, Any],
+    vae_conf: Mapping[str, Any],
+    denoiser_conf: Mapping[str, Any],
+    diffusion_conf: Mapping[str, Any],
+    guidance_conf: Dict[str, Any],
+    window_frames: int = 256,
+    use_vae: bool = True,
+    average_decay: float = 0.999,
+    codec: Optional[str] = None,
+) -> FuseModel:
+    """Return the model of the second step.
+
+    Args:
+        spectrogram_conf: arguments of :class:`CompressedSpectrogram`.
+        vae_conf: arguments of :class:`SpectrogramVAE`, as in the first step.
+        denoiser_conf: arguments of :class:`Denoiser`, without the latent's and the guidance's.
+        diffusion_conf: arguments of diffusers' ``DDIMScheduler``.
+        guidance_conf: ``kind`` (none, beats, transformers, codec), ``model``, ``fingerprint``, and arguments of
+            :class:`Guidance`. The fingerprint and the size of the features are written into it: saved with the
+            experiment, they say what it was trained with.
+        window_frames: of the spectrogram.
+        use_vae: otherwise diffusion works on the spectrogram itself.
+        average_decay: of the weights' moving average.
+        codec: the model, for guidance of kind ``codec``.
+
+    Raises:
+        UserError: a value is unknown or does not fit, or the features' model is another one than in training.
+    """
+    spectrogram = _build("spectrogram_conf", CompressedSpectrogram, **spectrogram_conf)
+    vae = build_vae(vae_conf, use_vae)
+    features, guidance = _guidance(guidance_conf, codec)
+    latent = {"latent_channels": vae.latent_channels, "latent_bins": spectrogram.num_bins // vae.reduction}
+    denoiser = _build("denoiser_conf", Denoiser, **latent, guidance=guidance, **denoiser_conf)
+    _check_size(spectrogram, window_frames, vae.reduction * denoiser.reduction)
+    scheduler = _build("diffusion_conf", DDIMScheduler, **{**DIFFUSION, **diffusion_conf})
+    return FuseModel(spectrogram, vae, denoiser, scheduler, window_frames, features, average_decay)
+
+
+def _guidance(conf: Dict[str, Any], codec: Optional[str]):
+    """Return ``(source of the features or None, arguments of Guidance or None)``."""
+    kind = conf.get("kind", "none")
+    if kind == "none":
+        return None, None
+    model = codec if kind == "codec" else conf.get("model")
+    source = f"{kind}:{model}"
+    features = load_features(source)
+    if features.sample_rate != SAMPLE_RATE:
+        raise UserError(f"guidance_conf {source}: works at {features.sample_rate} Hz, this system at {SAMPLE_RATE}")
+    known = conf.get("fingerprint")
+    if known and known != features.fingerprint:
+        raise UserError(
+            f"guidance_conf {source}: its fingerprint is {features.fingerprint}, but the model was trained with {known}; "
+            "use the features of the training"
+        )
+    size = {"dim": features.dim, "tokens_per_frame": features.tokens_per_frame}
+    conf.update(fingerprint=features.fingerprint, hop=features.hop)
+    ours = {key: value for key, value in conf.items() if key not in ("kind", "model", "fingerprint", "hop")}
+    return source, {"injection": "cross_attention", **ours, **size}
+
+
+def _check_size(spectrogram: CompressedSpectrogram, window_frames: int, reduction: int) -> None:
+    if window_frames % reduction or spectrogram.num_bins % reduction or window_frames < reduction:
+        raise UserError(
+            f"window_frames {window_frames}, {spectrogram.num_bins} bins: the networks halve them to a {reduction}th; "
+            f"give multiples of {reduction}"
+        )

@@ -1,0 +1,90 @@
+"""The denoiser: diffusers' conditional U-Net on the noised latent beside the noisy speech's."""
+
+from typing import Dict, Optional, Sequence
+
+import torch
+from diffusers import UNet2DConditionModel
+
+from espnet_codecse.fuse.guidance import Guidance
+
+
+class Denoiser(torch.nn.Module):
+    """U-Net on ``[z_t, z_noisy]`` and guidance. What it predicts is the scheduler's ``prediction_type``.
+
+    The paper gives no sizes; the defaults are those of latent diffusion at 64 x 64 (2112.10752).
+
+    Args:
+        latent_channels, latent_bins: of the latent.
+        channels: of each level; every level but the last is halved in both directions.
+        attention_levels: which levels attend, to themselves and to the guidance's tokens.
+        layers_per_block: residual blocks of a level.
+        norm_groups: of the group normalisation; divides all channels.
+        head_channels: of an attention head.
+        guidance: arguments of :class:`Guidance` for the features, without the latent's; None is no guidance.
+    """
+
+    def __init__(
+        self,
+        latent_channels: int,
+        latent_bins: int,
+        channels: Sequence[int] = (128, 256, 512),
+        attention_levels: Sequence[int] = (1, 2),
+        layers_per_block: int = 2,
+        norm_groups: int = 32,
+        head_channels: int = 32,
+        guidance: Optional[Dict] = None,
+    ):
+        super().__init__()
+        self.guidance = None
+        if guidance is not None:
+            self.guidance = Guidance(latent_channels=latent_channels, latent_bins=latent_bins, **guidance)
+        by_tokens = self.guidance is not None and self.guidance.injection == "cross_attention"
+        attention = "CrossAttn" if by_tokens else "Attn"
+        levels = range(len(channels))
+        blocks = [attention if level in attention_levels else "" for level in levels]
+        mid = "UNetMidBlock2DCrossAttn" if by_tokens else "UNetMidBlock2D"
+        extra = self.guidance.extra_channels if self.guidance is not None else 0
+        self.reduction = 2 ** (len(channels) - 1)
+        self.network = UNet2DConditionModel(
+            in_channels=2 * latent_channels + extra,
+            out_channels=latent_channels,
+            down_block_types=tuple(f"{kind}DownBlock2D" for kind in blocks),
+            mid_block_type=mid if attention_levels else "UNetMidBlock2D",
+            up_block_types=tuple(f"{kind}UpBlock2D" for kind in reversed(blocks)),
+            block_out_channels=tuple(channels),
+            layers_per_block=layers_per_block,
+            norm_num_groups=norm_groups,
+            cross_attention_dim=self.guidance.nothing.numel() if by_tokens else head_channels,
+            # By its old name, for which the library keeps this meaning: channels of a head for one kind of block,
+            # their number for the other.
+            attention_head_dim=tuple(width // head_channels if by_tokens else head_channels for width in channels),
+        )
+
+    def forward(
+        self,
+        latent: torch.Tensor,
+        times: torch.Tensor,
+        noisy: torch.Tensor,
+        features: Optional[torch.Tensor] = None,
+        kept: Optional[torch.Tensor] = None,
+    ) -> torch.Tensor:
+        """Predict.
+
+        Args:
+            latent: ``(batch, channel, bin, frame)``, noised; bins and frames multiples of ``reduction``.
+            times: ``(batch,)`` of the diffusion.
+            noisy: the noisy speech's latent, likewise.
+            features: ``(batch, feature frame, dim)``, with guidance.
+            kept: ``(batch,)`` bool, whose features are shown; None shows all.
+
+        Returns:
+            As ``latent``.
+        """
+        inputs, tokens = [latent, noisy], None
+        if self.guidance is not None:
+            tokens, guiding = self.guidance(features, latent.shape[-1], kept)
+            if self.guidance.injection == "addition":
+                inputs[1] = noisy + guiding
+            elif guiding is not None:
+                inputs.append(guiding)
+        return self.network(torch.cat(inputs, 1), times, encoder_hidden_states=tokens).sample

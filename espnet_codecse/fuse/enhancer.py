@@ -1,0 +1,165 @@
+"""Recordings of any length through the diffusion, window by window."""
+
+import argparse
+from abc import abstractmethod
+from time import perf_counter
+from typing import Dict, List, Sequence
+
+import numpy as np
+import torch
+
+from espnet_codecse.enh.abs_enhancer import AbsEnhancer, pad_batch
+from espnet_codecse.errors import UserError
+from espnet_codecse.fuse.crop import peak_gain
+from espnet_codecse.fuse.model import FuseModel
+from espnet_codecse.fuse.sampling import sampling_times
+from espnet_codecse.fuse.vae_model import FuseVAEModel
+from espnet_codecse.fuse.windows import cut, join
+
+SAMPLE_RATE = 16000  # Hz
+OVERLAP_FRAMES = 32  # of windows; 0.26 s
+OVERLAP_SECONDS = 1.0  # of segments of long recordings
+BATCH_WINDOWS = 16  # that go through the network at once
+
+
+class WindowEnhancer(AbsEnhancer):
+    """Windows of a spectrogram, each enhanced by itself and cross-faded; the level of the recording is kept.
+
+    Args:
+        spectrogram: front end.
+        window_frames: of a window.
+        device: torch device.
+        segment_seconds: longest piece of a recording that is processed at once.
+    """
+
+    def __init__(self, spectrogram, window_frames: int, device: str, segment_seconds: float):
+        self.spectrogram, self.window_frames, self.device = spectrogram, window_frames, torch.device(device)
+        self.overlap_frames = min(OVERLAP_FRAMES, window_frames // 4)
+        super().__init__(
+            SAMPLE_RATE, ("waveform",), ("spk1",), round(segment_seconds * SAMPLE_RATE),
+            round(OVERLAP_SECONDS * SAMPLE_RATE),
+        )
+
+    @abstractmethod
+    def enhance_windows(self, windows: torch.Tensor, speech: torch.Tensor, numbers: List[int]) -> torch.Tensor:
+        """Return enhanced spectrograms ``(window, 2, bin, frame)``.
+
+        Args:
+            windows: at the network's level, likewise.
+            speech: the same windows as waveforms ``(window, sample)``, at the recordings' level.
+            numbers: each window's number in its recording.
+        """
+
+    @torch.no_grad()
+    def enhance_batch(self, speech: Sequence[np.ndarray]) -> List[Dict[str, np.ndarray]]:
+        """See the base class."""
+        pieces, waveforms, plans = [], [], []
+        for samples in speech:
+            recording = pad_batch([samples])[0].to(self.device)
+            gain = peak_gain(recording.abs().amax())
+            spectrum = self.spectrogram(recording * gain)[0]
+            windows, starts = cut(spectrum, self.window_frames, self.overlap_frames)
+            pieces.append(windows)
+            waveforms.append(self._waveforms(recording[0], starts))
+            plans.append((starts, spectrum.shape[-1], gain))
+        numbers = [number for starts, _, _ in plans for number in range(len(starts))]
+        windows, waveforms = torch.cat(pieces), torch.cat(waveforms)
+        started = perf_counter()
+        enhanced = torch.cat([
+            self.enhance_windows(windows[first : first + BATCH_WINDOWS], waveforms[first : first + BATCH_WINDOWS],
+                                 numbers[first : first + BATCH_WINDOWS])
+            for first in range(0, len(windows), BATCH_WINDOWS)
+        ])  # fmt: skip
+        if enhanced.is_cuda:
+            torch.cuda.synchronize(enhanced.device)
+        self.network_seconds += perf_counter() - started
+        outputs = []
+        for samples, (starts, num_frames, gain) in zip(speech, plans):
+            own, enhanced = enhanced[: len(starts)], enhanced[len(starts) :]
+            whole = join(own, starts, self.overlap_frames, num_frames)[None]
+            output = self.spectrogram.inverse(whole, len(samples)) / gain
+            # Digital silence stays what it is, whatever a network makes of it.
+            outputs.append({"waveform": output.float().cpu().numpy() * np.float32(np.any(samples))})
+        return outputs
+
+    def _waveforms(self, recording: torch.Tensor, starts: List[int]) -> torch.Tensor:
+        """Return ``(window, sample)`` of ``recording (sample,)``, zeros after its end."""
+        hop, length = self.spectrogram.hop, self.spectrogram.num_samples(self.window_frames)
+        padded = torch.nn.functional.pad(recording, (0, max(0, starts[-1] * hop + length - len(recording))))
+        return torch.stack([padded[start * hop : start * hop + length] for start in starts])
+
+
+class FuseEnhancer(WindowEnhancer):
+    """Diffusion with few DDIM steps, or, of the first step's model, the VAE alone, which is the ceiling.
+
+    Args:
+        model: trained; in evaluation mode.
+        device: torch device.
+        dtype: arithmetic of the networks; what goes in and out stays float32.
+        segment_seconds: longest piece of a recording that is processed at once.
+        num_steps, num_samples, guidance_scale, seed, start: see :meth:`FuseModel.enhance`.
+
+    Raises:
+        UserError: an option is out of range.
+    """
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        window_frames: int,
+        device: str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        segment_seconds: float = 30.0,
+        num_steps: int = 6,
+        num_samples: int = 1,
+        guidance_scale: float = 1.0,
+        seed: int = 0,
+        start: float = 1.0,
+    ):
+        super().__init__(model.spectrogram, window_frames, device, segment_seconds)
+        self.model, self.dtype = model, dtype
+        self.network = model.vae if isinstance(model, FuseVAEModel) else torch.nn.ModuleList([model.vae, model.average])
+        if num_samples < 1:
+            raise UserError(f"num_samples {num_samples}: give 1 or more")
+        self.options = {
+            "num_steps": num_steps, "num_samples": num_samples, "guidance_scale": guidance_scale, "seed": seed,
+            "start": start,
+        }  # fmt: skip
+        if isinstance(model, FuseModel):
+            sampling_times(model.scheduler, num_steps, start)  # what is out of range is said now
+
+    @classmethod
+    def from_model(
+        cls,
+        model: torch.nn.Module,
+        training: argparse.Namespace,
+        device: str,
+        dtype: torch.dtype,
+        segment_seconds: float,
+        **options,
+    ) -> "FuseEnhancer":
+        """Build from a trained model and its training's options.
+
+        Raises:
+            UserError: an unknown option, or one that is no number.
+        """
+        kinds = {"num_steps": int, "num_samples": int, "guidance_scale": float, "seed": int, "start": float}
+        given = {}
+        for name, value in options.items():
+            if name not in kinds:
+                raise UserError(f"{name}: unknown option of this system; known: {', '.join(kinds)}")
+            try:
+                given[name] = kinds[name](value)
+            except (TypeError, ValueError):
+                raise UserError(f"{name} {value}: not a number") from None
+        return cls(model, training.window_frames, device, dtype, segment_seconds, **given)
+
+    def enhance_windows(self, windows: torch.Tensor, speech: torch.Tensor, numbers: List[int]) -> torch.Tensor:
+        """See the base class."""
+        with torch.autocast(windows.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            if isinstance(self.model, FuseVAEModel):
+                return self.model.vae.network(windows).sample.float()
+            features = None
+            if self.model.features_source is not None:
+                features = self.model.features(windows.device).features(speech)
+            return self.model.enhance(windows, features, numbers, **self.options).float()

@@ -1,0 +1,76 @@
+"""The diffusion as one of ESPnet's enhancement front ends, beside its own score model."""
+
+from typing import Any, Dict, Optional
+
+import torch
+from espnet2.enh.diffusion.abs_diffusion import AbsDiffusion
+
+from espnet_codecse.checkpoint import check_weights, load_checkpoint
+from espnet_codecse.fuse.windows import cut, join
+
+CHUNK = 64  # frames by which training spectrograms are padded at the end
+
+
+class FuseDiffusion(AbsDiffusion):
+    """For ``diffusion_model: fuse`` of ESPnet's enhancement task.
+
+    The encoder must be ESPnet's ``stft`` with the same front end: ``n_fft: 510``, ``hop_length: 128``,
+    ``spec_transform_type: exponent``. Guidance is computed of the waveform that the noisy spectrogram is of.
+
+    Args:
+        vae_file: checkpoint of the first step; None diffuses the spectrogram itself, or takes the weights of the
+            checkpoint that is loaded afterwards.
+        num_steps: DDIM steps of ``enhance``.
+        overlap_frames: of windows in ``enhance``.
+        conf: see :func:`build_fuse_model`.
+    """
+
+    def __init__(
+        self, vae_file: Optional[str] = None, num_steps: int = 6, overlap_frames: int = 32, **conf: Any
+    ):
+        super().__init__()
+        # Imported here: whoever imports ESPnet's task has this class registered, and need not wait for diffusers.
+        from espnet_codecse.fuse.build import build_fuse_model
+
+        defaults: Dict[str, Any] = {
+            "spectrogram_conf": {}, "vae_conf": {}, "denoiser_conf": {}, "diffusion_conf": {}, "guidance_conf": {},
+        }  # fmt: skip
+        self.model = build_fuse_model(**{**defaults, **conf})
+        self.num_steps, self.overlap_frames = num_steps, overlap_frames
+        if vae_file is not None:
+            weights = load_checkpoint(vae_file)
+            own = {key.removeprefix("vae."): value for key, value in weights.items() if key.startswith("vae.")}
+            check_weights(self.model.vae, own, vae_file, "vae_conf")
+            self.model.vae.load_state_dict(own)
+
+    def forward(self, feature_ref: torch.Tensor, feature_mix: torch.Tensor) -> torch.Tensor:
+        """Return the loss of complex compressed spectrograms ``(batch, frame, bin)``, clean and noisy."""
+        clean, noisy = (_two_channels(feature) for feature in (feature_ref, feature_mix))
+        missing = -clean.shape[-1] % CHUNK
+        clean, noisy = (torch.nn.functional.pad(spectrogram, (0, missing)) for spectrogram in (clean, noisy))
+        with torch.no_grad():
+            guidance = self._features(noisy)
+            clean, noisy = self.model.vae.encode(clean), self.model.vae.encode(noisy)
+        return self.model.loss(clean, noisy, guidance)
+
+    def enhance(self, input: torch.Tensor) -> torch.Tensor:
+        """Return the enhanced spectrogram of a noisy one, both complex ``(batch, frame, bin)``."""
+        spectrogram = _two_channels(input)
+        enhanced = []
+        for item in spectrogram:
+            windows, starts = cut(item, self.model.window_frames, self.overlap_frames)
+            output = self.model.enhance(windows, self._features(windows), list(range(len(starts))), self.num_steps)
+            enhanced.append(join(output, starts, self.overlap_frames, item.shape[-1]))
+        return torch.complex(*torch.stack(enhanced).unbind(1)).transpose(1, 2)
+
+    def _features(self, spectrogram: torch.Tensor) -> Optional[torch.Tensor]:
+        if self.model.features_source is None:
+            return None
+        front_end = self.model.spectrogram
+        speech = front_end.inverse(spectrogram, front_end.num_samples(spectrogram.shape[-1]))
+        return self.model.features(speech.device).features(speech)
+
+
+def _two_channels(spectrum: torch.Tensor) -> torch.Tensor:
+    """Return ``(batch, 2, bin, frame)`` of complex ``(batch, frame, bin)``."""
+    return torch.view_as_real(spectrum).permute(0, 3, 2, 1)

@@ -1,0 +1,161 @@
+"""Frozen acoustic features of the noisy recording: BEATs, a Hugging Face speech model, or a codec's embedding."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from functools import lru_cache
+from typing import Tuple
+
+import torch
+
+from espnet_codecse.errors import UserError
+
+KINDS = ("beats", "transformers", "codec")
+
+
+class AbsFeatures(ABC, torch.nn.Module):
+    """Frozen features; what is called a frame here may hold several tokens, one after the other.
+
+    Each recording is computed by itself, without padding: what lies beside it in a batch changes nothing.
+
+    Attributes:
+        name: file, folder, or name.
+        sample_rate: of the audio, Hz.
+        hop: samples between frames.
+        dim: values of a frame.
+        tokens_per_frame: divides ``dim``.
+        fingerprint: hash of the weights.
+    """
+
+    name: str
+    sample_rate = 16000
+    hop: int
+    dim: int
+    tokens_per_frame = 1
+    fingerprint: str
+
+    @abstractmethod
+    def num_frames(self, num_samples: int) -> int:
+        """Return the number of frames of ``num_samples`` samples."""
+
+    @abstractmethod
+    def features(self, speech: torch.Tensor) -> torch.Tensor:
+        """Return ``(batch, frame, dim)`` for recordings of one length, ``(batch, sample)``."""
+
+    @torch.no_grad()
+    def encode(self, speech: torch.Tensor, lengths: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+        """Return ``(features (batch, frame, dim), frames (batch,))`` of ``speech (batch, sample)``; see the codecs'."""
+        each = [self.features(row[None, :length])[0] for row, length in zip(speech, lengths.tolist())]
+        padded = torch.nn.utils.rnn.pad_sequence(each, batch_first=True)
+        return padded, torch.tensor([len(item) for item in each], device=speech.device)
+
+
+class CodecFeatures(AbsFeatures):
+    """The embedding of a frozen codec.
+
+    Args:
+        name: what ``--codec`` takes.
+    """
+
+    def __init__(self, name: str):
+        super().__init__()
+        from espnet_codecse.codec import load_codec
+
+        self.codec = load_codec(name)
+        self.name, self.sample_rate, self.hop, self.dim = name, self.codec.sample_rate, self.codec.hop, self.codec.dim
+        self.fingerprint = self.codec.fingerprint
+
+    def num_frames(self, num_samples: int) -> int:
+        """See the base class."""
+        return self.codec.num_frames(num_samples)
+
+    def features(self, speech: torch.Tensor) -> torch.Tensor:
+        """See the base class."""
+        return self.codec.encode(speech, torch.full((len(speech),), speech.shape[1], device=speech.device))[0]
+
+
+class TransformersFeatures(AbsFeatures):
+    """The last hidden layer of wav2vec 2.0, HuBERT, WavLM or another model of that interface.
+
+    Args:
+        name: Hugging Face id or local folder.
+
+    Raises:
+        UserError: it cannot be loaded, or is no such model.
+    """
+
+    def __init__(self, name: str):
+        super().__init__()
+        from transformers import AutoFeatureExtractor, AutoModel
+
+        try:
+            self.network = AutoModel.from_pretrained(name)
+        except (OSError, ValueError) as error:
+            raise UserError(f"guidance_conf.model {name}: cannot be loaded ({_first_line(error)})") from None
+        if not hasattr(self.network, "_get_feat_extract_output_lengths"):
+            kind = self.network.config.model_type
+            raise UserError(f"guidance_conf.model {name}: a '{kind}' model takes no waveforms; give wav2vec2 or the like")
+        try:
+            extractor = AutoFeatureExtractor.from_pretrained(name)
+            self.sample_rate, self.normalize = extractor.sampling_rate, bool(extractor.do_normalize)
+        except (OSError, ValueError, AttributeError):
+            self.normalize = True  # as most of these models were trained
+        self.name, self.dim = name, self.network.config.hidden_size
+        self.hop = int(torch.tensor(self.network.config.conv_stride).prod())
+        # Shorter signals give no frame.
+        self.least = next(n for n in range(1, 1 << 16) if self.num_frames_of_whole(n) > 0)
+        self.fingerprint = fingerprint_of(self.network)
+
+    def num_frames_of_whole(self, num_samples: int) -> int:
+        """Return the frames that the convolutions make of ``num_samples``."""
+        return int(self.network._get_feat_extract_output_lengths(num_samples))
+
+    def num_frames(self, num_samples: int) -> int:
+        """See the base class."""
+        return self.num_frames_of_whole(max(num_samples, self.least))
+
+    def features(self, speech: torch.Tensor) -> torch.Tensor:
+        """See the base class."""
+        if self.normalize:
+            deviation = (speech.var(1, unbiased=False, keepdim=True) + 1e-7).sqrt()
+            speech = (speech - speech.mean(1, keepdim=True)) / deviation
+        speech = torch.nn.functional.pad(speech, (0, max(0, self.least - speech.shape[1])))
+        return self.network(speech).last_hidden_state
+
+
+def fingerprint_of(network: torch.nn.Module) -> str:
+    """Return 16 hexadecimal digits that tell whether weights are the same."""
+    digest = hashlib.sha256()
+    for name, value in sorted(network.state_dict().items()):
+        digest.update(f"{name}\0{tuple(value.shape)}\0".encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def load_features(source: str, device: str = "cpu") -> AbsFeatures:
+    """Load ``kind:model``, such as ``codec:small`` or ``beats:/models/BEATs_iter3_plus_AS2M.pt``, once a process.
+
+    Raises:
+        UserError: an unknown kind, or the model cannot be loaded.
+    """
+    return _load(source).to(device)
+
+
+@lru_cache(maxsize=2)
+def _load(source: str) -> AbsFeatures:
+    kind, _, model = source.partition(":")
+    if kind not in KINDS:
+        raise UserError(f"guidance_conf.kind '{kind}': unknown; known: none, {', '.join(KINDS)}")
+    if not model or model == "None":
+        missing = "--codec" if kind == "codec" else "guidance_conf.model"
+        raise UserError(f"{missing}: missing; guidance of kind '{kind}' needs a model")
+    if kind == "beats":
+        from espnet_codecse.fuse.beats import BeatsFeatures
+
+        loaded = BeatsFeatures(model)
+    else:
+        loaded = {"codec": CodecFeatures, "transformers": TransformersFeatures}[kind](model)
+    return loaded.eval().requires_grad_(False)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

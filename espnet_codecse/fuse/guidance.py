@@ -1,0 +1,94 @@
+"""How features enter the denoiser: by cross-attention, addition or concatenation."""
+
+import math
+from typing import Optional, Tuple
+
+import torch
+import torch.nn.functional as F
+
+from espnet_codecse.errors import UserError
+
+INJECTIONS = ("cross_attention", "addition", "concatenation")
+
+
+class Guidance(torch.nn.Module):
+    """Trainable projection of frozen features, with a learned stand-in where there are none.
+
+    Args:
+        injection: ``cross_attention`` gives the denoiser tokens; ``addition`` adds a map to the noisy latent that it
+            sees, ``concatenation`` gives a map of its own channels.
+        dim, tokens_per_frame: of the features; see :class:`espnet_codecse.fuse.features.AbsFeatures`.
+        latent_channels, latent_bins: of the latent.
+        width: of the tokens.
+        map_channels: of the map, where it is concatenated.
+        dropout: portion of training examples that see the stand-in (classifier-free guidance).
+    """
+
+    def __init__(
+        self,
+        injection: str,
+        dim: int,
+        tokens_per_frame: int,
+        latent_channels: int,
+        latent_bins: int,
+        width: int = 256,
+        map_channels: int = 4,
+        dropout: float = 0.1,
+    ):
+        super().__init__()
+        if injection not in INJECTIONS:
+            raise UserError(f"guidance_conf.injection '{injection}': unknown; known: {', '.join(INJECTIONS)}")
+        if not 0 <= dropout < 1:
+            raise UserError(f"guidance_conf.dropout {dropout}: give 0 or more and less than 1")
+        self.injection, self.tokens_per_frame, self.dropout = injection, tokens_per_frame, dropout
+        self.latent_bins = latent_bins
+        if injection == "cross_attention":
+            self.norm = torch.nn.LayerNorm(dim // tokens_per_frame)
+            self.project = torch.nn.Linear(dim // tokens_per_frame, width)
+            self.nothing = torch.nn.Parameter(torch.zeros(width))
+        else:
+            self.map_channels = latent_channels if injection == "addition" else map_channels
+            self.norm = torch.nn.LayerNorm(dim)
+            self.project = torch.nn.Linear(dim, self.map_channels * latent_bins)
+            self.nothing = torch.nn.Parameter(torch.zeros(self.map_channels, latent_bins))
+
+    @property
+    def extra_channels(self) -> int:
+        """Channels that the denoiser's input gets."""
+        return self.map_channels if self.injection == "concatenation" else 0
+
+    def forward(
+        self, features: torch.Tensor, num_frames: int, kept: Optional[torch.Tensor] = None
+    ) -> Tuple[Optional[torch.Tensor], Optional[torch.Tensor]]:
+        """Project.
+
+        Args:
+            features: ``(batch, frame, dim)`` over the time of the latent.
+            num_frames: of the latent.
+            kept: ``(batch,)`` bool, False takes the stand-in; None keeps all.
+
+        Returns:
+            ``(tokens (batch, token, width) or None, map (batch, channel, bin, num_frames) or None)``.
+        """
+        kept = torch.ones(len(features), dtype=torch.bool, device=features.device) if kept is None else kept
+        if self.injection == "cross_attention":
+            tokens = features.unflatten(2, (self.tokens_per_frame, -1)).flatten(1, 2)
+            tokens = self.project(self.norm(tokens))
+            tokens = torch.where(kept[:, None, None], tokens, self.nothing)
+            return tokens + _positions(tokens), None
+        values = self.project(self.norm(features)).transpose(1, 2)
+        values = F.interpolate(values, size=num_frames, mode="linear", align_corners=False)
+        values = values.unflatten(1, (self.map_channels, self.latent_bins))
+        return None, torch.where(kept[:, None, None, None], values, self.nothing[..., None])
+
+    def draw_kept(self, batch: int, device) -> torch.Tensor:
+        """Draw ``(batch,)``: whose features a training step shows."""
+        return torch.rand(batch, device=device) >= self.dropout
+
+
+def _positions(tokens: torch.Tensor) -> torch.Tensor:
+    """Return sinusoids ``(token, width)``: embeddings of a codec do not tell where they are."""
+    number, width = tokens.shape[1:]
+    place = torch.arange(number, device=tokens.device, dtype=tokens.dtype)[:, None]
+    rate = torch.exp(torch.arange(0, width, 2, device=tokens.device, dtype=tokens.dtype) * (-math.log(1e4) / width))
+    return torch.stack([(place * rate).sin(), (place * rate).cos()], 2).flatten(1)[:, :width]

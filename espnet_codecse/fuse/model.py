@@ -1,0 +1,193 @@
+"""Diffusion in the latent space: training, and sampling of windows."""
+
+from typing import Dict, Optional, Sequence, Tuple, Union
+
+import torch
+from diffusers import DDIMScheduler
+from espnet2.torch_utils.device_funcs import force_gatherable
+from espnet2.train.abs_espnet_model import AbsESPnetModel
+
+from espnet_codecse.errors import UserError
+from espnet_codecse.fuse.average import WeightAverage
+from espnet_codecse.fuse.crop import peak_gain
+from espnet_codecse.fuse.denoiser import Denoiser
+from espnet_codecse.fuse.features import AbsFeatures, load_features
+from espnet_codecse.fuse.sampling import sample, seeded_noise
+from espnet_codecse.fuse.spectrogram import CompressedSpectrogram
+from espnet_codecse.fuse.vae import NoVAE, SpectrogramVAE
+
+
+class FuseModel(AbsESPnetModel):
+    """Frozen VAE, denoiser, and the average of its weights, which validation and sampling use.
+
+    Args:
+        spectrogram: the front end.
+        vae: trained in the first step; its weights come with ``--init_param``.
+        denoiser: the U-Net with the guidance's projection.
+        scheduler: noise schedule and type of prediction.
+        window_frames: of the spectrogram.
+        features: source of the guidance's frozen features; None without guidance. They are no sub-module: their weights
+            belong neither into checkpoints nor to the optimiser.
+        average_decay: of the weights' moving average.
+    """
+
+    TRAINING_ONLY = ("denoiser",)  # sampling uses the average
+
+    def __init__(
+        self,
+        spectrogram: CompressedSpectrogram,
+        vae: Union[SpectrogramVAE, NoVAE],
+        denoiser: Denoiser,
+        scheduler: DDIMScheduler,
+        window_frames: int = 256,
+        features: Optional[str] = None,
+        average_decay: float = 0.999,
+    ):
+        super().__init__()
+        self.spectrogram, self.window_frames = spectrogram, window_frames
+        self.vae = vae.requires_grad_(False).eval()
+        self.denoiser = denoiser
+        self.average = WeightAverage(denoiser, average_decay)
+        self.scheduler = scheduler
+        self.features_source = features
+
+    def train(self, mode: bool = True) -> "FuseModel":
+        """Set the mode; the VAE stays as it is."""
+        super().train(mode)
+        self.vae.eval()
+        return self
+
+    def features(self, device) -> AbsFeatures:
+        """Return the source of the guidance's features on ``device``, loaded once a process."""
+        return load_features(self.features_source, str(device))
+
+    @property
+    def window_samples(self) -> int:
+        """Samples of a window."""
+        return self.spectrogram.num_samples(self.window_frames)
+
+    def forward(
+        self,
+        speech_mix: Optional[torch.Tensor] = None,
+        speech_ref1: Optional[torch.Tensor] = None,
+        peak: Optional[torch.Tensor] = None,
+        latent_mix: Optional[torch.Tensor] = None,
+        latent_ref1: Optional[torch.Tensor] = None,
+        guidance: Optional[torch.Tensor] = None,
+        **kwargs: torch.Tensor,
+    ) -> Tuple[torch.Tensor, Dict[str, torch.Tensor], torch.Tensor]:
+        """Return ``(loss, stats, batch size)``; windows are waveforms, or stored latents and features.
+
+        Args:
+            speech_mix, speech_ref1: noisy and clean, ``(batch, sample)``.
+            peak: ``(batch, 1)``, largest sample of the noisy recordings that the windows are from.
+            latent_mix, latent_ref1: ``(batch, latent frame, channel * bin)``, in place of the waveforms.
+            guidance: ``(batch, feature frame, dim)``; otherwise they are computed of ``speech_mix``.
+            kwargs: lengths, which are all the same.
+
+        Raises:
+            UserError: the VAE is not trained.
+        """
+        if not int(self.vae.num_batches):
+            raise UserError("the VAE has random weights; train 1_vae first and pass --init_param <its checkpoint>")
+        with torch.no_grad():
+            if latent_mix is not None:
+                noisy, clean = self.from_stored(latent_mix), self.from_stored(latent_ref1)
+            else:
+                gain = peak_gain(peak)
+                noisy, clean = (self.encode(speech * gain) for speech in (speech_mix, speech_ref1))
+            if guidance is None and self.features_source is not None:
+                guidance = self.features(speech_mix.device).features(speech_mix)
+        loss = self.loss(clean, noisy, guidance)
+        stats = {"loss": loss.detach()}
+        return force_gatherable((loss, stats, len(clean)), loss.device)
+
+    def encode(self, speech: torch.Tensor) -> torch.Tensor:
+        """Return the normalised latent ``(batch, channel, bin, frame)`` of ``speech (batch, sample)``."""
+        return self.vae.encode(self.spectrogram(speech))
+
+    def from_stored(self, stored: torch.Tensor) -> torch.Tensor:
+        """Return ``(batch, channel, bin, frame)`` of stored ``(batch, frame, channel * bin)``."""
+        return stored.transpose(1, 2).unflatten(1, (self.vae.latent_channels, -1))
+
+    def loss(self, clean: torch.Tensor, noisy: torch.Tensor, guidance: Optional[torch.Tensor]) -> torch.Tensor:
+        """Return the mean squared error of what the denoiser predicts.
+
+        In evaluation mode the average of the weights is asked, at times and with noise that are always the same.
+
+        Args:
+            clean, noisy: ``(batch, channel, bin, frame)``.
+            guidance: ``(batch, feature frame, dim)``.
+        """
+        total = self.scheduler.config.num_train_timesteps
+        kept = None
+        if self.training:
+            self.average.follow(self.denoiser)
+            network = self.denoiser
+            noise = torch.randn_like(clean)
+            times = torch.randint(0, total, (len(clean),), device=clean.device)
+            if network.guidance is not None:
+                kept = network.guidance.draw_kept(len(clean), clean.device)
+        else:
+            network = self.average
+            noise = seeded_noise(0, 0, clean.shape, clean.device)
+            times = ((torch.arange(len(clean)) + 0.5) / len(clean) * total).long().to(clean.device)
+        noised = self.scheduler.add_noise(clean, noise, times)
+        prediction = network(noised, times, noisy, guidance, kept)
+        return (prediction - self._target(clean, noise, times)).square().mean()
+
+    def _target(self, clean: torch.Tensor, noise: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+        kind = self.scheduler.config.prediction_type
+        if kind == "v_prediction":
+            return self.scheduler.get_velocity(clean, noise, times)
+        return clean if kind == "sample" else noise
+
+    @torch.no_grad()
+    def enhance(
+        self,
+        spectrogram: torch.Tensor,
+        features: Optional[torch.Tensor],
+        numbers: Sequence[int],
+        num_steps: int = 6,
+        num_samples: int = 1,
+        guidance_scale: float = 1.0,
+        seed: int = 0,
+        start: float = 1.0,
+    ) -> torch.Tensor:
+        """Enhance windows.
+
+        Args:
+            spectrogram: noisy, ``(window, 2, bin, frame)``, at the network's level.
+            features: of the noisy windows, ``(window, feature frame, dim)``; None without guidance.
+            numbers: each window's number in its recording, which chooses its noise.
+            num_steps: evaluations of the denoiser.
+            num_samples: results that are averaged.
+            guidance_scale: 1 is what was trained, 0 leaves the guidance out, more exaggerates it.
+            seed: of the noise.
+            start: 1 for pure noise, less for the noisy latent's noised version at this part of the diffusion.
+
+        Returns:
+            Enhanced, as ``spectrogram``.
+        """
+        noisy = self.vae.encode(spectrogram)
+
+        def network(latent: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+            if features is None or guidance_scale == 1:
+                return self.average(latent, times, noisy, features)
+            nobody = torch.zeros(len(latent), dtype=torch.bool, device=latent.device)
+            without = self.average(latent, times, noisy, features, nobody)
+            if guidance_scale == 0:
+                return without
+            return without + guidance_scale * (self.average(latent, times, noisy, features) - without)
+
+        total = torch.zeros_like(spectrogram)
+        for draw in range(num_samples):
+            noise = torch.stack(
+                [seeded_noise(seed + 7919 * draw, number, noisy.shape[1:], noisy.device) for number in numbers]
+            )
+            total += self.vae.decode(sample(self.scheduler, network, noise, noisy, num_steps, start))
+        return total / num_samples
+
+    def collect_feats(self, **kwargs: torch.Tensor) -> Dict[str, torch.Tensor]:
+        """Return what ESPnet's statistics are of; they are not used."""
+        return {"feats": next(iter(kwargs.values()))}

@@ -1,0 +1,82 @@
+"""ESPnet's score model (SGMSE+, 2208.05830), the baseline, run like the other systems."""
+
+import argparse
+from typing import List
+
+import torch
+
+from espnet_codecse.errors import UserError
+from espnet_codecse.fuse.enhancer import WindowEnhancer
+from espnet_codecse.fuse.spectrogram import CompressedSpectrogram
+
+
+class SGMSEEnhancer(WindowEnhancer):
+    """Predictor-corrector sampling with 30 steps, which are 60 evaluations of the network.
+
+    Windows go one by one, each with its own seed: ESPnet's sampler draws from torch's global generator.
+
+    Args:
+        model: ESPnet's diffusion model with its STFT encoder.
+        window_frames: of a window.
+        device: torch device.
+        dtype: arithmetic of the network.
+        segment_seconds: longest piece of a recording that is processed at once.
+        num_steps: of the reverse process.
+        seed: of the noise.
+    """
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        window_frames: int,
+        device: str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        segment_seconds: float = 30.0,
+        num_steps: int = 30,
+        seed: int = 0,
+    ):
+        stft = model.encoder
+        front_end = CompressedSpectrogram(stft.n_fft, stft.hop_length, stft.spec_abs_exponent, stft.spec_factor)
+        super().__init__(front_end, window_frames, device, segment_seconds)
+        if num_steps < 1:
+            raise UserError(f"num_steps {num_steps}: give 1 or more")
+        self.network = model.diffusion
+        self.dtype, self.num_steps, self.seed = dtype, num_steps, seed
+
+    @classmethod
+    def from_model(
+        cls,
+        model: torch.nn.Module,
+        training: argparse.Namespace,
+        device: str,
+        dtype: torch.dtype,
+        segment_seconds: float,
+        **options,
+    ) -> "SGMSEEnhancer":
+        """Build from a trained model and its training's options.
+
+        Raises:
+            UserError: an unknown option, or one that is no number.
+        """
+        unknown = options.keys() - {"num_steps", "seed"}
+        if unknown:
+            raise UserError(f"{sorted(unknown)[0]}: unknown option of this system; known: num_steps, seed")
+        try:
+            given = {name: int(value) for name, value in options.items()}
+        except (TypeError, ValueError):
+            raise UserError(f"num_steps, seed: {options} are not all numbers") from None
+        return cls(model, training.window_frames, device, dtype, segment_seconds, **given)
+
+    def enhance_windows(self, windows: torch.Tensor, speech: torch.Tensor, numbers: List[int]) -> torch.Tensor:
+        """See the base class."""
+        devices = [windows.device] if windows.is_cuda else []
+        outputs = []
+        for window, number in zip(windows, numbers):
+            noisy = torch.complex(window[0], window[1]).T[None]
+            with torch.random.fork_rng(devices), torch.autocast(
+                windows.device.type, self.dtype, enabled=self.dtype != torch.float32
+            ):
+                torch.manual_seed(self.seed * 1_000_003 + number)
+                enhanced = self.network.enhance(noisy, N=self.num_steps)
+            outputs.append(torch.view_as_real(enhanced[0].T).permute(2, 0, 1))
+        return torch.stack(outputs)

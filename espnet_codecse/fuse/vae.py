@@ -1,0 +1,108 @@
+"""The variational autoencoder between spectrograms and latents (paper, section 2.2)."""
+
+from typing import Sequence, Tuple
+
+import torch
+from diffusers import AutoencoderKL
+
+# An exponential mean over this many batches gives the latents' statistics.
+STATISTICS_BATCHES = 200
+
+
+class SpectrogramVAE(torch.nn.Module):
+    """diffusers' AutoencoderKL on two-channel spectrograms, with latents of zero mean and unit variance.
+
+    The paper gives no layout; the default is that of latent diffusion (2112.10752): three levels, halved twice, so
+    that 256 x 256 becomes 64 x 64.
+
+    Args:
+        channels: of each level; every level but the last is halved in both directions.
+        layers_per_block: residual blocks of a level.
+        latent_channels: of the latent.
+        norm_groups: of the group normalisation; divides all channels.
+        mid_attention: self-attention over the whole latent.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[int] = (64, 128, 256),
+        layers_per_block: int = 2,
+        latent_channels: int = 8,
+        norm_groups: int = 32,
+        mid_attention: bool = True,
+    ):
+        super().__init__()
+        self.latent_channels = latent_channels
+        self.reduction = 2 ** (len(channels) - 1)
+        self.network = AutoencoderKL(
+            in_channels=2,
+            out_channels=2,
+            down_block_types=("DownEncoderBlock2D",) * len(channels),
+            up_block_types=("UpDecoderBlock2D",) * len(channels),
+            block_out_channels=tuple(channels),
+            layers_per_block=layers_per_block,
+            latent_channels=latent_channels,
+            norm_num_groups=norm_groups,
+            mid_block_add_attention=mid_attention,
+        )
+        self.register_buffer("mean", torch.zeros(latent_channels))
+        self.register_buffer("square", torch.ones(latent_channels))
+        self.register_buffer("num_batches", torch.zeros((), dtype=torch.long))
+
+    def forward(self, spectrogram: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+        """Encode, draw, decode.
+
+        Args:
+            spectrogram: ``(batch, 2, bin, frame)``, bins and frames multiples of ``reduction``.
+
+        Returns:
+            ``(reconstruction (batch, 2, bin, frame), KL divergence to the standard normal per latent value ())``.
+        """
+        posterior = self.network.encode(spectrogram).latent_dist
+        latent = posterior.sample() if self.training else posterior.mode()
+        if self.training:
+            self._count(latent.detach())
+        divergence = posterior.kl().sum() / latent.numel()
+        return self.network.decode(latent).sample, divergence
+
+    @torch.no_grad()
+    def _count(self, latent: torch.Tensor) -> None:
+        """Update the statistics with ``latent (batch, channel, bin, frame)``."""
+        self.num_batches += 1
+        weight = torch.clamp(1 / self.num_batches.float(), min=1 / STATISTICS_BATCHES)
+        self.mean.lerp_(latent.mean((0, 2, 3)), weight)
+        self.square.lerp_(latent.square().mean((0, 2, 3)), weight)
+
+    def _deviation(self) -> torch.Tensor:
+        return (self.square - self.mean.square()).clamp_min(1e-6).sqrt()[:, None, None]
+
+    def encode(self, spectrogram: torch.Tensor) -> torch.Tensor:
+        """Return the normalised latent ``(batch, channel, bin / reduction, frame / reduction)``, the posterior's mean."""
+        return (self.network.encode(spectrogram).latent_dist.mode() - self.mean[:, None, None]) / self._deviation()
+
+    def decode(self, latent: torch.Tensor) -> torch.Tensor:
+        """Return ``(batch, 2, bin, frame)`` of a normalised latent."""
+        return self.network.decode(latent * self._deviation() + self.mean[:, None, None]).sample
+
+
+class NoVAE(torch.nn.Module):
+    """In the VAE's place where diffusion works on the spectrogram itself; has its interface.
+
+    Args:
+        scale: what a compressed spectrogram is multiplied by, so that its deviation is near that of the noise.
+    """
+
+    latent_channels, reduction = 2, 1
+
+    def __init__(self, scale: float = 5.0):
+        super().__init__()
+        self.scale = scale
+        self.register_buffer("num_batches", torch.ones((), dtype=torch.long))
+
+    def encode(self, spectrogram: torch.Tensor) -> torch.Tensor:
+        """Return the scaled spectrogram."""
+        return spectrogram * self.scale
+
+    def decode(self, latent: torch.Tensor) -> torch.Tensor:
+        """Undo :meth:`encode`."""
+        return latent / self.scale

@@ -1,0 +1,66 @@
+"""Training of the VAE, the first step."""
+
+from typing import Dict, Tuple
+
+import torch
+from espnet2.torch_utils.device_funcs import force_gatherable
+from espnet2.train.abs_espnet_model import AbsESPnetModel
+
+from espnet_codecse.fuse.crop import peak_gain
+from espnet_codecse.fuse.spectrogram import CompressedSpectrogram
+from espnet_codecse.fuse.vae import SpectrogramVAE
+
+
+class FuseVAEModel(AbsESPnetModel):
+    """Reconstruction error and KL divergence on clean and noisy spectrograms alike.
+
+    Args:
+        spectrogram: the front end.
+        vae: the network.
+        mse_weight: of the mean squared error of compressed spectrograms.
+        kl_weight: of the KL divergence to the standard normal, per latent value. The paper tells no weights; 1 and 1e-6
+            are those of latent diffusion.
+        time_weight: of the mean absolute error of waveforms, through the inverse STFT.
+    """
+
+    def __init__(
+        self,
+        spectrogram: CompressedSpectrogram,
+        vae: SpectrogramVAE,
+        mse_weight: float = 1.0,
+        kl_weight: float = 1e-6,
+        time_weight: float = 0.0,
+    ):
+        super().__init__()
+        self.spectrogram, self.vae = spectrogram, vae
+        self.mse_weight, self.kl_weight, self.time_weight = mse_weight, kl_weight, time_weight
+
+    def forward(
+        self, speech_mix: torch.Tensor, speech_ref1: torch.Tensor, peak: torch.Tensor, **kwargs: torch.Tensor
+    ) -> Tuple[torch.Tensor, Dict[str, torch.Tensor], torch.Tensor]:
+        """Return ``(loss, stats, batch size)``.
+
+        Args:
+            speech_mix, speech_ref1: windows of noisy and clean speech, ``(batch, sample)``.
+            peak: ``(batch, 1)``, largest sample of the noisy recording that the window is from.
+            kwargs: lengths, which are all the same.
+        """
+        speech = torch.cat([speech_mix, speech_ref1]) * peak_gain(torch.cat([peak, peak]))
+        target = self.spectrogram(speech)
+        estimate, divergence = self.vae(target)
+        error = (estimate - target).square().mean()
+        loss = self.mse_weight * error + self.kl_weight * divergence
+        # In dB against the target's power, which tells more than the error does.
+        ratio = -10 * torch.log10(error.detach() / target.square().mean().clamp_min(1e-12))
+        stats = {"mse": error.detach(), "kl": divergence.detach(), "snr": ratio}
+        if self.time_weight:
+            decoded = self.spectrogram.inverse(estimate, speech.shape[1])
+            difference = (decoded - speech).abs().mean()
+            loss = loss + self.time_weight * difference
+            stats["time"] = difference.detach()
+        stats["loss"] = loss.detach()
+        return force_gatherable((loss, stats, len(speech_mix)), loss.device)
+
+    def collect_feats(self, speech_mix: torch.Tensor, **kwargs: torch.Tensor) -> Dict[str, torch.Tensor]:
+        """Return what ESPnet's statistics are of; they are not used."""
+        return {"feats": speech_mix}

@@ -1,0 +1,153 @@
+"""ESPnet's training of the two steps of ``fuse``, and of the baseline ``sgmse``."""
+
+import argparse
+from typing import Callable, Collection, Dict, List, Optional, Tuple
+
+import numpy as np
+import torch
+from espnet2.tasks import enh
+from espnet2.tasks.abs_task import AbsTask
+from espnet2.train.collate_fn import CommonCollateFn
+from espnet2.utils.nested_dict_action import NestedDictAction
+from espnet2.utils.types import str2bool, str_or_none
+
+from espnet_codecse.enh.rank_seed import RankSeed
+from espnet_codecse.fuse.build import build_fuse_model, build_vae_model
+from espnet_codecse.fuse.crop import LevelledCrop, WindowCrop
+from espnet_codecse.fuse.model import FuseModel
+from espnet_codecse.fuse.spectrogram import CompressedSpectrogram
+from espnet_codecse.fuse.vae_model import FuseVAEModel
+from espnet_codecse.task.register import register_enhancement
+from espnet_codecse.task.trainer import CrashSafeTrainer
+
+register_enhancement()
+
+CONFIGURATIONS = {
+    "spectrogram_conf": "Arguments of CompressedSpectrogram",
+    "vae_conf": "Arguments of SpectrogramVAE, the same in both steps",
+    "denoiser_conf": "Arguments of Denoiser",
+    "diffusion_conf": "Arguments of diffusers' DDIMScheduler",
+    "guidance_conf": "Kind of features, their model, and arguments of Guidance",
+    "model_conf": "Weights of the VAE's losses",
+}
+STORED = ("latent_mix", "latent_ref1", "guidance")
+
+
+class FuseVAETask(AbsTask):
+    """The first step: ``speech_mix`` and ``speech_ref1``. Options of both steps are known to both."""
+
+    num_optimizers: int = 1
+    class_choices_list: List = []
+    trainer = CrashSafeTrainer
+    task_name = "fuse_vae"
+
+    @classmethod
+    def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """Add this task's options to ESPnet's."""
+        group = parser.add_argument_group(description="Fuse")
+        group.add_argument("--task", default=cls.task_name, help="Kind of system")
+        group.add_argument("--codec", type=str_or_none, default=None, help="For guidance by a codec's embedding")
+        for name, text in CONFIGURATIONS.items():
+            group.add_argument(f"--{name}", action=NestedDictAction, default={}, help=text)
+        group.add_argument("--window_frames", type=int, default=256, help="Of a spectrogram in inference")
+        group.add_argument("--train_frames", type=int, default=None, help="Of training windows, where they are shorter")
+        group.add_argument("--use_vae", type=str2bool, default=True, help="Otherwise diffuse the spectrogram itself")
+        group.add_argument("--average_decay", type=float, default=0.999, help="Of the weights' moving average")
+        group.add_argument("--stored_hops", action=NestedDictAction, default={}, help="Samples a frame, stored sequences")
+
+    @classmethod
+    def build_collate_fn(
+        cls, args: argparse.Namespace, train: bool
+    ) -> Callable[[Collection[Tuple[str, Dict[str, np.ndarray]]]], Tuple[List[str], Dict[str, torch.Tensor]]]:
+        """Return what makes batches; windows are all of one length."""
+        return CommonCollateFn(float_pad_value=0.0, int_pad_value=0)
+
+    @classmethod
+    def build_preprocess_fn(
+        cls, args: argparse.Namespace, train: bool
+    ) -> Optional[Callable[[str, Dict[str, np.ndarray]], Dict[str, np.ndarray]]]:
+        """Return random windows."""
+        return window_crop(WindowCrop, args, CompressedSpectrogram(**args.spectrogram_conf), train, args.stored_hops)
+
+    @classmethod
+    def required_data_names(cls, train: bool = True, inference: bool = False) -> Tuple[str, ...]:
+        """Return what every training reads."""
+        return ("speech_mix", "speech_ref1")
+
+    @classmethod
+    def optional_data_names(cls, train: bool = True, inference: bool = False) -> Tuple[str, ...]:
+        """Return what some trainings read."""
+        return ()
+
+    @classmethod
+    def build_model(cls, args: argparse.Namespace) -> FuseVAEModel:
+        """Build the model.
+
+        Raises:
+            UserError: a value of the configuration is unknown or does not fit.
+        """
+        return build_vae_model(args.spectrogram_conf, args.vae_conf, args.model_conf, args.window_frames)
+
+
+class FuseTask(FuseVAETask):
+    """The second step: waveforms, or stored latents and features."""
+
+    task_name = "fuse"
+
+    @classmethod
+    def required_data_names(cls, train: bool = True, inference: bool = False) -> Tuple[str, ...]:
+        """Return what every training reads."""
+        return ()
+
+    @classmethod
+    def optional_data_names(cls, train: bool = True, inference: bool = False) -> Tuple[str, ...]:
+        """Return what some trainings read."""
+        return ("speech_mix", "speech_ref1", *STORED)
+
+    @classmethod
+    def build_model(cls, args: argparse.Namespace) -> FuseModel:
+        """Build the model; what the features are is written into ``args``, which ESPnet saves.
+
+        Raises:
+            UserError: a value of the configuration is unknown or does not fit.
+        """
+        return build_fuse_model(
+            args.spectrogram_conf, args.vae_conf, args.denoiser_conf, args.diffusion_conf, args.guidance_conf,
+            args.window_frames, args.use_vae, args.average_decay, args.codec,
+        )  # fmt: skip
+
+
+class SGMSETask(enh.EnhancementTask):
+    """ESPnet's enhancement task with ``diffusion_model: sgmse``, on windows of the same length as ``fuse`` has."""
+
+    trainer = CrashSafeTrainer
+
+    @classmethod
+    def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """Add this task's options to ESPnet's."""
+        super().add_task_arguments(parser)
+        group = parser.add_argument_group(description="Windows")
+        group.add_argument("--task", default="sgmse", help="Kind of system")
+        group.add_argument("--codec", type=str_or_none, default=None, help="Not used")
+        group.add_argument("--window_frames", type=int, default=256, help="Of a spectrogram in inference")
+        group.add_argument("--train_frames", type=int, default=None, help="Of training windows, where they are shorter")
+
+    @classmethod
+    def build_preprocess_fn(cls, args: argparse.Namespace, train: bool):
+        """Return random windows at a peak of 1."""
+        conf = args.encoder_conf
+        return window_crop(LevelledCrop, args, CompressedSpectrogram(conf["n_fft"], conf["hop_length"]), train, {})
+
+
+def window_crop(
+    kind, args: argparse.Namespace, spectrogram: CompressedSpectrogram, train: bool, hops: Dict[str, int]
+) -> WindowCrop:
+    """Return the crop of a task's windows; stored latents say where windows may begin."""
+    before = None
+    if train and torch.distributed.is_available() and torch.distributed.is_initialized():
+        before = RankSeed(train, torch.distributed.get_rank())
+    frames = args.train_frames or args.window_frames
+    step = max([spectrogram.hop, *(hop for name, hop in hops.items() if name.startswith("latent"))])
+    # With stored latents the window is counted in whole latent frames.
+    samples = frames * spectrogram.hop if step > spectrogram.hop else spectrogram.num_samples(frames)
+    return kind(train, samples, step, {name: int(hop) for name, hop in hops.items()}, before)

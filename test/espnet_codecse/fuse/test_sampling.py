@@ -1,0 +1,89 @@
+"""DDIM against a Gaussian, where the optimal prediction and the result are known."""
+
+import math
+
+import pytest
+import torch
+from diffusers import DDIMScheduler
+
+from espnet_codecse.errors import UserError
+from espnet_codecse.fuse.build import DIFFUSION
+from espnet_codecse.fuse.sampling import sample, sampling_times, seeded_noise
+
+MEAN, DEVIATION = 0.7, 0.4
+
+
+def scheduler(**changes):
+    return DDIMScheduler(**{**DIFFUSION, "clip_sample": False, **changes})
+
+
+def optimal(scheduler):
+    """The best prediction for data that are normal with MEAN and DEVIATION."""
+
+    def network(latent, times):
+        alpha = scheduler.alphas_cumprod[int(times[0])]
+        noise = (1 - alpha).sqrt() * (latent - alpha.sqrt() * MEAN) / (alpha * DEVIATION**2 + 1 - alpha)
+        clean = (latent - (1 - alpha).sqrt() * noise) / alpha.sqrt()
+        kind = scheduler.config.prediction_type
+        return {"epsilon": noise, "sample": clean, "v_prediction": alpha.sqrt() * noise - (1 - alpha).sqrt() * clean}[kind]
+
+    return network
+
+
+@pytest.mark.parametrize("kind", ["epsilon", "sample", "v_prediction"])
+@pytest.mark.parametrize("schedule", ["linear", "squaredcos_cap_v2"])
+def test_mean_and_deviation(kind, schedule):
+    ddim = scheduler(prediction_type=kind, beta_schedule=schedule)
+    noise = torch.randn(1, 1, 100, 100, generator=torch.Generator().manual_seed(0)).double()
+    result = sample(ddim, optimal(ddim), noise, torch.zeros_like(noise), 50)
+    assert result.mean().item() == pytest.approx(MEAN, abs=0.01)
+    assert result.std().item() == pytest.approx(DEVIATION, rel=0.08)
+
+
+@pytest.mark.parametrize("num_steps", [1, 2, 6, 10, 50])
+def test_each_step_is_the_closed_form(num_steps):
+    ddim = scheduler()
+    noise = torch.tensor([-1.5, 0.2, 2.0]).double().reshape(1, 1, 1, 3)
+    result = sample(ddim, optimal(ddim), noise, torch.zeros_like(noise), num_steps)
+    latent = noise
+    alphas = ddim.alphas_cumprod.double()
+    for time in sampling_times(ddim, num_steps, 1.0):
+        alpha = alphas[time]
+        after = alphas[time - 1000 // num_steps] if time >= 1000 // num_steps else torch.tensor(1.0)
+        variance = alpha * DEVIATION**2 + 1 - alpha
+        epsilon = (1 - alpha).sqrt() * (latent - alpha.sqrt() * MEAN) / variance
+        clean = MEAN + DEVIATION**2 * alpha.sqrt() * (latent - alpha.sqrt() * MEAN) / variance  # posterior mean
+        latent = after.sqrt() * clean + (1 - after).sqrt() * epsilon
+    assert torch.allclose(result, latent, atol=1e-4)
+
+
+def test_times():
+    assert sampling_times(scheduler(), 1, 1.0) == [999]
+    assert sampling_times(scheduler(), 4, 1.0) == [999, 749, 499, 249]
+    assert sampling_times(scheduler(), 5, 0.5) == [499, 399, 299, 199, 99]
+    for arguments in ((0, 1.0), (51, 1.0), (6, 0.0), (6, 1.5), (50, 0.01)):
+        with pytest.raises(UserError, match="give "):
+            sampling_times(scheduler(), *arguments)
+
+
+def test_warm_start_begins_with_the_noisy_latent():
+    ddim = scheduler()
+    seen = []
+
+    def network(latent, times):
+        seen.append((latent.clone(), int(times[0])))
+        return torch.zeros_like(latent)
+
+    noise, noisy = torch.randn(2, 1, 2, 3), torch.randn(2, 1, 2, 3)
+    sample(ddim, network, noise, noisy, 3, 0.3)
+    alpha = ddim.alphas_cumprod[299]
+    assert [time for _, time in seen] == [299, 199, 99]
+    assert torch.allclose(seen[0][0], alpha.sqrt() * noisy + (1 - alpha).sqrt() * noise, atol=1e-6)
+    sample(ddim, network, noise, noisy, 3)
+    assert torch.equal(seen[3][0], noise)
+
+
+def test_noise():
+    assert torch.equal(seeded_noise(1, 2, (3, 4), "cpu"), seeded_noise(1, 2, (3, 4), "cpu"))
+    others = [seeded_noise(*key, (1000,), "cpu") for key in ((1, 3), (2, 2))]
+    assert all(abs(float(torch.dot(seeded_noise(1, 2, (1000,), "cpu"), other))) < 4 * math.sqrt(1000) for other in others)

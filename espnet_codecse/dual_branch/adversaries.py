@@ -4,7 +4,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 
 import torch
 
-from espnet_codecse.dual_branch.discriminator import SpectrumDiscriminators, split_scores
+from espnet_codecse.dual_branch.discriminator import SpectrumDiscriminators, scores_of
 from espnet_codecse.dual_branch.generator import without_gradient
 from espnet_codecse.dual_branch.losses import AdversarialLoss
 
@@ -89,9 +89,8 @@ def generator_losses(
             real = discriminators(signals, lengths, chosen, dtype)
     losses = {}
     for name in pairs:
-        scores, _ = split_scores(fake[name], len(fakes[name]))
-        counterpart = split_scores(real[name], len(paired[name].real))[0] if name in real else None
-        for kind, value in criterion.of_generator(scores, counterpart).items():
+        counterpart = scores_of(real[name], slice(None)) if name in real else None
+        for kind, value in criterion.of_generator(scores_of(fake[name], slice(None)), counterpart).items():
             losses[f"{kind}_{name}"] = value
     return losses
 
@@ -110,7 +109,9 @@ def discriminator_losses(
     scores = discriminators(both, lengths, chosen, dtype)
     losses = {}
     for name, pair in pairs.items():
-        for kind, value in criterion.of_discriminator(*split_scores(scores[name], len(pair.fake))).items():
+        count = len(pair.fake)
+        fake, real = scores_of(scores[name], slice(count)), scores_of(scores[name], slice(count, None))
+        for kind, value in criterion.of_discriminator(fake, real).items():
             losses[f"{kind}_{name}"] = value
     return losses
 

@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 import torch
 from espnet2.gan_codec.shared.discriminator.msstft_discriminator import DiscriminatorSTFT
 
-Scores = List[List[torch.Tensor]]
+Scores = List[List[Any]]
 
 
 class SpectrumDiscriminators(torch.nn.Module):
@@ -76,8 +76,8 @@ class SpectrumDiscriminators(torch.nn.Module):
             dtype: of the products; spectra are always float32.
 
         Returns:
-            For each ensemble and discriminator, feature maps ``(item, filter, frame, bin)`` and, last, the scores
-            ``(frame, bin)`` of all items' own frames.
+            For each ensemble and discriminator, feature maps ``(item, filter, frame, bin)`` and, last, a list with each
+            item's scores ``(frame, bin)`` of its own frames; see :func:`scores_of`.
         """
         num_samples = max(speech.shape[1] for speech in signals.values())
         together = torch.cat(
@@ -92,16 +92,11 @@ class SpectrumDiscriminators(torch.nn.Module):
                     score, features = self.ensembles[name][index](spectrum)
                 own = (-(-lengths[name].to(score.device) // hop)).clamp(max=score.shape[2])
                 valid = torch.arange(score.shape[2], device=score.device)[None] < own[:, None]
-                # Scores stay apart by item, for callers that split real from fake.
-                weighted = [item[0, mask].float() for item, mask in zip(score, valid)]
-                results[name].append([*features, weighted])
+                own_scores = [item[0, mask].float() for item, mask in zip(score, valid)]
+                results[name].append([*features, own_scores])
         return results
 
 
-def split_scores(scores: Scores, count: int) -> Any:
-    """Return ``(first, rest)`` of a batch's scores, cut after ``count`` items."""
-
-    def part(selection: slice) -> Scores:
-        return [[*(feature[selection] for feature in net[:-1]), torch.cat(net[-1][selection])] for net in scores]
-
-    return part(slice(None, count)), part(slice(count, None))
+def scores_of(scores: Scores, items: slice) -> Scores:
+    """Return the feature maps and, joined, the scores of some items of what :class:`SpectrumDiscriminators` gave."""
+    return [[*(feature[items] for feature in net[:-1]), torch.cat(net[-1][items])] for net in scores]

@@ -1,0 +1,77 @@
+"""The trained system on recordings: speech, noise, and what they add up to."""
+
+import argparse
+from time import perf_counter
+from typing import Dict, List, Sequence
+
+import numpy as np
+import torch
+
+from espnet_codecse.dual_branch.generator import OUTPUT_NAMES, DualBranchGenerator
+from espnet_codecse.enh.abs_enhancer import AbsEnhancer, pad_batch
+from espnet_codecse.errors import UserError
+
+OVERLAP_SECONDS = 1.0
+
+
+class DualBranchEnhancer(AbsEnhancer):
+    """``spk1`` is ``alpha x_CS``, ``noise1`` is ``beta x_N``, ``reconstruction`` their sum, all at the input's level.
+
+    Of a model with one branch the noise is silence.
+
+    Args:
+        generator: trained.
+        dtype: of the transformers' products: float32 or bfloat16; encoder and decoder compute in float32.
+        segment_seconds: longest piece that is processed at once.
+
+    Raises:
+        UserError: another dtype, or segments no longer than their overlap.
+    """
+
+    def __init__(
+        self, generator: DualBranchGenerator, dtype: torch.dtype = torch.float32, segment_seconds: float = 30.0
+    ):
+        if dtype not in (torch.float32, torch.bfloat16):
+            raise UserError(f"--dtype {str(dtype).removeprefix('torch.')}: dual_branch runs in float32 or bfloat16")
+        rate = generator.coder.sample_rate
+        super().__init__(
+            rate, ("waveform",), OUTPUT_NAMES, round(segment_seconds * rate), round(OVERLAP_SECONDS * rate)
+        )
+        self.network, self.dtype = generator.eval(), dtype
+
+    @classmethod
+    def from_model(
+        cls,
+        model: torch.nn.Module,
+        training: argparse.Namespace,
+        device: str,
+        dtype: torch.dtype,
+        segment_seconds: float,
+    ) -> "DualBranchEnhancer":
+        """Return the enhancer of a loaded :class:`espnet_codecse.dual_branch.model.DualBranchModel`.
+
+        Args:
+            model: its ``generator`` is used.
+            training: options of its training; everything needed is in the model.
+            device, dtype, segment_seconds: where and how to run.
+        """
+        return cls(model.generator.to(device), dtype, segment_seconds)
+
+    @torch.no_grad()
+    def enhance_batch(self, speech: Sequence[np.ndarray]) -> List[Dict[str, np.ndarray]]:
+        """See :meth:`AbsEnhancer.enhance_batch`."""
+        batch, lengths = pad_batch(speech)
+        device = next(self.network.parameters()).device
+        batch, lengths = batch.to(device), lengths.to(device)
+        gain = self.network.gain(batch, lengths)
+        started = perf_counter()
+        branches = self.network(batch * gain, lengths, self.dtype)
+        if batch.is_cuda:
+            torch.cuda.synchronize(batch.device)
+        self.network_seconds += perf_counter() - started
+        clean = branches.alpha * branches.clean / gain
+        noise = torch.zeros_like(clean) if branches.noise is None else branches.beta * branches.noise / gain
+        # Digital silence stays what it is, whatever a network makes of it.
+        sounds = batch.ne(0).any(1, keepdim=True)
+        outputs = (torch.stack([clean, noise, clean + noise], dim=1) * sounds.unsqueeze(1)).float().cpu().numpy()
+        return [{"waveform": output[:, :length]} for output, length in zip(outputs, lengths.tolist())]

@@ -1,5 +1,9 @@
-"""Extraction of codec embeddings: parallel, resumable, each part written whole or not at all."""
+"""Extraction of codec embeddings: parallel, resumable, each part written whole or not at all.
 
+What else turns recordings into frames is extracted in the same way: the name of a function says how to load it.
+"""
+
+import importlib
 import shutil
 import sys
 import time
@@ -19,6 +23,19 @@ from espnet_codecse.job.pool import map_unordered
 from espnet_codecse.job.resources import num_cores
 
 _WORKER: Dict[str, Any] = {}  # codec and settings of this process
+LEAST_PEAK = 1e-4  # softer mixtures are not brought up
+CODEC = "espnet_codecse.codec:load_codec"
+
+
+def load_encoder(loader: str, name: str, device: str) -> Any:
+    """Call ``loader`` (``module:function``) with a name and a device.
+
+    Returns:
+        An object with the attributes of :class:`EmbeddingDescription` and the codecs' ``num_frames`` and ``encode``.
+        With ``at_peak_of_mixture`` it gets recordings as loud as makes their mixture's largest sample 1.
+    """
+    module, function = loader.split(":")
+    return getattr(importlib.import_module(module), function)(name, device=device)
 
 
 def make_batches(
@@ -35,19 +52,17 @@ def make_batches(
         yield batch
 
 
-def start_worker(codec: str, device: str, threads: int, settings: Dict[str, Any]) -> None:
+def start_worker(loader: str, codec: str, device: str, threads: int, settings: Dict[str, Any]) -> None:
     """Load the codec once per process; with several GPUs each process takes another one."""
     import multiprocessing
 
     import torch
 
-    from espnet_codecse.codec import load_codec
-
     torch.set_num_threads(threads)
     if device == "cuda" and torch.cuda.device_count() > 1:
         identity = multiprocessing.current_process()._identity
         device = f"cuda:{(identity[0] if identity else 0) % torch.cuda.device_count()}"
-    _WORKER.update(settings, codec=load_codec(codec, device=device), device=device)
+    _WORKER.update(settings, codec=load_encoder(loader, codec, device), device=device)
 
 
 def read_recording(recording: Recording, sample_rate: int) -> np.ndarray:
@@ -61,7 +76,11 @@ def read_recording(recording: Recording, sample_rate: int) -> np.ndarray:
         raise UserError(f"{recording.path}: has {samples.shape[1]} channels; write a single channel (stage 2)")
     if not len(samples):
         raise UserError(f"{recording.path}: holds no samples; remove it from the lists (stage 2)")
-    return resample(samples[:, 0], rate, sample_rate)
+    speech = resample(samples[:, 0], rate, sample_rate)
+    if recording.mixture is None:
+        return speech
+    mixture = samples if recording.mixture == recording.path else read_audio(recording.mixture)[0]
+    return speech / np.float32(max(np.abs(mixture).max(initial=0.0), LEAST_PEAK))
 
 
 def encode_batch(codec: Any, speech: List[np.ndarray], layer: str, device: str) -> List[np.ndarray]:
@@ -164,6 +183,8 @@ def extract(
     part_seconds: float = PART_SECONDS,
     share: Optional[Share] = None,
     submit: Optional[Submit] = None,
+    only_mixtures: bool = False,
+    loader: str = CODEC,
 ) -> int:
     """Write the embeddings of a data directory; a second run does only what is missing or has changed.
 
@@ -183,6 +204,8 @@ def extract(
         part_seconds: audio in an ark in seconds.
         share: ``(k, n)`` makes the k-th of n shares of the arks only, and no lists.
         submit: runs all shares as jobs before.
+        only_mixtures: leave the references out.
+        loader: what loads ``codec_name``; see :func:`load_encoder`.
 
     Returns:
         Number of utterances in the lists; 0 with ``share``.
@@ -190,15 +213,14 @@ def extract(
     Raises:
         UserError: another codec's embeddings are in ``out_dir``, too little disk, or unusable input.
     """
-    from espnet_codecse.codec import load_codec
-
     if submit is not None:
         device = "cpu"  # the jobs' machines have the GPUs
-    codec = load_codec(codec_name, device="cpu" if nj > 1 else device)
+    codec = load_encoder(loader, codec_name, "cpu" if nj > 1 else device)
     description = EmbeddingDescription.of(codec, layer, compression)
     if (out_dir / "codec.yaml").is_file() and check_codec(out_dir, codec).layer != layer:
         raise UserError(f"{out_dir / 'codec.yaml'}: holds another layer than '{layer}'; choose another folder")
-    parts = make_plan(data_dir, out_dir, description, with_noise, part_seconds)
+    peak = getattr(codec, "at_peak_of_mixture", False)
+    parts = make_plan(data_dir, out_dir, description, with_noise, part_seconds, only_mixtures, peak)
     if share is not None:
         parts = parts[share[0] - 1 :: share[1]]
     missing = [part for part in parts if read_marker(part) is None]
@@ -219,7 +241,7 @@ def extract(
             "layer": layer, "compression": COMPRESSIONS[description.compression],
             "batch_size": batch_size, "max_batch_seconds": max_batch_seconds,
         }
-        _run(missing, codec, codec_name, device, min(nj, len(missing)), settings)
+        _run(missing, codec, (loader, codec_name), device, min(nj, len(missing)), settings)
     if share is not None:
         return 0
     num_utterances = merge(parts, out_dir, description)
@@ -233,13 +255,15 @@ def _remove_leftovers(out_dir: Path) -> None:
         leftover.unlink()
 
 
-def _run(parts: List[ExtractionPart], codec: Any, name: str, device: str, nj: int, settings: Dict[str, Any]) -> None:
+def _run(
+    parts: List[ExtractionPart], codec: Any, source: Tuple[str, str], device: str, nj: int, settings: Dict[str, Any]
+) -> None:
     threads = max(1, num_cores() // nj)
     if nj <= 1:
         _WORKER.update(settings, codec=codec, device=device)
         results = map(extract_part, parts)
     else:
-        results = map_unordered(extract_part, parts, nj, threads, start_worker, (name, device, threads, settings))
+        results = map_unordered(extract_part, parts, nj, threads, start_worker, (*source, device, threads, settings))
     start, done, total = time.monotonic(), 0.0, sum(part.seconds for part in parts)
     for number, seconds in enumerate(results, 1):
         done += seconds

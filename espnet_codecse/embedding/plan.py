@@ -18,11 +18,15 @@ MAX_PARTS = 500  # per stream: a large set gets larger parts instead of thousand
 
 @dataclass(frozen=True)
 class Recording:
-    """One file to encode; ``seconds`` is for ordering and estimates only."""
+    """One file to encode; ``seconds`` is for ordering and estimates only.
+
+    ``mixture`` is the recording whose largest sample is brought to 1, and this one along with it; None: as it is.
+    """
 
     id: str
     path: str
     seconds: float
+    mixture: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,8 @@ def make_plan(
     description: EmbeddingDescription,
     with_noise: bool,
     part_seconds: float = PART_SECONDS,
+    only_mixtures: bool = False,
+    at_peak_of_mixture: bool = False,
 ) -> List[ExtractionPart]:
     """Divide all streams into parts; the division depends on the data alone, not on the number of jobs.
 
@@ -99,13 +105,18 @@ def make_plan(
         description: what is going to be written.
         with_noise: also take the noise lists.
         part_seconds: audio in a part, in seconds (more for very large sets).
+        only_mixtures: leave the references out.
+        at_peak_of_mixture: give every recording its :attr:`Recording.mixture`.
 
     Raises:
         UserError: a list is missing or empty, a file is missing, or the lists hold different utterances.
     """
     parts: List[ExtractionPart] = []
     seconds: Dict[str, float] = {}
+    mixtures = read_scp(data_dir / "wav.scp") if at_peak_of_mixture else {}
     for stream, name in list_streams(data_dir, with_noise).items():
+        if only_mixtures and stream != "mix":
+            continue
         paths = read_scp(data_dir / name)
         if not paths:
             raise UserError(f"{data_dir / name}: the list is empty; nothing to extract")
@@ -116,7 +127,8 @@ def make_plan(
                 f"{data_dir / name}: {len(different)} utterances differ from wav.scp, the first is '{different[0]}'; "
                 "check the data directory (stage 2)"
             )
-        recordings = [Recording(key, paths[key], seconds[key]) for key in sorted(paths, key=lambda k: (seconds[k], k))]
+        order = sorted(paths, key=lambda key: (seconds[key], key))
+        recordings = [Recording(key, paths[key], seconds[key], mixtures.get(key)) for key in order]
         limit = max(part_seconds, sum(seconds.values()) / MAX_PARTS)
         current: List[Recording] = []
         groups, filled = [current], 0.0
@@ -136,11 +148,12 @@ def _hash(recordings: List[Recording], description: EmbeddingDescription) -> str
     layout = {**asdict(description), "version": None, "codec": None}  # the fingerprint says which codec it is
     digest = hashlib.sha256(json.dumps(layout).encode())
     for recording in recordings:
-        try:
-            state = os.stat(recording.path)
-        except OSError:
-            raise UserError(f"{recording.path}: no such audio file ('{recording.id}'); check the path") from None
-        digest.update(f"{recording.id}\0{recording.path}\0{state.st_size}\0{state.st_mtime_ns}\0".encode())
+        for path in filter(None, (recording.path, recording.mixture)):
+            try:
+                state = os.stat(path)
+            except OSError:
+                raise UserError(f"{path}: no such audio file ('{recording.id}'); check the path") from None
+            digest.update(f"{recording.id}\0{path}\0{state.st_size}\0{state.st_mtime_ns}\0".encode())
     return digest.hexdigest()
 
 

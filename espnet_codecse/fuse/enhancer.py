@@ -158,7 +158,7 @@ class FuseEnhancer(WindowEnhancer):
         """See the base class."""
         with torch.autocast(windows.device.type, self.dtype, enabled=self.dtype != torch.float32):
             if isinstance(self.model, FuseVAEModel):
-                return self.model.vae.network(windows).sample.float()
+                return self.model.vae.reconstruct(windows).float()
             features = None
             if self.model.features_source is not None:
                 features = self.model.features(windows.device).features(speech)

@@ -3,6 +3,7 @@
 from typing import Sequence, Tuple
 
 import torch
+import torch.nn.functional as F
 from diffusers import AutoencoderKL
 
 # An exponential mean over this many batches gives the latents' statistics.
@@ -21,6 +22,8 @@ class SpectrogramVAE(torch.nn.Module):
         latent_channels: of the latent.
         norm_groups: of the group normalisation; divides all channels.
         mid_attention: self-attention over the whole latent.
+        patch: squares of so many bins and frames become channels before the first level, which then costs
+            ``patch ** 2`` times less.
     """
 
     def __init__(
@@ -30,13 +33,14 @@ class SpectrogramVAE(torch.nn.Module):
         latent_channels: int = 8,
         norm_groups: int = 32,
         mid_attention: bool = True,
+        patch: int = 1,
     ):
         super().__init__()
-        self.latent_channels = latent_channels
-        self.reduction = 2 ** (len(channels) - 1)
+        self.latent_channels, self.patch = latent_channels, patch
+        self.reduction = patch * 2 ** (len(channels) - 1)
         self.network = AutoencoderKL(
-            in_channels=2,
-            out_channels=2,
+            in_channels=2 * patch**2,
+            out_channels=2 * patch**2,
             down_block_types=("DownEncoderBlock2D",) * len(channels),
             up_block_types=("UpDecoderBlock2D",) * len(channels),
             block_out_channels=tuple(channels),
@@ -58,12 +62,22 @@ class SpectrogramVAE(torch.nn.Module):
         Returns:
             ``(reconstruction (batch, 2, bin, frame), KL divergence to the standard normal per latent value ())``.
         """
-        posterior = self.network.encode(spectrogram).latent_dist
+        posterior = self._posterior(spectrogram)
         latent = posterior.sample() if self.training else posterior.mode()
         if self.training:
             self._count(latent.detach())
         divergence = posterior.kl().sum() / latent.numel()
-        return self.network.decode(latent).sample, divergence
+        return self._decode(latent), divergence
+
+    def _posterior(self, spectrogram: torch.Tensor):
+        return self.network.encode(F.pixel_unshuffle(spectrogram, self.patch)).latent_dist
+
+    def _decode(self, latent: torch.Tensor) -> torch.Tensor:
+        return F.pixel_shuffle(self.network.decode(latent).sample, self.patch)
+
+    def reconstruct(self, spectrogram: torch.Tensor) -> torch.Tensor:
+        """Return ``(batch, 2, bin, frame)`` after encoding and decoding, without drawing."""
+        return self._decode(self._posterior(spectrogram).mode())
 
     @torch.no_grad()
     def _count(self, latent: torch.Tensor) -> None:
@@ -78,11 +92,11 @@ class SpectrogramVAE(torch.nn.Module):
 
     def encode(self, spectrogram: torch.Tensor) -> torch.Tensor:
         """Return the normalised latent ``(batch, channel, bin / reduction, frame / reduction)``, the posterior's mean."""
-        return (self.network.encode(spectrogram).latent_dist.mode() - self.mean[:, None, None]) / self._deviation()
+        return (self._posterior(spectrogram).mode() - self.mean[:, None, None]) / self._deviation()
 
     def decode(self, latent: torch.Tensor) -> torch.Tensor:
         """Return ``(batch, 2, bin, frame)`` of a normalised latent."""
-        return self.network.decode(latent * self._deviation() + self.mean[:, None, None]).sample
+        return self._decode(latent * self._deviation() + self.mean[:, None, None])
 
 
 class NoVAE(torch.nn.Module):

@@ -60,6 +60,14 @@ def test_silence_and_no_vae(vae_model):
     assert torch.allclose(NoVAE().decode(NoVAE().encode(spectrogram)), spectrogram)
 
 
+def test_patches_halve_as_levels_do():
+    vae = build_vae_model({}, {"channels": [8, 8], "layers_per_block": 1, "norm_groups": 4, "patch": 2}, {}, 32).vae
+    spectrogram = torch.randn(1, 2, 256, 32)
+    assert vae.reduction == 4 and vae.encode(spectrogram).shape == (1, 8, 64, 8)
+    assert vae(spectrogram)[0].shape == vae.decode(vae.encode(spectrogram)).shape == (1, 2, 256, 32)
+    assert torch.allclose(vae.decode(vae.encode(spectrogram)), vae.reconstruct(spectrogram), atol=1e-5)
+
+
 def test_configurations_that_do_not_fit():
     for key, conf in (("vae_conf", ({}, {"width": 3}, {})), ("model_conf", ({}, {"channels": [32]}, {"x": 1}))):
         with pytest.raises(UserError, match=f"{key}: .*compare it with the template"):

@@ -1,0 +1,56 @@
+"""Store what the training of diffusion would compute again and again: latents of the VAE, or features for guidance.
+
+    codecse extract_latents --vae exp/fuse/1_vae/valid.loss.best.pth dump/raw/train dump/fuse/latents/train
+    codecse extract_latents --guidance beats:/models/BEATs_iter3_plus_AS2M.pt dump/raw/train dump/fuse/beats/train
+
+Run again, it does only what is missing. The codec's embeddings of codecse extract serve as guidance as they are.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import List, Optional
+
+from espnet_codecse.embedding.description import COMPRESSIONS
+from espnet_codecse.job.array import add_job_options, submitter
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Build the argument parser."""
+    parser = argparse.ArgumentParser(
+        prog="codecse extract_latents", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("data_dir", type=Path, help="data directory with wav.scp, spk1.scp, ...")
+    add("out_dir", type=Path, help="gets emb_mix.scp, utt2num_frames, codec.yaml, parts/, and emb_ref1.scp of a VAE")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--vae", help="checkpoint of the step 1_vae, beside its config.yaml")
+    what.add_argument("--guidance", help="KIND:MODEL: beats:FILE, transformers:ID_OR_FOLDER or codec:NAME")
+    add("--compression", default="3", choices=list(COMPRESSIONS),
+        help="3: two bytes a value; none: float32 (default: %(default)s)")
+    add("--nj", type=int, default=0, help="processes, each with the model (default: what cores and memory allow)")
+    add_job_options(parser)
+    add("--part_seconds", type=float, default=300.0, help="audio in an ark, in seconds (default: %(default)s)")
+    add("--device", default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
+    return parser
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Extract."""
+    argv = sys.argv[1:] if argv is None else argv
+    args = get_parser().parse_args(argv)
+    from espnet_codecse.embedding.extract import extract
+    from espnet_codecse.job import default_nj
+
+    nj = args.nj or default_nj(mem_per_job=3.0)
+    loader = "espnet_codecse.fuse.latents:load_latents" if args.vae else "espnet_codecse.fuse.features:load_features"
+    extract(
+        args.vae or args.guidance, args.data_dir, args.out_dir, "continuous", args.compression, nj,
+        device=args.device, part_seconds=args.part_seconds, share=args.part, only_mixtures=not args.vae, loader=loader,
+        submit=submitter("extract_latents", args, argv, args.out_dir / "log", nj),
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""Latents of whole recordings, for storing them once instead of encoding them in every training step."""
+
+from pathlib import Path
+from typing import Tuple
+
+import torch
+import yaml
+
+from espnet_codecse.checkpoint import check_weights, load_checkpoint
+from espnet_codecse.errors import UserError
+from espnet_codecse.fuse.build import SAMPLE_RATE, build_vae_model
+from espnet_codecse.fuse.enhancer import OVERLAP_FRAMES
+from espnet_codecse.fuse.features import fingerprint_of
+from espnet_codecse.fuse.vae_model import FuseVAEModel
+from espnet_codecse.fuse.windows import cut, join
+
+
+class LatentEncoder(torch.nn.Module):
+    """The VAE's encoder over recordings of any length, with the codecs' interface as extraction needs it.
+
+    It works on windows as inference does: the network's normalisation sees a window and no more.
+
+    Args:
+        name: the checkpoint.
+        model: of the first step.
+        window_frames: of the spectrogram.
+    """
+
+    at_peak_of_mixture = True
+    sample_rate = SAMPLE_RATE
+
+    def __init__(self, name: str, model: FuseVAEModel, window_frames: int):
+        super().__init__()
+        self.name, self.model, self.window_frames = name, model, window_frames
+        self.reduction = model.vae.reduction
+        self.hop = model.spectrogram.hop * self.reduction
+        self.dim = model.vae.latent_channels * model.spectrogram.num_bins // self.reduction
+        self.fingerprint = fingerprint_of(model.vae)
+
+    def num_frames(self, num_samples: int) -> int:
+        """Return the number of latent frames, at least those of a window."""
+        return max(-(-self.model.spectrogram.num_frames(num_samples) // self.reduction), self._window)
+
+    @property
+    def _window(self) -> int:
+        return self.window_frames // self.reduction
+
+    @torch.no_grad()
+    def encode(self, speech: torch.Tensor, lengths: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+        """Return ``(latents (batch, frame, channel * bin), frames (batch,))`` of ``speech (batch, sample)``."""
+        each = [self._encode(row[:length]) for row, length in zip(speech, lengths.tolist())]
+        padded = torch.nn.utils.rnn.pad_sequence(each, batch_first=True)
+        return padded, torch.tensor([len(item) for item in each], device=speech.device)
+
+    def _encode(self, speech: torch.Tensor) -> torch.Tensor:
+        """Return ``(frame, channel * bin)`` of ``speech (sample,)``."""
+        overlap = min(OVERLAP_FRAMES, self.window_frames // 4) // self.reduction
+        windows, starts = cut(self.model.spectrogram(speech[None])[0], self.window_frames, overlap * self.reduction)
+        latents = torch.cat([self.model.vae.encode(window[None]) for window in windows])
+        starts = [start // self.reduction for start in starts]
+        return join(latents, starts, overlap, self.num_frames(len(speech))).flatten(0, 1).T
+
+
+def load_latents(name: str, device: str = "cpu") -> LatentEncoder:
+    """Load the encoder of a checkpoint of the first step; its ``config.yaml`` lies beside it.
+
+    Raises:
+        UserError: a file is missing, or is of something else.
+    """
+    file = Path(name)
+    config = file.parent / "config.yaml"
+    try:
+        conf = yaml.safe_load(config.read_text())
+        parts = conf["spectrogram_conf"], conf["vae_conf"], conf["model_conf"], conf["window_frames"]
+    except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
+        raise UserError(f"{config}: not of the step 1_vae ({' '.join(str(error).split())}); was it trained?") from None
+    model = build_vae_model(*parts)
+    weights = load_checkpoint(file)
+    check_weights(model, weights, file, str(config))
+    model.load_state_dict(weights)
+    model.requires_grad_(False).eval()
+    return LatentEncoder(name, model, conf["window_frames"]).to(device)

@@ -34,6 +34,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--segment_seconds", type=float, default=30.0, help="longer recordings go in segments (default: %(default)s)")
     add("--device", default="cpu", help="torch device (default: %(default)s)")
     add("--num_threads", type=int, default=0, help="torch threads (default: all cores)")
+    add("--reference_scp", type=Path, help="clean speech, for models that are given it: the oracles of a study")
     add_model_option(parser)
     add("--part", type=parse_share, default="1/1", help="k/n: the k-th of n parts (default: %(default)s)")
     add("--collect", action="store_true", help="check that all outputs are there and write spk1.scp, ...")
@@ -138,11 +139,13 @@ def _enhance(args: argparse.Namespace, paths: Dict[str, str], outputs: Dict[str,
             )
     seconds = sum(lengths[utterance] for batch in todo for utterance in batch) / enhancer.sample_rate
     start = time.perf_counter()
+    references = _references(enhancer, args.reference_scp)
     for batch in tqdm([batch for batch in todo if batch], desc="enhancing", unit="batch", disable=None):
-        if lengths[batch[0]] > enhancer.segment_samples:
+        # An oracle is for test sets: it takes any length at once.
+        if lengths[batch[0]] > enhancer.segment_samples and not references:
             _enhance_long(enhancer, paths[batch[0]], batch[0], lengths[batch[0]], outputs, names)
         else:
-            _enhance_batch(enhancer, paths, batch, outputs, names)
+            _enhance_batch(enhancer, paths, batch, outputs, names, references)
     elapsed = time.perf_counter() - start
     factor = elapsed / seconds if seconds else 0.0
     print(f"part {part}/{num_parts}: {seconds:.0f} s of audio in {elapsed:.1f} s, real-time factor {factor:.4f}")
@@ -182,12 +185,33 @@ def _build(args: argparse.Namespace):
     return enhancer
 
 
+def _references(enhancer, scp: Optional[Path]) -> Dict[str, str]:
+    """Return the clean speech of every utterance where the model is given it, else nothing."""
+    from espnet_codecse.errors import UserError
+    from espnet_codecse.fileio import read_scp
+
+    if not getattr(enhancer, "needs_reference", False):
+        return {}
+    if scp is None:
+        raise UserError("--reference_scp: missing; this model is given the features of clean speech")
+    return read_scp(scp)
+
+
 def _enhance_batch(
-    enhancer, paths: Dict[str, str], batch: List[str], outputs: Dict[str, Path], names: List[str]
+    enhancer,
+    paths: Dict[str, str],
+    batch: List[str],
+    outputs: Dict[str, Path],
+    names: List[str],
+    references: Dict[str, str],
 ) -> None:
     from espnet_codecse.audio import read_audio, write_audio
 
-    results = enhancer.enhance_batch([read_audio(paths[utterance])[0][:, 0] for utterance in batch])
+    def read(table: Dict[str, str]) -> list:
+        return [read_audio(table[utterance])[0][:, 0] for utterance in batch]
+
+    given = {"references": read(references)} if references else {}
+    results = enhancer.enhance_batch(read(paths), **given)
     for utterance, result in zip(batch, results):
         for layer, waveforms in result.items():
             for name, samples in zip(names, waveforms):

@@ -13,6 +13,7 @@ from espnet_codecse.errors import UserError
 
 COMMANDS = {
     "enhance": ("enhance", "enhance recordings: files, folders, globs or a pipe"),
+    "stream": ("stream", "enhance a stream frame by frame, as a device does"),
     "encode": ("encode", "recordings to a codec's codes, in files"),
     "decode": ("decode", "files of codes to recordings"),
     "doctor": ("doctor", "name every version and device, and what is missing"),
@@ -40,6 +41,7 @@ COMMANDS = {
     "plan": ("plan", "estimate time, disk and memory of a recipe's stages"),
     "pack": ("pack", "write a trained model as one zip, in the model zoo's layout"),
     "verify": ("verify", "check packs: hashes, weights, codec, a short enhancement"),
+    "export_onnx": ("export_onnx", "write a causal model as an ONNX graph of one frame"),
     "publish": ("publish", "upload a pack to the Hugging Face hub"),
     "pack_codec": ("pack_codec", "write a trained small codec as a folder for --codec"),
 }

@@ -29,7 +29,7 @@ class PairedCrop(AbsPreprocessor):
             data = self.before(uid, data)
         if not self.train:
             return data
-        sequences = {name: value for name, value in data.items() if name.startswith(("speech_", "noise_ref"))}
+        sequences = {name: value for name, value in data.items() if name.startswith(("speech_", "noise_ref", "emb_"))}
         total = min(self._frames(value) for value in sequences.values())
         if total <= self.num_frames:
             return data

@@ -47,6 +47,7 @@ KINDS = {
     ),
     "fuse_vae": Kind("task.fuse:FuseVAETask", "task.fuse_data:training_data", "fuse.enhancer:FuseEnhancer"),
     "fuse": Kind("task.fuse:FuseTask", "task.fuse_data:training_data", "fuse.enhancer:FuseEnhancer"),
+    "ssl_gcrn": Kind("task.ssl_gcrn:SSLGCRNTask", "task.ssl_gcrn_data:training_data", "ssl.enhancer:GCRNEnhancer"),
 }
 LAYERS = tuple(dict.fromkeys(layer for kind in KINDS.values() for layer in kind.layers))
 

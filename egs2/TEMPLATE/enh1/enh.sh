@@ -288,8 +288,10 @@ if [ ${stage} -le 6 ] && [ ${stop_stage} -ge 6 ]; then
             infer "${expdir}/codec_${codec_label}/noisy_{layer}_${set}" "${raw}/wav.scp" --codec "${codec}" \
                 --layers continuous quantized
         fi
+        opts=()
+        if [ -f "${raw}/spk1.scp" ]; then opts+=(--reference_scp "${raw}/spk1.scp"); fi
         # shellcheck disable=SC2086
-        infer "${outputs}/{layer}_${set}" "${raw}/wav.scp" \
+        infer "${outputs}/{layer}_${set}" "${raw}/wav.scp" "${opts[@]}" \
             --layers ${decode_layers} ${inference_args} \
             --train_config "${experiment}/${last_step}/config.yaml" \
             --model_file "${experiment}/${last_step}/${inference_model}"

@@ -1,0 +1,112 @@
+"""Enhance a stream as a device does: frame by frame, with the causal network's state carried along.
+
+    codecse stream --model exp/ssl_gcrn_small noisy.wav enhanced.wav
+    arecord -f S16_LE -r 16000 | codecse stream --model model.onnx - - | aplay -f S16_LE -r 16000
+    codecse stream --model exp/ssl_gcrn_small noisy.wav enhanced.wav --chunk 1 --report
+
+- stands for raw mono PCM on the standard streams: 16 bits, little endian, 16 kHz. A sample comes out as soon as no later
+one can change it, which is 25 ms after it came in at the latest; outputs are as long as inputs and in time with them.
+--report measures every frame of 20 ms by itself, on one thread.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import List, Optional
+
+SAMPLE_RATE, HOP = 16000, 320
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``codecse stream``."""
+    parser = argparse.ArgumentParser(
+        prog="codecse stream", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("input", help="recording at 16 kHz with one channel, or -")
+    add("output", help="wav or flac to write, or -")
+    add("--model", required=True, help="model of the system ssl_gcrn (as in codecse enhance), or a graph of codecse "
+        "export_onnx")
+    add("--chunk", type=int, default=HOP, help="samples read at once (default: %(default)s, a frame)")
+    add("--report", action="store_true", help="print how long the frames took: p50, p95, p99 against their 20 ms")
+    return parser
+
+
+def main(argv: Optional[List[str]] = None) -> None:
+    """Enhance, and report on the standard error."""
+    args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
+    from time import perf_counter
+
+    from espnet_codecse.errors import UserError
+    from espnet_codecse.recording.pcm import open_sink, open_source
+
+    if args.chunk < 1:
+        raise UserError(f"--chunk {args.chunk}: give a positive number of samples")
+    import torch
+
+    torch.set_num_threads(1)
+    stream = build_stream(args.model)
+    latency = stream.latency_samples
+    print(f"algorithmic latency: {latency} samples, {1000 * latency / SAMPLE_RATE:g} ms", file=sys.stderr)
+    seconds: List[float] = []
+    num_samples = 0
+    with open_source(args.input, SAMPLE_RATE) as read, open_sink(args.output, SAMPLE_RATE) as write:
+        samples = read(args.chunk)
+        while len(samples):
+            num_samples += len(samples)
+            started = perf_counter()
+            enhanced = stream.process(samples)
+            # Calls that complete no frame take no time, and would hide those that do.
+            if len(enhanced):
+                seconds.append((perf_counter() - started) / (len(enhanced) / HOP))
+            write(enhanced)
+            samples = read(args.chunk)
+        write(stream.flush())
+    if args.report:
+        print(latency_report(seconds, num_samples), file=sys.stderr)
+
+
+def build_stream(model: str):
+    """Return the stream of a graph, or of a model by any name that ``codecse enhance`` takes.
+
+    Raises:
+        UserError: no such model, or one that does not stream.
+    """
+    from espnet_codecse.errors import UserError
+    from espnet_codecse.ssl.streaming import StreamingEnhancer
+
+    if Path(model).suffix == ".onnx":
+        from espnet_codecse.ssl.onnx import OnnxFrames
+
+        frames = OnnxFrames(Path(model))
+        return StreamingEnhancer(frames, frames.compression)
+    from espnet_codecse.zoo.enhancer import load_enhancer
+
+    enhancer = load_enhancer(model, device="cpu", dtype="float32")
+    if not hasattr(enhancer, "stream"):
+        raise UserError(f"--model {model}: sees a whole recording; only models of the system ssl_gcrn stream")
+    return enhancer.stream()
+
+
+def latency_report(seconds: List[float], num_samples: int) -> str:
+    """Return the percentiles of what a frame took.
+
+    Args:
+        seconds: of the frames, each by itself.
+        num_samples: of the whole stream.
+    """
+    import numpy as np
+
+    if not seconds:
+        return "no frame was completed"
+    shares = np.percentile(seconds, (50, 95, 99)) * 1000
+    late = sum(value > HOP / SAMPLE_RATE for value in seconds)
+    factor = sum(seconds) / (num_samples / SAMPLE_RATE)
+    return (
+        f"{len(seconds)} frames of {1000 * HOP / SAMPLE_RATE:g} ms on one thread: p50 {shares[0]:.2f} ms, p95 {shares[1]:.2f} "
+        f"ms, p99 {shares[2]:.2f} ms; {late} took longer than they last; real-time factor {factor:.3f}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""ESPnet's enhancement task for the causal network and its teachers."""
+
+import argparse
+from typing import Tuple
+
+import torch
+from espnet2.enh.decoder.stft_decoder import STFTDecoder
+from espnet2.enh.encoder.stft_encoder import STFTEncoder
+from espnet2.tasks import enh
+from espnet2.utils.nested_dict_action import NestedDictAction
+from espnet2.utils.types import str_or_none
+
+from espnet_codecse.enh.crop import PairedCrop
+from espnet_codecse.enh.rank_seed import RankSeed
+from espnet_codecse.features import load_features, source_of
+from espnet_codecse.ssl.framing import HOP
+from espnet_codecse.ssl.model import CausalEnhancementModel
+from espnet_codecse.ssl.separator import GCRNSeparator
+from espnet_codecse.task.register import register_enhancement
+from espnet_codecse.task.trainer import CrashSafeTrainer
+
+register_enhancement()
+
+
+class SSLGCRNTask(enh.EnhancementTask):
+    """:class:`espnet2.tasks.enh.EnhancementTask` for ``ssl_gcrn``: waveforms, and features that are stored or made."""
+
+    trainer = CrashSafeTrainer
+
+    @classmethod
+    def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """Add this task's options to ESPnet's."""
+        super().add_task_arguments(parser)
+        group = parser.add_argument_group(description="Causal enhancement related")
+        group.add_argument("--task", default="ssl_gcrn", help="Kind of system")
+        group.add_argument("--codec", type=str_or_none, default=None, help="For a codec as the teacher")
+        group.add_argument("--teacher_conf", action=NestedDictAction, default={}, help="Kind and model of the features")
+        group.add_argument("--crop_seconds", type=float, default=None, help="Length of random training segments, s")
+
+    @classmethod
+    def optional_data_names(cls, train: bool = True, inference: bool = False) -> Tuple[str, ...]:
+        """Return ESPnet's names and those of stored features."""
+        return (*super().optional_data_names(train, inference), "emb_mix", "emb_ref1")
+
+    @classmethod
+    def build_preprocess_fn(cls, args: argparse.Namespace, train: bool):
+        """Return ESPnet's preprocessor, followed by paired crop where it is asked for."""
+        before = super().build_preprocess_fn(args, train)
+        if train and torch.distributed.is_available() and torch.distributed.is_initialized():
+            before = RankSeed(train, torch.distributed.get_rank(), before)
+        if args.crop_seconds is None:
+            return before
+        # Whole frames of the network, which are those of wav2vec2 and of the small codec.
+        return PairedCrop(train, round(args.crop_seconds * 16000) // HOP, HOP, before)
+
+    @classmethod
+    def build_model(cls, args: argparse.Namespace) -> CausalEnhancementModel:
+        """Build network, front end and losses from the configuration.
+
+        Raises:
+            UserError: the teacher cannot be loaded.
+        """
+        conf, model_conf = args.separator_conf, dict(args.model_conf)
+        taught = conf.get("condition", "none") != "none" or model_conf.get("target", "none") != "none"
+        teacher = source_of(args.teacher_conf, args.codec) if taught else None
+        if taught and not conf.get("embedding_size"):
+            # ESPnet saves the configuration after building: a trained model knows the size without its teacher.
+            features = load_features(teacher)
+            conf["embedding_size"], args.model_conf["feature_hop"] = features.dim, features.hop
+        wrappers = [
+            enh.loss_wrapper_choices.get_class(item["wrapper"])(
+                criterion=enh.criterion_choices.get_class(item["name"])(**item.get("conf", {})),
+                **item.get("wrapper_conf", {}),
+            )
+            for item in args.criterions
+        ]
+        encoder = STFTEncoder(**args.encoder_conf)
+        return CausalEnhancementModel(
+            encoder=encoder,
+            separator=GCRNSeparator(encoder.output_dim, **conf),
+            decoder=STFTDecoder(**args.decoder_conf),
+            mask_module=None,
+            loss_wrappers=wrappers,
+            teacher=teacher,
+            **args.model_conf,
+        )

@@ -33,6 +33,8 @@ def get_parser() -> argparse.ArgumentParser:
     add("--paper", type=Path, help="paper.yaml: published rows, which stand at the end with their sources")
     add("--breakdown_metrics", default=" ".join(DEFAULT_BREAKDOWN_METRICS),
         help="metrics by SNR, noise and speaker (default: '%(default)s')")
+    add("--baseline", help="of a study: experiments <variant>_seed<n> are compared with <baseline>_seed<n>, in all and by "
+        "SNR, and what is within noise is said")
     add("--title", default="RESULTS", help="heading (default: %(default)s)")
     add("--output", type=Path, default=Path("RESULTS.md"), help="file to write (default: %(default)s)")
     return parser
@@ -58,6 +60,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         title=args.title,
         notes=_notes(args.section_note),
         breakdown_metrics=args.breakdown_metrics.split(),
+        baseline=args.baseline,
         published=paper_lines(read_paper(args.paper)) if args.paper else (),
     )
     write_results(args.output, text)

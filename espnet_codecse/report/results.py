@@ -12,6 +12,7 @@ from espnet_codecse.report.breakdown import breakdown_lines
 from espnet_codecse.report.comparison import compare_experiments, comparison_lines
 from espnet_codecse.report.environment import environment_lines
 from espnet_codecse.report.scores import NOISY, Row, metrics_of
+from espnet_codecse.report.study import study_lines
 from espnet_codecse.report.tables import number, table
 
 DEFAULT_BREAKDOWN_METRICS = ("SI_SDR", "PESQ", "DNSMOS_OVRL")
@@ -69,6 +70,7 @@ def render(
     breakdown_metrics: Sequence[str] = DEFAULT_BREAKDOWN_METRICS,
     environment: Optional[Sequence[str]] = None,
     published: Sequence[str] = (),
+    baseline: Optional[str] = None,
 ) -> str:
     """Return the text of RESULTS.md.
 
@@ -80,6 +82,7 @@ def render(
         breakdown_metrics: metrics of the breakdowns by SNR, noise and speaker.
         environment: lines of the environment block; by default those of this process.
         published: lines of :func:`espnet_codecse.report.paper.paper_lines`.
+        baseline: of a study with several seeds, see :func:`espnet_codecse.report.study.study_lines`.
 
     Raises:
         UserError: no rows, a label twice in a section, or a note for a section that is not there.
@@ -104,6 +107,8 @@ def render(
         lines += [line for note in notes.get(section, []) for line in (note, "")]
         lines += _counts(own, metrics) + _section_table(own, metrics, best) + _differences(own, metrics, rows)
     lines += comparison_lines(comparisons)
+    if baseline:
+        lines += study_lines(rows, baseline, [metric for metric in breakdown_metrics if metric in metrics])
     lines += breakdown_lines(rows, [metric for metric in breakdown_metrics if metric in metrics])
     lines += published
     return "\n".join(lines).rstrip() + "\n"

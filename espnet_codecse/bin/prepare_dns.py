@@ -42,6 +42,8 @@ def get_parser() -> argparse.ArgumentParser:
         "--dynamic", action="store_true",
         help="data/{clean,noise,rooms}_train for on-the-fly training instead of training clips",
     )
+    add("--low_snr", action="store_true", help="also data/low_snr: the test clips without reverberation, each with its own "
+        "noise at -10, -5, 0 or 5 dB")
     add("--seed", type=int, default=0, help="of everything drawn (default 0)")
     return parser
 
@@ -78,7 +80,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     )
     settings = DnsSettings(
         simulation, args.synthetic, args.test_dir, args.dynamic, args.rooms, tuple(args.t60_range), args.subset,
-        args.incomplete,
+        args.incomplete, args.low_snr,
     )
     root = corpus_root(VARIABLE, [], args.root)
     for line in prepare(root, args.datadir, settings, args.nj or default_num_jobs(), args.check):

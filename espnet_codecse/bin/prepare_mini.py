@@ -36,6 +36,8 @@ def get_parser() -> argparse.ArgumentParser:
     add("--fs", type=sample_rate, default=16000, help="sample rate in Hz, also 16k (default 16000)")
     add("--num_speakers", type=int, choices=(1, 2, 3), default=1, help="speakers in a mixture (default 1)")
     add("--snr_range", **_range("LOW", "HIGH"), default=(-5.0, 20.0), help="train and valid, dB (default -5 20)")
+    add("--test_snrs", type=float, nargs="+", default=(-5.0, 0.0, 5.0, 10.0, 15.0), metavar="DB",
+        help="of the test mixtures, in turn (default -5 0 5 10 15)")
     add("--ratio_range", **_range("LOW", "HIGH"), default=(-5.0, 5.0), help="speaker 1 to each other one, dB (default -5 5)")
     add("--level_range", **_range("LOW", "HIGH"), default=(-35.0, -15.0), help="mixture, dBFS (default -35 -15)")
     add("--noise_probability", type=float, help="portion with noise (default 1; 0 for several speakers)")
@@ -82,6 +84,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         rate=args.fs,
         num_speakers=args.num_speakers,
         snr_range=tuple(args.snr_range),
+        test_snrs=tuple(args.test_snrs),
         ratio_range=tuple(args.ratio_range),
         level_range=tuple(args.level_range),
         noise_probability=noise_probability,

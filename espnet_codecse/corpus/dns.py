@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from espnet_codecse.corpus import dns_layout as layout
 from espnet_codecse.corpus.convert import Source, convert_groups, folder_audio
+from espnet_codecse.corpus.dns_low_snr import remix_tests
 from espnet_codecse.corpus.dns_simulation import NUM_SPARE, Clip, DnsSimulation, RenderJob, plan_clips, render_clip
 from espnet_codecse.corpus.location import check_count
 from espnet_codecse.corpus.parallel import remove_temporary, run_parts
@@ -36,6 +37,7 @@ class DnsSettings:
         t60_range: of the room responses, seconds, where their table is there.
         subset: utterances a set; 0 for all.
         incomplete: take what is there, though it is not what was published.
+        low_snr: also write the clips without reverberation at -10, -5, 0 and 5 dB.
     """
 
     simulation: DnsSimulation = DnsSimulation()
@@ -46,6 +48,7 @@ class DnsSettings:
     t60_range: Tuple[float, float] = (0.3, 1.3)
     subset: int = 0
     incomplete: bool = False
+    low_snr: bool = False
 
     @property
     def rate(self) -> int:
@@ -96,6 +99,9 @@ def prepare(root: Path, target: Path, settings: DnsSettings, num_jobs: int, chec
             lines.append(f"{root}: {name}: {len(sources)} recordings, complete")
         else:
             lines.append(_convert_set(target, name, spread(sources, settings.subset), settings.rate, num_jobs))
+    if settings.low_snr and not check:
+        pairs = spread(tests["no_reverb"], settings.subset)
+        lines.append(remix_tests(target, pairs, settings.rate, num_jobs))
     return lines
 
 

@@ -40,6 +40,7 @@ class MixtureSettings:
         reverb_target: ``dry`` or ``early``, see reverberation.py.
         max_duration: longer speech is cut at a random position, seconds; 0 for no limit.
         cycle: test protocol: every utterance once and uncut, SNR and ratio cycling through fixed values.
+        test_snrs: those values of the SNR, dB.
         seed: of everything drawn.
     """
 
@@ -54,6 +55,7 @@ class MixtureSettings:
     reverb_target: str = "dry"
     max_duration: float = 0.0
     cycle: bool = False
+    test_snrs: Tuple[float, ...] = TEST_SNRS
     seed: int = 0
 
 
@@ -156,7 +158,7 @@ def plan_mixtures(
         if rng.random() < settings.noise_probability:
             source = noises[number % len(noises) if settings.cycle else int(rng.choice(len(noises), p=weights))]
             noise_stretch, kind = _stretch(source, MAX_NOISE_SECONDS, rng), source.group
-            snr = TEST_SNRS[number % len(TEST_SNRS)] if settings.cycle else _draw(rng, settings.snr_range)
+            snr = settings.test_snrs[number % len(settings.test_snrs)] if settings.cycle else _draw(rng, settings.snr_range)
         level = _draw(rng, settings.level_range)
         reverberant = bool(rng.random() < settings.reverb_probability)
         plan.append(Mixture(name, speaker, stretches, noise_stretch, kind, snr, ratio, level, reverberant, seed))

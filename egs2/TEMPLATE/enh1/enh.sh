@@ -39,6 +39,7 @@ size=                        # variant of the network; default: the step's own
 loss=                        # variant of the loss; default: the step's own
 tag=                         # name of the experiment; default: from system, codec, size and loss
 init_param=                  # checkpoint that the first step starts from
+seed=                        # trains with this seed, as an experiment of its own (_seed<n>)
 # Enhancement and scoring
 inference_model=valid.loss.best.pth   # checkpoint of the last step
 inference_args=              # more options of codecse infer, such as --model_option num_steps=10
@@ -48,6 +49,7 @@ metrics="SI_SDR SDR PESQ STOI ESTOI DNSMOS"   # see codecse score --help
 score_fs=                    # sample rate at which everything is scored, such as 8k; default: that of the codec
 resynthesised_references=false   # true: score also against references that went through the codec
 benchmark_args=              # more options of codecse benchmark model, such as --dtypes float32 bfloat16
+baseline=                    # of a study: every <variant>_seed<n> is compared with <baseline>_seed<n>
 data_note=                   # what data this is, for RESULTS.md
 results_file=                # default: <expdir>/RESULTS.md
 report_args=                 # more options of codecse report, such as --num_utterances 12
@@ -141,7 +143,7 @@ fi
 codec_label=$(basename "${codec}" .zip)
 embeddings=${dumpdir}/codec/${codec_label}_${layer}
 stats=${expdir}/stats_${codec_label}_${layer}
-tag=${tag:-${system}_${codec_label}${size:+_${size}}${loss:+_${loss}}}
+tag=${tag:-${system}_${codec_label}${size:+_${size}}${loss:+_${loss}}}${seed:+_seed${seed}}
 experiment=${expdir}/${tag}
 outputs=${experiment}${inference_tag:+_${inference_tag}}
 results_file=${results_file:-${expdir}/RESULTS.md}
@@ -239,6 +241,7 @@ if [ ${stage} -le 5 ] && [ ${stop_stage} -ge 5 ]; then
         if [ -n "${previous}" ]; then opts+=(--init_param "${previous}"); fi
         log "step ${step}: log in ${step_dir}/train.log"
         if [ -n "${ngpu}" ]; then opts+=(--ngpu "${ngpu}"); fi
+        if [ -n "${seed}" ]; then opts+=(--seed "${seed}"); fi
         # shellcheck disable=SC2206
         train=(codecse train --config "${step_dir}/train.yaml" --output_dir "${step_dir}"
             --train_dir "${dumpdir}/raw/${train_set}" --valid_dir "${dumpdir}/raw/${valid_set}"
@@ -366,6 +369,7 @@ if [ ${stage} -le 7 ] && [ ${stop_stage} -ge 7 ]; then
     read_rows
     opts=()
     if [ -f paper.yaml ]; then opts+=(--paper paper.yaml); fi
+    if [ -n "${baseline}" ]; then opts+=(--baseline "${baseline}"); fi
     if [ -n "${data_note}" ]; then opts+=(--section_note "Unprocessed|Data: ${data_note}"); fi
     for folder in "${expdir}"/*/; do
         if compgen -G "${folder}[cqw]*_*/scoring" > /dev/null; then

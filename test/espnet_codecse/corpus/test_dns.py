@@ -56,6 +56,23 @@ def test_clips_follow_the_rules(root, tmp_path):
         assert name.startswith(train["utt2spk"][name] + "_fileid_")
 
 
+def test_low_snrs(root, tmp_path):
+    lines = prepare(root, tmp_path / "data", replace(SMALL, low_snr=True), 1)
+    assert any(line.startswith(f"{tmp_path}/data/low_snr: 3 utterances") for line in lines)
+    validate_data_dir(tmp_path / "data/low_snr", 1)
+    low, official = (read_data_dir(tmp_path / "data" / name) for name in ("low_snr", "no_reverb"))
+    assert list(low["utt2snr"].values()) == ["-10", "-5", "0"] and set(low["wav.scp"]) == set(official["wav.scp"])
+    for name, snr in low["utt2snr"].items():
+        mixture, speech, noise = (read(low[table], name) for table in ("wav.scp", "spk1.scp", "noise1.scp"))
+        assert np.abs(mixture - speech - noise).max() < 1e-4
+        assert level_db(speech) - level_db(noise) == pytest.approx(float(snr), abs=0.05)
+        was = [read(official[table], name) for table in ("wav.scp", "spk1.scp")]
+        assert np.corrcoef(was[0] - was[1], noise)[0, 1] > 0.99  # the clip's own noise
+    before = digests(tmp_path / "data/audio")
+    prepare(root, tmp_path / "data", replace(SMALL, low_snr=True), 1)
+    assert digests(tmp_path / "data/audio") == before
+
+
 def test_reference_of_reverberant_clips(root, tmp_path):
     for target in ("reverberant", "early", "dry"):
         simulation = replace(SIMULATION, reverb_probability=1.0, reverb_target=target)

@@ -60,6 +60,7 @@ def build_fuse_model(
     use_vae: bool = True,
     average_decay: float = 0.999,
     codec: Optional[str] = None,
+    latents_fingerprint: str = "",
 ) -> FuseModel:
     """Return the model of the second step.
 
@@ -75,6 +76,7 @@ def build_fuse_model(
         use_vae: otherwise diffusion works on the spectrogram itself.
         average_decay: of the weights' moving average.
         codec: the model, for guidance of kind ``codec``.
+        latents_fingerprint: see :class:`FuseModel`.
 
     Raises:
         UserError: a value is unknown or does not fit, or the features' model is another one than in training.
@@ -86,7 +88,9 @@ def build_fuse_model(
     denoiser = _build("denoiser_conf", Denoiser, **latent, guidance=guidance, **denoiser_conf)
     _check_size(spectrogram, window_frames, vae.reduction * denoiser.reduction)
     scheduler = _build("diffusion_conf", DDIMScheduler, **{**DIFFUSION, **diffusion_conf})
-    return FuseModel(spectrogram, vae, denoiser, scheduler, window_frames, features, average_decay)
+    return FuseModel(
+        spectrogram, vae, denoiser, scheduler, window_frames, features, average_decay, latents_fingerprint
+    )
 
 
 def _guidance(conf: Dict[str, Any], codec: Optional[str]):

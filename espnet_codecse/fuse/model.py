@@ -11,7 +11,7 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.fuse.average import WeightAverage
 from espnet_codecse.fuse.crop import peak_gain
 from espnet_codecse.fuse.denoiser import Denoiser
-from espnet_codecse.fuse.features import AbsFeatures, load_features
+from espnet_codecse.fuse.features import AbsFeatures, fingerprint_of, load_features
 from espnet_codecse.fuse.sampling import sample, seeded_noise
 from espnet_codecse.fuse.spectrogram import CompressedSpectrogram
 from espnet_codecse.fuse.vae import NoVAE, SpectrogramVAE
@@ -29,6 +29,7 @@ class FuseModel(AbsESPnetModel):
         features: source of the guidance's frozen features; None without guidance. They are no sub-module: their weights
             belong neither into checkpoints nor to the optimiser.
         average_decay: of the weights' moving average.
+        latents_fingerprint: of the VAE whose stored latents are going to be given; empty where none are.
     """
 
     TRAINING_ONLY = ("denoiser",)  # sampling uses the average
@@ -42,8 +43,10 @@ class FuseModel(AbsESPnetModel):
         window_frames: int = 256,
         features: Optional[str] = None,
         average_decay: float = 0.999,
+        latents_fingerprint: str = "",
     ):
         super().__init__()
+        self.latents_fingerprint = latents_fingerprint
         self.spectrogram, self.window_frames = spectrogram, window_frames
         self.vae = vae.requires_grad_(False).eval()
         self.denoiser = denoiser
@@ -86,10 +89,9 @@ class FuseModel(AbsESPnetModel):
             kwargs: lengths, which are all the same.
 
         Raises:
-            UserError: the VAE is not trained.
+            UserError: the VAE is not trained, or the stored latents are another one's.
         """
-        if not int(self.vae.num_batches):
-            raise UserError("the VAE has random weights; train 1_vae first and pass --init_param <its checkpoint>")
+        self._check_vae()
         with torch.no_grad():
             if latent_mix is not None:
                 noisy, clean = self.from_stored(latent_mix), self.from_stored(latent_ref1)
@@ -101,6 +103,19 @@ class FuseModel(AbsESPnetModel):
         loss = self.loss(clean, noisy, guidance)
         stats = {"loss": loss.detach()}
         return force_gatherable((loss, stats, len(clean)), loss.device)
+
+    def _check_vae(self) -> None:
+        """Raise where the VAE, whose weights came after it was built, is none to train with."""
+        if not int(self.vae.num_batches):
+            raise UserError("the VAE has random weights; train 1_vae first and pass --init_param <its checkpoint>")
+        if self.latents_fingerprint:
+            own = fingerprint_of(self.vae)
+            if own != self.latents_fingerprint:
+                raise UserError(
+                    f"the stored latents are of a VAE with the fingerprint {self.latents_fingerprint}, but --init_param "
+                    f"brought {own}; extract them again with its checkpoint"
+                )
+            self.latents_fingerprint = ""  # once is enough: it is frozen
 
     def encode(self, speech: torch.Tensor) -> torch.Tensor:
         """Return the normalised latent ``(batch, channel, bin, frame)`` of ``speech (batch, sample)``."""

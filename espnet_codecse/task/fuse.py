@@ -53,6 +53,7 @@ class FuseVAETask(AbsTask):
         group.add_argument("--train_frames", type=int, default=None, help="Of training windows, where they are shorter")
         group.add_argument("--use_vae", type=str2bool, default=True, help="Otherwise diffuse the spectrogram itself")
         group.add_argument("--average_decay", type=float, default=0.999, help="Of the weights' moving average")
+        group.add_argument("--latents_fingerprint", default="", help="Of the VAE that stored latents are of")
         group.add_argument("--stored_hops", action=NestedDictAction, default={}, help="Samples a frame, stored sequences")
 
     @classmethod
@@ -113,7 +114,7 @@ class FuseTask(FuseVAETask):
         """
         return build_fuse_model(
             args.spectrogram_conf, args.vae_conf, args.denoiser_conf, args.diffusion_conf, args.guidance_conf,
-            args.window_frames, args.use_vae, args.average_decay, args.codec,
+            args.window_frames, args.use_vae, args.average_decay, args.codec, args.latents_fingerprint,
         )  # fmt: skip
 
 

@@ -53,6 +53,11 @@ def training_data(configuration: Dict[str, Any], data_dirs: Pair, folders: Mappi
         for entry in entries:
             options += [f"--{mode}_data_path_and_name_and_type", entry]
         options += [f"--{mode}_shape_file", str(data_dir / "utt2num_samples")]
+    if "latents" in stored:
+        prints = {read_description(folder).fingerprint for folder in stored["latents"]}
+        if len(prints) > 1:
+            raise UserError(f"{stored['latents'][1]}: of another VAE than {stored['latents'][0]}; extract them again")
+        options += ["--latents_fingerprint", prints.pop()]
     for name, hop in hops.items():
         options += ["--stored_hops", f"{name}={hop}"]
     return options

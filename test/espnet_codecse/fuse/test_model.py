@@ -92,6 +92,17 @@ def test_stored_latents_and_features_are_the_same_training(make_fuse, voice):
     assert model(**stored)[0].item() == pytest.approx(model(**data)[0].item(), rel=1e-5)
 
 
+def test_stored_latents_of_another_vae_are_refused(make_fuse, voice):
+    from espnet_codecse.fuse.features import fingerprint_of
+
+    model = make_fuse(latents_fingerprint="0" * 16)
+    stored = {name: torch.zeros(2, 16, 4 * 128) for name in ("latent_mix", "latent_ref1")}
+    with pytest.raises(UserError, match="fingerprint 0000000000000000, but --init_param"):
+        model(**stored)
+    model.latents_fingerprint = fingerprint_of(model.vae)
+    assert model(**stored)[0].isfinite()
+
+
 def test_guidance_dropout(make_fuse, voice):
     model = make_fuse({**CODEC, "injection": "concatenation", "dropout": 0.25})
     guidance = model.denoiser.guidance

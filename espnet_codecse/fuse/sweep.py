@@ -1,0 +1,70 @@
+"""The figure of a sweep over DDIM steps: scores with their intervals against the number of steps.
+
+It reads scoring folders and needs neither torch nor ESPnet.
+"""
+
+from pathlib import Path
+from typing import Mapping, Optional, Sequence
+
+from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import atomic_path
+from espnet_codecse.report.bootstrap import mean_interval
+from espnet_codecse.report.scores import read_row
+
+
+def plot_step_sweep(
+    folders: Mapping[int, Path],
+    output: Path,
+    metrics: Sequence[str] = ("PESQ", "ESTOI", "DNSMOS_OVRL"),
+    lines: Optional[Mapping[str, Path]] = None,
+    title: str = "",
+) -> None:
+    """Draw a panel for each metric: the mean over utterances and its 95 % interval for each number of steps.
+
+    Args:
+        folders: scoring folder for each number of steps.
+        output: png, pdf or svg.
+        metrics: names as score files have them.
+        lines: scoring folders to compare with, by label, such as the noisy speech; drawn as level lines.
+        title: above the first panel.
+
+    Raises:
+        UserError: no folder, or one without a metric's scores.
+    """
+    if not folders or not metrics:
+        raise UserError("step sweep: no scoring folders or no metrics given; score the outputs first")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    steps = sorted(folders)
+    rows = {number: read_row(f"sweep|{number}|{folders[number]}") for number in steps}
+    others = {label: read_row(f"sweep|{label}|{folder}") for label, folder in (lines or {}).items()}
+    figure = Figure(figsize=(3.6 * len(metrics), 3.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(1, len(metrics), squeeze=False)[0]
+    for panel, metric in zip(panels, metrics):
+        intervals = [_interval(rows[number], metric, folders[number]) for number in steps]
+        means = [interval.mean for interval in intervals]
+        below = [interval.mean - interval.low for interval in intervals]
+        above = [interval.high - interval.mean for interval in intervals]
+        panel.errorbar(steps, means, yerr=(below, above), marker="o", capsize=3, label="by steps")
+        for number, (label, row) in enumerate(others.items(), 1):
+            level = _interval(row, metric, row.folder).mean
+            panel.axhline(level, linestyle="--", color=f"C{number}", label=label)
+        panel.set_xscale("log")
+        panel.set_xticks(steps, [str(number) for number in steps])
+        panel.minorticks_off()
+        panel.set_xlabel("DDIM steps")
+        panel.set_title(metric, loc="left", fontsize=10)
+        panel.grid(alpha=0.3)
+    panels[0].legend(fontsize=8)
+    if title:
+        figure.suptitle(title, fontsize=11)
+    with atomic_path(output) as temporary:
+        figure.savefig(temporary, dpi=130)
+
+
+def _interval(row, metric: str, folder: Path):
+    if metric not in row.scores:
+        raise UserError(f"{folder}: no scores of {metric}; score with it, known there: {', '.join(sorted(row.scores))}")
+    return mean_interval(row.values(metric, row.utterances))

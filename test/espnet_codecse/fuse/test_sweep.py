@@ -1,0 +1,34 @@
+"""The figure of scores against DDIM steps."""
+
+import subprocess
+import sys
+
+import pytest
+
+from espnet_codecse.errors import UserError
+from espnet_codecse.fuse.sweep import plot_step_sweep
+
+
+def write_scores(folder, mean):
+    folder.mkdir(parents=True)
+    for metric in ("PESQ", "ESTOI"):
+        lines = [f"utt{number} {mean + 0.1 * (number % 3)}\n" for number in range(9)]
+        (folder / f"{metric}_spk1").write_text("".join(lines))
+    return folder
+
+
+def test_figure(tmp_path):
+    folders = {steps: write_scores(tmp_path / str(steps), 1 + steps / 10) for steps in (1, 6, 50)}
+    noisy = {"noisy": write_scores(tmp_path / "noisy", 1.0)}
+    plot_step_sweep(folders, tmp_path / "sweep.svg", ("PESQ", "ESTOI"), noisy, "sweep")
+    text = (tmp_path / "sweep.svg").read_text()
+    assert text.count("DDIM steps") >= 2 or text.count("<g id=\"axes_") == 2
+    with pytest.raises(UserError, match="no scores of DNSMOS_OVRL; score with it, known there: ESTOI, PESQ"):
+        plot_step_sweep(folders, tmp_path / "sweep.svg")
+    with pytest.raises(UserError, match="no scoring folders"):
+        plot_step_sweep({}, tmp_path / "sweep.svg")
+
+
+def test_needs_no_torch():
+    code = "import sys, espnet_codecse.fuse.sweep; assert not {'torch', 'espnet2', 'diffusers'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

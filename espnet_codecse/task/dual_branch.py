@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from espnet2.tasks.abs_task import AbsTask, optim_classes
 from espnet2.train.collate_fn import CommonCollateFn
-from espnet2.train.preprocessor import EnhPreprocessor
 from espnet2.utils.nested_dict_action import NestedDictAction
 
 from espnet_codecse.dual_branch.adversaries import Schedule
@@ -15,6 +14,7 @@ from espnet_codecse.dual_branch.coder import coder_description
 from espnet_codecse.dual_branch.discriminator import SpectrumDiscriminators
 from espnet_codecse.dual_branch.generator import DualBranchGenerator
 from espnet_codecse.dual_branch.losses import ReconstructionLoss
+from espnet_codecse.dual_branch.mixing import DynamicMixing
 from espnet_codecse.dual_branch.model import DualBranchModel, ensemble_names
 from espnet_codecse.dual_branch.priors import UnpairedPriors
 from espnet_codecse.enh.crop import PairedCrop
@@ -82,8 +82,8 @@ class DualBranchTask(AbsTask):
         layout = cls._layout(args)
         rate, hop = _rate_and_hop(layout)
         if args.preprocessor == "enh":
-            mixing = EnhPreprocessor(train=train, **{"num_spk": 1, "sample_rate": rate, **args.preprocessor_conf})
-            before = mixing if before is None else _Sequence(before, mixing)
+            options = {"num_spk": 1, "sample_rate": rate, **args.preprocessor_conf}
+            before = DynamicMixing(train, options, args.model_conf.get("supervised", True), before)
         num_frames = max(1, round(args.crop_seconds * rate / hop))
         before = PairedCrop(train, num_frames, hop, before)
         mode = "train" if train else "valid"
@@ -146,18 +146,6 @@ class DualBranchTask(AbsTask):
             optim_classes[args.optim](model.generator.parameters(), **args.optim_conf),
             optim_classes[args.optim2](judges, **args.optim2_conf),
         ]
-
-
-class _Sequence:
-    """One preprocessor after the other."""
-
-    def __init__(self, *preprocessors):
-        self.preprocessors = preprocessors
-
-    def __call__(self, uid: str, data: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
-        for preprocessor in self.preprocessors:
-            data = preprocessor(uid, data)
-        return data
 
 
 def _rate_and_hop(layout: Dict) -> Tuple[int, int]:

@@ -32,11 +32,12 @@ def training_data(configuration: Dict[str, Any], data_dirs: Pair, folders: Mappi
     for index, (mode, data_dir) in enumerate(zip(("train", "valid"), data_dirs)):
         entries = [data_entry(data_dir / "wav.scp", "speech_mix", "sound")]
         clean, noise = data_dir / REFERENCES["clean"], data_dir / REFERENCES["noise"]
-        if supervised:
+        # Dynamic mixing starts from clean speech, whether the model sees that or not.
+        if supervised or (mode == "train" and configuration.get("preprocessor") == "enh"):
             entries.append(data_entry(clean, "speech_ref1", "sound"))
         elif mode == "valid" and clean.is_file():
             entries.append(f"{clean},speech_ref1,sound")
-        if len(entries) > 1 and noise_branch and noise.is_file():
+        if len(entries) > 1 and noise_branch and noise.is_file() and (supervised or mode == "valid"):
             entries.append(f"{noise},noise_ref1,sound")
         check_size(mode, data_dir, entries[0].split(",")[0], configuration.get("batch_size", 1))
         for entry in entries:

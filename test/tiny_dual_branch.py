@@ -40,9 +40,9 @@ def tiny_model(weights=None, supervised=True, generator=None, schedule=None, **o
     weights = SUPERVISED if weights is None else weights
     names = ensemble_names(weights, len(generator.branches) > 1)
     reconstruction = ReconstructionLoss(16000, mel_windows=[256], mel_bins=[20])
+    discriminators, counted = SpectrumDiscriminators(names, **DISCRIMINATORS), Schedule(**(schedule or {}))
     return DualBranchModel(
-        generator, SpectrumDiscriminators(names, **DISCRIMINATORS), reconstruction, Schedule(**(schedule or {})), weights,
-        supervised=supervised, **options,
+        generator, discriminators, reconstruction, counted, weights, supervised=supervised, **options
     )
 
 

@@ -16,8 +16,8 @@ from espnet_codecse.task.training import read_configuration
 
 NOTE = """\
 Each part with its gradients, measured by itself. "Spectra" are a part of both rows of the discriminators, once a turn
-for all nets; "discriminators, their turn" falls on every discriminator_interval-th step only, and a step's memory is that
-of its largest part and more."""
+for all nets; "discriminators, their turn" falls on every discriminator_interval-th step only, and a step's memory is
+that of its largest part and more."""
 
 
 def dual_branch_report(

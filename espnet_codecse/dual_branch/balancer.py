@@ -11,8 +11,8 @@ def balanced_loss(
     """Return what to differentiate so that each loss has its share of the gradient at ``outputs``.
 
     Every loss's gradient is brought to unit size per item and weighted by its weight over the sum of weights: a loss
-    whose scale drifts, as adversarial ones do, keeps its influence. Sizes are those of this step; EnCodec's average over
-    steps would be one more state to carry.
+    whose scale drifts, as adversarial ones do, keeps its influence. Sizes are those of this step; EnCodec's average
+    over steps would be one more state to carry.
 
     Args:
         losses: ``{name: (weight, value)}``, each reaching the generator through ``outputs`` only.

@@ -94,7 +94,9 @@ class DualBranchModel(AbsGANESPnetModel):
         """Return the weights that inference needs: those of the generator, as they are named in a checkpoint."""
         return {key: value for key, value in self.state_dict().items() if key.startswith("generator.")}
 
-    def forward(self, speech_mix: torch.Tensor, forward_generator: bool = True, **others: torch.Tensor) -> Dict[str, Any]:
+    def forward(
+        self, speech_mix: torch.Tensor, forward_generator: bool = True, **others: torch.Tensor
+    ) -> Dict[str, Any]:
         """Return ESPnet's dictionary of loss, stats, weight and optimiser index.
 
         Args:

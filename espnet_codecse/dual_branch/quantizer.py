@@ -12,8 +12,8 @@ from espnet_codecse.errors import UserError
 class BranchQuantizer(torch.nn.Module):
     """A copy of the codec's own quantiser, with the gradient passed straight through to the branch.
 
-    The quantiser is the codec's, so that a branch begins with codes that its decoder knows: DAC's with factorised codes,
-    learned by commitment and codebook losses; the small codec's with fitted codebooks, of which the refiner learns.
+    The quantiser is the codec's, so that a branch begins with codes that its decoder knows: DAC's with factorised
+    codes, learned by commitment and codebook losses; the small codec's with fitted codebooks, whose refiner learns.
     ESPnet's does not fit here: its projection back from the codes gets no gradient.
 
     Args:

@@ -12,9 +12,9 @@ def branch_scales(
 ) -> Tuple[torch.Tensor, torch.Tensor]:
     """Return ``(alpha, beta)``, each ``(batch, 1)``, that minimise ``|speech - alpha clean - beta noise|^2`` (eq. 1).
 
-    The 2 x 2 normal equations are solved in double precision, and differentiably. The ridge is relative to each branch's
-    energy, so that the level of nothing matters; with it two equal branches share the input evenly, and a silent one
-    gets zero.
+    The 2 x 2 normal equations are solved in double precision, and differentiably. The ridge is relative to each
+    branch's energy, so that the level of nothing matters; with it two equal branches share the input evenly, and a
+    silent one gets zero.
 
     Args:
         speech, clean, noise: ``(batch, sample)``, zeros after an item's end; noise None: there is one branch, and beta

@@ -12,9 +12,9 @@ def branch_statistics(
 ) -> Dict[str, torch.Tensor]:
     """Return energies, scales and leakage, means over the batch.
 
-    ``clean_energy`` and ``noise_energy`` are those of the scaled branches relative to the input, dB; a branch at -60 has
-    given up. ``noise_leakage`` is the correlation of the noise branch with the clean speech, ``clean_leakage`` that of
-    the clean branch with the noise, both 0 .. 1.
+    ``clean_energy`` and ``noise_energy`` are those of the scaled branches relative to the input, dB; a branch at -60
+    has given up. ``noise_leakage`` is the correlation of the noise branch with the clean speech, ``clean_leakage`` that
+    of the clean branch with the noise, both 0 .. 1.
 
     Args:
         speech: the input ``(batch, sample)``.

@@ -19,8 +19,8 @@ def training_data(configuration: Dict[str, Any], data_dirs: Pair, folders: Mappi
     Args:
         configuration: of the training.
         data_dirs: formatted data directories.
-        folders: ``clean_prior``, ``noise_prior``: data directories with recordings of clean speech and of noise; of a set
-            of mixtures, the references are taken. Without them those of ``data_dirs`` are.
+        folders: ``clean_prior``, ``noise_prior``: data directories with recordings of clean speech and of noise; of a
+            set of mixtures, the references are taken. Without them those of ``data_dirs`` are.
 
     Raises:
         UserError: a file is missing or the sets are empty.
@@ -61,6 +61,6 @@ def _prior(folder: Path, kind: str) -> Path:
         if (folder / name).is_file() and (name != "wav.scp" or not (folder / REFERENCES["clean"]).is_file()):
             return folder / name
     raise UserError(
-        f"{folder}: holds neither {REFERENCES[kind]} nor, of {kind} recordings alone, wav.scp; pass another folder with "
-        f"--folder {kind}_prior=TRAIN_DIR,VALID_DIR"
+        f"{folder}: holds neither {REFERENCES[kind]} nor, of {kind} recordings alone, wav.scp; pass another folder "
+        f"with --folder {kind}_prior=TRAIN_DIR,VALID_DIR"
     )

@@ -18,9 +18,12 @@ def test_spectra_are_made_once(monkeypatch):
     discriminators = SpectrumDiscriminators(["clean", "noise", "noisy"], **SIZES)
     counted = []
     plain = SpectrumDiscriminators.spectrum
-    monkeypatch.setattr(
-        SpectrumDiscriminators, "spectrum", lambda self, speech, n_fft: counted.append(n_fft) or plain(self, speech, n_fft)
-    )
+
+    def spectrum(self, speech, n_fft):
+        counted.append(n_fft)
+        return plain(self, speech, n_fft)
+
+    monkeypatch.setattr(SpectrumDiscriminators, "spectrum", spectrum)
     signals = {name: torch.randn(3, 1000) for name in discriminators.ensembles}
     scores = discriminators(signals, {name: torch.full((3,), 1000) for name in signals})
     assert counted == [256, 64]

@@ -87,7 +87,8 @@ def test_three_steps(tmp_path, data_dir):
     best = torch.load(previous)
     assert previous.resolve().name == "2epoch.pth"  # without references, the latest
     model, args = load_trained_model(folder / "exp" / "config.yaml", previous)
-    assert all(torch.equal(value, best[name]) for name, value in model.generator.state_dict(prefix="generator.").items())
+    loaded = model.generator.state_dict(prefix="generator.")
+    assert all(torch.equal(value, best[name]) for name, value in loaded.items())
 
 
 def same_weights(one, other):
@@ -100,7 +101,7 @@ def test_kill_changes_nothing(tmp_path, data_dir):
     config, options = configuration(**UNPAIRED), ["--max_epoch", "3", "--num_iters_per_epoch", "3"]
     whole = trained(tmp_path / "whole", config, data_dir, *options)
     cut = command(tmp_path / "cut", config, data_dir, *options)
-    code = "import sys; from espnet_codecse.task.dual_branch import DualBranchTask; DualBranchTask.main(cmd=sys.argv[1:])"
+    code = "import sys; from espnet_codecse.task.dual_branch import DualBranchTask as T; T.main(cmd=sys.argv[1:])"
     log = tmp_path / "log"
     with open(log, "w") as stream, subprocess.Popen(
         [sys.executable, "-c", code, *cut], stdout=stream, stderr=subprocess.STDOUT
@@ -118,7 +119,8 @@ def test_kill_changes_nothing(tmp_path, data_dir):
     assert same_weights(whole["model"], resumed["model"])
     for one, other in zip(whole["optimizers"], resumed["optimizers"]):
         for key, state in one["state"].items():
-            assert all(torch.equal(torch.as_tensor(v), torch.as_tensor(other["state"][key][k])) for k, v in state.items())
+            for name, value in state.items():
+                assert torch.equal(torch.as_tensor(value), torch.as_tensor(other["state"][key][name]))
 
 
 def test_layout_is_saved_with_the_training(tmp_path, data_dir):

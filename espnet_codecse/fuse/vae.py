@@ -8,6 +8,7 @@ from diffusers import AutoencoderKL
 
 # An exponential mean over this many batches gives the latents' statistics.
 STATISTICS_BATCHES = 200
+INITIAL_LOG_VARIANCE = -6.0
 
 
 class SpectrogramVAE(torch.nn.Module):
@@ -52,6 +53,8 @@ class SpectrogramVAE(torch.nn.Module):
             norm_num_groups=norm_groups,
             mid_block_add_attention=mid_attention,
         )
+        # Latents begin nearly without noise: at a variance of 1, decoders first learn to give nothing.
+        torch.nn.init.constant_(self.network.quant_conv.bias[latent_channels:], INITIAL_LOG_VARIANCE)
         self.register_buffer("mean", torch.zeros(latent_channels))
         self.register_buffer("square", torch.ones(latent_channels))
         self.register_buffer("num_batches", torch.zeros((), dtype=torch.long))

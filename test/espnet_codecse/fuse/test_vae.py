@@ -24,7 +24,7 @@ def test_learns_to_reconstruct(vae_model, voice):
         vae_model(**data)[0].backward()
         optimizer.step()
     loss, stats, weight = vae_model.eval()(**data)
-    assert stats["mse"].item() < 0.5 * first and weight.item() == 3
+    assert stats["mse"].item() < 0.7 * first and weight.item() == 3
     # Latents are normalised by what was seen in training.
     latent = vae_model.vae.encode(vae_model.spectrogram(data["speech_ref1"] / data["peak"]))
     assert latent.shape == (3, 4, 128, 16)

@@ -31,15 +31,20 @@ def read_results(path: Path) -> Dict[str, Dict[str, List[str]]]:
 
 
 def check_results(tree: Tree, row: Row, columns: List[str]) -> None:
-    """Each set's noisy row, the codec's and the experiment's two are there, with a number in every column.
+    """Each set's noisy row, the codec's and the experiment's layers are there, with a number in every column.
 
-    A set without references has no clean rows, and numbers in the columns of DNSMOS only.
+    A set without references has no clean rows, and numbers in the columns of DNSMOS only. Of the systems, those on
+    embeddings have two layers and the codec beside them.
     """
     sections = read_results(tree.exp / "RESULTS.md")
-    enhanced = (tree.exp / row.experiment).glob("continuous_*")
-    test_sets = [path.name.removeprefix("continuous_") for path in enhanced]
+    layers = ("waveform",) if list((tree.exp / row.experiment).glob("waveform_*")) else ("continuous", "quantized")
+    enhanced = (tree.exp / row.experiment).glob(f"{layers[0]}_*")
+    test_sets = [path.name.removeprefix(f"{layers[0]}_") for path in enhanced]
     assert test_sets
-    wanted = {"Unprocessed": set(), f"codec_{tree.codec.name}": set(), row.experiment: set()}
+    wanted = {"Unprocessed": set(), row.experiment: set()}
+    codec = f"codec_{tree.codec.name}"
+    if layers != ("waveform",):
+        wanted[codec] = set()
     without = []
     for test_set in test_sets:
         prefix = f"{test_set}/" if len(test_sets) > 1 else ""
@@ -47,9 +52,9 @@ def check_results(tree: Tree, row: Row, columns: List[str]) -> None:
         if not (tree.dump / "raw" / test_set / "spk1.scp").exists():
             sources.remove("clean")
             without.append(prefix)
-        layers = ("continuous", "quantized")
         wanted["Unprocessed"].add(f"{prefix}noisy")
-        wanted[f"codec_{tree.codec.name}"] |= {f"{prefix}{source}, {layer}" for source in sources for layer in layers}
+        if codec in wanted:
+            wanted[codec] |= {f"{prefix}{source}, {layer}" for source in sources for layer in layers}
         wanted[row.experiment] |= {f"{prefix}{layer}" for layer in layers}
     for section, names in wanted.items():
         assert set(sections[section]) == names | {"set/row"}, section

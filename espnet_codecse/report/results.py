@@ -52,7 +52,7 @@ def _differences(rows: Sequence[Row], metrics: Sequence[str], all_rows: Sequence
     for row in rows:
         noisy = _noisy_row(row, all_rows)
         shared = sorted(set(row.utterances) & set(noisy.utterances)) if noisy else []
-        if row is noisy or not shared:
+        if row is noisy or not shared or not row.is_speech:
             continue
         differences = [row.values(metric, shared) - noisy.values(metric, shared) for metric in metrics]
         cells = [number(metric, mean_interval(values), True) for metric, values in zip(metrics, differences)]
@@ -109,7 +109,7 @@ def render(
     lines += comparison_lines(comparisons)
     if baseline:
         lines += study_lines(rows, baseline, [metric for metric in breakdown_metrics if metric in metrics])
-    lines += breakdown_lines(rows, [metric for metric in breakdown_metrics if metric in metrics])
+    lines += breakdown_lines([row for row in rows if row.is_speech], [metric for metric in breakdown_metrics if metric in metrics])
     lines += published
     return "\n".join(lines).rstrip() + "\n"
 

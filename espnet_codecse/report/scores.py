@@ -17,6 +17,8 @@ METRIC_ORDER = (
     "DNSMOS_SIG", "DNSMOS_BAK", "DNSMOS_OVRL", "DNSMOS_P808",
 )
 NOISY = "noisy"
+# Rows of other signals than speech against its clean reference: their scores do not compare with the others'.
+OTHER_TARGETS = (" to resynthesised", ", noise", ", reconstruction")
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,13 @@ class Row:
 
     @property
     def is_experiment(self) -> bool:
-        """Whether it is a trained system's, and neither the mixture nor a codec's ceiling."""
-        return self.label.rpartition("/")[2].split(",")[0] not in (NOISY, "clean")
+        """Whether it is a trained system's speech, and neither the mixture nor a codec's ceiling."""
+        return self.label.rpartition("/")[2].split(",")[0] not in (NOISY, "clean") and self.is_speech
+
+    @property
+    def is_speech(self) -> bool:
+        """Whether its scores are those of speech against the clean recording."""
+        return not self.label.endswith(OTHER_TARGETS)
 
     @property
     def utterances(self) -> List[str]:

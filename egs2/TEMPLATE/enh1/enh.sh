@@ -26,6 +26,8 @@ test_sets=                   # required, separated by spaces
 local_data_opts=             # options of local/data.sh
 fs=16k                       # sample rate of the codec, Hz
 num_spk=1                    # speakers in a mixture
+clean_prior=                 # two sets of unpaired clean speech, for training and validation, for systems that use it
+noise_prior=                 # two sets of unpaired noise; default of both: the references of train_set and valid_set
 min_duration=0.1             # shorter training utterances are left out, seconds
 max_duration=30              # longer training utterances are left out, seconds
 # Embeddings
@@ -35,13 +37,15 @@ compression=3                # of the arks: 3 (two bytes a value) or none (float
 embedding_source=stored      # stored, or on_the_fly: waveforms through the frozen encoder
 # System
 system=nac_se                # folder of conf: its steps are trained one after the other
+steps=                       # of the system, separated by spaces; default: all
 size=                        # variant of the network; default: the step's own
 loss=                        # variant of the loss; default: the step's own
 tag=                         # name of the experiment; default: from system, codec, size and loss
 init_param=                  # checkpoint that the first step starts from
 seed=                        # trains with this seed, as an experiment of its own (_seed<n>)
 # Enhancement and scoring
-inference_model=valid.loss.best.pth   # checkpoint of the last step
+inference_model=valid.loss.best.pth   # checkpoint of a step
+inference_step=              # an earlier step, whose outputs go to <tag>_<step>; default: the last one
 inference_args=              # more options of codecse infer, such as --model_option num_steps=10
 inference_tag=               # appended to the experiment's name for the outputs, such as steps10
 decode_layers=               # what the decoder gets, continuous or quantized embeddings; default: both
@@ -103,8 +107,16 @@ fi
 codecse_config() {
     codecse config --template_conf "${template}/conf" --recipe_conf conf --system "${system}" --num_spk "${num_spk}" "$@"
 }
-steps=$(codecse_config --list_steps)
+all_steps=$(codecse_config --list_steps)
+steps=$(tr -s ' ' '\n' <<< "${steps:-${all_steps}}")
+for step in ${steps} ${inference_step}; do
+    if ! grep -qx "${step}" <<< "${all_steps}"; then
+        log "Error: ${step}: ${system} has no such step; its steps: ${all_steps//$'\n'/ }"
+        exit 2
+    fi
+done
 first_step=$(head -n 1 <<< "${steps}")
+last_step=${inference_step:-$(tail -n 1 <<< "${steps}")}
 codecse_config --step "${first_step}" --codec "${codec}" --size "${size}" --loss "${loss}" > /dev/null
 layers=$(codecse_config --list_layers)
 decode_layers=${decode_layers:-${layers}}
@@ -113,8 +125,8 @@ decode_layer=${decode_layer:-${decode_layers%% *}}
 for conf in "${template}"/conf/*/[0-9]_*.yaml; do
     step=$(basename "${conf}" .yaml)
     step_args=${step#*_}_args
-    if [ -n "${!step_args}" ] && ! grep -q "_${step#*_}\$" <<< "${steps}"; then
-        log "Error: --${step_args}: ${system} has no such step; its steps: ${steps//$'\n'/ }"
+    if [ -n "${!step_args}" ] && ! grep -q "_${step#*_}\$" <<< "${all_steps}"; then
+        log "Error: --${step_args}: ${system} has no such step; its steps: ${all_steps//$'\n'/ }"
         exit 2
     fi
 done
@@ -145,7 +157,7 @@ embeddings=${dumpdir}/codec/${codec_label}_${layer}
 stats=${expdir}/stats_${codec_label}_${layer}
 tag=${tag:-${system}_${codec_label}${size:+_${size}}${loss:+_${loss}}}${seed:+_seed${seed}}
 experiment=${expdir}/${tag}
-outputs=${experiment}${inference_tag:+_${inference_tag}}
+outputs=${experiment}${inference_step:+_${inference_step}}${inference_tag:+_${inference_tag}}
 results_file=${results_file:-${expdir}/RESULTS.md}
 
 if [ ${stage} -le 1 ] && [ ${stop_stage} -ge 1 ]; then
@@ -181,9 +193,10 @@ fi
 if [ ${stage} -le 2 ] && [ ${stop_stage} -ge 2 ]; then
     since=${SECONDS}
     log "Stage 2: format and check -> ${dumpdir}/raw"
-    for set in ${train_set} ${valid_set} ${test_sets}; do
+    for set in ${train_set} ${valid_set} ${clean_prior} ${noise_prior} ${test_sets}; do
         limits="--min_duration ${min_duration} --max_duration ${max_duration}"
         num_references=${num_spk}
+        if [[ " ${clean_prior} ${noise_prior} " == *" ${set} "* ]]; then num_references=0; fi
         # Test sets are never shortened: their figures would not compare.
         if [[ " ${test_sets} " == *" ${set} "* ]]; then
             limits=
@@ -238,6 +251,12 @@ if [ ${stage} -le 5 ] && [ ${stop_stage} -ge 5 ]; then
             opts+=(--train_embeddings "${embeddings}/${train_set}" --valid_embeddings "${embeddings}/${valid_set}")
             opts+=(--embedding_stats "${stats}/${train_set}/stats.npz")
         fi
+        for name in clean_prior noise_prior; do
+            read -r -a sets <<< "${!name}"
+            if [ ${#sets[@]} -gt 0 ]; then
+                opts+=(--folder "${name}=${dumpdir}/raw/${sets[0]},${dumpdir}/raw/${sets[1]:-${sets[0]}}")
+            fi
+        done
         if [ -n "${previous}" ]; then opts+=(--init_param "${previous}"); fi
         log "step ${step}: log in ${step_dir}/train.log"
         if [ -n "${ngpu}" ]; then opts+=(--ngpu "${ngpu}"); fi
@@ -258,7 +277,6 @@ if [ ${stage} -le 5 ] && [ ${stop_stage} -ge 5 ]; then
     done
     took 5 "${since}" "${experiment}"
 fi
-last_step=$(tail -n 1 <<< "${steps}")
 
 # infer OUTPUT_DIR "SCP..." OPTIONS...: in parallel, then the lists.
 infer() {
@@ -321,9 +339,22 @@ score() {
     codecse score "${opts[@]}" --output_dir "$3" --metrics "${metrics}" "${jobs[@]}"
 }
 
+# score_other FOLDER SET: what a system makes beside speech: the noise, and what speech and noise add up to.
+score_other() {
+    local folder=$1 raw=${dumpdir}/raw/$2
+    if [ -f "${folder}/noise1.scp" ] && [ -f "${raw}/noise1.scp" ]; then
+        codecse score --ref_scp "${raw}/noise1.scp" --inf_scp "${folder}/noise1.scp" \
+            --output_dir "${folder}/scoring_noise" --metrics "SI_SDR LSD MCD" "${jobs[@]}"
+    fi
+    if [ -f "${folder}/reconstruction.scp" ]; then
+        codecse score --ref_scp "${raw}/wav.scp" --inf_scp "${folder}/reconstruction.scp" \
+            --output_dir "${folder}/scoring_reconstruction" --metrics "SI_SDR PESQ LSD MCD" "${jobs[@]}"
+    fi
+}
+
 # read_rows: all that was scored so far, this experiment and earlier ones -> the options in rows.
 read_rows() {
-    local set folder prefix row section
+    local set folder prefix row section other
     rows=()
     for set in ${test_sets}; do
         prefix=
@@ -341,6 +372,11 @@ read_rows() {
             if [ -d "${folder}_resynthesised" ]; then
                 rows+=(--row "${section}|${prefix}${row//_/, } to resynthesised|${folder}_resynthesised")
             fi
+            for other in noise reconstruction; do
+                if [ -d "${folder}_${other}" ]; then
+                    rows+=(--row "${section}|${prefix}${row}, ${other}|${folder}_${other}")
+                fi
+            done
         done
     done
 }
@@ -354,7 +390,10 @@ if [ ${stage} -le 7 ] && [ ${stop_stage} -ge 7 ]; then
         score "${expdir}/noisy_${set}" "${set}" "${expdir}/noisy_${set}/scoring"
         for folder in "${expdir}/codec_${codec_label}"/{clean,noisy}_{continuous,quantized}_"${set}" \
             "${outputs}"/{continuous,quantized,waveform}_"${set}"; do
-            if [ -f "${folder}/spk1.scp" ]; then score "${folder}" "${set}" "${folder}/scoring"; fi
+            if [ -f "${folder}/spk1.scp" ]; then
+                score "${folder}" "${set}" "${folder}/scoring"
+                score_other "${folder}" "${set}"
+            fi
         done
         # What the codec's decoder does to every signal then counts for nothing.
         resynthesised=${expdir}/codec_${codec_label}/clean_continuous_${set}

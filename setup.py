@@ -17,7 +17,7 @@ EXTRAS = {
     "espnet": ["espnet==202511", "numpy<2.4", "espnet_model_zoo", "tensorboard"],
     "metrics": ["pesq", "pystoi", "scipy", "fast-bss-eval>=0.1.3", "speechmos", "onnxruntime", "librosa>=0.10.2"],
     "codecs": ["transformers>=4.47", "huggingface_hub", "safetensors"],
-    # 1.0 is announced to give attention_head_dim, which the denoiser sets, another meaning.
+    # The denoiser sets attention_head_dim, whose meaning diffusers means to change; a release beyond 0 was not tried.
     "diffusion": ["diffusers>=0.36,<1"],
     "mini": ["espeakng-loader", "pyroomacoustics", "scipy"],
     "plot": ["matplotlib"],

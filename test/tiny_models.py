@@ -25,3 +25,16 @@ def save_experiment(folder: Path, codec: str, seed: int = 0, **separator_conf) -
     (folder / "config.yaml").write_text(yaml.safe_dump(vars(args)))
     torch.save(model.state_dict(), folder / "valid.loss.best.pth")
     return folder
+
+
+def save_wav2vec2(folder, seed=0):
+    """Write a small wav2vec 2.0 with random weights; return what ``load_features`` takes."""
+    from transformers import Wav2Vec2Config, Wav2Vec2Model
+
+    torch.manual_seed(seed)
+    config = Wav2Vec2Config(
+        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, conv_dim=(8,) * 7,
+        num_conv_pos_embeddings=4, num_conv_pos_embedding_groups=2, num_feat_extract_layers=7,
+    )  # fmt: skip
+    Wav2Vec2Model(config).save_pretrained(folder)
+    return f"transformers:{folder}"

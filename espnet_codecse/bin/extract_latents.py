@@ -43,7 +43,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     from espnet_codecse.job import default_nj
 
     nj = args.nj or default_nj(mem_per_job=3.0)
-    loader = "espnet_codecse.fuse.latents:load_latents" if args.vae else "espnet_codecse.fuse.features:load_features"
+    loader = "espnet_codecse.fuse.latents:load_latents" if args.vae else "espnet_codecse.features:load_features"
     extract(
         args.vae or args.guidance, args.data_dir, args.out_dir, "continuous", args.compression, nj,
         device=args.device, part_seconds=args.part_seconds, share=args.part, only_mixtures=not args.vae, loader=loader,

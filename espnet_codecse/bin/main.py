@@ -27,6 +27,7 @@ COMMANDS = {
     "data_dir": ("data_dir", "validate or fix a data directory"),
     "format": ("format_data", "check a data directory and bring it to one sample rate"),
     "extract": ("extract", "write codec embeddings of a data directory to arks"),
+    "extract_latents": ("extract_latents", "write a VAE's latents or guiding features of a data directory to arks"),
     "embedding_stats": ("embedding_stats", "mean and deviation of embeddings, and ESPnet's shape files"),
     "config": ("config", "write the training configuration of a system's step"),
     "train": ("train", "train a model on codec embeddings through ESPnet's trainer"),

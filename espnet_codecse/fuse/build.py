@@ -6,7 +6,7 @@ from diffusers import DDIMScheduler
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.fuse.denoiser import Denoiser
-from espnet_codecse.fuse.features import load_features
+from espnet_codecse.features import configured_features
 from espnet_codecse.fuse.model import FuseModel
 from espnet_codecse.fuse.spectrogram import CompressedSpectrogram
 from espnet_codecse.fuse.vae import NoVAE, SpectrogramVAE
@@ -98,19 +98,11 @@ def _guidance(conf: Dict[str, Any], codec: Optional[str]):
     kind = conf.get("kind", "none")
     if kind == "none":
         return None, None
-    model = codec if kind == "codec" else conf.get("model")
-    source = f"{kind}:{model}"
-    features = load_features(source)
+    source, features = configured_features(conf, codec)
     if features.sample_rate != SAMPLE_RATE:
         raise UserError(f"guidance_conf {source}: works at {features.sample_rate} Hz, this system at {SAMPLE_RATE}")
-    known = conf.get("fingerprint")
-    if known and known != features.fingerprint:
-        raise UserError(
-            f"guidance_conf {source}: its fingerprint is {features.fingerprint}, but the model was trained with {known}; "
-            "use the features of the training"
-        )
     size = {"dim": features.dim, "tokens_per_frame": features.tokens_per_frame}
-    conf.update(fingerprint=features.fingerprint, hop=features.hop)
+    conf["hop"] = features.hop
     ours = {key: value for key, value in conf.items() if key not in ("kind", "model", "fingerprint", "hop")}
     return source, {"injection": "cross_attention", **ours, **size}
 

@@ -17,7 +17,7 @@ class Guidance(torch.nn.Module):
     Args:
         injection: ``cross_attention`` gives the denoiser tokens; ``addition`` adds a map to the noisy latent that it
             sees, ``concatenation`` gives a map of its own channels.
-        dim, tokens_per_frame: of the features; see :class:`espnet_codecse.fuse.features.AbsFeatures`.
+        dim, tokens_per_frame: of the features; see :class:`espnet_codecse.features.AbsFeatures`.
         latent_channels, latent_bins: of the latent.
         width: of the tokens.
         map_channels: of the map, where it is concatenated.

@@ -10,7 +10,7 @@ from espnet_codecse.checkpoint import check_weights, load_checkpoint
 from espnet_codecse.errors import UserError
 from espnet_codecse.fuse.build import SAMPLE_RATE, build_vae_model
 from espnet_codecse.fuse.enhancer import OVERLAP_FRAMES
-from espnet_codecse.fuse.features import fingerprint_of
+from espnet_codecse.features import fingerprint_of
 from espnet_codecse.fuse.vae_model import FuseVAEModel
 from espnet_codecse.fuse.windows import cut, join
 

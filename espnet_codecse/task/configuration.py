@@ -126,7 +126,8 @@ def check_unchanged(file: Path, configuration: Mapping[str, Any]) -> None:
     if not file.is_file() or not (file.parent / "checkpoint.pth").is_file():
         return
     before = _read(file)
-    keys = {"encoder", "separator", "criterions", "optim", "scheduler", "task", "codec"}
+    keys = {"encoder", "separator", "criterions", "optim", "scheduler", "task", "codec", "preprocessor", "crop_seconds"}
+    keys |= {"use_vae", "window_frames", "diffusion_model"}
     keys |= {key for key in {*before, *configuration} if key.endswith("_conf")}
     for key in sorted(key for key in keys if not re.fullmatch(r"(optim|scheduler)\d*_conf", key)):
         if before.get(key) != configuration.get(key):

@@ -65,7 +65,7 @@ def training_data(configuration: Dict[str, Any], data_dirs: Pair, folders: Mappi
 
 def _check_features(folder: Path, kind: str, configuration: Dict[str, Any]) -> EmbeddingDescription:
     """Return what is stored in ``folder`` after comparing it with the features of the configuration."""
-    from espnet_codecse.fuse.features import load_features
+    from espnet_codecse.features import load_features
 
     model = configuration.get("codec") if kind == "codec" else configuration["guidance_conf"].get("model")
     description = check_codec(folder, load_features(f"{kind}:{model}"))

@@ -47,6 +47,7 @@ KINDS = {
     ),
     "fuse_vae": Kind("task.fuse:FuseVAETask", "task.fuse_data:training_data", "fuse.enhancer:FuseEnhancer"),
     "fuse": Kind("task.fuse:FuseTask", "task.fuse_data:training_data", "fuse.enhancer:FuseEnhancer"),
+    "sgmse": Kind("task.fuse:SGMSETask", "task.fuse_data:training_data", "fuse.sgmse:SGMSEEnhancer"),
     "ssl_gcrn": Kind("task.ssl_gcrn:SSLGCRNTask", "task.ssl_gcrn_data:training_data", "ssl.enhancer:GCRNEnhancer"),
 }
 LAYERS = tuple(dict.fromkeys(layer for kind in KINDS.values() for layer in kind.layers))
@@ -70,8 +71,9 @@ def kind_of(configuration: Mapping[str, Any]) -> Kind:
 
 
 def codec_of(configuration: Mapping[str, Any]) -> Any:
-    """Return the name of the codec that a training's configuration holds; None where it holds none."""
+    """Return the name of the codec that a trained model needs; None where it needs none."""
     if kind_name(configuration) != EMBEDDING:
-        return configuration.get("codec")
+        # A model that began as a codec has its layout here and weights of its own.
+        return None if configuration.get("coder_conf") else configuration.get("codec")
     encoder = configuration.get("encoder_conf")
     return encoder.get("codec") if isinstance(encoder, Mapping) else None

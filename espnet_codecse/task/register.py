@@ -32,14 +32,18 @@ def register_enhancement() -> None:
     from espnet_codecse.enh.decoder import CodecDecoder
     from espnet_codecse.enh.encoder import CodecEncoder
     from espnet_codecse.enh.pit_threshold import ThresholdPITSolver
-    from espnet_codecse.enh.separator.choices import SEPARATORS, separator_class
     from espnet_codecse.enh.perceptual_loss import PerceptualDisturbanceLoss
+    from espnet_codecse.enh.separator.choices import SEPARATORS, separator_class
     from espnet_codecse.enh.spectral_loss import CompressedSpectrumLoss
+    from espnet_codecse.fuse.espnet_diffusion import FuseDiffusion
+    from espnet_codecse.ssl.separator import GCRNSeparator
 
     _add(enh.encoder_choices, "codec", CodecEncoder)
     _add(enh.decoder_choices, "codec", CodecDecoder)
     for name in SEPARATORS:
         _add(enh.separator_choices, name, separator_class(name))
+    _add(enh.separator_choices, "gcrn", GCRNSeparator)
+    _add(enh.diffusion_choices, "fuse", FuseDiffusion)
     _add(enh.loss_wrapper_choices, "pit_threshold", ThresholdPITSolver)
     _add(enh.criterion_choices, "embedding_mse", EmbeddingMSE)
     _add(enh.criterion_choices, "compressed_spectrum", CompressedSpectrumLoss)

@@ -12,7 +12,7 @@ from espnet2.utils.types import str_or_none
 
 from espnet_codecse.enh.crop import PairedCrop
 from espnet_codecse.enh.rank_seed import RankSeed
-from espnet_codecse.features import load_features, source_of
+from espnet_codecse.features import configured_features
 from espnet_codecse.ssl.framing import HOP
 from espnet_codecse.ssl.model import CausalEnhancementModel
 from espnet_codecse.ssl.separator import GCRNSeparator
@@ -50,8 +50,9 @@ class SSLGCRNTask(enh.EnhancementTask):
             before = RankSeed(train, torch.distributed.get_rank(), before)
         if args.crop_seconds is None:
             return before
-        # Whole frames of the network, which are those of wav2vec2 and of the small codec.
-        return PairedCrop(train, round(args.crop_seconds * 16000) // HOP, HOP, before)
+        # Whole frames of the features, where they are stored.
+        hop = args.model_conf.get("feature_hop", HOP)
+        return PairedCrop(train, round(args.crop_seconds * 16000) // hop, hop, before)
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> CausalEnhancementModel:
@@ -62,10 +63,10 @@ class SSLGCRNTask(enh.EnhancementTask):
         """
         conf, model_conf = args.separator_conf, dict(args.model_conf)
         taught = conf.get("condition", "none") != "none" or model_conf.get("target", "none") != "none"
-        teacher = source_of(args.teacher_conf, args.codec) if taught else None
-        if taught and not conf.get("embedding_size"):
-            # ESPnet saves the configuration after building: a trained model knows the size without its teacher.
-            features = load_features(teacher)
+        teacher = None
+        # ESPnet saves the configuration after building: a trained model needs its teacher only where it is given.
+        if taught and (not conf.get("embedding_size") or model_conf.get("given", "none") != "none"):
+            teacher, features = configured_features(args.teacher_conf, args.codec)
             conf["embedding_size"], args.model_conf["feature_hop"] = features.dim, features.hop
         wrappers = [
             enh.loss_wrapper_choices.get_class(item["wrapper"])(

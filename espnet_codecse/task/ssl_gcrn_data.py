@@ -24,10 +24,11 @@ def training_data(configuration: Dict[str, Any], data_dirs: Pair, folders: Mappi
         entries = [data_entry(data_dir / "wav.scp", "speech_mix", "sound")]
         entries.append(data_entry(data_dir / "spk1.scp", "speech_ref1", "sound"))
         if wanted and "features" in folders:
-            from espnet_codecse.features import load_features, source_of
+            from espnet_codecse.features import configured_features
 
             folder = folders["features"][index]
-            check_codec(folder, load_features(source_of(configuration.get("teacher_conf"), configuration.get("codec"))))
+            _, features = configured_features(dict(configuration["teacher_conf"]), configuration.get("codec"))
+            check_codec(folder, features)
             names = {"noisy": "emb_mix", "clean": "emb_ref1"}
             entries += [data_entry(folder / f"{names[kind]}.scp", names[kind], "kaldi_ark") for kind in sorted(wanted)]
         check_size(mode, data_dir, str(data_dir / "wav.scp"), configuration.get("batch_size", 1))

@@ -93,7 +93,7 @@ def test_stored_latents_and_features_are_the_same_training(make_fuse, voice):
 
 
 def test_stored_latents_of_another_vae_are_refused(make_fuse, voice):
-    from espnet_codecse.fuse.features import fingerprint_of
+    from espnet_codecse.features import fingerprint_of
 
     model = make_fuse(latents_fingerprint="0" * 16)
     stored = {name: torch.zeros(2, 16, 4 * 128) for name in ("latent_mix", "latent_ref1")}
@@ -167,7 +167,7 @@ def test_an_untrained_vae_is_refused(make_fuse, voice):
 
 def test_wrong_configurations(make_fuse, codec_folder):
     for guidance, text in (
-        ({"kind": "magic"}, "guidance_conf.kind 'magic': unknown; known: none, beats"),
+        ({"kind": "magic"}, "features of kind 'magic': unknown; known: none, beats"),
         ({"kind": "beats"}, "guidance_conf.model: missing"),
         ({**CODEC, "injection": "osmosis"}, "guidance_conf.injection 'osmosis': unknown"),
         ({**CODEC, "dropout": 1.0}, "guidance_conf.dropout"),

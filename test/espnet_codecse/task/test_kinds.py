@@ -28,4 +28,5 @@ def test_unknown(name):
 def test_codec():
     assert codec_of({"encoder_conf": {"codec": "small"}}) == "small"
     assert codec_of({"task": "dual_branch", "codec": "small", "encoder_conf": {}}) == "small"
+    assert codec_of({"task": "dual_branch", "codec": "small", "coder_conf": {"kind": "hybrid"}}) is None
     assert codec_of({"task": "fuse"}) is None and codec_of({"encoder_conf": None}) is None

@@ -1,9 +1,9 @@
-"""Frozen acoustic features of the noisy recording: BEATs, a Hugging Face speech model, or a codec's embedding."""
+"""Frozen acoustic features of a recording: BEATs, a Hugging Face speech model, or a codec's embedding."""
 
 import hashlib
 from abc import ABC, abstractmethod
 from functools import lru_cache
-from typing import Tuple
+from typing import Any, Dict, Optional, Tuple
 
 import torch
 
@@ -90,10 +90,10 @@ class TransformersFeatures(AbsFeatures):
         try:
             self.network = AutoModel.from_pretrained(name)
         except (OSError, ValueError) as error:
-            raise UserError(f"guidance_conf.model {name}: cannot be loaded ({_first_line(error)})") from None
+            raise UserError(f"features of {name}: cannot be loaded ({_first_line(error)})") from None
         if not hasattr(self.network, "_get_feat_extract_output_lengths"):
             kind = self.network.config.model_type
-            raise UserError(f"guidance_conf.model {name}: a '{kind}' model takes no waveforms; give wav2vec2 or the like")
+            raise UserError(f"features of {name}: a '{kind}' model takes no waveforms; give wav2vec2 or the like")
         try:
             extractor = AutoFeatureExtractor.from_pretrained(name)
             self.sample_rate, self.normalize = extractor.sampling_rate, bool(extractor.do_normalize)
@@ -144,17 +144,45 @@ def load_features(source: str, device: str = "cpu") -> AbsFeatures:
 def _load(source: str) -> AbsFeatures:
     kind, _, model = source.partition(":")
     if kind not in KINDS:
-        raise UserError(f"guidance_conf.kind '{kind}': unknown; known: none, {', '.join(KINDS)}")
+        raise UserError(f"features of kind '{kind}': unknown; known: none, {', '.join(KINDS)}")
     if not model or model == "None":
-        missing = "--codec" if kind == "codec" else "guidance_conf.model"
-        raise UserError(f"{missing}: missing; guidance of kind '{kind}' needs a model")
+        missing = "--codec" if kind == "codec" else "model"
+        raise UserError(f"{missing}: missing; features of kind '{kind}' need one")
     if kind == "beats":
-        from espnet_codecse.fuse.beats import BeatsFeatures
+        from espnet_codecse.features.beats import BeatsFeatures
 
         loaded = BeatsFeatures(model)
     else:
         loaded = {"codec": CodecFeatures, "transformers": TransformersFeatures}[kind](model)
     return loaded.eval().requires_grad_(False)
+
+
+def configured_features(conf: Dict[str, Any], codec: Optional[str]) -> Tuple[str, AbsFeatures]:
+    """Load the features of a configuration, and write into it which weights they have.
+
+    Saved with the experiment, that tells later whether the features are those of the training.
+
+    Args:
+        conf: ``kind``, ``model`` (of other kinds than ``codec``), ``fingerprint`` where it was trained with before.
+        codec: the training's ``--codec``.
+
+    Returns:
+        ``(what load_features takes, the features)``.
+
+    Raises:
+        UserError: they cannot be loaded, or are others than in training.
+    """
+    kind = conf.get("kind", "codec")
+    source = f"{kind}:{codec if kind == 'codec' else conf.get('model')}"
+    features = load_features(source)
+    known = conf.get("fingerprint")
+    if known and known != features.fingerprint:
+        raise UserError(
+            f"features of {source}: their fingerprint is {features.fingerprint}, but the model was trained with {known}; "
+            "use the features of the training"
+        )
+    conf["fingerprint"] = features.fingerprint
+    return source, features
 
 
 def _first_line(error: Exception) -> str:

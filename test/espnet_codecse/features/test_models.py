@@ -5,10 +5,12 @@ import os
 import numpy as np
 import pytest
 import torch
+from tiny_codecs import save_hybrid
+from tiny_models import save_wav2vec2
 
 from espnet_codecse.embedding.description import EmbeddingDescription
 from espnet_codecse.errors import UserError
-from espnet_codecse.fuse.features import load_features
+from espnet_codecse.features import load_features
 
 
 def save_beats(path, seed=0, **changes):
@@ -27,17 +29,9 @@ def save_beats(path, seed=0, **changes):
     return f"beats:{path}"
 
 
-def save_wav2vec2(folder, seed=0):
-    """Write a small wav2vec 2.0."""
-    from transformers import Wav2Vec2Config, Wav2Vec2Model
-
-    torch.manual_seed(seed)
-    config = Wav2Vec2Config(
-        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, conv_dim=(8,) * 7,
-        num_conv_pos_embeddings=4, num_conv_pos_embedding_groups=2, num_feat_extract_layers=7,
-    )  # fmt: skip
-    Wav2Vec2Model(config).save_pretrained(folder)
-    return f"transformers:{folder}"
+@pytest.fixture(scope="module")
+def codec_folder(tmp_path_factory):
+    return str(save_hybrid(tmp_path_factory.mktemp("codec") / "tiny"))
 
 
 @pytest.fixture(params=["beats", "transformers", "codec"])

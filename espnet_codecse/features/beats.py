@@ -6,7 +6,7 @@ import torch
 
 from espnet_codecse.checkpoint import load_checkpoint
 from espnet_codecse.errors import UserError
-from espnet_codecse.fuse.features import AbsFeatures, fingerprint_of
+from espnet_codecse.features.models import AbsFeatures, fingerprint_of
 
 FBANK_SHIFT = 160  # samples
 FBANK_LENGTH = 400

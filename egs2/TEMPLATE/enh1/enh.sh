@@ -98,6 +98,8 @@ log "$0 $*"
 . ./cmd.sh
 
 . "${template}/../../../utils/check_options.sh"
+. "${template}/scripts/enhancement.sh"
+. "${template}/scripts/scoring.sh"
 check_options "train_set valid_set test_sets" "$@"
 if [ "${embedding_source}" != stored ] && [ "${embedding_source}" != on_the_fly ]; then
     log "Error: --embedding_source ${embedding_source}: neither stored nor on_the_fly"
@@ -278,22 +280,6 @@ if [ ${stage} -le 5 ] && [ ${stop_stage} -ge 5 ]; then
     took 5 "${since}" "${experiment}"
 fi
 
-# infer OUTPUT_DIR "SCP..." OPTIONS...: in parallel, then the lists.
-infer() {
-    local output_dir=$1 part scps
-    read -r -a scps <<< "$2"
-    shift 2
-    # shellcheck disable=SC2086
-    ${decode_cmd} JOB=1:"${nj}" "${output_dir%/*}/log/infer_$(basename "${output_dir}").JOB.log" \
-        codecse infer "$@" --output_dir "${output_dir}" --device "${device}" --num_threads 1 ${inference_args} \
-        --part "JOB/${nj}" -- "${scps[@]}"
-    # Each part tells in its log what it skipped.
-    for ((part = 1; part <= nj; part++)); do
-        grep -h "skipped" "${output_dir%/*}/log/infer_$(basename "${output_dir}").${part}.log" >&2 || true
-    done
-    codecse infer "$@" --output_dir "${output_dir}" --collect -- "${scps[@]}"
-}
-
 if [ ${stage} -le 6 ] && [ ${stop_stage} -ge 6 ]; then
     since=${SECONDS}
     log "Stage 6: enhancement -> ${outputs}, the codec alone -> ${expdir}/codec_${codec_label}"
@@ -319,67 +305,6 @@ if [ ${stage} -le 6 ] && [ ${stop_stage} -ge 6 ]; then
     done
     took 6 "${since}" "${outputs}"
 fi
-
-# score FOLDER SET SCORING [REFERENCES]: of the speakers in FOLDER against those of SET, or of another folder.
-score() {
-    local folder=$1 set=$2 references=${4:-${dumpdir}/raw/$2} speaker estimate opts=()
-    opts=(--mix_scp "${dumpdir}/raw/${set}/wav.scp")
-    if [ -n "${score_fs}" ]; then opts+=(--fs "${score_fs}"); fi
-    if [ ! -f "${references}/spk1.scp" ]; then opts+=(--without_reference); fi
-    for ((speaker = 1; speaker <= num_spk; speaker++)); do
-        # The mixture, and what has only one output, stands for every speaker.
-        estimate=${folder}/spk${speaker}.scp
-        if [ ! -f "${estimate}" ]; then estimate=${folder}/spk1.scp; fi
-        if [ ! -f "${estimate}" ]; then estimate=${folder}/wav.scp; fi
-        opts+=(--inf_scp "${estimate}")
-        if [ -f "${references}/spk${speaker}.scp" ]; then
-            opts+=(--ref_scp "${references}/spk${speaker}.scp")
-        fi
-    done
-    codecse score "${opts[@]}" --output_dir "$3" --metrics "${metrics}" "${jobs[@]}"
-}
-
-# score_other FOLDER SET: what a system makes beside speech: the noise, and what speech and noise add up to.
-score_other() {
-    local folder=$1 raw=${dumpdir}/raw/$2
-    if [ -f "${folder}/noise1.scp" ] && [ -f "${raw}/noise1.scp" ]; then
-        codecse score --ref_scp "${raw}/noise1.scp" --inf_scp "${folder}/noise1.scp" \
-            --output_dir "${folder}/scoring_noise" --metrics "SI_SDR LSD MCD" "${jobs[@]}"
-    fi
-    if [ -f "${folder}/reconstruction.scp" ]; then
-        codecse score --ref_scp "${raw}/wav.scp" --inf_scp "${folder}/reconstruction.scp" \
-            --output_dir "${folder}/scoring_reconstruction" --metrics "SI_SDR PESQ LSD MCD" "${jobs[@]}"
-    fi
-}
-
-# read_rows: all that was scored so far, this experiment and earlier ones -> the options in rows.
-read_rows() {
-    local set folder prefix row section other
-    rows=()
-    for set in ${test_sets}; do
-        prefix=
-        if [ "${test_sets}" != "${set}" ]; then prefix="${set}/"; fi
-        if [ -d "${expdir}/noisy_${set}/scoring" ]; then
-            rows+=(--row "Unprocessed|${prefix}noisy|${expdir}/noisy_${set}/scoring|${dumpdir}/raw/${set}")
-        fi
-        # Codecs first, they are the ceilings.
-        for folder in "${expdir}"/codec_*/{clean,noisy}_{continuous,quantized}_"${set}"/scoring \
-            "${expdir}"/*/{continuous,quantized,waveform}_"${set}"/scoring; do
-            [ -d "${folder}" ] || continue
-            row=$(basename "${folder%_"${set}"/scoring}")
-            section=$(basename "${folder%/*/scoring}")
-            rows+=(--row "${section}|${prefix}${row//_/, }|${folder}|${dumpdir}/raw/${set}")
-            if [ -d "${folder}_resynthesised" ]; then
-                rows+=(--row "${section}|${prefix}${row//_/, } to resynthesised|${folder}_resynthesised")
-            fi
-            for other in noise reconstruction; do
-                if [ -d "${folder}_${other}" ]; then
-                    rows+=(--row "${section}|${prefix}${row}, ${other}|${folder}_${other}")
-                fi
-            done
-        done
-    done
-}
 
 if [ ${stage} -le 7 ] && [ ${stop_stage} -ge 7 ]; then
     since=${SECONDS}

@@ -168,7 +168,7 @@ def test_an_untrained_vae_is_refused(make_fuse, voice):
 def test_wrong_configurations(make_fuse, codec_folder):
     for guidance, text in (
         ({"kind": "magic"}, "features of kind 'magic': unknown; known: none, beats"),
-        ({"kind": "beats"}, "guidance_conf.model: missing"),
+        ({"kind": "beats"}, "model: missing; features of kind 'beats'"),
         ({**CODEC, "injection": "osmosis"}, "guidance_conf.injection 'osmosis': unknown"),
         ({**CODEC, "dropout": 1.0}, "guidance_conf.dropout"),
         ({**CODEC, "fingerprint": "0" * 16}, "but the model was trained with 0000000000000000"),

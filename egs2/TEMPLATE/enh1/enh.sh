@@ -26,8 +26,8 @@ test_sets=                   # required, separated by spaces
 local_data_opts=             # options of local/data.sh
 fs=16k                       # sample rate of the codec, Hz
 num_spk=1                    # speakers in a mixture
-clean_prior=                 # two sets of unpaired clean speech, for training and validation, for systems that use it
-noise_prior=                 # two sets of unpaired noise; default of both: the references of train_set and valid_set
+clean_prior=                 # set of unpaired clean speech for systems that use it, and one for validation if another
+noise_prior=                 # the same of noise; default of both: the references of train_set and valid_set
 min_duration=0.1             # shorter training utterances are left out, seconds
 max_duration=30              # longer training utterances are left out, seconds
 # Embeddings
@@ -198,12 +198,11 @@ if [ ${stage} -le 2 ] && [ ${stop_stage} -ge 2 ]; then
     for set in ${train_set} ${valid_set} ${clean_prior} ${noise_prior} ${test_sets}; do
         limits="--min_duration ${min_duration} --max_duration ${max_duration}"
         num_references=${num_spk}
-        if [[ " ${clean_prior} ${noise_prior} " == *" ${set} "* ]]; then num_references=0; fi
+        # Real recordings, and unpaired ones, have no references; a training that needs them says so.
+        [ -f "${datadir}/${set}/spk1.scp" ] || num_references=0
         # Test sets are never shortened: their figures would not compare.
         if [[ " ${test_sets} " == *" ${set} "* ]]; then
             limits=
-            # A test set of real recordings has no references: only what needs none is scored.
-            [ -f "${datadir}/${set}/spk1.scp" ] || num_references=0
         fi
         # shellcheck disable=SC2086
         codecse format --fs "${fs}" "${jobs[@]}" --num_references "${num_references}" ${limits} \

@@ -81,11 +81,12 @@ def build_enhancer(
 
 
 def _from_model(enhancer, model, training, device, dtype, segment_seconds, options: Dict[str, Any]) -> AbsEnhancer:
-    known = inspect.signature(enhancer.from_model).parameters
-    for name in options:
-        if name not in known:
-            choices = ", ".join(list(known)[5:]) or "none"
-            raise UserError(f"--model_option {name}: unknown to this model; known: {choices}")
+    known = inspect.signature(enhancer.from_model).parameters.values()
+    # One that takes any name says itself which it knows.
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in known):
+        for name in options:
+            if name not in [parameter.name for parameter in known]:
+                raise UserError(f"--model_option {name}: this model knows no options")
     return enhancer.from_model(model, training, device, dtype, segment_seconds, **options)
 
 

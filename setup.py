@@ -19,6 +19,7 @@ EXTRAS = {
     "codecs": ["transformers>=4.47", "huggingface_hub", "safetensors"],
     # The denoiser sets attention_head_dim, whose meaning diffusers means to change; a release beyond 0 was not tried.
     "diffusion": ["diffusers>=0.36,<1"],
+    "onnx": ["onnx", "onnxscript", "onnxruntime"],
     "mini": ["espeakng-loader", "pyroomacoustics", "scipy"],
     "plot": ["matplotlib"],
     "slurm": ["submitit"],

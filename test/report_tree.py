@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Dict, List
 
-import numpy as np
 import soundfile
 from conftest import voice
 

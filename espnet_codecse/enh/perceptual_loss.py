@@ -1,8 +1,5 @@
 """A differentiable loss shaped like PESQ: disturbances of loudness on the Bark scale."""
 
-import math
-from typing import Tuple
-
 import torch
 from espnet2.enh.loss.criterions.time_domain import TimeDomainLoss
 
@@ -80,7 +77,8 @@ class PerceptualDisturbanceLoss(TimeDomainLoss):
         speech_frames = (reference.sum(-1) > 1e4).to(reference.dtype).unsqueeze(-1)
         # What a linear filter changed is heard in part only: the reference follows it, within 20 dB.
         mean_reference, mean_estimate = (
-            (powers * (powers > 100 * self.threshold) * speech_frames).mean(1, keepdim=True) for powers in (reference, estimate)
+            (powers * (powers > 100 * self.threshold) * speech_frames).mean(1, keepdim=True)
+            for powers in (reference, estimate)
         )
         filtered = reference * ((mean_estimate + 1e3) / (mean_reference + 1e3)).clamp(0.01, 100)
         estimate = estimate * self._gains(filtered, estimate)

@@ -8,10 +8,10 @@ from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.train.abs_espnet_model import AbsESPnetModel
 
 from espnet_codecse.errors import UserError
+from espnet_codecse.features import AbsFeatures, fingerprint_of, load_features
 from espnet_codecse.fuse.average import WeightAverage
 from espnet_codecse.fuse.crop import peak_gain
 from espnet_codecse.fuse.denoiser import Denoiser
-from espnet_codecse.features import AbsFeatures, fingerprint_of, load_features
 from espnet_codecse.fuse.sampling import sample, seeded_noise
 from espnet_codecse.fuse.spectrogram import CompressedSpectrogram
 from espnet_codecse.fuse.vae import NoVAE, SpectrogramVAE

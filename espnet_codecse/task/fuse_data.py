@@ -1,7 +1,7 @@
 """What the trainings of ``fuse`` and ``sgmse`` read: waveforms, or stored latents and features."""
 
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Dict, List, Mapping
 
 from espnet_codecse.embedding.description import EmbeddingDescription, check_codec, read_description
 from espnet_codecse.errors import UserError

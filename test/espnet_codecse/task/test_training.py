@@ -87,7 +87,6 @@ def test_missing_files(stored, codec):
 
 def test_embeddings_of_another_codec(stored, codec, tmp_path):
     config, data, folders = stored
-    embeddings = folders["embeddings"]
     other = str(save_hybrid(tmp_path / "other", seed=1))
     write_config(config, other)
     message = refused(config, data, folders)
@@ -108,7 +107,6 @@ def test_an_ark_cut_short(stored):
 
 def test_too_few_utterances(stored, codec):
     config, data, folders = stored
-    embeddings = folders["embeddings"]
     write_config(config, codec, batch_size=4)
     assert "3 utterances are fewer than batch_size 4" in refused(*stored)
     assert training_options(*stored, 1)
@@ -120,7 +118,6 @@ def test_too_few_utterances(stored, codec):
 
 def test_configurations_that_are_none(stored):
     config, data, folders = stored
-    embeddings = folders["embeddings"]
     for content in ("", "a: [", "encoder: stft\n", "- 1\n"):
         config.write_text(content)
         assert "train.yaml: not a configuration" in refused(*stored)

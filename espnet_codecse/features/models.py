@@ -148,12 +148,14 @@ def _load(source: str) -> AbsFeatures:
     if not model or model == "None":
         missing = "--codec" if kind == "codec" else "model"
         raise UserError(f"{missing}: missing; features of kind '{kind}' need one")
-    if kind == "beats":
-        from espnet_codecse.features.beats import BeatsFeatures
+    # A network is built with random weights first: a training's own must be the same with and without features.
+    with torch.random.fork_rng(devices=[]):
+        if kind == "beats":
+            from espnet_codecse.features.beats import BeatsFeatures
 
-        loaded = BeatsFeatures(model)
-    else:
-        loaded = {"codec": CodecFeatures, "transformers": TransformersFeatures}[kind](model)
+            loaded = BeatsFeatures(model)
+        else:
+            loaded = {"codec": CodecFeatures, "transformers": TransformersFeatures}[kind](model)
     return loaded.eval().requires_grad_(False)
 
 

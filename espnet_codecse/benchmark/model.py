@@ -34,6 +34,7 @@ def model_report(
     lengths: Sequence[float],
     num_rounds: int,
     published: Sequence[Dict[str, Any]] = (),
+    options: Optional[Dict[str, Any]] = None,
 ) -> str:
     """Measure and return the report in Markdown.
 
@@ -44,14 +45,18 @@ def model_report(
         dtypes, batch_sizes, lengths (s): every combination is measured, in turns.
         num_rounds: rounds over all of them.
         published: ``{"row": ..., "source": ..., figure: value}`` of the system's paper.
+        options: how the model is run, such as ``num_steps`` of a diffusion.
     """
-    enhancer = load_enhancer(model, codec, device, "float32")
+    options = options or {}
+    enhancer = load_enhancer(model, codec, device, "float32", **options)
     where = torch.cuda.get_device_name() if device != "cpu" else f"CPU, {num_threads} threads"
     lines = ["# Cost of the model", "", *environment_lines(), "", "## Size and multiplications", ""]
     lines += ["|part|parameters, M|GMAC per second of audio, all products|as thop|", "|---|---|---|---|"]
     lines += _size_lines(enhancer)
     lines += ["## Speed and memory", "", f"{where}; median of {num_rounds} rounds in turns.", ""]
-    lines += _speed_table(model, codec, device, dtypes, batch_sizes, lengths, num_rounds)
+    if options:
+        lines += [", ".join(f"{name} {value}" for name, value in options.items()), ""]
+    lines += _speed_table(model, codec, device, dtypes, batch_sizes, lengths, num_rounds, options)
     lines += ["", NOTE, "", *_training_lines(model), *_published_lines(published)]
     return "\n".join(lines).rstrip()
 
@@ -60,9 +65,9 @@ def _size_lines(enhancer: AbsEnhancer) -> List[str]:
     if not isinstance(enhancer, EmbeddingEnhancer):
         network = enhancer.network
         # Lengths that are padded to whole windows little, and are one segment.
-        work = {n: lambda n=n: enhancer.enhance_batch([_noise(enhancer, n)]) for n in (10, 20)}
+        work = {n: lambda n=n: enhancer.enhance_batch([_noise(enhancer, n)]) for n in (4, 8)}
         macs = _gmacs_of_a_second(work)
-        thop = count_module_macs(network, lambda: enhancer.enhance_batch([_noise(enhancer, 10)])) / 10
+        thop = count_module_macs(network, lambda: enhancer.enhance_batch([_noise(enhancer, 8)])) / 8
         return [f"|system|{num_parameters(network) / 1e6:.2f}|{macs:.3f}|{thop / 1e9:.3f}|", ""]
     separator, codec = enhancer.separator, enhancer.codec
     per_second = {name: _macs_per_second(enhancer, name) for name in ("separator", "encode", "decode")}
@@ -116,10 +121,10 @@ def _gmacs_of_a_second(work: Dict[int, Callable[[], object]]) -> float:
     return (count_macs(work[long]) - count_macs(work[short])) / (long - short) / 1e9
 
 
-def _speed_table(model, codec, device, dtypes, batch_sizes, lengths, num_rounds) -> List[str]:
+def _speed_table(model, codec, device, dtypes, batch_sizes, lengths, num_rounds, options) -> List[str]:
     runs = {}
     for dtype in dtypes:
-        enhancer = load_enhancer(model, codec, device, dtype, segment_seconds=max(lengths) + 1)
+        enhancer = load_enhancer(model, codec, device, dtype, segment_seconds=max(lengths) + 1, **options)
         for batch_size, seconds in product(batch_sizes, lengths):
             batch = [_noise(enhancer, seconds) for _ in range(batch_size)]
 

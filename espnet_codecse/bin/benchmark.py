@@ -17,6 +17,8 @@ import sys
 from pathlib import Path
 from typing import List, Optional
 
+from espnet_codecse.bin.model_option import add_model_option
+
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the parser of ``codecse benchmark``."""
@@ -33,7 +35,8 @@ def get_parser() -> argparse.ArgumentParser:
     add("--seconds", type=float, default=10.0, help="length of the signal, s (default: %(default)s)")
     add("--runs", type=int, default=7, help="the median of so many runs counts (default: %(default)s)")
 
-    add = kinds.add_parser("model", parents=[common], help="a trained model").add_argument
+    model = kinds.add_parser("model", parents=[common], help="a trained model")
+    add = model.add_argument
     add("--model", default="nac_se", help="pack, experiment folder or name of a carried model (default: %(default)s)")
     add("--codec", help="where its codec lies, if elsewhere than in training")
     add("--dtypes", nargs="+", default=["float32"], choices=["float32", "bfloat16"], help="(default: float32)")
@@ -42,6 +45,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--rounds", type=int, default=3, help="rounds over all combinations (default: %(default)s)")
     add("--published", type=Path, help="yaml with figures of the system's paper")
     add("--output", type=Path, help="markdown file to write (default: standard output)")
+    add_model_option(model)
 
     add = kinds.add_parser("separation", parents=[common], help="Codecformer-EL, Codecformer, SepFormer").add_argument
     add("--codec", help="name or folder (default: DAC at 16 kHz, 74 M parameters, with random weights)")
@@ -95,7 +99,7 @@ def _model(args: argparse.Namespace) -> str:
     published = yaml.safe_load(args.published.read_text()) if args.published else ()
     return model_report(
         args.model, args.codec, args.device, args.num_threads, args.dtypes, args.batch_sizes, args.lengths, args.rounds,
-        published,
+        published, dict(args.model_option),
     )
 
 

@@ -46,7 +46,8 @@ seed=                        # trains with this seed, as an experiment of its ow
 # Enhancement and scoring
 inference_model=valid.loss.best.pth   # checkpoint of a step
 inference_step=              # an earlier step, whose outputs go to <tag>_<step>; default: the last one
-inference_args=              # more options of codecse infer, such as --model_option num_steps=10
+inference_args=              # more options of codecse infer, such as --batch_seconds 30
+model_options=               # how a model is run, where it leaves a choice, such as num_steps=10
 inference_tag=               # appended to the experiment's name for the outputs, such as steps10
 decode_layers=               # what the decoder gets, continuous or quantized embeddings; default: both
 metrics="SI_SDR SDR PESQ STOI ESTOI DNSMOS"   # see codecse score --help
@@ -159,6 +160,8 @@ embeddings=${dumpdir}/codec/${codec_label}_${layer}
 stats=${expdir}/stats_${codec_label}_${layer}
 tag=${tag:-${system}_${codec_label}${size:+_${size}}${loss:+_${loss}}}${seed:+_seed${seed}}
 experiment=${expdir}/${tag}
+model_opts=()
+for option in ${model_options}; do model_opts+=(--model_option "${option}"); done
 outputs=${experiment}${inference_step:+_${inference_step}}${inference_tag:+_${inference_tag}}
 results_file=${results_file:-${expdir}/RESULTS.md}
 
@@ -298,7 +301,7 @@ if [ ${stage} -le 6 ] && [ ${stop_stage} -ge 6 ]; then
         if [ -f "${raw}/spk1.scp" ]; then opts+=(--reference_scp "${raw}/spk1.scp"); fi
         # shellcheck disable=SC2086
         infer "${outputs}/{layer}_${set}" "${raw}/wav.scp" "${opts[@]}" \
-            --layers ${decode_layers} ${inference_args} \
+            --layers ${decode_layers} "${model_opts[@]}" \
             --train_config "${experiment}/${last_step}/config.yaml" \
             --model_file "${experiment}/${last_step}/${inference_model}"
     done
@@ -359,7 +362,7 @@ if [ ${stage} -le 8 ] && [ ${stop_stage} -ge 8 ]; then
         if [ -f "${published}" ]; then opts+=(--published "${published}"); fi
         # shellcheck disable=SC2086
         codecse benchmark model --model "${experiment}/${last_step}" --codec "${codec}" --device "${device}" \
-            --output "${cost}" "${opts[@]}" ${benchmark_args}
+            --output "${cost}" "${opts[@]}" "${model_opts[@]}" ${benchmark_args}
     fi
 fi
 

@@ -19,17 +19,17 @@ def test_learns_to_reconstruct(vae_model, voice):
     optimizer = torch.optim.AdamW(vae_model.parameters(), 3e-3)
     first = vae_model.eval()(**data)[1]["mse"].item()
     vae_model.train()
-    for _ in range(40):
+    for _ in range(80):
         optimizer.zero_grad()
         vae_model(**data)[0].backward()
         optimizer.step()
     loss, stats, weight = vae_model.eval()(**data)
-    assert stats["mse"].item() < 0.7 * first and weight.item() == 3
+    assert stats["mse"].item() < 0.5 * first and weight.item() == 3
     # Latents are normalised by what was seen in training.
     latent = vae_model.vae.encode(vae_model.spectrogram(data["speech_ref1"] / data["peak"]))
     assert latent.shape == (3, 4, 128, 16)
     assert 0.3 < latent.std().item() < 3 and latent.mean().abs() < 1
-    assert vae_model.vae.num_batches == 40
+    assert vae_model.vae.num_batches == 80
 
 
 def test_level_of_recordings_does_not_matter(vae_model, voice):

@@ -4,6 +4,7 @@ import random
 from typing import Dict, Optional
 
 import numpy as np
+import torch
 from espnet2.train.preprocessor import AbsPreprocessor
 
 
@@ -30,3 +31,10 @@ class RankSeed(AbsPreprocessor):
             np.random.seed(seed)
             random.seed(seed)
         return data if self.before is None else self.before(uid, data)
+
+
+def with_rank_seed(train: bool, before: Optional[AbsPreprocessor] = None) -> Optional[AbsPreprocessor]:
+    """Return ``before`` behind a :class:`RankSeed` in the training of several processes, and as it is otherwise."""
+    if train and torch.distributed.is_available() and torch.distributed.is_initialized():
+        return RankSeed(train, torch.distributed.get_rank(), before)
+    return before

@@ -18,7 +18,7 @@ from espnet_codecse.dual_branch.mixing import DynamicMixing
 from espnet_codecse.dual_branch.model import DualBranchModel, ensemble_names
 from espnet_codecse.dual_branch.priors import UnpairedPriors
 from espnet_codecse.enh.crop import PairedCrop
-from espnet_codecse.enh.rank_seed import RankSeed
+from espnet_codecse.enh.rank_seed import with_rank_seed
 from espnet_codecse.errors import UserError
 from espnet_codecse.task.trainer import CrashSafeGANTrainer
 
@@ -76,9 +76,7 @@ class DualBranchTask(AbsTask):
         cls, args: argparse.Namespace, train: bool
     ) -> Optional[Callable[[str, Dict[str, np.ndarray]], Dict[str, np.ndarray]]]:
         """Return dynamic mixing, random segments and unpaired recordings, where they are asked for."""
-        before = None
-        if train and torch.distributed.is_available() and torch.distributed.is_initialized():
-            before = RankSeed(train, torch.distributed.get_rank())
+        before = with_rank_seed(train)
         layout = cls._layout(args)
         rate, hop = _rate_and_hop(layout)
         if args.preprocessor == "enh":

@@ -13,9 +13,10 @@ from espnet_codecse.codec import load_codec
 from espnet_codecse.enh.band_limit import BandLimit
 from espnet_codecse.enh.crop import PairedCrop
 from espnet_codecse.enh.model import EmbeddingEnhancementModel
-from espnet_codecse.enh.rank_seed import RankSeed
+from espnet_codecse.enh.rank_seed import with_rank_seed
 from espnet_codecse.enh.speed_perturbation import SpeedPerturbation
 from espnet_codecse.errors import UserError
+from espnet_codecse.task.criterions import build_loss_wrappers
 from espnet_codecse.task.register import register_enhancement
 from espnet_codecse.task.trainer import CrashSafeTrainer
 
@@ -51,8 +52,7 @@ class EmbeddingEnhancementTask(enh.EnhancementTask):
             UserError: the speed of stored embeddings is to be changed.
         """
         before = super().build_preprocess_fn(args, train)
-        if train and torch.distributed.is_available() and torch.distributed.is_initialized():
-            before = RankSeed(train, torch.distributed.get_rank(), before)
+        before = with_rank_seed(train, before)
         if args.speed_perturb:
             if any(kind == "kaldi_ark" for _, _, kind in args.train_data_path_and_name_and_type):
                 raise UserError(
@@ -84,20 +84,13 @@ class EmbeddingEnhancementTask(enh.EnhancementTask):
         cls._match_activation(args, separator_class, encoder.codec("cpu"))
         separator = separator_class(encoder.output_dim, **args.separator_conf)
         decoder = enh.decoder_choices.get_class(args.decoder)(**args.decoder_conf)
-        wrappers = [
-            enh.loss_wrapper_choices.get_class(item["wrapper"])(
-                criterion=enh.criterion_choices.get_class(item["name"])(**item.get("conf", {})),
-                **item.get("wrapper_conf", {}),
-            )
-            for item in args.criterions
-        ]
         cls._set_statistics(args, separator, encoder.codec("cpu"))
         return EmbeddingEnhancementModel(
             encoder=encoder,
             separator=separator,
             decoder=decoder,
             mask_module=None,
-            loss_wrappers=wrappers,
+            loss_wrappers=build_loss_wrappers(args.criterions),
             **args.model_conf,
         )
 

@@ -11,7 +11,7 @@ from espnet2.train.collate_fn import CommonCollateFn
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str2bool, str_or_none
 
-from espnet_codecse.enh.rank_seed import RankSeed
+from espnet_codecse.enh.rank_seed import with_rank_seed
 from espnet_codecse.fuse.build import build_fuse_model, build_vae_model
 from espnet_codecse.fuse.crop import LevelledCrop, WindowCrop
 from espnet_codecse.fuse.model import FuseModel
@@ -144,9 +144,7 @@ def window_crop(
     kind, args: argparse.Namespace, spectrogram: CompressedSpectrogram, train: bool, hops: Dict[str, int]
 ) -> WindowCrop:
     """Return the crop of a task's windows; stored latents say where windows may begin."""
-    before = None
-    if train and torch.distributed.is_available() and torch.distributed.is_initialized():
-        before = RankSeed(train, torch.distributed.get_rank())
+    before = with_rank_seed(train)
     frames = args.train_frames or args.window_frames
     step = max([spectrogram.hop, *(hop for name, hop in hops.items() if name.startswith("latent"))])
     # With stored latents the window is counted in whole latent frames.

@@ -3,7 +3,6 @@
 import argparse
 from typing import Tuple
 
-import torch
 from espnet2.enh.decoder.stft_decoder import STFTDecoder
 from espnet2.enh.encoder.stft_encoder import STFTEncoder
 from espnet2.tasks import enh
@@ -11,11 +10,12 @@ from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str_or_none
 
 from espnet_codecse.enh.crop import PairedCrop
-from espnet_codecse.enh.rank_seed import RankSeed
+from espnet_codecse.enh.rank_seed import with_rank_seed
 from espnet_codecse.features import configured_features
 from espnet_codecse.ssl.framing import HOP
 from espnet_codecse.ssl.model import CausalEnhancementModel
 from espnet_codecse.ssl.separator import GCRNSeparator
+from espnet_codecse.task.criterions import build_loss_wrappers
 from espnet_codecse.task.register import register_enhancement
 from espnet_codecse.task.trainer import CrashSafeTrainer
 
@@ -46,8 +46,7 @@ class SSLGCRNTask(enh.EnhancementTask):
     def build_preprocess_fn(cls, args: argparse.Namespace, train: bool):
         """Return ESPnet's preprocessor, followed by paired crop where it is asked for."""
         before = super().build_preprocess_fn(args, train)
-        if train and torch.distributed.is_available() and torch.distributed.is_initialized():
-            before = RankSeed(train, torch.distributed.get_rank(), before)
+        before = with_rank_seed(train, before)
         if args.crop_seconds is None:
             return before
         # Whole frames of the features, where they are stored.
@@ -68,20 +67,13 @@ class SSLGCRNTask(enh.EnhancementTask):
         if taught and (not conf.get("embedding_size") or model_conf.get("given", "none") != "none"):
             teacher, features = configured_features(args.teacher_conf, args.codec)
             conf["embedding_size"], args.model_conf["feature_hop"] = features.dim, features.hop
-        wrappers = [
-            enh.loss_wrapper_choices.get_class(item["wrapper"])(
-                criterion=enh.criterion_choices.get_class(item["name"])(**item.get("conf", {})),
-                **item.get("wrapper_conf", {}),
-            )
-            for item in args.criterions
-        ]
         encoder = STFTEncoder(**args.encoder_conf)
         return CausalEnhancementModel(
             encoder=encoder,
             separator=GCRNSeparator(encoder.output_dim, **conf),
             decoder=STFTDecoder(**args.decoder_conf),
             mask_module=None,
-            loss_wrappers=wrappers,
+            loss_wrappers=build_loss_wrappers(args.criterions),
             teacher=teacher,
             **args.model_conf,
         )

@@ -3,7 +3,7 @@
 import argparse
 from abc import abstractmethod
 from time import perf_counter
-from typing import Dict, List, Sequence
+from typing import Any, Dict, List, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -89,6 +89,23 @@ class WindowEnhancer(AbsEnhancer):
         return torch.stack([padded[start * hop : start * hop + length] for start in starts])
 
 
+def numbers_of(options: Mapping[str, Any], kinds: Mapping[str, type]) -> Dict[str, Any]:
+    """Return ``options`` as the numbers of ``kinds``.
+
+    Raises:
+        UserError: an unknown option, or one that is no number.
+    """
+    given = {}
+    for name, value in options.items():
+        if name not in kinds:
+            raise UserError(f"{name}: unknown option of this system; known: {', '.join(kinds)}")
+        try:
+            given[name] = kinds[name](value)
+        except (TypeError, ValueError):
+            raise UserError(f"{name} {value}: not a number") from None
+    return given
+
+
 class FuseEnhancer(WindowEnhancer):
     """Diffusion with few DDIM steps, or, of the first step's model, the VAE alone, which is the ceiling.
 
@@ -144,14 +161,7 @@ class FuseEnhancer(WindowEnhancer):
             UserError: an unknown option, or one that is no number.
         """
         kinds = {"num_steps": int, "num_samples": int, "guidance_scale": float, "seed": int, "start": float}
-        given = {}
-        for name, value in options.items():
-            if name not in kinds:
-                raise UserError(f"{name}: unknown option of this system; known: {', '.join(kinds)}")
-            try:
-                given[name] = kinds[name](value)
-            except (TypeError, ValueError):
-                raise UserError(f"{name} {value}: not a number") from None
+        given = numbers_of(options, kinds)
         return cls(model, training.window_frames, device, dtype, segment_seconds, **given)
 
     def enhance_windows(self, windows: torch.Tensor, speech: torch.Tensor, numbers: List[int]) -> torch.Tensor:

@@ -6,7 +6,7 @@ from typing import List
 import torch
 
 from espnet_codecse.errors import UserError
-from espnet_codecse.fuse.enhancer import WindowEnhancer
+from espnet_codecse.fuse.enhancer import WindowEnhancer, numbers_of
 from espnet_codecse.fuse.spectrogram import CompressedSpectrogram
 
 
@@ -58,13 +58,7 @@ class SGMSEEnhancer(WindowEnhancer):
         Raises:
             UserError: an unknown option, or one that is no number.
         """
-        unknown = options.keys() - {"num_steps", "seed"}
-        if unknown:
-            raise UserError(f"{sorted(unknown)[0]}: unknown option of this system; known: num_steps, seed")
-        try:
-            given = {name: int(value) for name, value in options.items()}
-        except (TypeError, ValueError):
-            raise UserError(f"num_steps, seed: {options} are not all numbers") from None
+        given = numbers_of(options, {"num_steps": int, "seed": int})
         return cls(model, training.window_frames, device, dtype, segment_seconds, **given)
 
     def enhance_windows(self, windows: torch.Tensor, speech: torch.Tensor, numbers: List[int]) -> torch.Tensor:

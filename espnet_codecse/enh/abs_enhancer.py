@@ -1,7 +1,7 @@
 """What every trained system looks like from outside: recordings in, estimates out."""
 
 from abc import ABC, abstractmethod
-from typing import Callable, Dict, Iterator, List, Sequence, Tuple
+from typing import Callable, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -27,12 +27,14 @@ class AbsEnhancer(ABC):
         UserError: segments are no longer than their overlap.
 
     Attributes:
+        OPTIONS: how a model is run, where it leaves a choice: names, and the type of each number.
         num_spk: how many of the outputs are speakers.
         restore_level: whether outputs are scaled to their share of the mixture.
         network: the module whose parameters are the system's size; None where there is none.
         network_seconds: spent in it so far.
     """
 
+    OPTIONS: Mapping[str, type] = {}
     network: torch.nn.Module = None
     restore_level = False
 

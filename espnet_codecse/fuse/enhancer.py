@@ -3,7 +3,7 @@
 import argparse
 from abc import abstractmethod
 from time import perf_counter
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Dict, List, Sequence
 
 import numpy as np
 import torch
@@ -39,6 +39,31 @@ class WindowEnhancer(AbsEnhancer):
             SAMPLE_RATE, ("waveform",), ("spk1",), round(segment_seconds * SAMPLE_RATE),
             round(OVERLAP_SECONDS * SAMPLE_RATE),
         )
+
+    @classmethod
+    def from_model(
+        cls,
+        model: torch.nn.Module,
+        training: argparse.Namespace,
+        device: str,
+        dtype: torch.dtype,
+        segment_seconds: float,
+        **options,
+    ) -> "WindowEnhancer":
+        """Build from a trained model and its training's options.
+
+        Raises:
+            UserError: an unknown option, or one that is no number.
+        """
+        given = {}
+        for name, value in options.items():
+            if name not in cls.OPTIONS:
+                raise UserError(f"{name}: unknown option of this system; known: {', '.join(cls.OPTIONS)}")
+            try:
+                given[name] = cls.OPTIONS[name](value)
+            except (TypeError, ValueError):
+                raise UserError(f"{name} {value}: not a number") from None
+        return cls(model, training.window_frames, device, dtype, segment_seconds, **given)
 
     @abstractmethod
     def enhance_windows(self, windows: torch.Tensor, speech: torch.Tensor, numbers: List[int]) -> torch.Tensor:
@@ -89,23 +114,6 @@ class WindowEnhancer(AbsEnhancer):
         return torch.stack([padded[start * hop : start * hop + length] for start in starts])
 
 
-def numbers_of(options: Mapping[str, Any], kinds: Mapping[str, type]) -> Dict[str, Any]:
-    """Return ``options`` as the numbers of ``kinds``.
-
-    Raises:
-        UserError: an unknown option, or one that is no number.
-    """
-    given = {}
-    for name, value in options.items():
-        if name not in kinds:
-            raise UserError(f"{name}: unknown option of this system; known: {', '.join(kinds)}")
-        try:
-            given[name] = kinds[name](value)
-        except (TypeError, ValueError):
-            raise UserError(f"{name} {value}: not a number") from None
-    return given
-
-
 class FuseEnhancer(WindowEnhancer):
     """Diffusion with few DDIM steps, or, of the first step's model, the VAE alone, which is the ceiling.
 
@@ -119,6 +127,8 @@ class FuseEnhancer(WindowEnhancer):
     Raises:
         UserError: an option is out of range.
     """
+
+    OPTIONS = {"num_steps": int, "num_samples": int, "guidance_scale": float, "seed": int, "start": float}
 
     def __init__(
         self,
@@ -144,25 +154,6 @@ class FuseEnhancer(WindowEnhancer):
         }  # fmt: skip
         if isinstance(model, FuseModel):
             sampling_times(model.scheduler, num_steps, start)  # what is out of range is said now
-
-    @classmethod
-    def from_model(
-        cls,
-        model: torch.nn.Module,
-        training: argparse.Namespace,
-        device: str,
-        dtype: torch.dtype,
-        segment_seconds: float,
-        **options,
-    ) -> "FuseEnhancer":
-        """Build from a trained model and its training's options.
-
-        Raises:
-            UserError: an unknown option, or one that is no number.
-        """
-        kinds = {"num_steps": int, "num_samples": int, "guidance_scale": float, "seed": int, "start": float}
-        given = numbers_of(options, kinds)
-        return cls(model, training.window_frames, device, dtype, segment_seconds, **given)
 
     def enhance_windows(self, windows: torch.Tensor, speech: torch.Tensor, numbers: List[int]) -> torch.Tensor:
         """See the base class."""

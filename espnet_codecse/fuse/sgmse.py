@@ -1,12 +1,11 @@
 """ESPnet's score model (SGMSE+, 2208.05830), the baseline, run like the other systems."""
 
-import argparse
 from typing import List
 
 import torch
 
 from espnet_codecse.errors import UserError
-from espnet_codecse.fuse.enhancer import WindowEnhancer, numbers_of
+from espnet_codecse.fuse.enhancer import WindowEnhancer
 from espnet_codecse.fuse.spectrogram import CompressedSpectrogram
 
 
@@ -25,6 +24,8 @@ class SGMSEEnhancer(WindowEnhancer):
         seed: of the noise.
     """
 
+    OPTIONS = {"num_steps": int, "seed": int}
+
     def __init__(
         self,
         model: torch.nn.Module,
@@ -42,24 +43,6 @@ class SGMSEEnhancer(WindowEnhancer):
             raise UserError(f"num_steps {num_steps}: give 1 or more")
         self.network = model.diffusion
         self.dtype, self.num_steps, self.seed = dtype, num_steps, seed
-
-    @classmethod
-    def from_model(
-        cls,
-        model: torch.nn.Module,
-        training: argparse.Namespace,
-        device: str,
-        dtype: torch.dtype,
-        segment_seconds: float,
-        **options,
-    ) -> "SGMSEEnhancer":
-        """Build from a trained model and its training's options.
-
-        Raises:
-            UserError: an unknown option, or one that is no number.
-        """
-        given = numbers_of(options, {"num_steps": int, "seed": int})
-        return cls(model, training.window_frames, device, dtype, segment_seconds, **given)
 
     def enhance_windows(self, windows: torch.Tensor, speech: torch.Tensor, numbers: List[int]) -> torch.Tensor:
         """See the base class."""

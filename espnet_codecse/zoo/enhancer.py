@@ -1,6 +1,5 @@
 """A model by name, ready to enhance: what ``codecse enhance`` and ``SpeechEnhancer`` both build on."""
 
-import inspect
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
@@ -9,7 +8,7 @@ import torch
 from espnet_codecse.enh.abs_enhancer import AbsEnhancer
 from espnet_codecse.enh.inference import EmbeddingEnhancer
 from espnet_codecse.errors import UserError
-from espnet_codecse.task.kinds import EMBEDDING, kind_name, kind_of
+from espnet_codecse.task.kinds import kind_of
 from espnet_codecse.zoo.find import ModelFiles, called, find_model
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -64,11 +63,11 @@ def build_enhancer(
     model, training = load_trained_model(
         Path(files.train_config), Path(files.model_file), device, codec or files.codec
     )
-    if kind_name(vars(training)) != EMBEDDING:
-        enhancer = kind_of(vars(training)).load("enhancer")
-        return _from_model(enhancer, model, training, device, kind, segment_seconds, options)
-    if options:
-        raise UserError(f"{files.train_config}: its model knows no option '{next(iter(options))}'")
+    enhancer = kind_of(vars(training)).load("enhancer")
+    if options and not enhancer.OPTIONS:
+        raise UserError(f"--model_option {next(iter(options))}: this model knows no options")
+    if enhancer is not EmbeddingEnhancer:
+        return enhancer.from_model(model, training, device, kind, segment_seconds, **options)
     separator = model.separator
     if kind != torch.float32:
         separator = AutocastSeparator(separator, kind)
@@ -78,16 +77,6 @@ def build_enhancer(
     return EmbeddingEnhancer(
         model.encoder.codec(device), separator, layers, segment_seconds, restore_level=blind_to_level, **handling
     )
-
-
-def _from_model(enhancer, model, training, device, dtype, segment_seconds, options: Dict[str, Any]) -> AbsEnhancer:
-    known = inspect.signature(enhancer.from_model).parameters.values()
-    # One that takes any name says itself which it knows.
-    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in known):
-        for name in options:
-            if name not in [parameter.name for parameter in known]:
-                raise UserError(f"--model_option {name}: this model knows no options")
-    return enhancer.from_model(model, training, device, dtype, segment_seconds, **options)
 
 
 def resolve_device(device: str) -> str:

@@ -13,6 +13,7 @@ clean_dir=                   # clean recordings, one folder a speaker, or train/
 noise_dir=                   # noise recordings
 num_speakers=1               # speakers in a mixture, 1 to 3; --num_spk of run.sh sets it
 snr_range="-5 20"            # speech to noise, dB (train and valid)
+test_snrs="-5 0 5 10 15"     # of the test mixtures, in turn, dB
 ratio_range="-5 5"           # first to each other speaker, dB (train and valid)
 level_range="-35 -15"        # level of the mixtures, dBFS (train and valid)
 noise_probability=           # portion of mixtures with noise; default: 1, or 0 for several speakers
@@ -32,7 +33,7 @@ help_message="Usage: local/data.sh [options]
 Writes <datadir>/{train,valid,test} and <datadir>/{clean,noise}_{train,valid,test}. Options (defaults):
   --datadir ${datadir}
   --fs ${fs}  --nj ${nj}  --clean_dir DIR  --noise_dir DIR  --num_speakers ${num_speakers}
-  --snr_range \"${snr_range}\"  --ratio_range \"${ratio_range}\"  --level_range \"${level_range}\"
+  --snr_range \"${snr_range}\"  --test_snrs \"${test_snrs}\"  --ratio_range \"${ratio_range}\"  --level_range \"${level_range}\"
   --noise_probability P  --reverb_probability ${reverb_probability}
   --test_reverb_probability ${test_reverb_probability}  --rt60_range \"${rt60_range}\"  --reverb_target ${reverb_target}
   --num_train ${num_train}  --num_valid ${num_valid}  --train_copies ${train_copies}
@@ -53,7 +54,7 @@ fi
 codecse prepare_mini --dst "${datadir}" --downloads "${MINI}" --fs "${fs}" --nj "${nj}" --num_speakers "${num_speakers}" \
     ${clean_dir:+--clean_dir "${clean_dir}"} ${noise_dir:+--noise_dir "${noise_dir}"} \
     ${noise_probability:+--noise_probability "${noise_probability}"} \
-    --snr_range ${snr_range} --ratio_range ${ratio_range} --level_range ${level_range} --rt60_range ${rt60_range} \
+    --snr_range ${snr_range} --test_snrs ${test_snrs} --ratio_range ${ratio_range} --level_range ${level_range} --rt60_range ${rt60_range} \
     --reverb_probability "${reverb_probability}" --test_reverb_probability "${test_reverb_probability}" \
     --reverb_target "${reverb_target}" --num_train "${num_train}" --num_valid "${num_valid}" \
     --train_copies "${train_copies}" --num_extra_noises "${num_extra_noises}" --num_rooms "${num_rooms}" \

@@ -108,7 +108,7 @@ def test_recipe_runs_to_results(row, tree, tmp_path):
         if row.recipe in BUILDERS:
             corpus = BUILDERS[row.recipe](tmp_path / "corpus")
             tree = tree._replace(data=tmp_path / "data", dump=tmp_path / "dump", corpus=corpus)
-        elif "--num_spk" in row.flags:  # other mixtures than the shared ones
+        elif "--num_spk" in row.flags or "--local_data_opts" in row.flags:  # other mixtures than the shared ones
             tree = tree._replace(data=tmp_path / "data", dump=tmp_path / "dump")
         result = run(row.script, *tree.options(row))
         assert result.returncode == 0, result.stdout
@@ -121,6 +121,8 @@ def test_recipe_runs_to_results(row, tree, tmp_path):
     dnsmos = "DNSMOS_SIG DNSMOS_BAK DNSMOS_OVRL DNSMOS_P808"
     check_results(tree, row, names.replace("DNSMOS", dnsmos).split())
     assert list((tree.exp / row.experiment).glob("1_*/valid.loss.best.pth"))
+    if "--test_snrs" in row.flags:
+        assert "\n## By SNR of the mixture\n\n|metric|set/row|-10 dB|5 dB|\n" in (tree.exp / "RESULTS.md").read_text()
 
 
 def test_second_run_does_nothing_anew_and_says_so(tree):

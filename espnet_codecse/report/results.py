@@ -113,7 +113,7 @@ def render(
             lines += _section_table(others, metrics_of(others), best)
     lines += comparison_lines(comparisons)
     if baseline:
-        lines += study_lines(rows, baseline, [metric for metric in breakdown_metrics if metric in metrics])
+        lines += study_lines(rows, baseline, metrics)
     lines += breakdown_lines([row for row in rows if row.is_speech], [metric for metric in breakdown_metrics if metric in metrics])
     lines += published
     return "\n".join(lines).rstrip() + "\n"

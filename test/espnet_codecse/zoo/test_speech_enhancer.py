@@ -99,6 +99,7 @@ def test_devices_and_types(pack):
         ({"device": "tpu"}, "--device tpu: must be one of"),
         ({"device": "cuda:x"}, "--device cuda:x: must be one of"),
         ({"device": "cuda:99"}, "--device cuda:99: PyTorch sees"),
+        ({"num_steps": 6}, "--model_option num_steps: this model knows no options"),
     ):
         with pytest.raises(UserError, match=text):
             load_enhancer(str(pack), **options)

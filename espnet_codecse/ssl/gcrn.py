@@ -9,6 +9,7 @@ from espnet_codecse.ssl.layers import GatedConv, GatedTransposedConv, GroupedLST
 
 NUM_BINS = 257  # of a Fourier transform of 512 samples
 CONDITIONS = ("none", "student", "teacher")
+OUTPUTS = ("spectrum", "mask")
 
 
 class GCRNState(NamedTuple):
@@ -40,6 +41,8 @@ class GCRN(nn.Module):
         mixing_alpha: share of the encoder's features there; the rest are the embedding's.
         skips: give the decoders the encoder's features. Without, all goes through the embedding, which is how its
             predictor is trained beforehand.
+        output: ``spectrum``, as published; ``mask``: what the decoders give multiplies the noisy spectrum, as complex
+            numbers that start near a half. A network of minutes then need not learn to draw speech.
     """
 
     def __init__(
@@ -50,13 +53,15 @@ class GCRN(nn.Module):
         condition: str = "none",
         mixing_alpha: float = 0.0,
         skips: bool = True,
+        output: str = "spectrum",
     ):
         super().__init__()
-        if condition not in CONDITIONS:
-            raise ValueError(f"condition '{condition}' is none of {', '.join(CONDITIONS)}")
+        for name, value, known in (("condition", condition, CONDITIONS), ("output", output, OUTPUTS)):
+            if value not in known:
+                raise ValueError(f"{name} '{value}' is none of {', '.join(known)}")
         if condition != "none" and not embedding_size:
             raise ValueError(f"condition '{condition}' needs an embedding_size")
-        self.condition, self.mixing_alpha, self.skips = condition, mixing_alpha, skips
+        self.condition, self.mixing_alpha, self.skips, self.output = condition, mixing_alpha, skips, output
         widths = [2, *channels]
         self.encoder = nn.ModuleList(GatedConv(*pair) for pair in zip(widths, widths[1:]))
         bins = [NUM_BINS]
@@ -81,6 +86,11 @@ class GCRN(nn.Module):
             for _ in range(2)
         )
         self.outputs = nn.ModuleList(nn.Linear(NUM_BINS, NUM_BINS) for _ in range(2))
+        if output == "mask":
+            with torch.no_grad():
+                for layer, start in zip(self.outputs, (0.5, 0.0)):
+                    layer.weight *= 0.1
+                    layer.bias.fill_(start)
 
     def forward(
         self,
@@ -127,4 +137,7 @@ class GCRN(nn.Module):
                 part, past = layer(part, None if state is None else state.decoders[len(pasts)])
                 pasts.append(past)
             parts.append(output(part))
+        if self.output == "mask":
+            (real, imaginary), (noisy_real, noisy_imaginary) = parts, spectrum.split(1, dim=1)
+            parts = [real * noisy_real - imaginary * noisy_imaginary, real * noisy_imaginary + imaginary * noisy_real]
         return torch.cat(parts, dim=1), student, GCRNState(inputs, recurrent + later, pasts)

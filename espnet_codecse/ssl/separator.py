@@ -14,7 +14,7 @@ class GCRNSeparator(AbsSeparator):
     Args:
         input_dim: bins of the encoder's spectrum; 257.
         num_spk: 1.
-        channels, num_groups, embedding_size, condition, mixing_alpha, skips: see :class:`GCRN`.
+        channels, num_groups, embedding_size, condition, mixing_alpha, skips, output: see :class:`GCRN`.
 
     Raises:
         ValueError: other bins, or several speakers.
@@ -30,11 +30,12 @@ class GCRNSeparator(AbsSeparator):
         condition: str = "none",
         mixing_alpha: float = 0.0,
         skips: bool = True,
+        output: str = "spectrum",
     ):
         super().__init__()
         if input_dim != NUM_BINS or num_spk != 1:
             raise ValueError(f"gcrn enhances one speaker in spectra of {NUM_BINS} bins, not {num_spk} in {input_dim}")
-        self.network = GCRN(channels, num_groups, embedding_size, condition, mixing_alpha, skips)
+        self.network = GCRN(channels, num_groups, embedding_size, condition, mixing_alpha, skips, output)
 
     @property
     def num_spk(self) -> int:

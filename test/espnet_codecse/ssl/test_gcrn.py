@@ -33,10 +33,12 @@ def test_the_future_changes_nothing_before():
     assert (before[:, :, 12] - after[:, :, 12]).abs().max() > 1e-4
 
 
+@pytest.mark.parametrize("output", ["spectrum", "mask"])
 @pytest.mark.parametrize("condition", ["none", "student", "teacher"])
 @pytest.mark.parametrize("sizes", [[1] * 9, [4, 5], [9], [2, 1, 6]])
-def test_in_pieces_as_at_once(condition, sizes):
-    model = network(embedding_size=6 if condition != "none" else 0, condition=condition, mixing_alpha=0.3)
+def test_in_pieces_as_at_once(output, condition, sizes):
+    size = 6 if condition != "none" else 0
+    model = network(embedding_size=size, condition=condition, mixing_alpha=0.3, output=output)
     spectrum, embedding = torch.randn(2, 2, 9, 257), torch.randn(2, 9, 6)
     given = embedding if condition == "teacher" else None
     whole, student, _ = model(spectrum, given)
@@ -57,8 +59,20 @@ def test_without_skips_all_goes_through_the_embedding():
     torch.testing.assert_close(*results)
 
 
-def test_every_parameter_learns():
-    model = network(embedding_size=6, condition="student", mixing_alpha=0.5).train()
+def test_masks_begin_near_a_half_and_multiply_complex_numbers():
+    model = network(output="mask")
+    spectrum = torch.randn(1, 2, 7, 257)
+    torch.testing.assert_close(model(spectrum)[0], spectrum / 2, atol=0.3, rtol=0)
+    for layer, value in zip(model.outputs, (0.6, -0.8)):
+        torch.nn.init.zeros_(layer.weight)
+        torch.nn.init.constant_(layer.bias, value)
+    expected = torch.complex(*spectrum.unbind(1)) * (0.6 - 0.8j)
+    torch.testing.assert_close(torch.complex(*model(spectrum)[0].unbind(1)), expected)
+
+
+@pytest.mark.parametrize("output", ["spectrum", "mask"])
+def test_every_parameter_learns(output):
+    model = network(embedding_size=6, condition="student", mixing_alpha=0.5, output=output).train()
     enhanced, student, _ = model(torch.randn(2, 2, 6, 257))
     (enhanced.square().mean() + student.mean()).backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
@@ -67,6 +81,8 @@ def test_every_parameter_learns():
 def test_what_cannot_be():
     with pytest.raises(ValueError, match="is none of"):
         GCRN(condition="oracle")
+    with pytest.raises(ValueError, match="output 'wave' is none of"):
+        GCRN(output="wave")
     with pytest.raises(ValueError, match="needs an embedding_size"):
         GCRN(condition="student")
     with pytest.raises(ValueError, match="needs an embedding"):

@@ -19,9 +19,9 @@ def network(**options) -> GCRN:
     return GCRN(channels=(2, 2, 4, 4, 4), **options).eval()
 
 
-@pytest.fixture(scope="module", params=["none", "student"])
+@pytest.fixture(scope="module", params=[{}, {"condition": "student", "embedding_size": 6}, {"output": "mask"}])
 def exported(request, tmp_path_factory):
-    model = network(condition=request.param, embedding_size=0 if request.param == "none" else 6)
+    model = network(**request.param)
     path = tmp_path_factory.mktemp("onnx") / "model.onnx"
     export_onnx(model, COMPRESSION, path)
     return model, path

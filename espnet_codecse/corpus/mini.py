@@ -122,6 +122,7 @@ def _split_settings(settings: MiniSettings, split: str, num_utterances: int) -> 
         reverb_probability=settings.test_reverb_probability,
         reverb_target=common.reverb_target,
         cycle=True,
+        test_snrs=common.test_snrs,
         seed=TEST_SEED,
     )
     return test, 0

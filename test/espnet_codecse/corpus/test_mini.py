@@ -98,6 +98,12 @@ def test_test_set_has_each_utterance_once_and_cycles_snr(corpus, tmp_path):
     assert first == second and len(first) == 36
 
 
+def test_other_levels_of_the_test_set(corpus, tmp_path):
+    settings = MiniSettings(MixtureSettings(test_snrs=(-10.0, 5.0)), num_train=1, num_valid=1)
+    prepare(tmp_path / "data", settings, 2, corpus)
+    assert list(read_data_dir(tmp_path / "data/test")["utt2snr"].values()) == ["-10", "5"] * 6
+
+
 def test_three_speakers_each_at_the_ratio_to_the_first(tmp_path, voice):
     for number in range(9):
         split = tmp_path / "corpus" / SPLITS[number % 3]

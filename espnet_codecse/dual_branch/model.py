@@ -94,6 +94,12 @@ class DualBranchModel(AbsGANESPnetModel):
         """Return the weights that inference needs: those of the generator, as they are named in a checkpoint."""
         return {key: value for key, value in self.state_dict().items() if key.startswith("generator.")}
 
+    def load_state_dict(self, state_dict: Mapping[str, torch.Tensor], *args, **kwargs):
+        """Load weights; ensembles that this training goes without, as ablations do, stay behind in the checkpoint."""
+        absent = [f"discriminators.ensembles.{name}." for name in SIGNALS if name not in self.discriminators.ensembles]
+        own = {key: value for key, value in state_dict.items() if not key.startswith(tuple(absent))}
+        return super().load_state_dict(own, *args, **kwargs)
+
     def forward(
         self, speech_mix: torch.Tensor, forward_generator: bool = True, **others: torch.Tensor
     ) -> Dict[str, Any]:

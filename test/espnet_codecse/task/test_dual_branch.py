@@ -86,6 +86,12 @@ def test_three_steps(tmp_path, data_dir):
         assert previous.exists()
     best = torch.load(previous)
     assert previous.resolve().name == "2epoch.pth"  # without references, the latest
+    # An ablation starts from the same checkpoint, and leaves an ensemble behind in it.
+    weights = {name: value for name, value in UNSUPERVISED.items() if name != "adversarial_clean"}
+    ablation = configuration(**{**UNPAIRED, "model_conf": {**UNPAIRED["model_conf"], "weights": weights}})
+    start = ["--init_param", str(tmp_path / "2/exp/valid.loss.best.pth")]
+    state = trained(tmp_path / "ablation", ablation, data_dir, *options, *start)
+    assert not any("ensembles.clean" in name for name in state["model"])
     model, args = load_trained_model(folder / "exp" / "config.yaml", previous)
     loaded = model.generator.state_dict(prefix="generator.")
     assert all(torch.equal(value, best[name]) for name, value in loaded.items())

@@ -96,7 +96,8 @@ class DualBranchModel(AbsGANESPnetModel):
 
     def load_state_dict(self, state_dict: Mapping[str, torch.Tensor], *args, **kwargs):
         """Load weights; ensembles that this training goes without, as ablations do, stay behind in the checkpoint."""
-        absent = [f"discriminators.ensembles.{name}." for name in SIGNALS if name not in self.discriminators.ensembles]
+        ensembles = self.discriminators.ensembles if hasattr(self, "discriminators") else SIGNALS
+        absent = [f"discriminators.ensembles.{name}." for name in SIGNALS if name not in ensembles]
         own = {key: value for key, value in state_dict.items() if not key.startswith(tuple(absent))}
         return super().load_state_dict(own, *args, **kwargs)
 

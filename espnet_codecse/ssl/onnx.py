@@ -1,5 +1,6 @@
 """The causal network as an ONNX graph of one frame, with its state as inputs and outputs."""
 
+import tempfile
 from pathlib import Path
 from typing import List
 
@@ -83,10 +84,14 @@ def quantize_onnx(path: Path, output: Path) -> None:
     """Write the graph with its matrices as 8-bit integers; activations are quantised as they come (dynamically)."""
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    with atomic_path(output) as temporary:
+    with atomic_path(output) as temporary, tempfile.TemporaryDirectory(prefix="codecse_onnx.") as folder:
+        # The exporter leaves the LSTMs' matrices to be joined when the graph runs; only constants are quantised.
+        folded = Path(folder) / "folded.onnx"
+        quant_pre_process(str(path), str(folded), skip_symbolic_shape=True)
         kinds = ["MatMul", "Gemm", "LSTM"]
-        quantize_dynamic(str(path), str(temporary), weight_type=QuantType.QInt8, op_types_to_quantize=kinds)
+        quantize_dynamic(str(folded), str(temporary), weight_type=QuantType.QInt8, op_types_to_quantize=kinds)
         model, source = onnx.load(str(temporary)), onnx.load(str(path))
         if not model.metadata_props:
             model.metadata_props.extend(source.metadata_props)

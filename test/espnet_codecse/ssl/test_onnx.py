@@ -10,6 +10,7 @@ from espnet_codecse.ssl.gcrn import GCRN
 from espnet_codecse.ssl.onnx import OnnxFrames, export_onnx, flatten, quantize_onnx, silent_state, unflatten
 from espnet_codecse.ssl.streaming import StreamingEnhancer, TorchFrames
 
+onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")
 COMPRESSION = Compression(0.5, 0.15)
 
@@ -46,6 +47,8 @@ def test_as_by_pytorch(exported):
 def test_in_eight_bits(exported, tmp_path):
     model, path = exported
     quantize_onnx(path, tmp_path / "int8.onnx")
+    operators = [node.op_type for node in onnx.load(tmp_path / "int8.onnx").graph.node]
+    assert operators.count("DynamicQuantizeLSTM") == 8 and "LSTM" not in operators and "MatMulInteger" in operators
     samples = 0.1 * np.random.default_rng(0).standard_normal(6000).astype(np.float32)
     frames = OnnxFrames(tmp_path / "int8.onnx")
     expected = stream(TorchFrames(model), COMPRESSION, samples)

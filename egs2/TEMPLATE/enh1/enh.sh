@@ -312,6 +312,10 @@ if [ ${stage} -le 7 ] && [ ${stop_stage} -ge 7 ]; then
     since=${SECONDS}
     log "Stage 7: scoring -> ${results_file}"
     for set in ${test_sets}; do
+        if ! compgen -G "${outputs}/*_${set}/spk1.scp" > /dev/null; then
+            log "Error: ${outputs} holds no outputs for ${set}; run stage 6 first"
+            exit 1
+        fi
         mkdir -p "${expdir}/noisy_${set}"
         cp "${dumpdir}/raw/${set}/wav.scp" "${expdir}/noisy_${set}/wav.scp"
         score "${expdir}/noisy_${set}" "${set}" "${expdir}/noisy_${set}/scoring"

@@ -30,6 +30,7 @@ def register_enhancement() -> None:
 
     from espnet_codecse.enh.criterion import EmbeddingMSE
     from espnet_codecse.enh.decoder import CodecDecoder
+    from espnet_codecse.enh.dnsmos_loss import DNSMOSLoss
     from espnet_codecse.enh.encoder import CodecEncoder
     from espnet_codecse.enh.pit_threshold import ThresholdPITSolver
     from espnet_codecse.enh.perceptual_loss import PerceptualDisturbanceLoss
@@ -48,3 +49,4 @@ def register_enhancement() -> None:
     _add(enh.criterion_choices, "embedding_mse", EmbeddingMSE)
     _add(enh.criterion_choices, "compressed_spectrum", CompressedSpectrumLoss)
     _add(enh.criterion_choices, "perceptual_disturbance", PerceptualDisturbanceLoss)
+    _add(enh.criterion_choices, "dnsmos", DNSMOSLoss)

@@ -1,0 +1,135 @@
+"""How far an estimate's predicted opinion scores lie below its reference's: DNSMOS as a differentiable loss."""
+
+import importlib.util
+from pathlib import Path
+from typing import Dict, List, Tuple
+
+import numpy as np
+import torch
+from espnet2.enh.loss.criterions.time_domain import TimeDomainLoss
+from torch.nn import functional as F
+
+from espnet_codecse.errors import UserError
+from espnet_codecse.metrics.dnsmos import FIT, SAMPLE_RATE
+from espnet_codecse.metrics.mel import mel_filterbank
+
+P835, P808 = "sig_bak_ovr.onnx", "model_v8.onnx"
+HOP = 160  # samples between the frames of both networks
+MEL_WINDOW, NUM_MELS = 321, 120
+
+
+class _Network:
+    """Convolutions over frame and band, the largest value of each plane, and dense layers, read from an ONNX file.
+
+    The files hold nothing else; the order of their nodes is that of the layers. Weights are constants here: they are
+    in no model's parameters, and in no checkpoint.
+    """
+
+    def __init__(self, path: Path):
+        import onnx
+        from onnx import numpy_helper
+
+        graph = onnx.load(str(path)).graph
+        constants = {item.name: torch.from_numpy(numpy_helper.to_array(item).copy()) for item in graph.initializer}
+        self.analysis: List[torch.Tensor] = []
+        self.planes: List[Tuple[str, torch.Tensor, torch.Tensor]] = []
+        self.dense: List[Tuple[torch.Tensor, torch.Tensor]] = []
+        for node in graph.node:
+            weights = [constants[name] for name in node.input if name in constants]
+            if node.op_type == "Conv" and weights[0].dim() == 3:
+                self.analysis.append(weights[0].squeeze(-1))
+            elif node.op_type == "Conv":
+                self.planes.append(("conv", *weights))
+            elif node.op_type == "MaxPool":
+                self.planes.append(("pool", torch.empty(0), torch.empty(0)))
+            elif node.op_type == "MatMul":
+                matrix = weights[0]
+            elif node.op_type == "Add" and weights:
+                self.dense.append((matrix.T.contiguous(), weights[0]))
+
+    def to(self, device: torch.device) -> None:
+        """Move the constants."""
+        self.analysis = [weight.to(device) for weight in self.analysis]
+        self.planes = [(kind, weight.to(device), bias.to(device)) for kind, weight, bias in self.planes]
+        self.dense = [(weight.to(device), bias.to(device)) for weight, bias in self.dense]
+
+    def __call__(self, features: torch.Tensor) -> torch.Tensor:
+        """Return ``(batch, score)`` of ``(batch, frame, band)``."""
+        hidden = features.unsqueeze(1).contiguous(memory_format=torch.channels_last)
+        for kind, weight, bias in self.planes:
+            hidden = F.max_pool2d(hidden, 2) if kind == "pool" else F.relu(F.conv2d(hidden, weight, bias, padding=1))
+        hidden = hidden.amax((2, 3)).float()
+        for number, (weight, bias) in enumerate(self.dense, 1):
+            hidden = F.linear(hidden, weight, bias)
+            hidden = hidden if number == len(self.dense) else F.relu(hidden)
+        return hidden
+
+
+class DNSMOSLoss(TimeDomainLoss):
+    """Points of DNSMOS that an estimate lacks to its reference (Reddy et al., 2110.01763 and 2010.15258).
+
+    A segment is scored whole, however long; nothing is gained by scores above the reference's. It is a network's guess
+    of listeners' opinions, and an enhancer may learn what pleases the network alone: use it beside losses that know
+    the reference, with a small weight, and judge the result by other measures than this one.
+
+    Args:
+        scores: points that count, by name, with the weight of each: SIG, BAK, OVRL of P.835, and P808.
+        name: of the value in logs.
+
+    Raises:
+        ValueError: a score that does not exist, or none.
+        UserError: speechmos or onnx is not installed.
+    """
+
+    NAMES = ("SIG", "BAK", "OVRL", "P808")
+
+    def __init__(self, scores: Dict[str, float] = {"OVRL": 1.0, "P808": 1.0}, name: str = "", only_for_test=False):
+        super().__init__(name or "dnsmos_loss", only_for_test=only_for_test)
+        if not scores or set(scores) - set(self.NAMES):
+            raise ValueError(f"scores {sorted(scores)}: give weights for some of {', '.join(self.NAMES)}")
+        self.scores = dict(scores)
+        found = importlib.util.find_spec("speechmos")
+        if found is None or importlib.util.find_spec("onnx") is None:
+            raise UserError("the criterion dnsmos needs the packages speechmos and onnx: pip install speechmos onnx")
+        folder = Path(found.origin).parent / "dnsmos_models"
+        self.p808 = _Network(folder / P808) if "P808" in scores else None
+        self.p835 = _Network(folder / P835) if set(scores) - {"P808"} else None
+        self.filterbank = torch.from_numpy(mel_filterbank(SAMPLE_RATE, MEL_WINDOW, NUM_MELS))
+        self.window = torch.hann_window(MEL_WINDOW)
+
+    def forward(self, ref: torch.Tensor, inf: torch.Tensor) -> torch.Tensor:
+        """Return ``(batch,)`` weighted points for two waveforms ``(batch, sample)`` of 16 kHz."""
+        with torch.no_grad():
+            best = self.predict(ref)
+        reached = self.predict(inf)
+        return sum(weight * F.relu(best[name] - reached[name]) for name, weight in self.scores.items())
+
+    def predict(self, speech: torch.Tensor) -> Dict[str, torch.Tensor]:
+        """Return the fitted scores ``(batch,)``, by name, of ``(batch, sample)`` of 16 kHz, each as one window."""
+        values = {}
+        if self.p835 is not None:
+            self.p835.to(speech.device)
+            raw = self.p835(self._log_power(speech))
+            for name, fit, score in zip(self.NAMES, FIT, raw.unbind(1)):
+                values[name] = (fit[0] * score + fit[1]) * score + fit[2]
+        if self.p808 is not None:
+            self.p808.to(speech.device)
+            values["P808"] = self.p808(self._mel(speech)).squeeze(1)
+        return values
+
+    def _log_power(self, speech: torch.Tensor) -> torch.Tensor:
+        """Return ``(batch, frame, bin)``: the P.835 network's own analysis, frames of two hops."""
+        frames = speech.unfold(1, 2 * HOP, HOP)
+        real, imaginary = (frames @ kernel.T for kernel in self.p835.analysis)
+        return (real.square() + imaginary.square()).clamp(min=1e-12).log10()
+
+    def _mel(self, speech: torch.Tensor) -> torch.Tensor:
+        """Return ``(batch, frame, band)`` in dB below the loudest, scaled as the P.808 network takes it."""
+        self.filterbank, self.window = self.filterbank.to(speech.device), self.window.to(speech.device)
+        # The published script cuts the last hop, so that a window of 9.01 s has 900 frames.
+        spectrum = torch.stft(
+            speech[:, :-HOP], MEL_WINDOW, HOP, window=self.window, pad_mode="constant", return_complex=True
+        )
+        power = torch.view_as_real(spectrum).square().sum(-1).transpose(1, 2) @ self.filterbank.T
+        level = 10 * power.clamp(min=1e-10).log10()
+        return ((level - level.amax((1, 2), keepdim=True)).clamp(min=-80) + 40) / 40

@@ -68,7 +68,7 @@ class _Network:
 class DNSMOSLoss(TimeDomainLoss):
     """Points of DNSMOS that an estimate lacks to its reference (Reddy et al., 2110.01763 and 2010.15258).
 
-    A segment is scored whole, however long; nothing is gained by scores above the reference's. It is a network's guess
+    A segment is scored whole, however long, one below a second repeated; nothing is gained by scores above the reference's. It is a network's guess
     of listeners' opinions, and an enhancer may learn what pleases the network alone: use it beside losses that know
     the reference, with a small weight, and judge the result by other measures than this one.
 
@@ -106,6 +106,8 @@ class DNSMOSLoss(TimeDomainLoss):
 
     def predict(self, speech: torch.Tensor) -> Dict[str, torch.Tensor]:
         """Return the fitted scores ``(batch,)``, by name, of ``(batch, sample)`` of 16 kHz, each as one window."""
+        while speech.shape[1] < SAMPLE_RATE:
+            speech = torch.cat([speech, speech], dim=1)
         values = {}
         if self.p835 is not None:
             self.p835.to(speech.device)

@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 from typing import List, Optional
 
-from espnet_codecse.embedding.description import COMPRESSIONS, LAYERS
-from espnet_codecse.job.array import add_job_options, submitter
+from espnet_codecse.bin.ark_options import add_ark_options
+from espnet_codecse.embedding.description import LAYERS
+from espnet_codecse.job.array import submitter
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -24,15 +25,10 @@ def get_parser() -> argparse.ArgumentParser:
     add("--codec", required=True, help="name or folder of the codec")
     add("--layer", default="continuous", choices=LAYERS,
         help="before or after the quantiser, or its codes (default: %(default)s)")
-    add("--compression", default="3", choices=list(COMPRESSIONS),
-        help="3: two bytes a value; none: float32 (default: %(default)s)")
     add("--noise", action="store_true", help="also extract noise1.scp, ...")
-    add("--nj", type=int, default=0, help="processes, each with the codec (default: what cores and memory allow)")
-    add_job_options(parser)
     add("--batch_size", type=int, default=16, help="recordings per batch at most (default: %(default)s)")
     add("--max_batch_seconds", type=float, default=60.0, help="padded seconds per batch at most (default: %(default)s)")
-    add("--part_seconds", type=float, default=300.0, help="audio in an ark, in seconds (default: %(default)s)")
-    add("--device", default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
+    add_ark_options(parser)
     return parser
 
 

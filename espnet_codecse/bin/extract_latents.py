@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 from typing import List, Optional
 
-from espnet_codecse.embedding.description import COMPRESSIONS
-from espnet_codecse.job.array import add_job_options, submitter
+from espnet_codecse.bin.ark_options import add_ark_options
+from espnet_codecse.job.array import submitter
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -26,12 +26,7 @@ def get_parser() -> argparse.ArgumentParser:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--vae", help="checkpoint of the step 1_vae, beside its config.yaml")
     what.add_argument("--guidance", help="KIND:MODEL: beats:FILE, transformers:ID_OR_FOLDER or codec:NAME")
-    add("--compression", default="3", choices=list(COMPRESSIONS),
-        help="3: two bytes a value; none: float32 (default: %(default)s)")
-    add("--nj", type=int, default=0, help="processes, each with the model (default: what cores and memory allow)")
-    add_job_options(parser)
-    add("--part_seconds", type=float, default=300.0, help="audio in an ark, in seconds (default: %(default)s)")
-    add("--device", default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
+    add_ark_options(parser)
     return parser
 
 

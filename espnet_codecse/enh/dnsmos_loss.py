@@ -68,9 +68,9 @@ class _Network:
 class DNSMOSLoss(TimeDomainLoss):
     """Points of DNSMOS that an estimate lacks to its reference (Reddy et al., 2110.01763 and 2010.15258).
 
-    A segment is scored whole, however long, one below a second repeated; nothing is gained by scores above the reference's. It is a network's guess
-    of listeners' opinions, and an enhancer may learn what pleases the network alone: use it beside losses that know
-    the reference, with a small weight, and judge the result by other measures than this one.
+    A segment is scored whole, however long, one below a second repeated; nothing is gained by scores above the
+    reference's. It is a network's guess of listeners' opinions, and an enhancer may learn what pleases the network
+    alone: use it beside losses that know the reference, with a small weight, and judge the result by other measures.
 
     Args:
         scores: points that count, by name, with the weight of each: SIG, BAK, OVRL of P.835, and P808.

@@ -39,7 +39,9 @@ setup(
     packages=find_packages(include=["espnet_codecse", "espnet_codecse.*"]),
     package_data={"espnet_codecse": ["pretrained/**/*", "report/page/assets/*"]},
     python_requires=">=3.10,<3.13",
-    install_requires=["numpy>=1.24", "soundfile>=0.12", "soxr", "pyyaml", "kaldiio>=2.18", "safetensors", "tqdm", "torch>=2.1"],
+    install_requires=[
+        "numpy>=1.24", "soundfile>=0.12", "soxr", "pyyaml", "kaldiio>=2.18", "safetensors", "tqdm", "torch>=2.1",
+    ],
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["codecse=espnet_codecse.bin.main:main"]},
 )

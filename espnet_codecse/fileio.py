@@ -34,7 +34,8 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         os.chmod(temporary, 0o666 & ~_umask())  # mkstemp gives 0600, but results are shared by a group
         os.replace(temporary, path)
     except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror or error}); free some space or choose another folder") from error
+        reason = error.strerror or error
+        raise UserError(f"{path}: cannot be written ({reason}); free some space or choose another folder") from error
     finally:
         temporary.unlink(missing_ok=True)
 

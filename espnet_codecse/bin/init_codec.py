@@ -14,7 +14,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", required=True, help="yaml of the training: its codec_conf describes the network")
     parser.add_argument("--wav_scp", required=True, help="clean speech at the codec's rate")
     parser.add_argument("--output", required=True, help="checkpoint for --init_param of codecse train_codec")
-    parser.add_argument("--max_frames", type=int, default=100_000, help="frames that k-means sees (default: %(default)s)")
+    parser.add_argument(
+        "--max_frames", type=int, default=100_000, help="frames that k-means sees (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of weights, levels and centres (default: %(default)s)")
     return parser
 

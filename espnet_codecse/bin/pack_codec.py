@@ -51,7 +51,8 @@ def main(argv: Optional[List[str]] = None) -> None:
     codec = HybridCodec(Path(args.output_dir), "packed")
     num_parameters = sum(value.numel() for value in codec.net.state_dict().values())
     size_mb = sum(file.stat().st_size for file in Path(args.output_dir).iterdir()) / 1e6
-    print(f"{args.output_dir}: {num_parameters / 1e6:.2f} M parameters with codebooks, {size_mb:.1f} MB, {codec.fingerprint}")
+    size = f"{num_parameters / 1e6:.2f} M parameters with codebooks, {size_mb:.1f} MB"
+    print(f"{args.output_dir}: {size}, {codec.fingerprint}")
 
 
 if __name__ == "__main__":

@@ -38,7 +38,8 @@ def get_parser() -> argparse.ArgumentParser:
     add("--snr_range", **_range("LOW", "HIGH"), default=(-5.0, 20.0), help="train and valid, dB (default -5 20)")
     add("--test_snrs", type=float, nargs="+", default=(-5.0, 0.0, 5.0, 10.0, 15.0), metavar="DB",
         help="of the test mixtures, in turn (default -5 0 5 10 15)")
-    add("--ratio_range", **_range("LOW", "HIGH"), default=(-5.0, 5.0), help="speaker 1 to each other one, dB (default -5 5)")
+    add("--ratio_range", **_range("LOW", "HIGH"), default=(-5.0, 5.0),
+        help="speaker 1 to each other one, dB (default -5 5)")
     add("--level_range", **_range("LOW", "HIGH"), default=(-35.0, -15.0), help="mixture, dBFS (default -35 -15)")
     add("--noise_probability", type=float, help="portion with noise (default 1; 0 for several speakers)")
     add("--reverb_probability", type=float, default=0.2, help="portion of train and valid in a room (default 0.2)")

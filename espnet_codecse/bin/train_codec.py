@@ -1,4 +1,4 @@
-"""Train a codec through ESPnet's codec task: ``codecse train_codec --config conf/train.yaml ...`` (ESPnet's options)."""
+"""Train a codec by ESPnet's codec task: ``codecse train_codec --config conf/train.yaml ...`` (ESPnet's options)."""
 
 import sys
 from typing import List, Optional

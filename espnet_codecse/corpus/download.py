@@ -35,11 +35,13 @@ def download(url: str, path: Path, sha256: Optional[str] = None) -> None:
             total = start + int(response.headers.get("Content-Length") or 0)
             free = shutil.disk_usage(part.parent).free
             if free < total - start:
-                raise UserError(f"{part.parent}: {free / 1e9:.1f} GB free, {path.name} needs {(total - start) / 1e9:.1f} GB")
+                needed = f"{path.name} needs {(total - start) / 1e9:.1f} GB"
+                raise UserError(f"{part.parent}: {free / 1e9:.1f} GB free, {needed}")
             _store(response, part, start, total, path.name)
     except urllib.error.HTTPError as error:
         if error.code != 416:  # nothing left to send: the file was complete already
-            raise UserError(f"{url}: the server answers {error.code} {error.reason}; download it by hand to {path}") from None
+            answer = f"{error.code} {error.reason}"
+            raise UserError(f"{url}: the server answers {answer}; download it by hand to {path}") from None
         total = start
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
         reason = getattr(error, "reason", error)

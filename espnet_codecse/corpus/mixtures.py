@@ -158,7 +158,8 @@ def plan_mixtures(
         if rng.random() < settings.noise_probability:
             source = noises[number % len(noises) if settings.cycle else int(rng.choice(len(noises), p=weights))]
             noise_stretch, kind = _stretch(source, MAX_NOISE_SECONDS, rng), source.group
-            snr = settings.test_snrs[number % len(settings.test_snrs)] if settings.cycle else _draw(rng, settings.snr_range)
+            snrs = settings.test_snrs
+            snr = snrs[number % len(snrs)] if settings.cycle else _draw(rng, settings.snr_range)
         level = _draw(rng, settings.level_range)
         reverberant = bool(rng.random() < settings.reverb_probability)
         plan.append(Mixture(name, speaker, stretches, noise_stretch, kind, snr, ratio, level, reverberant, seed))

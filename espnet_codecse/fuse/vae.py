@@ -97,7 +97,7 @@ class SpectrogramVAE(torch.nn.Module):
         return (self.square - self.mean.square()).clamp_min(1e-6).sqrt()[:, None, None]
 
     def encode(self, spectrogram: torch.Tensor) -> torch.Tensor:
-        """Return the normalised latent ``(batch, channel, bin / reduction, frame / reduction)``, the posterior's mean."""
+        """Return the posterior's mean, normalised: ``(batch, channel, bin / reduction, frame / reduction)``."""
         return (self._posterior(spectrogram).mode() - self.mean[:, None, None]) / self._deviation()
 
     def decode(self, latent: torch.Tensor) -> torch.Tensor:

@@ -249,7 +249,9 @@ def _tell_pending(running: Dict[int, _Submitted], queue: Dict[Task, QueueEntry],
     entries = [queue[job.task] for job in running.values() if job.task in queue]
     # The array's own limit is no news.
     reasons = Counter(
-        entry.reason for entry in entries if entry.state == "PENDING" and entry.reason not in ("None", "JobArrayTaskLimit")
+        entry.reason
+        for entry in entries
+        if entry.state == "PENDING" and entry.reason not in ("None", "JobArrayTaskLimit")
     )
     text = ", ".join(sorted(reasons))
     if text and text != told:

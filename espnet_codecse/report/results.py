@@ -107,14 +107,16 @@ def render(
         lines += [line for note in notes.get(section, []) for line in (note, "")]
         speech, others = ([row for row in own if row.is_speech is wanted] for wanted in (True, False))
         if speech:
-            lines += _counts(speech, metrics) + _section_table(speech, metrics, best) + _differences(speech, metrics, rows)
+            lines += _counts(speech, metrics) + _section_table(speech, metrics, best)
+            lines += _differences(speech, metrics, rows)
         if others:
             lines += ["Other signals, and speech against other references:", ""]
             lines += _section_table(others, metrics_of(others), best)
     lines += comparison_lines(comparisons)
     if baseline:
         lines += study_lines(rows, baseline, metrics)
-    lines += breakdown_lines([row for row in rows if row.is_speech], [metric for metric in breakdown_metrics if metric in metrics])
+    broken_down = [metric for metric in breakdown_metrics if metric in metrics]
+    lines += breakdown_lines([row for row in rows if row.is_speech], broken_down)
     lines += published
     return "\n".join(lines).rstrip() + "\n"
 

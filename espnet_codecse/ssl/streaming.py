@@ -81,7 +81,8 @@ class StreamingEnhancer:
     def flush(self) -> np.ndarray:
         """Return what is left: all that came out is then as long as what went in. The next call begins anew."""
         num_left = self._num_in - self._num_out
-        rest = self._advance(np.zeros(samples_to_flush(self._num_in), np.float32)) if num_left else np.zeros(0, np.float32)
+        num_zeros = samples_to_flush(self._num_in)
+        rest = self._advance(np.zeros(num_zeros, np.float32)) if num_left else np.zeros(0, np.float32)
         self.reset()
         return rest[:num_left]
 

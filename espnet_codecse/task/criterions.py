@@ -7,7 +7,7 @@ from espnet2.tasks import enh
 
 
 def build_loss_wrappers(criterions: Sequence[Mapping[str, Any]]) -> List[AbsLossWrapper]:
-    """Return a wrapper with its criterion for each ``{"name": ..., "conf": ..., "wrapper": ..., "wrapper_conf": ...}``."""
+    """Return a wrapper with its criterion for each ``{"name", "conf", "wrapper", "wrapper_conf"}``."""
     return [
         enh.loss_wrapper_choices.get_class(item["wrapper"])(
             criterion=enh.criterion_choices.get_class(item["name"])(**item.get("conf", {})),

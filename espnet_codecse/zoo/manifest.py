@@ -113,7 +113,7 @@ def read_manifest(folder: Path, pack: str) -> Dict[str, Any]:
 
 
 def kind_of_pack(document: Dict[str, Any], pack: str) -> str:
-    """Return the kind of system that a manifest or configuration of ``pack`` names; see :func:`task.kinds.kind_name`."""
+    """Return the kind of system that a manifest or configuration of ``pack`` names; see ``task.kinds.kind_name``."""
     try:
         return kind_name(document)
     except UserError as error:

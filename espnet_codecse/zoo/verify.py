@@ -84,4 +84,5 @@ def _smoke(enhancer, layer: str, label: str) -> str:
             raise UserError(f"{label}: {len(samples)} samples of {kind} gave an output of {output.shape}; refused")
         if not np.isfinite(output).all():
             raise UserError(f"{label}: {kind} gave values that are not finite; the weights are damaged")
-    return f"inference: {num_samples} samples at {rate} Hz in, {len(enhancer.output_names)} x {num_samples} out, all finite"
+    num_outputs = len(enhancer.output_names)
+    return f"inference: {num_samples} samples at {rate} Hz in, {num_outputs} x {num_samples} out, all finite"

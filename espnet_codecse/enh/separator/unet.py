@@ -147,7 +147,7 @@ class EmbeddingUNetSeparator(AbsSeparator):
     def _bottleneck(
         self, planes: torch.Tensor, lengths: torch.Tensor, clear: Optional[torch.Tensor]
     ) -> torch.Tensor:
-        """Map ``(batch, plane, frame, channel)`` to the same shape, over time; ``clear`` is ``(batch, 1, frame, 1)``."""
+        """Map ``(batch, plane, frame, channel)`` to its own shape, over time; ``clear`` is ``(batch, 1, frame, 1)``."""
         batch, num_planes, num_frames, num_channels = planes.shape
         features = self.bottleneck_in(planes.transpose(1, 2).flatten(2)).transpose(1, 2)
         clear_frames = None if clear is None else clear.squeeze(-1)

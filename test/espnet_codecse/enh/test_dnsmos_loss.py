@@ -57,6 +57,23 @@ def test_batch_as_one_by_one(speech, noise):
     torch.testing.assert_close(loss(references, estimates), alone)
 
 
+def test_drawn_items_stand_for_all_in_training_only(speech, noise):
+    references = speech[:, :16000].repeat(4, 1)
+    estimates = references + noise[:, :16000]
+    all_items = DNSMOSLoss({"P808": 1.0})(references, estimates)
+    drawing = DNSMOSLoss({"P808": 1.0}, num_items=2)
+    torch.testing.assert_close(drawing(references, estimates), all_items)
+    drawn = drawing(references, estimates.requires_grad_())
+    assert (drawn > 0).sum() == 2
+    torch.testing.assert_close(drawn.mean(), all_items.mean())
+
+
+def test_bfloat16_is_near(speech, noise):
+    loss = DNSMOSLoss({"OVRL": 1.0, "P808": 1.0})
+    exact, rough = (loss.predict((speech + noise)[:, :32000], bfloat16) for bfloat16 in (False, True))
+    assert all(rough[name].item() == pytest.approx(exact[name].item(), abs=0.1) for name in exact)
+
+
 @pytest.mark.parametrize("num_samples", [600, 16000])
 def test_gradient_is_finite_for_short_and_silent_signals(num_samples):
     noise = 0.1 * torch.randn(1, num_samples)

@@ -35,6 +35,7 @@ COMMANDS = {
     "score": ("score", "score speech against references: SI-SDR, PESQ, STOI, DNSMOS, ..."),
     "results": ("results", "write RESULTS.md from scoring folders"),
     "report": ("report", "write the page to look at and listen to"),
+    "sweep": ("sweep", "draw scores against the number of DDIM steps"),
     "spectrogram": ("spectrogram", "draw noisy / enhanced / clean spectrograms"),
     "init_codec": ("init_codec", "initialise the small codec from speech"),
     "train_codec": ("train_codec", "train a codec through ESPnet's codec task"),

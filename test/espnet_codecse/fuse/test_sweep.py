@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from espnet_codecse.bin.main import main
 from espnet_codecse.errors import UserError
 from espnet_codecse.fuse.sweep import plot_step_sweep
 
@@ -27,6 +28,20 @@ def test_figure(tmp_path):
         plot_step_sweep(folders, tmp_path / "sweep.svg")
     with pytest.raises(UserError, match="no scoring folders"):
         plot_step_sweep({}, tmp_path / "sweep.svg")
+
+
+def test_command(tmp_path, capsys):
+    rows = [f"{steps}={write_scores(tmp_path / str(steps), 1 + steps / 10)}" for steps in (1, 6)]
+    line = f"noisy|{write_scores(tmp_path / 'noisy', 1.0)}"
+    output = tmp_path / "sweep.png"
+    assert main(["sweep", *rows, "--line", line, "--metrics", "PESQ", "--output", str(output)]) == 0
+    assert output.read_bytes().startswith(b"\x89PNG")
+    for arguments, message in ((["six"], "'six': give STEPS=SCORES"), ([*rows, "--line", "x"], "'x': give 'LABEL|SC")):
+        with pytest.raises(SystemExit):
+            main(["sweep", *arguments, "--output", str(output)])
+        assert message in capsys.readouterr().err
+    assert main(["sweep", f"6={tmp_path / 'none'}", "--output", str(output)]) == 1
+    assert str(tmp_path / "none") in capsys.readouterr().err
 
 
 def test_needs_no_torch():

@@ -56,5 +56,11 @@ class AbsCodec(ABC, torch.nn.Module):
         """Return the quantised embedding ``(batch, frame, channel)`` of ``codes (batch, codebook, frame)``."""
 
     @abstractmethod
-    def decode(self, embedding: torch.Tensor, frame_lengths: torch.Tensor, num_samples: int) -> torch.Tensor:
-        """Decode ``embedding (batch, frame, channel)`` to ``speech (batch, num_samples)``."""
+    def decode(
+        self, embedding: torch.Tensor, frame_lengths: torch.Tensor, num_samples: int, bandwidth: Optional[int] = None
+    ) -> torch.Tensor:
+        """Decode ``embedding (batch, frame, channel)`` to ``speech (batch, num_samples)``.
+
+        Above ``bandwidth`` (Hz) the output is not wanted, and need not be made; below it, it differs by no more than
+        what leaks from the band above.
+        """

@@ -86,7 +86,9 @@ class ConvCodec(AbsCodec):
         embedding = embedding[..., :num_frames].transpose(1, 2)
         return embedding * _valid(frame_lengths, num_frames, embedding).unsqueeze(-1), frame_lengths
 
-    def decode(self, embedding: torch.Tensor, frame_lengths: torch.Tensor, num_samples: int) -> torch.Tensor:
+    def decode(
+        self, embedding: torch.Tensor, frame_lengths: torch.Tensor, num_samples: int, bandwidth: Optional[int] = None
+    ) -> torch.Tensor:
         """See :meth:`AbsCodec.decode`."""
         num_frames = embedding.shape[1]
         valid = _valid(frame_lengths, num_frames, embedding).unsqueeze(-1)
@@ -94,8 +96,13 @@ class ConvCodec(AbsCodec):
         tail = max(num_frames, self.num_frames(num_samples)) - num_frames + self._decoder_context
         silence = self._silence.to(embedding).expand(embedding.shape[0], tail, -1)
         embedding = torch.cat([embedding, silence], dim=1)
-        speech = self._run(self._decoder, embedding.transpose(1, 2), 1, self.hop, self._decoder_context)
+        decoder = self._decoder_up_to(bandwidth)
+        speech = self._run(decoder, embedding.transpose(1, 2), 1, self.hop, self._decoder_context)
         return speech[:, 0, :num_samples]
+
+    def _decoder_up_to(self, bandwidth: Optional[int]) -> List[Segment]:
+        """Return the decoder's segments; a codec whose decoder makes high bands by themselves leaves them out."""
+        return self._decoder
 
     @torch.no_grad()
     def quantize(

@@ -14,11 +14,12 @@ class CodecDecoder(AbsDecoder):
     Args:
         codec: what ``--codec`` takes.
         quantize: decode what the quantiser leaves of the embedding, as after transmission (2502.16240, section 2).
+        bandwidth: of the training data, Hz, such as 4000 for data of 8 kHz; what lies above need not be decoded.
     """
 
-    def __init__(self, codec: str, quantize: bool = False):
+    def __init__(self, codec: str, quantize: bool = False, bandwidth: Optional[int] = None):
         super().__init__()
-        self.codec_name, self.quantize = codec, quantize
+        self.codec_name, self.quantize, self.bandwidth = codec, quantize, bandwidth
 
     def forward(
         self, input: torch.Tensor, ilens: torch.Tensor, fs: Optional[int] = None
@@ -34,7 +35,7 @@ class CodecDecoder(AbsDecoder):
         frame_lengths = torch.tensor([codec.num_frames(n) for n in ilens.tolist()], device=input.device)
         if self.quantize:
             input = straight_through(codec, input, frame_lengths)
-        return codec.decode(input, frame_lengths, int(ilens.max())), ilens
+        return codec.decode(input, frame_lengths, int(ilens.max()), self.bandwidth), ilens
 
 
 def straight_through(codec, embedding: torch.Tensor, frame_lengths: torch.Tensor) -> torch.Tensor:

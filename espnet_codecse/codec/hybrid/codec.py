@@ -2,14 +2,14 @@
 
 import math
 from pathlib import Path
-from typing import Tuple
+from typing import List, Optional, Tuple
 
 import torch
 
-from espnet_codecse.codec.chunking import reach_in_samples
+from espnet_codecse.codec.chunking import Segment, reach_in_samples
 from espnet_codecse.checkpoint import check_weights
 from espnet_codecse.codec.conv_codec import ConvCodec, fingerprint_of
-from espnet_codecse.codec.hybrid.model import HybridCodecNet
+from espnet_codecse.codec.hybrid.model import HybridCodecNet, LowBandDecoder
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
 
@@ -35,6 +35,11 @@ class HybridCodec(ConvCodec):
         self.codebook_size = config["codebook_size"]
         self.dequantize_context = math.ceil(reach_in_samples([net.quantizer.refiner], 1))  # units are frames here
         self._freeze([net.encoder], [net.decoder])
+        self._low_decoder: List[Segment] = [(False, [LowBandDecoder(net.decoder)])]
+
+    def _decoder_up_to(self, bandwidth: Optional[int]) -> List[Segment]:
+        transformed = self.dim * self.sample_rate / (2 * self.hop)  # Hz
+        return self._decoder if bandwidth is None or bandwidth > transformed else self._low_decoder
 
     def _quantize(self, embedding: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
         codes = self.net.quantizer.encode(embedding.transpose(1, 2))

@@ -52,8 +52,23 @@ class HybridDecoder(torch.nn.Module):
 
     def forward(self, embedding: torch.Tensor) -> torch.Tensor:
         """Map ``(batch, channel, frame)`` to ``(batch, 1, sample)``."""
-        low = self.transform.inverse(self.companding.inverse(embedding * self.scale))
-        return low + self.transform.remainder(self.learned(embedding))
+        return self.low(embedding) + self.transform.remainder(self.learned(embedding))
+
+    def low(self, embedding: torch.Tensor) -> torch.Tensor:
+        """Map ``(batch, channel, frame)`` to ``(batch, 1, sample)``, the band that the transform spans."""
+        return self.transform.inverse(self.companding.inverse(embedding * self.scale))
+
+
+class LowBandDecoder(torch.nn.Module):
+    """A :class:`HybridDecoder` without its learned path, which takes most of its time."""
+
+    def __init__(self, decoder: HybridDecoder):
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, embedding: torch.Tensor) -> torch.Tensor:
+        """Map ``(batch, channel, frame)`` to ``(batch, 1, sample)``."""
+        return self.decoder.low(embedding)
 
 
 class HybridCodecNet(torch.nn.Module):

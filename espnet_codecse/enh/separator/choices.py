@@ -7,6 +7,7 @@ SEPARATORS: Dict[str, str] = {
     "nac_se": "espnet_codecse.enh.separator.nac_se:NacSeSeparator",
     "codecformer": "espnet_codecse.enh.separator.codecformer:CodecformerSeparator",
     "embedding_unet": "espnet_codecse.enh.separator.unet:EmbeddingUNetSeparator",
+    "embedding_dual_path": "espnet_codecse.enh.separator.dual_path:EmbeddingDualPathSeparator",
 }
 
 

@@ -57,6 +57,11 @@ def test_batch_equals_one_by_one(codec, lengths):
         assert _close(decoded[index, : signal.shape[1]], output[0])
 
 
+def test_the_whole_bandwidth_is_what_no_bandwidth_is(codec):
+    embedding, lengths = codec.encode(_speech(6400), torch.tensor([6400]))
+    assert torch.equal(codec.decode(embedding, lengths, 6400, 8000), codec.decode(embedding, lengths, 6400))
+
+
 @pytest.mark.parametrize("num_samples", [1, 319, 320, 321, 40 * 320 + 7, 131 * 320])
 def test_chunked_equals_whole(codec, num_samples):
     signal, lengths = _speech(num_samples), torch.tensor([num_samples])

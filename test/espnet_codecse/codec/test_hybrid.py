@@ -144,6 +144,24 @@ def test_training_moves_the_refiner_and_lowers_the_error():
     assert all(torch.equal(value, quantizer.stages.state_dict()[key]) for key, value in fitted.items())
 
 
+def test_decoding_a_low_band_alone(tmp_path):
+    net = tiny_net(num_channels=256)
+    for parameter in net.decoder.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.1)
+    save_hybrid_codec(net, tmp_path)
+    codec = HybridCodec(tmp_path, "tiny")
+    embedding, num_samples = draw(2, 40, 256), 40 * 320
+    lengths = torch.tensor([40, 25])
+    whole, low, high = (codec.decode(embedding, lengths, num_samples, bandwidth) for bandwidth in (None, 4000, 6401))
+    assert torch.equal(whole, high)  # 256 channels of 25 Hz end at 6,400 Hz: the learned path is needed
+    difference = torch.fft.rfft(whole - low).abs().square()
+    frequency = torch.fft.rfftfreq(num_samples, 1 / 16000)
+    energy = torch.fft.rfft(whole).abs().square()
+    assert difference[:, frequency > 6500].sum() > 0.9 * energy[:, frequency > 6500].sum()
+    assert difference[:, frequency < 4000].sum() < 1e-4 * energy[:, frequency < 4000].sum()
+
+
 def test_round_trip_through_the_folder(tmp_path):
     net = tiny_net(num_channels=64)
     save_hybrid_codec(net, tmp_path / "codec")

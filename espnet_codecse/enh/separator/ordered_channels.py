@@ -1,0 +1,137 @@
+"""What separators share that see the embedding of a codec, whose channels lie in order of frequency, as an image."""
+
+import math
+from abc import abstractmethod
+from collections import OrderedDict
+from typing import Dict, List, Optional, Tuple
+
+import torch
+from espnet2.enh.separator.abs_separator import AbsSeparator
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from espnet_codecse.enh.normalization import EmbeddingNormalization
+
+NUM_FEATURES = 3  # planes of :func:`local_features`
+
+
+def local_features(embedding: torch.Tensor, frame_mask: torch.Tensor) -> torch.Tensor:
+    """Return three views of an embedding of unit scale ``(batch, frame, channel)`` as ``(batch, 3, frame, channel)``.
+
+    The square root of the values with their sign; the logarithm of their energy, smoothed over 3 x 3 neighbours,
+    since a real transform's values change their sign from frame to frame and only neighbours tell their energy; and
+    the same less its mean over the recording, which shows what stands out of a steady noise.
+
+    Args:
+        embedding: zero where ``frame_mask (batch, frame, 1)`` is.
+        frame_mask: 1 for frames of the recording, 0 for padding.
+    """
+    root = embedding.sign() * ((embedding.abs() + 1e-3).sqrt() - 1e-3**0.5)
+    # The padding must not count as silent neighbours: an utterance gives the same alone and in a batch. How many of the
+    # neighbours are real is a product of frames and channels.
+    num_frames = F.avg_pool1d(frame_mask.transpose(1, 2), 3, 1, 1).transpose(1, 2)
+    num_channels = F.avg_pool1d(torch.ones_like(embedding[:1, :1]), 3, 1, 1)
+    energy = F.avg_pool2d(embedding.square(), 3, 1, 1) / (num_frames * num_channels).clamp(min=1e-3)
+    level = (0.3 * (energy + 1e-4).log() + 0.5) * frame_mask
+    mean = level.sum(1, keepdim=True) / frame_mask.sum(1, keepdim=True).clamp(min=1)
+    return torch.stack([root, level, (level - mean) * frame_mask], dim=1)
+
+
+def cleared(features: torch.Tensor, frame_mask: Optional[torch.Tensor]) -> torch.Tensor:
+    """Set padding to zero: what a convolution leaves in it must not come back through the next one.
+
+    Args:
+        features: of any shape that ``frame_mask`` broadcasts with.
+        frame_mask: 1 for frames of the recording, 0 for padding; None: there is no padding.
+    """
+    return features if frame_mask is None else features * frame_mask.to(features.dtype)
+
+
+def recur(network: torch.nn.RNNBase, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Run recurrent layers over ``(batch, frame, width)``; the backward direction starts at each length."""
+    if bool((lengths == features.shape[1]).all()):
+        return network(features)[0]
+    packed = pack_padded_sequence(features, lengths.cpu(), batch_first=True, enforce_sorted=False)
+    return pad_packed_sequence(network(packed)[0], batch_first=True, total_length=features.shape[1])[0]
+
+
+class OrderedChannelsSeparator(AbsSeparator):
+    """Gate plus offset for every speaker from planes that a sub-class makes of the embedding's local features.
+
+    The estimate is ``gate * mixture + offset``: for one speaker the gate starts near one and the offset at zero, so
+    that speech passes before anything is learned; the offset restores what no mask can, values that are small by
+    accident.
+
+    Args:
+        input_dim: channels of the embedding.
+        num_spk: estimates.
+        num_low_channels: of the embedding that are worked on, the lowest; estimates are zero in the others. For data
+            that is narrower than the codec's band, such as 8 kHz data. None: all.
+
+    Raises:
+        ValueError: the embedding has fewer channels.
+    """
+
+    def __init__(self, input_dim: int, num_spk: int, num_low_channels: Optional[int]):
+        super().__init__()
+        if num_low_channels is not None and num_low_channels > input_dim:
+            raise ValueError(f"num_low_channels {num_low_channels}: the embedding has {input_dim}")
+        self._num_spk = num_spk
+        self.num_channels = input_dim if num_low_channels is None else num_low_channels
+        self.normalization = EmbeddingNormalization(self.num_channels, "utterance")
+
+    def _make_head(self, num_planes: int) -> None:
+        """Make the last layer; a sub-class calls it after it has made its own."""
+        self.head = torch.nn.Conv2d(num_planes + NUM_FEATURES, 2 * self._num_spk, 3, padding=1)
+        with torch.no_grad():
+            # Gates of 0.88 for one speaker; of several each has its share, and must differ for an order to be found.
+            self.head.weight *= 0.0 if self._num_spk == 1 else 0.1
+            self.head.bias.zero_()
+            self.head.bias[: self._num_spk] = 2.0 if self._num_spk == 1 else -math.log(self._num_spk - 1)
+        # With few planes, processors convolve faster where a point's planes lie side by side.
+        self.to(memory_format=torch.channels_last)
+
+    @property
+    def num_spk(self) -> int:
+        """Number of estimates."""
+        return self._num_spk
+
+    @abstractmethod
+    def _planes(self, features: torch.Tensor, lengths: torch.Tensor, clear: Optional[torch.Tensor]) -> torch.Tensor:
+        """Return ``(batch, plane, frame, channel)``, zero in the padding.
+
+        Args:
+            features: ``(batch, 3, frame, channel)`` of :func:`local_features`.
+            lengths: ``(batch,)`` frames.
+            clear: what :func:`cleared` takes, ``(batch, 1, frame, 1)`` or None.
+        """
+
+    def forward(
+        self, input: torch.Tensor, ilens: torch.Tensor, additional: Optional[Dict] = None
+    ) -> Tuple[List[torch.Tensor], torch.Tensor, "OrderedDict[str, torch.Tensor]"]:
+        """Enhance.
+
+        Args:
+            input: mixture embedding ``(batch, frame, channel)``.
+            ilens: ``(batch,)`` frames.
+            additional: unused.
+
+        Returns:
+            ``([estimate (batch, frame, channel)] a speaker, ilens, {"mask_spk1": ...})``.
+        """
+        unused = (0, input.shape[-1] - self.num_channels)
+        input = input[..., : self.num_channels]
+        positions = torch.arange(input.shape[1], device=input.device)[None]
+        frame_mask = (positions < ilens.to(input.device)[:, None]).unsqueeze(-1).to(input.dtype)
+        normalized, scale = self.normalization(input * frame_mask, ilens)
+        features = local_features(normalized, frame_mask).contiguous(memory_format=torch.channels_last)
+        # Without padding there is nothing to clear, which a tenth of the time would go to.
+        clear = None if bool((ilens == input.shape[1]).all()) else frame_mask.unsqueeze(1)
+        planes = self._planes(features, ilens, clear)
+        output = cleared(self.head(torch.cat([planes, features], dim=1)).float(), clear)
+        masks = output[:, : self._num_spk].sigmoid().unbind(1)
+        offsets = output[:, self._num_spk :].unbind(1)
+        # In units of the embedding: the level that was taken out of the features is put back.
+        estimates = [F.pad(input * mask + scale * offset, unused) for mask, offset in zip(masks, offsets)]
+        others = OrderedDict((f"mask_spk{index + 1}", F.pad(mask, unused)) for index, mask in enumerate(masks))
+        return estimates, ilens, others

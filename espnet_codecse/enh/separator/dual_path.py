@@ -5,14 +5,40 @@ from typing import Optional
 import torch
 from torch.nn import functional as F
 
-from espnet_codecse.enh.separator.ordered_channels import NUM_FEATURES, OrderedChannelsSeparator, cleared, recur
+from espnet_codecse.enh.separator.ordered_channels import NUM_FEATURES, OrderedChannelsSeparator, cleared
+
+
+class BidirectionalLSTM(torch.nn.Module):
+    """One LSTM forwards and one backwards, which starts at each sequence's end.
+
+    The same as a bidirectional LSTM on packed sequences, but on padded ones, which processors have fused kernels for:
+    several times faster, in bfloat16 above all.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int):
+        super().__init__()
+        self.forwards = torch.nn.LSTM(input_size, hidden_size, batch_first=True)
+        self.backwards = torch.nn.LSTM(input_size, hidden_size, batch_first=True)
+
+    def forward(self, features: torch.Tensor, lengths: Optional[torch.Tensor] = None) -> torch.Tensor:
+        """Map ``(batch, time, input)`` to ``(batch, time, 2 * hidden)``; without ``lengths (batch,)`` all is valid."""
+        before = self.forwards(features)[0]
+        after = _reversed(self.backwards(_reversed(features, lengths))[0], lengths)
+        return torch.cat([before, after], dim=2)
+
+
+def _reversed(features: torch.Tensor, lengths: Optional[torch.Tensor]) -> torch.Tensor:
+    """Return ``(batch, time, width)`` with the valid part of each sequence the other way round."""
+    if lengths is None:
+        return features.flip(1)
+    positions = torch.arange(features.shape[1], device=features.device)[None]
+    lengths = lengths.to(features.device)[:, None]
+    index = torch.where(positions < lengths, lengths - 1 - positions, positions)
+    return features.gather(1, index.unsqueeze(2).expand_as(features))
 
 
 class DualPathBlock(torch.nn.Module):
-    """One LSTM over the bands of each frame, one over the frames of each band, both bidirectional and residual.
-
-    LSTMs, not GRUs: processors have fused kernels for them, which are two to four times faster in bfloat16.
-    """
+    """One LSTM over the bands of each frame, one over the frames of each band, both bidirectional and residual."""
 
     def __init__(self, num_planes: int, hidden_size: int):
         super().__init__()
@@ -20,21 +46,26 @@ class DualPathBlock(torch.nn.Module):
         def path() -> torch.nn.ModuleList:
             return torch.nn.ModuleList([
                 torch.nn.LayerNorm(num_planes),
-                torch.nn.LSTM(num_planes, hidden_size, batch_first=True, bidirectional=True),
+                BidirectionalLSTM(num_planes, hidden_size),
                 torch.nn.Linear(2 * hidden_size, num_planes),
             ])  # fmt: skip
 
         self.along_bands, self.along_frames = path(), path()
 
-    def forward(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Map ``(batch, frame, band, plane)`` to its own shape; ``lengths (batch,)`` frames of each are valid."""
-        batch, num_frames, num_bands, num_planes = features.shape
+    def forward(self, features: torch.Tensor, lengths: Optional[torch.Tensor]) -> torch.Tensor:
+        """Map ``(batch, frame, band, plane)`` to its own shape.
+
+        Args:
+            features: bands of frames.
+            lengths: ``(batch,)`` valid frames; None: all.
+        """
+        batch, _, num_bands, _ = features.shape
         norm, network, project = self.along_bands
-        within_frames = network(norm(features).flatten(0, 1))[0]
-        features = features + project(within_frames).unflatten(0, (batch, num_frames))
+        within_frames = project(network(norm(features).flatten(0, 1)))
+        features = features + within_frames.unflatten(0, (batch, -1))
         norm, network, project = self.along_frames
-        within_bands = norm(features).transpose(1, 2).flatten(0, 1)
-        within_bands = project(recur(network, within_bands, lengths.repeat_interleave(num_bands)))
+        lengths = None if lengths is None else lengths.repeat_interleave(num_bands)
+        within_bands = project(network(norm(features).transpose(1, 2).flatten(0, 1), lengths))
         return features + within_bands.unflatten(0, (batch, num_bands)).transpose(1, 2)
 
 
@@ -85,6 +116,6 @@ class EmbeddingDualPathSeparator(OrderedChannelsSeparator):
     def _planes(self, features: torch.Tensor, lengths: torch.Tensor, clear: Optional[torch.Tensor]) -> torch.Tensor:
         hidden = self.to_bands(features).permute(0, 2, 3, 1) + self.position
         for block in self.blocks:
-            hidden = block(hidden, lengths)
+            hidden = block(hidden, None if clear is None else lengths)
         hidden = cleared(self.norm(hidden).permute(0, 3, 1, 2), clear)
         return cleared(F.elu(self.to_channels(hidden)), clear)

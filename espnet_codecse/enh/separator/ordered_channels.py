@@ -8,7 +8,6 @@ from typing import Dict, List, Optional, Tuple
 import torch
 from espnet2.enh.separator.abs_separator import AbsSeparator
 from torch.nn import functional as F
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from espnet_codecse.enh.normalization import EmbeddingNormalization
 
@@ -45,14 +44,6 @@ def cleared(features: torch.Tensor, frame_mask: Optional[torch.Tensor]) -> torch
         frame_mask: 1 for frames of the recording, 0 for padding; None: there is no padding.
     """
     return features if frame_mask is None else features * frame_mask.to(features.dtype)
-
-
-def recur(network: torch.nn.RNNBase, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """Run recurrent layers over ``(batch, frame, width)``; the backward direction starts at each length."""
-    if bool((lengths == features.shape[1]).all()):
-        return network(features)[0]
-    packed = pack_padded_sequence(features, lengths.cpu(), batch_first=True, enforce_sorted=False)
-    return pad_packed_sequence(network(packed)[0], batch_first=True, total_length=features.shape[1])[0]
 
 
 class OrderedChannelsSeparator(AbsSeparator):

@@ -4,9 +4,10 @@ from typing import Optional, Sequence
 
 import torch
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from espnet_codecse.codec.hybrid.layers import Refiner
-from espnet_codecse.enh.separator.ordered_channels import NUM_FEATURES, OrderedChannelsSeparator, cleared, recur
+from espnet_codecse.enh.separator.ordered_channels import NUM_FEATURES, OrderedChannelsSeparator, cleared
 
 
 class EmbeddingUNetSeparator(OrderedChannelsSeparator):
@@ -79,6 +80,13 @@ class EmbeddingUNetSeparator(OrderedChannelsSeparator):
         for block in self.conv_blocks:
             features = cleared(block(features), clear_frames)
         features = features.transpose(1, 2)
-        features = self.bottleneck_out(features + recur(self.recurrent, features, lengths))
+        features = self.bottleneck_out(features + self._recur(features, lengths))
         features = cleared(features, None if clear is None else clear.squeeze(1))
         return features.reshape(batch, num_frames, num_planes, num_channels).transpose(1, 2)
+
+    def _recur(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Run the recurrent layers over ``(batch, frame, width)``; the backward direction starts at each length."""
+        if bool((lengths == features.shape[1]).all()):
+            return self.recurrent(features)[0]
+        packed = pack_padded_sequence(features, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        return pad_packed_sequence(self.recurrent(packed)[0], batch_first=True, total_length=features.shape[1])[0]

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from espnet_codecse.enh.separator.dual_path import EmbeddingDualPathSeparator
+from espnet_codecse.enh.separator.dual_path import BidirectionalLSTM, EmbeddingDualPathSeparator
 from espnet_codecse.enh.separator.ordered_channels import local_features
 from espnet_codecse.enh.separator.unet import EmbeddingUNetSeparator
 
@@ -117,6 +117,22 @@ def test_channels_that_do_not_fit(kind, reason):
 def test_bands_of_an_odd_number_of_channels():
     with pytest.raises(ValueError, match="bands of 3, an even number"):
         EmbeddingDualPathSeparator(18, band_channels=3)
+
+
+def test_lstms_of_two_directions_equal_a_packed_bidirectional_one():
+    torch.manual_seed(0)
+    both = BidirectionalLSTM(5, 4)
+    reference = torch.nn.LSTM(5, 4, batch_first=True, bidirectional=True)
+    reference.load_state_dict(
+        {**both.forwards.state_dict(), **{f"{key}_reverse": value for key, value in both.backwards.state_dict().items()}}
+    )
+    features, lengths = torch.randn(3, 9, 5), torch.tensor([9, 4, 1])
+    packed = torch.nn.utils.rnn.pack_padded_sequence(features, lengths, batch_first=True)
+    expected = torch.nn.utils.rnn.pad_packed_sequence(reference(packed)[0], batch_first=True)[0]
+    output = both(features, lengths)
+    for item, length in enumerate(lengths):
+        assert torch.allclose(output[item, :length], expected[item, :length], atol=1e-6)
+    assert torch.allclose(both(features), reference(features)[0], atol=1e-6)
 
 
 def test_every_band_hears_of_every_other_and_of_all_frames():

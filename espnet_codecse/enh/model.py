@@ -25,8 +25,6 @@ class EmbeddingEnhancementModel(ESPnetEnhancementModel):
         quantize_mixture: the separator sees the mixture as the quantiser leaves it, here and in inference.
         peak: of the training mixtures, where they have a common one. In inference recordings are brought to it and
             their estimates back to their level; the training takes its data as they are.
-        normalize_channels: losses on embeddings are taken at unit power of the mixture in every channel. The packed
-            codec's ten channels below 250 Hz hold half of a recording's power: unweighted, the rumble decides.
     """
 
     def __init__(
@@ -36,12 +34,10 @@ class EmbeddingEnhancementModel(ESPnetEnhancementModel):
         compile_separator: bool = False,
         quantize_mixture: bool = False,
         peak: Optional[float] = None,
-        normalize_channels: bool = False,
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
         self.quantize_mixture, self.peak = quantize_mixture, peak
-        self.normalize_channels = normalize_channels
         if compile_separator:
             self.separator.compile(dynamic=True)
         if separator_dtype not in ("float32", "bfloat16"):
@@ -106,11 +102,7 @@ class EmbeddingEnhancementModel(ESPnetEnhancementModel):
         lengths = lengths.to(positions.device)[:, None]
         # A criterion averages over all frames of the batch; this factor makes it the mean over an item's own.
         weight = ((positions < lengths) * (num_frames / lengths).sqrt()).unsqueeze(-1)
-        if self.normalize_channels:
-            power = (mixture * weight).square().mean(1, keepdim=True)
-            # Channels 30 dB below the mean, as above the band of 8 kHz data, are not brought up any further.
-            weight = weight / (power + 1e-3 * power.mean(2, keepdim=True) + 1e-10).sqrt()
-        elif self.normalize_variance:
+        if self.normalize_variance:
             weight = weight / ((mixture * weight).square().mean((1, 2), keepdim=True).sqrt() + 1e-5)
         return [reference * weight for reference in references], [estimate * weight for estimate in estimates]
 

@@ -1,6 +1,7 @@
 """Every recipe and system from stage 1 to RESULTS.md in small, and a second run that does nothing anew."""
 
 import re
+import shutil
 from pathlib import Path
 from typing import Dict, List
 
@@ -152,3 +153,15 @@ def test_small_codec_loads():
     assert (codec.sample_rate, codec.hop, codec.dim) == (16000, 320, 256)
     assert sum(value.numel() for value in codec.state_dict().values()) <= 4_000_000  # codebooks are buffers
     assert sum(path.stat().st_size for path in (PRETRAINED / "small_codec").iterdir()) <= 15_000_000
+
+
+def test_results_of_a_set_that_an_earlier_experiment_lacks(tree, tmp_path):
+    own = tree._replace(exp=tmp_path / "exp")
+    first = own.exp / ROWS[0].experiment
+    shutil.copytree(tree.exp / first.name, first)
+    shutil.copytree(next(first.glob("1_*")), own.exp / "second" / next(first.glob("1_*")).name)
+    row = ROWS[0]._replace(experiment="second")
+    result = run(row.script, *own.options(row), *"--stage 6 --stop_stage 7 --test_sets valid".split())
+    assert result.returncode == 0, result.stdout
+    check_results(own, row, read_results(own.exp / "RESULTS.md")["second"]["set/row"])
+    assert first.name not in (own.exp / "RESULTS.md").read_text()

@@ -342,9 +342,10 @@ if [ ${stage} -le 7 ] && [ ${stop_stage} -ge 7 ]; then
     if [ -n "${baseline}" ]; then opts+=(--baseline "${baseline}"); fi
     if [ -n "${data_note}" ]; then opts+=(--section_note "Unprocessed|Data: ${data_note}"); fi
     for folder in "${expdir}"/*/; do
-        if compgen -G "${folder}[cqw]*_*/scoring" > /dev/null; then
+        name=$(basename "${folder}")
+        if [[ " ${rows[*]}" == *" ${name}|"* ]]; then     # not one that is scored on other sets alone
             for step in "${folder}"[0-9]_*/config.yaml; do
-                [ ! -f "${step}" ] || opts+=(--section_note "$(basename "${folder}")|Configuration: ${step}")
+                [ ! -f "${step}" ] || opts+=(--section_note "${name}|Configuration: ${step}")
             done
         fi
     done

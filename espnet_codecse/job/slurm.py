@@ -40,7 +40,7 @@ class _Submitted:
     task: Task
     folder: Path  # submitit's files
     attempt: int = 0
-    has_run: bool = False
+    restarts: int = 0  # that were told
 
 
 class SlurmBackend(AbsBackend):
@@ -92,9 +92,10 @@ class SlurmBackend(AbsBackend):
             silent, again = False, []
             for index, job in list(running.items()):
                 entry = queue.get(job.task)
-                if entry is not None and entry.alive:
-                    _note_requeue(job, entry)
-                    continue
+                if entry is not None:
+                    _tell_restart(job, entry)
+                    if entry.alive:
+                        continue
                 del running[index]
                 status[index] = _outcome(job, entry)
                 cancelled = entry is not None and entry.state == "CANCELLED"
@@ -236,11 +237,9 @@ def _is_marked(part: Part) -> bool:
     return True
 
 
-def _note_requeue(job: _Submitted, entry: QueueEntry) -> None:
-    if entry.state == "RUNNING":
-        job.has_run = True
-    elif entry.state == "PENDING" and job.has_run:
-        job.has_run = False
+def _tell_restart(job: _Submitted, entry: QueueEntry) -> None:
+    if entry.restarts > job.restarts:
+        job.restarts = entry.restarts
         print(f"job: {job.part.log}: requeued by Slurm (preempted, out of time, or its node failed)", file=sys.stderr)
 
 

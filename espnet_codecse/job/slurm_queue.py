@@ -23,11 +23,13 @@ class QueueEntry:
         job_id: ``12_3``, or ``12`` where it is no array.
         state: ``PENDING``, ``RUNNING``, ...
         reason: why it waits, or how it ended; ``None`` as text where there is none.
+        restarts: times that Slurm put it back into the queue.
     """
 
     job_id: str
     state: str
     reason: str
+    restarts: int = 0
 
     @property
     def alive(self) -> bool:
@@ -57,16 +59,16 @@ def check_programs() -> None:
 def list_queue(names: Iterable[str]) -> Optional[Dict[Task, QueueEntry]]:
     """Return the tasks of the jobs ``names``; None when the controller does not answer."""
     command = ["squeue", "--noheader", "--array", "--states=all", f"--user={os.getuid()}", f"--name={','.join(names)}"]
-    result = subprocess.run(
-        [*command, "--format=%j|%K|%F|%T|%r"], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-    )
+    # The short --format knows no restarts; a column of --Format is cut at its width. Only the last one has blanks.
+    columns = "--Format=Name:256,ArrayTaskID:32,ArrayJobID:32,State:32,RestartCnt:32,Reason:256"
+    result = subprocess.run([*command, columns], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if result.returncode != 0:
         return None
     entries = {}
     for line in result.stdout.splitlines():
-        name, index, job_id, state, reason = line.strip().split("|", 4)
+        name, index, job_id, state, restarts, reason = line.split(None, 5)
         is_array = index.isdigit()
-        entry = QueueEntry(f"{job_id}_{index}" if is_array else job_id, state, reason)
+        entry = QueueEntry(f"{job_id}_{index}" if is_array else job_id, state, reason.strip(), int(restarts))
         entries[name, int(index) if is_array else 0] = entry
     return entries
 

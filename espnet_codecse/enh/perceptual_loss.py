@@ -41,11 +41,14 @@ class PerceptualDisturbanceLoss(TimeDomainLoss):
         name: of the value in logs.
         mapped: count in points of MOS-LQO, as scores are reported, instead of raw ones: the mapping is flat for bad
             speech, so that recordings with a chance of sounding well weigh more.
+        equalized: forgive what a linear filter did, as PESQ does. A model learns to use that: it darkens speech, by 5 to
+            7 dB above 2 kHz in one training, which alone brought 0.2 points of PESQ and took SI-SDR.
     """
 
-    def __init__(self, name: str = "", only_for_test: bool = False, mapped: bool = False):
+    def __init__(self, name: str = "", only_for_test: bool = False, mapped: bool = False, equalized: bool = True):
         super().__init__(name or "perceptual_disturbance_loss", only_for_test=only_for_test)
         self.mapped = mapped
+        self.equalized = equalized
         frequencies = torch.arange(FRAME_SIZE // 2 + 1) * (16000 / FRAME_SIZE)
         rates = bark(frequencies)
         # Bands of one bin at the bottom, growing evenly to the width with which 49 of them reach 8 kHz.
@@ -74,13 +77,7 @@ class PerceptualDisturbanceLoss(TimeDomainLoss):
         """Return ``(batch,)``, in points of PESQ lost, for two waveforms ``(batch, sample)`` of 16 kHz."""
         self._to(ref.device)
         reference, estimate = (self._band_powers(speech) for speech in (ref, inf))
-        speech_frames = (reference.sum(-1) > 1e4).to(reference.dtype).unsqueeze(-1)
-        # What a linear filter changed is heard in part only: the reference follows it, within 20 dB.
-        mean_reference, mean_estimate = (
-            (powers * (powers > 100 * self.threshold) * speech_frames).mean(1, keepdim=True)
-            for powers in (reference, estimate)
-        )
-        filtered = reference * ((mean_estimate + 1e3) / (mean_reference + 1e3)).clamp(0.01, 100)
+        filtered = self._filtered_alike(reference, estimate) if self.equalized else reference
         estimate = estimate * self._gains(filtered, estimate)
         reference_loudness, estimate_loudness = self._loudness(filtered), self._loudness(estimate)
         difference = estimate_loudness - reference_loudness
@@ -111,6 +108,15 @@ class PerceptualDisturbanceLoss(TimeDomainLoss):
         # Power of samples from power of bins: Parseval with a window of 3/8 mean square, both halves of the spectrum.
         mean = (power * self.speech_band).sum(-1).mean(-1) * 2 / (FRAME_SIZE**2 * 0.375)
         return (power * (TARGET_POWER / (mean + 1e-8))[:, None, None]) @ self.bands
+
+    def _filtered_alike(self, reference: torch.Tensor, estimate: torch.Tensor) -> torch.Tensor:
+        """Return the reference's band powers behind the linear filter that the estimate went through, within 20 dB."""
+        speech_frames = (reference.sum(-1) > 1e4).to(reference.dtype).unsqueeze(-1)
+        mean_reference, mean_estimate = (
+            (powers * (powers > 100 * self.threshold) * speech_frames).mean(1, keepdim=True)
+            for powers in (reference, estimate)
+        )
+        return reference * ((mean_estimate + 1e3) / (mean_reference + 1e3)).clamp(0.01, 100)
 
     def _gains(self, reference: torch.Tensor, estimate: torch.Tensor) -> torch.Tensor:
         """Return ``(batch, frame, 1)``: how much of an estimate's slow changes of gain listeners forgive."""

@@ -56,6 +56,16 @@ def test_nothing_is_lost_without_degradation_whatever_the_level(speech):
     assert loss(speech, speech + 0.02 * torch.randn_like(speech)).item() > 0.1
 
 
+def test_darkened_speech_is_forgiven_more_when_equalized(speech):
+    spectrum = torch.fft.rfft(speech)
+    frequencies = torch.fft.rfftfreq(speech.shape[1], 1 / 16000)
+    dark = torch.fft.irfft(torch.where(frequencies > 2000, 0.5, 1.0) * spectrum, speech.shape[1])  # 6 dB
+    forgiven = PerceptualDisturbanceLoss()(speech, dark).item()
+    heard = PerceptualDisturbanceLoss(equalized=False)(speech, dark).item()
+    assert heard > forgiven + 0.1
+    assert PerceptualDisturbanceLoss(equalized=False)(speech, 0.1 * speech).item() < 0.01
+
+
 def test_batch_as_one_by_one(speech):
     loss = PerceptualDisturbanceLoss()
     references = torch.cat([speech, speech.flip(1)])
@@ -64,10 +74,11 @@ def test_batch_as_one_by_one(speech):
     torch.testing.assert_close(loss(references, estimates), alone)
 
 
+@pytest.mark.parametrize("equalized", [True, False])
 @pytest.mark.parametrize("num_samples", [600, 4000, 32000])
-def test_gradient_is_finite_for_silence_and_for_equal_signals(num_samples):
+def test_gradient_is_finite_for_silence_and_for_equal_signals(num_samples, equalized):
     noise = 0.1 * torch.randn(1, num_samples)
     for reference, start in ((noise, noise), (noise, 0 * noise), (0 * noise, noise), (0 * noise, 0 * noise)):
         estimate = start.clone().requires_grad_()
-        PerceptualDisturbanceLoss()(reference, estimate).sum().backward()
+        PerceptualDisturbanceLoss(equalized=equalized)(reference, estimate).sum().backward()
         assert torch.isfinite(estimate.grad).all()

@@ -55,6 +55,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--num_valid", type=int, default=0, help="valid mixtures (default 30 synthesised, else 2 an utterance)")
     add("--train_copies", type=int, default=4, help="mixtures of each train utterance (default 4)")
     add("--num_extra_noises", type=int, default=0, help="synthesised noises that join the train noises (default 0)")
+    add("--num_altered_noises", type=int, default=0, help="variants of the train noises that join them (default 0)")
     add("--num_rooms", type=int, default=0, help="room responses for dynamic mixing, <dst>/rooms_train (default 0)")
     add("--max_duration", type=float, default=8.0, help="longer train and valid speech is cut, seconds (default 8)")
     add("--seed", type=int, default=0, help="of train and valid; the test set never changes (default 0)")
@@ -102,6 +103,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         train_copies=args.train_copies,
         test_reverb_probability=args.test_reverb_probability,
         num_extra_noises=args.num_extra_noises,
+        num_altered_noises=args.num_altered_noises,
         num_rooms=args.num_rooms,
     )
     num_jobs = args.nj or default_num_jobs()

@@ -1,12 +1,12 @@
-"""More to mix training speech with than was recorded: synthesised noises, babble of its speakers, simulated rooms."""
+"""More to mix training speech with than was recorded: synthesised and altered noises, babble, simulated rooms."""
 
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
-from espnet_codecse.audio import audio_info, write_audio
-from espnet_codecse.corpus.noise import noise_kinds
+from espnet_codecse.audio import audio_info, read_audio, resample, write_audio
+from espnet_codecse.corpus.noise import altered, noise_kinds
 from espnet_codecse.corpus.parallel import run_parts
 from espnet_codecse.corpus.prepared_set import key_of
 from espnet_codecse.corpus.reverberation import random_room_response
@@ -14,6 +14,16 @@ from espnet_codecse.corpus.sources import Recording
 from espnet_codecse.corpus.synthesis import NOISE_SECONDS, NoiseJob, write_noise
 
 BABBLE_VOICES = (3, 8)  # fewest and most speakers in a babble
+
+
+class AlteredJob(NamedTuple):
+    """Noise recordings to alter: where the result is written, their files and kinds, the generator's seed, Hz."""
+
+    path: str
+    recordings: List[str]
+    kinds: List[str]
+    seed: List[int]
+    rate: int
 
 
 class RoomJob(NamedTuple):
@@ -54,6 +64,51 @@ def extra_noises(
         jobs.append(NoiseJob(path, kind, voices, [seed, 6, number], NOISE_SECONDS, rate))
     run_parts(write_noise, jobs, folder / ".parts", num_jobs, "synthesise noise", part_size=8)
     return [Recording(Path(job.path).stem, job.kind, job.path, audio_info(job.path)[0], rate) for job in jobs]
+
+
+def altered_noises(
+    target: Path, noise: Sequence[Recording], count: int, rate: int, seed: int, num_jobs: int
+) -> List[Recording]:
+    """Write ``count`` variants of recorded noises, every second one of a pair, below ``target``; what is there is kept.
+
+    Args:
+        target: where to write a folder that is named after the other arguments.
+        noise: recordings of the split that the variants are for. A recording is chosen as often as the root of its
+            length: an hour of one place has more to give than a second, but is one noise all the same.
+        count: variants.
+        rate: Hz.
+        seed: the same variants for the same seed.
+        num_jobs: processes.
+    """
+    folder = target / f"altered_noise_{key_of([[item.path for item in noise], count, rate, seed])}"
+    weight = np.sqrt([item.num_samples / item.rate for item in noise])
+    jobs = []
+    for number in range(count):
+        rng = np.random.default_rng([seed, 8, number])
+        chosen = rng.choice(len(noise), min(1 + number % 2, len(noise)), replace=False, p=weight / weight.sum())
+        jobs.append(
+            AlteredJob(
+                str(folder / f"altered_{number:04d}.flac"),
+                [noise[index].path for index in chosen],
+                [noise[index].group for index in chosen],
+                [seed, 9, number],
+                rate,
+            )
+        )
+    run_parts(_write_altered, jobs, folder / ".parts", num_jobs, "alter noise", part_size=16)
+    return [
+        Recording(Path(job.path).stem, "+".join(job.kinds), job.path, audio_info(job.path)[0], rate) for job in jobs
+    ]
+
+
+def _write_altered(job: AlteredJob) -> str:
+    recordings = []
+    for path in job.recordings:
+        samples, rate = read_audio(path)
+        recordings.append(resample(samples[:, 0], rate, job.rate))
+    rng = np.random.default_rng(job.seed)
+    write_audio(job.path, altered(rng, int(NOISE_SECONDS * job.rate), job.rate, recordings), job.rate)
+    return job.path
 
 
 def room_responses(

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from espnet_codecse.corpus.augmentation import extra_noises, room_responses
+from espnet_codecse.corpus.augmentation import altered_noises, extra_noises, room_responses
 from espnet_codecse.corpus.data_dir import validate_data_dir, write_data_dir
 from espnet_codecse.corpus.mixtures import Mixture, MixtureSettings, RenderJob, plan_mixtures, render_mixture
 from espnet_codecse.corpus.parallel import remove_temporary, run_parts, write_json
@@ -33,6 +33,7 @@ class MiniSettings:
         train_copies, valid_copies: mixtures of each utterance.
         test_reverb_probability: portion of the test mixtures in a simulated room.
         num_extra_noises: synthesised noises that join the train noises.
+        num_altered_noises: variants of the train noises that join them.
         num_rooms: room responses for dynamic mixing.
     """
 
@@ -43,6 +44,7 @@ class MiniSettings:
     valid_copies: int = 2
     test_reverb_probability: float = 0.0
     num_extra_noises: int = 0
+    num_altered_noises: int = 0
     num_rooms: int = 0
 
 
@@ -93,9 +95,15 @@ def prepare(
 
 
 def _augment(target: Path, settings: MiniSettings, sources: Sources, num_jobs: int) -> List[str]:
-    """Add synthesised noises to the train noises of ``sources`` and write ``target/rooms_train``, as asked for."""
+    """Add altered and synthesised noises to the train noises of ``sources``, write ``target/rooms_train``, as asked."""
     common, lines = settings.mixtures, []
     audio = target / "audio"
+    if settings.num_altered_noises:
+        sources.noise["train"].extend(
+            altered_noises(
+                audio, sources.noise["train"], settings.num_altered_noises, common.rate, common.seed, num_jobs
+            )
+        )
     if settings.num_extra_noises:
         speech = sources.speech["train"]
         sources.noise["train"].extend(

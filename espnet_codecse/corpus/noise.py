@@ -1,14 +1,19 @@
-"""Synthesised noises, each a function of a random generator: the same bytes for the same seed."""
+"""Synthesised and altered noises, each a function of a random generator: the same bytes for the same seed."""
 
 from typing import Callable, Dict, List, Sequence
 
 import numpy as np
 
+from espnet_codecse.audio import resample
 from espnet_codecse.corpus.mixing import fit_length, rms
+from espnet_codecse.equalization import randomly_equalised
 
 # Exponent of the power spectral density, 1 / f ** exponent.
 COLOURS = {"white": 0.0, "pink": 1.0, "brown": 2.0}
 LEVEL = 0.1  # root mean square of every noise, full scale is 1
+# Of an altered noise: its fastest speed and the slowest's inverse, the deviation of its colour, how much one of two
+# may be louder.
+SPEED, COLOUR_DB, BALANCE_DB = 1.5, 5.0, 12.0
 
 
 def _level(signal: np.ndarray) -> np.ndarray:
@@ -65,6 +70,24 @@ def babble(rng: np.random.Generator, num_samples: int, speech: Sequence[np.ndarr
     signal = np.zeros(num_samples)
     for voice in speech:
         signal += 10.0 ** (rng.uniform(-6.0, 0.0) / 20.0) * fit_length(_level(voice), num_samples, rng)
+    return _level(signal)
+
+
+def altered(rng: np.random.Generator, num_samples: int, rate: int, recordings: Sequence[np.ndarray]) -> np.ndarray:
+    """Sum of noise ``recordings``, one array of any length each: another stretch, speed, direction, colour and balance.
+
+    A model learns the spectra of few recordings by heart, and gains much less on others.
+    """
+    signal = np.zeros(num_samples)
+    for recording in recordings:
+        speed = SPEED ** rng.uniform(-1.0, 1.0)
+        stretch = fit_length(recording, int(np.ceil(num_samples * speed)), rng)
+        stretch = resample(stretch.astype(np.float32), round(rate * speed), rate)
+        stretch = np.resize(stretch, num_samples)  # rounding may leave it a few samples short
+        if rng.random() < 0.5:
+            stretch = stretch[::-1]
+        gain = 10.0 ** (rng.uniform(-BALANCE_DB, 0.0) / 20.0)
+        signal += gain * _level(randomly_equalised(rng, stretch, rate, COLOUR_DB))
     return _level(signal)
 
 

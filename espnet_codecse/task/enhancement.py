@@ -13,6 +13,7 @@ from espnet_codecse.codec import load_codec
 from espnet_codecse.enh.band_limit import BandLimit
 from espnet_codecse.enh.crop import PairedCrop
 from espnet_codecse.enh.model import EmbeddingEnhancementModel
+from espnet_codecse.enh.random_equalization import RandomEqualization
 from espnet_codecse.enh.rank_seed import with_rank_seed
 from espnet_codecse.enh.speed_perturbation import SpeedPerturbation
 from espnet_codecse.errors import UserError
@@ -26,8 +27,8 @@ register_enhancement()
 class EmbeddingEnhancementTask(enh.EnhancementTask):
     """:class:`espnet2.tasks.enh.EnhancementTask` whose data may be stored embeddings.
 
-    Adds ``--crop_seconds``, ``--speed_perturb``, ``--band_limit_prob`` and ``--embedding_stats``; everything else is
-    ESPnet's.
+    Adds ``--crop_seconds``, ``--speed_perturb``, ``--equalize_db``, ``--band_limit_prob`` and ``--embedding_stats``;
+    everything else is ESPnet's.
     """
 
     trainer = CrashSafeTrainer
@@ -41,12 +42,15 @@ class EmbeddingEnhancementTask(enh.EnhancementTask):
         group.add_argument(
             "--speed_perturb", type=int, nargs="*", default=[], help="Speeds of training speakers, per cent: 95 100 105"
         )
+        group.add_argument(
+            "--equalize_db", type=float, default=0.0, help="Deviation of the random gains of training segments, dB"
+        )
         group.add_argument("--band_limit_prob", type=float, default=0.0, help="Portion of low-passed training segments")
         group.add_argument("--embedding_stats", default=None, help="stats.npz of stage 4, for normalize: global")
 
     @classmethod
     def build_preprocess_fn(cls, args: argparse.Namespace, train: bool):
-        """Return ESPnet's preprocessor, followed by speed, low-pass and paired crop where they are asked for.
+        """Return ESPnet's preprocessor, followed by speed, colour, low-pass and paired crop where they are asked for.
 
         Raises:
             UserError: the speed of stored embeddings is to be changed.
@@ -59,6 +63,9 @@ class EmbeddingEnhancementTask(enh.EnhancementTask):
                     "--speed_perturb: stored embeddings have no speed; train with --embedding_source on_the_fly"
                 )
             before = SpeedPerturbation(train, args.speed_perturb, before)
+        if args.encoder == "codec" and args.equalize_db > 0:
+            rate = load_codec(args.encoder_conf["codec"]).sample_rate
+            before = RandomEqualization(train, args.equalize_db, rate, before=before)
         if args.encoder == "codec" and args.band_limit_prob > 0:
             rate = load_codec(args.encoder_conf["codec"]).sample_rate
             before = BandLimit(train, args.band_limit_prob, rate, before=before)

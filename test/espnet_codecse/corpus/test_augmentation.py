@@ -6,8 +6,8 @@ import numpy as np
 import soundfile
 
 from espnet_codecse.audio import read_audio
-from espnet_codecse.corpus.augmentation import extra_noises, room_responses
-from espnet_codecse.corpus.noise import noise_kinds
+from espnet_codecse.corpus.augmentation import altered_noises, extra_noises, room_responses
+from espnet_codecse.corpus.noise import SPEED, altered, noise_kinds
 from espnet_codecse.corpus.sources import Recording
 
 RATE = 16000
@@ -49,6 +49,41 @@ def test_second_call_writes_nothing(tmp_path, voice, capsys):
     assert extra_noises(tmp_path / "a", speech, 3, RATE, 0, 1) == first
     assert [Path(item.path).stat().st_mtime_ns for item in first] == times
     assert "done by an earlier run" in capsys.readouterr().err
+
+
+def noises(folder: Path):
+    """Write a low tone, a high one, and one of another rate and two channels."""
+    recordings = []
+    for kind, rate, frequency in (("low", RATE, 200), ("high", RATE, 3000), ("stereo", 8000, 1000)):
+        tone = 0.1 * np.sin(2 * np.pi * frequency * np.arange(3 * rate) / rate)
+        path = folder / f"{kind}.wav"
+        soundfile.write(path, np.stack([tone, tone], 1) if kind == "stereo" else tone, rate)
+        recordings.append(Recording(kind, kind, str(path), len(tone), rate))
+    return recordings
+
+
+def test_altered_noises_come_alone_and_in_pairs_and_the_same_again(tmp_path):
+    made = altered_noises(tmp_path / "a", noises(tmp_path), 6, RATE, 3, 1)
+    assert [item.group.count("+") for item in made] == [0, 1] * 3
+    assert len({item.name for item in made}) == 6
+    for item in made:
+        samples, rate = read_audio(item.path)
+        assert rate == RATE and len(samples) == item.num_samples == 8 * RATE
+        assert 0.01 < samples.std() < 0.5
+    again = altered_noises(tmp_path / "b", noises(tmp_path), 6, RATE, 3, 1)
+    other = altered_noises(tmp_path / "b", noises(tmp_path), 6, RATE, 4, 1)
+    for item, same, different in zip(made, again, other):
+        assert Path(item.path).read_bytes() == Path(same.path).read_bytes()
+        assert not np.array_equal(read_audio(item.path)[0], read_audio(different.path)[0])
+
+
+def test_an_altered_tone_is_a_tone_of_another_speed_within_the_range():
+    tone = np.sin(2 * np.pi * 1000 * np.arange(4 * RATE) / RATE).astype(np.float32)
+    frequencies = []
+    for seed in range(20):
+        spectrum = np.abs(np.fft.rfft(altered(np.random.default_rng(seed), 2 * RATE, RATE, [tone])))
+        frequencies.append(spectrum.argmax() / 2)  # bins of half a hertz
+    assert 1000 / SPEED - 1 < min(frequencies) < 850 and 1150 < max(frequencies) < 1000 * SPEED + 1
 
 
 def test_rooms_ring_longer_with_a_longer_reverberation_time(tmp_path):

@@ -219,10 +219,13 @@ def test_full_disk_stops_with_one_line_and_the_next_run_goes_on(corpus, tmp_path
     assert validate_data_dir(tmp_path / "data/train", num_references=1, check_files=False) == 8
 
 
-def test_extra_noises_are_of_train_alone_and_rooms_are_listed(corpus, tmp_path):
-    settings = MiniSettings(MixtureSettings(rate=RATE), num_train=4, num_valid=2, num_extra_noises=7, num_rooms=3)
+def test_extra_and_altered_noises_are_of_train_alone_and_rooms_are_listed(corpus, tmp_path):
+    settings = MiniSettings(
+        MixtureSettings(rate=RATE), num_train=4, num_valid=2, num_extra_noises=7, num_altered_noises=5, num_rooms=3
+    )
     lines = prepare(tmp_path / "data", settings, 1, clean_dir=corpus)
     assert f"{tmp_path / 'data' / 'rooms_train'}: 3 room responses" in lines
     noises = {split: read_data_dir(tmp_path / "data" / f"noise_{split}")["wav.scp"] for split in SPLITS}
-    assert len(noises["train"]) == 10 and len(noises["valid"]) == len(noises["test"]) == 3
+    assert sum(name.startswith("altered_") for name in noises["train"]) == 5
+    assert len(noises["train"]) == 15 and len(noises["valid"]) == len(noises["test"]) == 3
     assert len(read_data_dir(tmp_path / "data" / "rooms_train")["wav.scp"]) == 3

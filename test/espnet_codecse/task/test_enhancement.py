@@ -177,7 +177,7 @@ def test_inference_does_without_espnets_task(experiment):
 
 
 def test_speed_is_changed_of_waveforms_only(codec_folder):
-    args = options(codec_folder, speed_perturb=[80], band_limit_prob=0.0, preprocessor=None)
+    args = options(codec_folder, speed_perturb=[80], equalize_db=0.0, band_limit_prob=0.0, preprocessor=None)
     args.train_data_path_and_name_and_type = [("spk1.scp", "speech_ref1", "sound")]
     perturb = EmbeddingEnhancementTask.build_preprocess_fn(args, True)
     speech = np.random.default_rng(0).standard_normal(4000).astype(np.float32)
@@ -187,6 +187,16 @@ def test_speed_is_changed_of_waveforms_only(codec_folder):
     args.train_data_path_and_name_and_type.append(("emb_mix.scp", "speech_mix", "kaldi_ark"))
     with pytest.raises(UserError, match="--speed_perturb: stored embeddings have no speed"):
         EmbeddingEnhancementTask.build_preprocess_fn(args, True)
+
+
+def test_training_segments_are_coloured_and_validation_is_not(codec_folder):
+    args = options(codec_folder, speed_perturb=[], equalize_db=6.0, band_limit_prob=0.0, preprocessor=None)
+    speech = np.random.default_rng(0).standard_normal(4000).astype(np.float32)
+    data = {"speech_mix": speech, "speech_ref1": speech}
+    coloured = EmbeddingEnhancementTask.build_preprocess_fn(args, True)("utterance", data)
+    assert np.array_equal(coloured["speech_mix"], coloured["speech_ref1"])
+    assert not np.allclose(coloured["speech_mix"], speech, atol=0.1)
+    assert EmbeddingEnhancementTask.build_preprocess_fn(args, False)("utterance", data) == data
 
 
 @pytest.mark.parametrize("peak", [0, -1, 2.0, "loud"])

@@ -25,6 +25,7 @@ num_train=0                  # train mixtures; 0: 300 synthesised, or train_copi
 num_valid=0                  # valid mixtures; 0: 30 synthesised, or 2 of each utterance
 train_copies=4               # mixtures of each train utterance
 num_extra_noises=0           # synthesised noises, babble among them, that join the train noises
+num_altered_noises=0         # variants of the train noises (speed, colour, direction, sums of two) that join them
 num_rooms=0                  # simulated room responses for dynamic mixing: <datadir>/rooms_train
 max_duration=8               # longer train and valid speech is cut, seconds
 seed=0                       # of train and valid; the test set never changes
@@ -37,7 +38,8 @@ Writes <datadir>/{train,valid,test} and <datadir>/{clean,noise}_{train,valid,tes
   --noise_probability P  --reverb_probability ${reverb_probability}
   --test_reverb_probability ${test_reverb_probability}  --rt60_range \"${rt60_range}\"  --reverb_target ${reverb_target}
   --num_train ${num_train}  --num_valid ${num_valid}  --train_copies ${train_copies}
-  --num_extra_noises ${num_extra_noises}  --num_rooms ${num_rooms}  --max_duration ${max_duration}  --seed ${seed}"
+  --num_extra_noises ${num_extra_noises}  --num_altered_noises ${num_altered_noises}  --num_rooms ${num_rooms}
+  --max_duration ${max_duration}  --seed ${seed}"
 
 log "$0 $*"
 . "$(dirname "${BASH_SOURCE[0]}")/../../../../utils/parse_options.sh"
@@ -57,7 +59,8 @@ codecse prepare_mini --dst "${datadir}" --downloads "${MINI}" --fs "${fs}" --nj 
     --snr_range ${snr_range} --test_snrs ${test_snrs} --ratio_range ${ratio_range} --level_range ${level_range} --rt60_range ${rt60_range} \
     --reverb_probability "${reverb_probability}" --test_reverb_probability "${test_reverb_probability}" \
     --reverb_target "${reverb_target}" --num_train "${num_train}" --num_valid "${num_valid}" \
-    --train_copies "${train_copies}" --num_extra_noises "${num_extra_noises}" --num_rooms "${num_rooms}" \
+    --train_copies "${train_copies}" --num_extra_noises "${num_extra_noises}" \
+    --num_altered_noises "${num_altered_noises}" --num_rooms "${num_rooms}" \
     --max_duration "${max_duration}" --seed "${seed}"
 
 log "Successfully finished. [elapsed=${SECONDS}s]"

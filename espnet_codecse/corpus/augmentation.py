@@ -5,8 +5,8 @@ from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
-from espnet_codecse.audio import audio_info, read_audio, resample, write_audio
-from espnet_codecse.corpus.noise import altered, noise_kinds
+from espnet_codecse.audio import audio_info, write_audio
+from espnet_codecse.corpus.noise import noise_kinds
 from espnet_codecse.corpus.parallel import run_parts
 from espnet_codecse.corpus.prepared_set import key_of
 from espnet_codecse.corpus.reverberation import random_room_response
@@ -14,16 +14,6 @@ from espnet_codecse.corpus.sources import Recording
 from espnet_codecse.corpus.synthesis import NOISE_SECONDS, NoiseJob, write_noise
 
 BABBLE_VOICES = (3, 8)  # fewest and most speakers in a babble
-
-
-class AlteredJob(NamedTuple):
-    """Noise recordings to alter: where the result is written, their files and kinds, the generator's seed, Hz."""
-
-    path: str
-    recordings: List[str]
-    kinds: List[str]
-    seed: List[int]
-    rate: int
 
 
 class RoomJob(NamedTuple):
@@ -82,33 +72,19 @@ def altered_noises(
     """
     folder = target / f"altered_noise_{key_of([[item.path for item in noise], count, rate, seed])}"
     weight = np.sqrt([item.num_samples / item.rate for item in noise])
-    jobs = []
+    jobs, groups = [], []
     for number in range(count):
         rng = np.random.default_rng([seed, 8, number])
-        chosen = rng.choice(len(noise), min(1 + number % 2, len(noise)), replace=False, p=weight / weight.sum())
-        jobs.append(
-            AlteredJob(
-                str(folder / f"altered_{number:04d}.flac"),
-                [noise[index].path for index in chosen],
-                [noise[index].group for index in chosen],
-                [seed, 9, number],
-                rate,
-            )
-        )
-    run_parts(_write_altered, jobs, folder / ".parts", num_jobs, "alter noise", part_size=16)
+        indices = rng.choice(len(noise), min(1 + number % 2, len(noise)), replace=False, p=weight / weight.sum())
+        chosen = [noise[index] for index in indices]
+        groups.append("+".join(item.group for item in chosen))
+        path, paths = str(folder / f"altered_{number:04d}.flac"), [item.path for item in chosen]
+        jobs.append(NoiseJob(path, "altered", paths, [seed, 9, number], NOISE_SECONDS, rate))
+    run_parts(write_noise, jobs, folder / ".parts", num_jobs, "alter noise", part_size=16)
     return [
-        Recording(Path(job.path).stem, "+".join(job.kinds), job.path, audio_info(job.path)[0], rate) for job in jobs
+        Recording(Path(job.path).stem, group, job.path, audio_info(job.path)[0], rate)
+        for job, group in zip(jobs, groups)
     ]
-
-
-def _write_altered(job: AlteredJob) -> str:
-    recordings = []
-    for path in job.recordings:
-        samples, rate = read_audio(path)
-        recordings.append(resample(samples[:, 0], rate, job.rate))
-    rng = np.random.default_rng(job.seed)
-    write_audio(job.path, altered(rng, int(NOISE_SECONDS * job.rate), job.rate, recordings), job.rate)
-    return job.path
 
 
 def room_responses(

@@ -6,7 +6,7 @@ import numpy as np
 
 from espnet_codecse.audio import resample
 from espnet_codecse.corpus.mixing import fit_length, rms
-from espnet_codecse.equalization import randomly_equalised
+from espnet_codecse.equalization import equalised, random_gains_db
 
 # Exponent of the power spectral density, 1 / f ** exponent.
 COLOURS = {"white": 0.0, "pink": 1.0, "brown": 2.0}
@@ -82,12 +82,12 @@ def altered(rng: np.random.Generator, num_samples: int, rate: int, recordings: S
     for recording in recordings:
         speed = SPEED ** rng.uniform(-1.0, 1.0)
         stretch = fit_length(recording, int(np.ceil(num_samples * speed)), rng)
-        stretch = resample(stretch.astype(np.float32), round(rate * speed), rate)
+        stretch = resample(stretch, round(rate * speed), rate)
         stretch = np.resize(stretch, num_samples)  # rounding may leave it a few samples short
         if rng.random() < 0.5:
             stretch = stretch[::-1]
         gain = 10.0 ** (rng.uniform(-BALANCE_DB, 0.0) / 20.0)
-        signal += gain * _level(randomly_equalised(rng, stretch, rate, COLOUR_DB))
+        signal += gain * _level(equalised(stretch, rate, random_gains_db(rng, rate, COLOUR_DB)))
     return _level(signal)
 
 

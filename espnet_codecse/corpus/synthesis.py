@@ -15,7 +15,7 @@ import numpy as np
 
 from espnet_codecse.audio import read_audio, resample, write_audio
 from espnet_codecse.corpus.espeak import SAMPLE_RATE
-from espnet_codecse.corpus.noise import babble, noise_kinds, simple_noises
+from espnet_codecse.corpus.noise import altered, babble, noise_kinds, simple_noises
 from espnet_codecse.corpus.parallel import run_parts
 from espnet_codecse.errors import UserError
 
@@ -61,11 +61,11 @@ class Utterance(NamedTuple):
 
 
 class NoiseJob(NamedTuple):
-    """One noise recording: where it is written, its kind, the files that a babble is made of, seed, length, Hz."""
+    """One noise: where it is written, its kind, the files that it is made of, seed, length, Hz."""
 
     path: str
     kind: str
-    voices: List[str]
+    recordings: List[str]
     seed: List[int]
     seconds: float
     rate: int
@@ -132,15 +132,18 @@ def write_noise(job: NoiseJob) -> str:
     """Write one noise recording; returns the path."""
     rng = np.random.default_rng(job.seed)
     num_samples = int(job.seconds * job.rate)
+    recordings = [_read_recording(path, job.rate) for path in job.recordings]
     if job.kind == "babble":
-        noise = babble(rng, num_samples, [_read_voice(voice, job.rate) for voice in job.voices])
+        noise = babble(rng, num_samples, recordings)
+    elif job.kind == "altered":
+        noise = altered(rng, num_samples, job.rate, recordings)
     else:
         noise = simple_noises()[job.kind](rng, num_samples, job.rate)
     write_audio(job.path, noise, job.rate)
     return job.path
 
 
-def _read_voice(path: str, rate: int) -> np.ndarray:
+def _read_recording(path: str, rate: int) -> np.ndarray:
     samples, own_rate = read_audio(path)
     return resample(samples[:, 0], own_rate, rate)
 

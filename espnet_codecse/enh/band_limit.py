@@ -1,12 +1,14 @@
 """Narrow-band recordings for training: the same low-pass on mixture and references."""
 
-from typing import Dict, Optional, Tuple
+from typing import Optional, Tuple
 
 import numpy as np
 from espnet2.train.preprocessor import AbsPreprocessor
 
+from espnet_codecse.enh.random_filter import Filter, RandomFilter
 
-class BandLimit(AbsPreprocessor):
+
+class BandLimit(RandomFilter):
     """Low-pass all waveforms of an utterance at one random frequency.
 
     Mixture and references alike: the model learns to enhance what a telephone or a lossy coder left, not to invent
@@ -28,24 +30,15 @@ class BandLimit(AbsPreprocessor):
         cutoff_range: Tuple[float, float] = (2500.0, 7000.0),
         before: Optional[AbsPreprocessor] = None,
     ):
-        super().__init__(train)
+        super().__init__(train, before)
         self.probability, self.sample_rate, self.cutoff_range = probability, sample_rate, cutoff_range
-        self.before = before
 
-    def __call__(self, uid: str, data: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
-        """Return ``data`` with its waveforms ``(sample,)`` filtered; embeddings and other entries as they are."""
-        if self.before is not None:
-            data = self.before(uid, data)
-        if not self.train or np.random.random() >= self.probability:
-            return data
+    def _draw(self) -> Optional[Filter]:
+        if np.random.random() >= self.probability:
+            return None
         from scipy.signal import butter, sosfilt
 
         # Evenly spread in octaves.
         cutoff = np.exp(np.random.uniform(*np.log(self.cutoff_range)))
         filters = butter(8, cutoff, fs=self.sample_rate, output="sos")
-        return {
-            name: sosfilt(filters, value).astype(value.dtype)
-            if name.startswith(("speech_", "noise_ref")) and value.ndim == 1
-            else value
-            for name, value in data.items()
-        }
+        return lambda waveform: sosfilt(filters, waveform).astype(waveform.dtype)

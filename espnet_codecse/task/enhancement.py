@@ -63,15 +63,15 @@ class EmbeddingEnhancementTask(enh.EnhancementTask):
                     "--speed_perturb: stored embeddings have no speed; train with --embedding_source on_the_fly"
                 )
             before = SpeedPerturbation(train, args.speed_perturb, before)
-        if args.encoder == "codec" and args.equalize_db > 0:
-            rate = load_codec(args.encoder_conf["codec"]).sample_rate
-            before = RandomEqualization(train, args.equalize_db, rate, before=before)
-        if args.encoder == "codec" and args.band_limit_prob > 0:
-            rate = load_codec(args.encoder_conf["codec"]).sample_rate
-            before = BandLimit(train, args.band_limit_prob, rate, before=before)
-        if args.crop_seconds is None or args.encoder != "codec":
+        if args.encoder != "codec":
             return before
         codec = load_codec(args.encoder_conf["codec"])
+        if args.equalize_db > 0:
+            before = RandomEqualization(train, args.equalize_db, codec.sample_rate, before=before)
+        if args.band_limit_prob > 0:
+            before = BandLimit(train, args.band_limit_prob, codec.sample_rate, before=before)
+        if args.crop_seconds is None:
+            return before
         num_frames = codec.num_frames(round(args.crop_seconds * codec.sample_rate))
         return PairedCrop(train, num_frames, codec.hop, before)
 

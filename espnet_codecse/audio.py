@@ -35,6 +35,16 @@ def read_audio(path: PathLike, start: int = 0, num_samples: int = -1) -> Tuple[n
         raise UserError(f"{path}: not readable as audio ({error}); convert it to wav or flac") from error
 
 
+def read_first_channel(path: PathLike, rate: int, start: int = 0, num_samples: int = -1) -> np.ndarray:
+    """Return the first channel ``(sample,)`` at ``rate`` Hz, float32; ``start`` and ``num_samples`` count the file's own.
+
+    Raises:
+        UserError: as :func:`read_audio`.
+    """
+    samples, file_rate = read_audio(path, start, num_samples)
+    return resample(samples[:, 0], file_rate, rate)
+
+
 def audio_info(path: PathLike) -> Tuple[int, int, int]:
     """Return ``(number of samples, sample rate in Hz, number of channels)`` from the header alone.
 

@@ -5,7 +5,7 @@ from typing import Any, Dict, Mapping, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
-from espnet_codecse.audio import read_audio, resample, write_audio
+from espnet_codecse.audio import read_first_channel, write_audio
 from espnet_codecse.corpus.convert import Source
 from espnet_codecse.corpus.mixing import level_db, noise_gain, set_level
 from espnet_codecse.corpus.parallel import remove_temporary, run_parts
@@ -34,7 +34,7 @@ def remix_clip(job: RemixJob) -> Dict[str, Any]:
         ``{"reason": str or None, "num_samples": int}``; a clip that cannot be made has a reason and no files.
     """
     try:
-        noisy, clean = (_read(path, job.rate) for path in (job.noisy, job.clean))
+        noisy, clean = (read_first_channel(path, job.rate).astype(np.float64) for path in (job.noisy, job.clean))
         if len(noisy) != len(clean):
             raise ValueError(f"noisy has {len(noisy)} samples, clean {len(clean)}")
         noise = (noisy - clean) * noise_gain(clean, noisy - clean, job.snr)
@@ -75,8 +75,3 @@ def _tables(jobs: Sequence[RemixJob], results: Sequence[Dict[str, Any]]):
 
 def _path(job: RemixJob, kind: str) -> str:
     return str(Path(job.audio_dir) / kind / f"{job.name}.flac")
-
-
-def _read(path: str, rate: int) -> np.ndarray:
-    samples, own_rate = read_audio(path)
-    return resample(samples[:, 0], own_rate, rate).astype(np.float64)

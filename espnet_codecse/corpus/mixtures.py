@@ -11,7 +11,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from espnet_codecse.audio import read_audio, resample, write_audio
+from espnet_codecse.audio import read_first_channel, write_audio
 from espnet_codecse.corpus.mixing import add_noise, add_speaker, rms, set_level
 from espnet_codecse.corpus.reverberation import random_room_response, reverberate
 from espnet_codecse.corpus.sources import Recording
@@ -175,8 +175,7 @@ class RenderJob(NamedTuple):
 
 
 def _read(stretch: Stretch, rate: int) -> np.ndarray:
-    samples, file_rate = read_audio(stretch.path, stretch.start, stretch.num_samples)
-    return resample(samples[:, 0], file_rate, rate).astype(np.float64)
+    return read_first_channel(stretch.path, rate, stretch.start, stretch.num_samples).astype(np.float64)
 
 
 def render_mixture(job: RenderJob) -> Dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, Dict, List, NamedTuple, Tuple
 
 import numpy as np
 
-from espnet_codecse.audio import read_audio, resample, write_audio
+from espnet_codecse.audio import read_first_channel, resample, write_audio
 from espnet_codecse.corpus.espeak import SAMPLE_RATE
 from espnet_codecse.corpus.noise import altered, babble, noise_kinds, simple_noises
 from espnet_codecse.corpus.parallel import run_parts
@@ -132,7 +132,7 @@ def write_noise(job: NoiseJob) -> str:
     """Write one noise recording; returns the path."""
     rng = np.random.default_rng(job.seed)
     num_samples = int(job.seconds * job.rate)
-    recordings = [_read_recording(path, job.rate) for path in job.recordings]
+    recordings = [read_first_channel(path, job.rate) for path in job.recordings]
     if job.kind == "babble":
         noise = babble(rng, num_samples, recordings)
     elif job.kind == "altered":
@@ -141,11 +141,6 @@ def write_noise(job: NoiseJob) -> str:
         noise = simple_noises()[job.kind](rng, num_samples, job.rate)
     write_audio(job.path, noise, job.rate)
     return job.path
-
-
-def _read_recording(path: str, rate: int) -> np.ndarray:
-    samples, own_rate = read_audio(path)
-    return resample(samples[:, 0], own_rate, rate)
 
 
 def write_corpus(

@@ -7,7 +7,7 @@ from typing import Tuple
 
 import numpy as np
 
-from espnet_codecse.audio import audio_info, read_audio, resample
+from espnet_codecse.audio import audio_info, read_audio, read_first_channel, resample
 from espnet_codecse.corpus.mixing import fit_length, rms
 from espnet_codecse.corpus.reverberation import reverberate
 
@@ -61,8 +61,7 @@ def in_room(speech: np.ndarray, path: str, rate: int) -> Tuple[np.ndarray, np.nd
     Raises:
         ValueError, UserError: as :func:`read_speech`.
     """
-    samples, file_rate = read_audio(path)
-    response = _checked(resample(samples[:, 0], file_rate, rate))
+    response = _checked(read_first_channel(path, rate))
     magnitude = np.abs(response)
     direct = int(np.argmax(magnitude > ROOM_START * magnitude.max()))
     heard, reference = reverberate(speech, response / magnitude.max(), direct, rate, "early")

@@ -53,15 +53,18 @@ class EmbeddingEnhancementTask(enh.EnhancementTask):
         """Return ESPnet's preprocessor, followed by speed, colour, low-pass and paired crop where they are asked for.
 
         Raises:
-            UserError: the speed of stored embeddings is to be changed.
+            UserError: stored embeddings are to be changed as only waveforms can.
         """
+        if any(kind == "kaldi_ark" for _, _, kind in args.train_data_path_and_name_and_type):
+            for option in ("speed_perturb", "equalize_db", "band_limit_prob"):
+                if getattr(args, option):
+                    raise UserError(
+                        f"--{option}: stored embeddings can be neither resampled nor filtered; train with "
+                        "--embedding_source on_the_fly"
+                    )
         before = super().build_preprocess_fn(args, train)
         before = with_rank_seed(train, before)
         if args.speed_perturb:
-            if any(kind == "kaldi_ark" for _, _, kind in args.train_data_path_and_name_and_type):
-                raise UserError(
-                    "--speed_perturb: stored embeddings have no speed; train with --embedding_source on_the_fly"
-                )
             before = SpeedPerturbation(train, args.speed_perturb, before)
         if args.encoder != "codec":
             return before

@@ -184,13 +184,20 @@ def test_speed_is_changed_of_waveforms_only(codec_folder):
     data = {"speech_mix": speech, "speech_ref1": speech}
     assert np.allclose(perturb("utterance", data)["speech_ref1"], perturb("utterance", data)["speech_mix"], atol=1e-6)
     assert not np.allclose(perturb("utterance", data)["speech_ref1"], speech, atol=1e-2)
-    args.train_data_path_and_name_and_type.append(("emb_mix.scp", "speech_mix", "kaldi_ark"))
-    with pytest.raises(UserError, match="--speed_perturb: stored embeddings have no speed"):
+
+
+@pytest.mark.parametrize("option, value", [("speed_perturb", [95]), ("equalize_db", 2.0), ("band_limit_prob", 0.1)])
+def test_stored_embeddings_keep_speed_and_colour(codec_folder, option, value):
+    unchanged = {"speed_perturb": [], "equalize_db": 0.0, "band_limit_prob": 0.0}
+    args = options(codec_folder, **{**unchanged, option: value}, preprocessor=None)
+    args.train_data_path_and_name_and_type = [("emb_mix.scp", "speech_mix", "kaldi_ark")]
+    with pytest.raises(UserError, match=f"--{option}: stored embeddings can be neither resampled nor filtered"):
         EmbeddingEnhancementTask.build_preprocess_fn(args, True)
 
 
 def test_training_segments_are_coloured_and_validation_is_not(codec_folder):
     args = options(codec_folder, speed_perturb=[], equalize_db=6.0, band_limit_prob=0.0, preprocessor=None)
+    args.train_data_path_and_name_and_type = [("spk1.scp", "speech_ref1", "sound")]
     speech = np.random.default_rng(0).standard_normal(4000).astype(np.float32)
     data = {"speech_mix": speech, "speech_ref1": speech}
     coloured = EmbeddingEnhancementTask.build_preprocess_fn(args, True)("utterance", data)

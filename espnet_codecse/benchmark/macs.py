@@ -1,5 +1,6 @@
 """Counting multiply-accumulate operations (MACs), with and without attention."""
 
+import math
 from typing import Callable, List
 
 import torch
@@ -8,16 +9,22 @@ import torch
 def count_macs(function: Callable[[], object]) -> int:
     """Return the MACs of all matrix products and convolutions that ``function()`` runs, those of attention included.
 
-    PyTorch counts what it dispatches, whatever module it belongs to. Two things would slip through: the fused kernels
-    of attention, which are taken apart here, and those of transformer layers in evaluation mode: call it in training
-    mode. LSTMs on a CPU are not counted.
+    PyTorch counts what it dispatches, whatever module it belongs to. Three things would slip through: the fused kernels
+    of attention, which are taken apart here, those of LSTMs on a CPU, which are counted here, and those of transformer
+    layers in evaluation mode: call it in training mode.
     """
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
-    with torch.no_grad(), FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+    fused = {torch.ops.aten.mkldnn_rnn_layer: _fused_lstm_flops}
+    with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=fused) as counter, sdpa_kernel(SDPBackend.MATH):
         function()
     return counter.get_total_flops() // 2
+
+
+def _fused_lstm_flops(input_shape, of_input_shape, of_state_shape, *args, out_shape=None, **kwargs) -> int:
+    """Return the operations of an LSTM on ``(time, batch, input)`` from the shapes of its two weights."""
+    return 2 * input_shape[0] * input_shape[1] * (math.prod(of_input_shape) + math.prod(of_state_shape))
 
 
 def count_module_macs(model: torch.nn.Module, function: Callable[[], object]) -> int:

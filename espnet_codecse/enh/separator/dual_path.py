@@ -5,6 +5,7 @@ from typing import Optional
 import torch
 from torch.nn import functional as F
 
+from espnet_codecse.codec.hybrid.layers import zero_initialised
 from espnet_codecse.enh.separator.ordered_channels import NUM_FEATURES, OrderedChannelsSeparator, cleared
 
 
@@ -34,20 +35,27 @@ def _reversed(features: torch.Tensor, lengths: Optional[torch.Tensor]) -> torch.
     positions = torch.arange(features.shape[1], device=features.device)[None]
     lengths = lengths.to(features.device)[:, None]
     index = torch.where(positions < lengths, lengths - 1 - positions, positions)
-    return features.gather(1, index.unsqueeze(2).expand_as(features))
+    return features[torch.arange(len(features), device=features.device)[:, None], index]
 
 
 class DualPathBlock(torch.nn.Module):
-    """One LSTM over the bands of each frame, one over the frames of each band, both bidirectional and residual."""
+    """One LSTM over the bands of each frame, one over the frames of each band, both bidirectional and residual.
 
-    def __init__(self, num_planes: int, hidden_size: int):
+    Args:
+        num_planes: features of a band in a frame.
+        hidden_size: of each direction of the LSTMs.
+        starts_as_identity: it changes nothing before training, and can be put into a trained network.
+    """
+
+    def __init__(self, num_planes: int, hidden_size: int, starts_as_identity: bool = False):
         super().__init__()
 
         def path() -> torch.nn.ModuleList:
+            project = torch.nn.Linear(2 * hidden_size, num_planes)
             return torch.nn.ModuleList([
                 torch.nn.LayerNorm(num_planes),
                 BidirectionalLSTM(num_planes, hidden_size),
-                torch.nn.Linear(2 * hidden_size, num_planes),
+                zero_initialised(project) if starts_as_identity else project,
             ])  # fmt: skip
 
         self.along_bands, self.along_frames = path(), path()

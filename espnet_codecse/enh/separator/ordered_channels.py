@@ -3,15 +3,17 @@
 import math
 from abc import abstractmethod
 from collections import OrderedDict
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import torch
 from espnet2.enh.separator.abs_separator import AbsSeparator
 from torch.nn import functional as F
 
+from espnet_codecse.codec.hybrid.layers import zero_initialised
 from espnet_codecse.enh.normalization import EmbeddingNormalization
 
 NUM_FEATURES = 3  # planes of :func:`local_features`
+FILTER_SCALE = 0.1  # many weights move a value at once, with no sigmoid before them: unscaled, they trained noisily
 
 
 def local_features(embedding: torch.Tensor, frame_mask: torch.Tensor) -> torch.Tensor:
@@ -40,10 +42,21 @@ def cleared(features: torch.Tensor, frame_mask: Optional[torch.Tensor]) -> torch
     """Set padding to zero: what a convolution leaves in it must not come back through the next one.
 
     Args:
-        features: of any shape that ``frame_mask`` broadcasts with.
-        frame_mask: 1 for frames of the recording, 0 for padding; None: there is no padding.
+        features: of any shape that ``frame_mask`` broadcasts with; overwritten where no gradient is needed.
+        frame_mask: 1 for frames of the recording, 0 for padding; along its longest dimension but the first. None: there
+            is no padding.
     """
-    return features if frame_mask is None else features * frame_mask.to(features.dtype)
+    if frame_mask is None:
+        return features
+    frame_mask = frame_mask.to(features.dtype)
+    if torch.is_grad_enabled():
+        return features * frame_mask
+    # Recordings of a batch are of similar length: only behind the shortest there is something to clear.
+    frame_dim = max(range(1, frame_mask.dim()), key=lambda dim: frame_mask.shape[dim])
+    num_full = int(frame_mask.flatten(1).amin(0).sum())
+    behind = (frame_dim, num_full, features.shape[frame_dim] - num_full)
+    features.narrow(*behind).mul_(frame_mask.narrow(*behind))
+    return features
 
 
 class OrderedChannelsSeparator(AbsSeparator):
@@ -51,7 +64,8 @@ class OrderedChannelsSeparator(AbsSeparator):
 
     The estimate is ``gate * mixture + offset``: for one speaker the gate starts near one and the offset at zero, so
     that speech passes before anything is learned; the offset restores what no mask can, values that are small by
-    accident.
+    accident. A filter over the mixture's neighbouring frames and channels may be added, with weights that the network
+    gives for every value anew (deep filtering: Mack and Habets, 1904.08369; here of a real transform).
 
     Args:
         input_dim: channels of the embedding.
@@ -71,14 +85,28 @@ class OrderedChannelsSeparator(AbsSeparator):
         self.num_channels = input_dim if num_low_channels is None else num_low_channels
         self.normalization = EmbeddingNormalization(self.num_channels, "utterance")
 
-    def _make_head(self, num_planes: int) -> None:
-        """Make the last layer; a sub-class calls it after it has made its own."""
+    def _make_head(self, num_planes: int, filter_size: Optional[Sequence[int]] = None) -> None:
+        """Make the last layer; a sub-class calls it after it has made its own.
+
+        Args:
+            num_planes: that the sub-class makes.
+            filter_size: frames and channels that the filter spans; None: there is no filter.
+
+        Raises:
+            ValueError: one of them is not odd, or not positive.
+        """
         self.head = torch.nn.Conv2d(num_planes + NUM_FEATURES, 2 * self._num_spk, 3, padding=1)
         with torch.no_grad():
             # Gates of 0.88 for one speaker; of several each has its share, and must differ for an order to be found.
             self.head.weight *= 0.0 if self._num_spk == 1 else 0.1
             self.head.bias.zero_()
             self.head.bias[: self._num_spk] = 2.0 if self._num_spk == 1 else -math.log(self._num_spk - 1)
+        self.filter_size, self.filter = filter_size, None
+        if filter_size is not None:
+            if any(size % 2 == 0 or size < 0 for size in filter_size):
+                raise ValueError(f"filter_size {tuple(filter_size)}: odd numbers of frames and channels have a middle")
+            num_weights = self._num_spk * math.prod(filter_size)
+            self.filter = zero_initialised(torch.nn.Conv2d(num_planes + NUM_FEATURES, num_weights, 3, padding=1))
         # With few planes, processors convolve faster where a point's planes lie side by side.
         self.to(memory_format=torch.channels_last)
 
@@ -114,15 +142,35 @@ class OrderedChannelsSeparator(AbsSeparator):
         input = input[..., : self.num_channels]
         positions = torch.arange(input.shape[1], device=input.device)[None]
         frame_mask = (positions < ilens.to(input.device)[:, None]).unsqueeze(-1).to(input.dtype)
-        normalized, scale = self.normalization(input * frame_mask, ilens)
+        input = input * frame_mask
+        normalized, scale = self.normalization(input, ilens)
         features = local_features(normalized, frame_mask).contiguous(memory_format=torch.channels_last)
         # Without padding there is nothing to clear, which a tenth of the time would go to.
         clear = None if bool((ilens == input.shape[1]).all()) else frame_mask.unsqueeze(1)
         planes = self._planes(features, ilens, clear)
-        output = cleared(self.head(torch.cat([planes, features], dim=1)).float(), clear)
+        # In the planes' type: with features in float32 all would be copied to it, and back for the convolutions.
+        planes = torch.cat([planes, features.to(planes.dtype)], dim=1)
+        output = cleared(self.head(planes).float(), clear)
         masks = output[:, : self._num_spk].sigmoid().unbind(1)
         offsets = output[:, self._num_spk :].unbind(1)
         # In units of the embedding: the level that was taken out of the features is put back.
-        estimates = [F.pad(input * mask + scale * offset, unused) for mask, offset in zip(masks, offsets)]
+        estimates = [input * mask + scale * offset for mask, offset in zip(masks, offsets)]
+        if self.filter is not None:
+            filtered = self._filtered(input, cleared(self.filter(planes).float(), clear))
+            estimates = [estimate + added for estimate, added in zip(estimates, filtered)]
+        estimates = [F.pad(estimate, unused) for estimate in estimates]
         others = OrderedDict((f"mask_spk{index + 1}", F.pad(mask, unused)) for index, mask in enumerate(masks))
         return estimates, ilens, others
+
+    def _filtered(self, input: torch.Tensor, weights: torch.Tensor) -> List[torch.Tensor]:
+        """Return a filtered ``input (batch, frame, channel)`` for each speaker.
+
+        Args:
+            input: zero in the padding.
+            weights: ``(batch, speaker * neighbour, frame, channel)``.
+        """
+        batch, num_frames, num_channels = input.shape
+        padding = tuple(size // 2 for size in self.filter_size)
+        neighbours = F.unfold(FILTER_SCALE * input.unsqueeze(1), self.filter_size, padding=padding)
+        neighbours = neighbours.view(batch, 1, -1, num_frames, num_channels)
+        return list((weights.unflatten(1, (self._num_spk, -1)) * neighbours).sum(2).unbind(1))

@@ -4,9 +4,9 @@ from typing import Optional, Sequence
 
 import torch
 from torch.nn import functional as F
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from espnet_codecse.codec.hybrid.layers import Refiner
+from espnet_codecse.enh.separator.dual_path import BidirectionalLSTM, DualPathBlock
 from espnet_codecse.enh.separator.ordered_channels import NUM_FEATURES, OrderedChannelsSeparator, cleared
 
 
@@ -22,11 +22,17 @@ class EmbeddingUNetSeparator(OrderedChannelsSeparator):
         channels: planes of each level, from the embedding inwards.
         width: features a frame in the bottleneck.
         num_conv_blocks: ConvNeXt-style blocks over 7 frames in the bottleneck.
-        num_layers: bidirectional recurrent layers after them, added to their input.
+        num_layers: bidirectional LSTMs after them, added to their input.
+        num_dual_path_blocks: LSTMs along the bands of the innermost level and along its frames, before the bottleneck.
+            With one set of weights for all bands, they learn what holds for any noise; the bottleneck sees all bands at
+            once and is tempted to learn the spectra of the training noises.
+        dual_path_hidden_size: of each direction of those.
+        filter_size: frames and channels of the mixture's embedding that are filtered to a value of the estimate, both
+            odd; None: no filter is added to gate and offset.
         num_low_channels: see :class:`OrderedChannelsSeparator`.
 
     Raises:
-        ValueError: the channels cannot be halved that often, or the embedding has not as many.
+        ValueError: the channels cannot be halved that often, the embedding has not as many, or a filter has no middle.
     """
 
     def __init__(
@@ -37,6 +43,9 @@ class EmbeddingUNetSeparator(OrderedChannelsSeparator):
         width: int = 256,
         num_conv_blocks: int = 2,
         num_layers: int = 2,
+        num_dual_path_blocks: int = 0,
+        dual_path_hidden_size: int = 32,
+        filter_size: Optional[Sequence[int]] = None,
         num_low_channels: Optional[int] = None,
     ):
         super().__init__(input_dim, num_spk, num_low_channels)
@@ -53,40 +62,51 @@ class EmbeddingUNetSeparator(OrderedChannelsSeparator):
             torch.nn.ConvTranspose2d(2 * outer, inner, (3, 6), (1, 2), (1, 2))
             for inner, outer in zip([channels[0], *channels[:-1]][::-1], channels[::-1])
         )
+        self.dual_path = torch.nn.ModuleList(
+            DualPathBlock(channels[-1], dual_path_hidden_size, starts_as_identity=True)
+            for _ in range(num_dual_path_blocks)
+        )
         bottleneck = channels[-1] * self.num_channels // 2 ** len(channels)
         self.bottleneck_in, self.bottleneck_out = torch.nn.Linear(bottleneck, width), torch.nn.Linear(width, bottleneck)
         self.conv_blocks = torch.nn.ModuleList(Refiner(width, 3 * width) for _ in range(num_conv_blocks))
-        self.recurrent = torch.nn.GRU(width, width // 2, num_layers, batch_first=True, bidirectional=True)
-        self._make_head(channels[0])
+        self.recurrent = torch.nn.ModuleList(BidirectionalLSTM(width, width // 2) for _ in range(num_layers))
+        self._make_head(channels[0], filter_size)
 
     def _planes(self, features: torch.Tensor, lengths: torch.Tensor, clear: Optional[torch.Tensor]) -> torch.Tensor:
+        lengths = None if clear is None else lengths
         skips, hidden = [], features
         for layer in self.down:
             hidden = cleared(F.elu(layer(hidden), inplace=True), clear)
             skips.append(hidden)
+        hidden = skips[-1] = self._along_bands_and_frames(hidden, lengths, clear)
         hidden = self._bottleneck(hidden, lengths, clear)
         for layer, skip in zip(self.up, reversed(skips)):
             hidden = cleared(F.elu(layer(torch.cat([hidden, skip], dim=1)), inplace=True), clear)
         return hidden
 
-    def _bottleneck(
-        self, planes: torch.Tensor, lengths: torch.Tensor, clear: Optional[torch.Tensor]
+    def _along_bands_and_frames(
+        self, planes: torch.Tensor, lengths: Optional[torch.Tensor], clear: Optional[torch.Tensor]
     ) -> torch.Tensor:
-        """Map ``(batch, plane, frame, channel)`` to its own shape, over time; ``clear`` is ``(batch, 1, frame, 1)``."""
-        batch, num_planes, num_frames, num_channels = planes.shape
+        """Map ``(batch, plane, frame, band)`` to its own shape."""
+        bands = planes.permute(0, 2, 3, 1)
+        for block in self.dual_path:
+            bands = block(bands, lengths)
+        return cleared(bands.permute(0, 3, 1, 2), clear) if self.dual_path else planes
+
+    def _bottleneck(
+        self, planes: torch.Tensor, lengths: Optional[torch.Tensor], clear: Optional[torch.Tensor]
+    ) -> torch.Tensor:
+        """Map ``(batch, plane, frame, band)`` to its own shape, over time; ``clear`` is ``(batch, 1, frame, 1)``."""
+        batch, num_planes, num_frames, num_bands = planes.shape
         features = self.bottleneck_in(planes.transpose(1, 2).flatten(2)).transpose(1, 2)
         clear_frames = None if clear is None else clear.squeeze(-1)
         features = cleared(features, clear_frames)
         for block in self.conv_blocks:
             features = cleared(block(features), clear_frames)
         features = features.transpose(1, 2)
-        features = self.bottleneck_out(features + self._recur(features, lengths))
+        recalled = features
+        for layer in self.recurrent:
+            recalled = layer(recalled, lengths)
+        features = self.bottleneck_out(features + recalled)
         features = cleared(features, None if clear is None else clear.squeeze(1))
-        return features.reshape(batch, num_frames, num_planes, num_channels).transpose(1, 2)
-
-    def _recur(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Run the recurrent layers over ``(batch, frame, width)``; the backward direction starts at each length."""
-        if bool((lengths == features.shape[1]).all()):
-            return self.recurrent(features)[0]
-        packed = pack_padded_sequence(features, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        return pad_packed_sequence(self.recurrent(packed)[0], batch_first=True, total_length=features.shape[1])[0]
+        return features.reshape(batch, num_frames, num_planes, num_bands).transpose(1, 2)

@@ -4,11 +4,19 @@ import pytest
 import torch
 
 from espnet_codecse.enh.separator.dual_path import BidirectionalLSTM, EmbeddingDualPathSeparator
-from espnet_codecse.enh.separator.ordered_channels import local_features
+from espnet_codecse.enh.separator.ordered_channels import FILTER_SCALE, local_features
 from espnet_codecse.enh.separator.unet import EmbeddingUNetSeparator
 
 TINY = {
-    EmbeddingUNetSeparator: {"channels": (4, 6), "width": 16, "num_conv_blocks": 1, "num_layers": 1},
+    EmbeddingUNetSeparator: {
+        "channels": (4, 6),
+        "width": 16,
+        "num_conv_blocks": 1,
+        "num_layers": 1,
+        "num_dual_path_blocks": 1,
+        "dual_path_hidden_size": 6,
+        "filter_size": (3, 5),
+    },
     EmbeddingDualPathSeparator: {"num_planes": 8, "hidden_size": 6, "num_blocks": 2, "band_channels": 4},
 }
 
@@ -21,7 +29,7 @@ def kind(request):
 
 def small(kind, num_channels: int = 16, num_spk: int = 1, **options):
     torch.manual_seed(0)
-    return kind(num_channels, num_spk, **TINY[kind], **options).eval()
+    return kind(num_channels, num_spk, **{**TINY[kind], **options}).eval()
 
 
 def trained(kind, **options):
@@ -96,6 +104,35 @@ def test_a_single_frame_and_bfloat16(kind):
         half = separator(mixture, lengths)[0][0]
     assert half.dtype == torch.float32
     assert torch.allclose(half, separator(mixture, lengths)[0][0], atol=0.1)
+
+
+def test_parts_put_into_a_trained_network_change_nothing_at_first():
+    plain = trained(EmbeddingUNetSeparator, num_dual_path_blocks=0, filter_size=None)
+    grown = small(EmbeddingUNetSeparator, num_dual_path_blocks=2)
+    missing, unexpected = grown.load_state_dict(plain.state_dict(), strict=False)
+    assert not unexpected and {key.split(".")[0] for key in missing} == {"dual_path", "filter"}
+    mixture, lengths = torch.randn(2, 12, 16), torch.tensor([12, 7])
+    assert torch.allclose(grown(mixture, lengths)[0][0], plain(mixture, lengths)[0][0], atol=1e-6)
+
+
+@pytest.mark.parametrize("speaker", [0, 1])
+def test_the_filter_reaches_neighbouring_frames_and_channels(speaker):
+    separator = small(EmbeddingUNetSeparator, num_spk=2)
+    mixture, lengths = torch.randn(1, 12, 16), torch.tensor([12])
+    before = separator(mixture, lengths)[0]
+    frame, channel = 2, 1  # of 3 x 5 around a value: the next frame, the channel below
+    with torch.no_grad():
+        separator.filter.bias[15 * speaker + 5 * frame + channel] = 0.5
+    after = separator(mixture, lengths)[0]
+    assert torch.equal(after[1 - speaker], before[1 - speaker])
+    added = after[speaker] - before[speaker]
+    assert torch.allclose(added[:, :-1, 1:], 0.5 * FILTER_SCALE * mixture[:, 1:, :-1], atol=1e-6)
+    assert not added[:, -1].any() and not added[:, :, 0].any()
+
+
+def test_a_filter_without_a_middle():
+    with pytest.raises(ValueError, match="filter_size .3, 4.: odd numbers"):
+        small(EmbeddingUNetSeparator, filter_size=(3, 4))
 
 
 def test_features_show_what_stands_out():

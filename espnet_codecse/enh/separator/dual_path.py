@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from espnet_codecse.codec.hybrid.layers import zero_initialised
-from espnet_codecse.enh.separator.ordered_channels import NUM_FEATURES, OrderedChannelsSeparator, cleared
+from espnet_codecse.enh.separator.ordered_channels import NUM_FEATURES, OrderedChannelsSeparator, Padding, cleared
 
 
 class BidirectionalLSTM(torch.nn.Module):
@@ -60,19 +60,14 @@ class DualPathBlock(torch.nn.Module):
 
         self.along_bands, self.along_frames = path(), path()
 
-    def forward(self, features: torch.Tensor, lengths: Optional[torch.Tensor]) -> torch.Tensor:
-        """Map ``(batch, frame, band, plane)`` to its own shape.
-
-        Args:
-            features: bands of frames.
-            lengths: ``(batch,)`` valid frames; None: all.
-        """
+    def forward(self, features: torch.Tensor, padding: Optional[Padding]) -> torch.Tensor:
+        """Map ``(batch, frame, band, plane)`` to its own shape; None: there is no padding."""
         batch, _, num_bands, _ = features.shape
         norm, network, project = self.along_bands
         within_frames = project(network(norm(features).flatten(0, 1)))
         features = features + within_frames.unflatten(0, (batch, -1))
         norm, network, project = self.along_frames
-        lengths = None if lengths is None else lengths.repeat_interleave(num_bands)
+        lengths = None if padding is None else padding.lengths.repeat_interleave(num_bands)
         within_bands = project(network(norm(features).transpose(1, 2).flatten(0, 1), lengths))
         return features + within_bands.unflatten(0, (batch, num_bands)).transpose(1, 2)
 
@@ -121,9 +116,9 @@ class EmbeddingDualPathSeparator(OrderedChannelsSeparator):
         self.to_channels = torch.nn.ConvTranspose2d(num_planes, num_planes // 2, **shape)
         self._make_head(num_planes // 2)
 
-    def _planes(self, features: torch.Tensor, lengths: torch.Tensor, clear: Optional[torch.Tensor]) -> torch.Tensor:
+    def _planes(self, features: torch.Tensor, padding: Optional[Padding]) -> torch.Tensor:
         hidden = self.to_bands(features).permute(0, 2, 3, 1) + self.position
         for block in self.blocks:
-            hidden = block(hidden, None if clear is None else lengths)
-        hidden = cleared(self.norm(hidden).permute(0, 3, 1, 2), clear)
-        return cleared(F.elu(self.to_channels(hidden)), clear)
+            hidden = block(hidden, padding)
+        hidden = cleared(self.norm(hidden).permute(0, 3, 1, 2), padding)
+        return cleared(F.elu(self.to_channels(hidden)), padding)

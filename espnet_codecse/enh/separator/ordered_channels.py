@@ -3,7 +3,7 @@
 import math
 from abc import abstractmethod
 from collections import OrderedDict
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from espnet2.enh.separator.abs_separator import AbsSeparator
@@ -38,24 +38,30 @@ def local_features(embedding: torch.Tensor, frame_mask: torch.Tensor) -> torch.T
     return torch.stack([root, level, (level - mean) * frame_mask], dim=1)
 
 
-def cleared(features: torch.Tensor, frame_mask: Optional[torch.Tensor]) -> torch.Tensor:
+class Padding(NamedTuple):
+    """Of a batch whose recordings differ in length: ``lengths (batch,)`` frames, and 1 for frames of the recordings and
+    0 for padding in ``frame_mask (batch, 1, frame)``; the first ``num_full`` frames are no padding anywhere."""
+
+    lengths: torch.Tensor
+    frame_mask: torch.Tensor
+    num_full: int
+
+
+def cleared(features: torch.Tensor, padding: Optional[Padding]) -> torch.Tensor:
     """Set padding to zero: what a convolution leaves in it must not come back through the next one.
 
     Args:
-        features: of any shape that ``frame_mask`` broadcasts with; overwritten where no gradient is needed.
-        frame_mask: 1 for frames of the recording, 0 for padding; along its longest dimension but the first. None: there
-            is no padding.
+        features: ``(batch, plane, frame, ...)``; overwritten where no gradient is needed.
+        padding: None: there is none.
     """
-    if frame_mask is None:
+    if padding is None:
         return features
-    frame_mask = frame_mask.to(features.dtype)
+    frame_mask = padding.frame_mask.to(features.dtype)
+    frame_mask = frame_mask.reshape(frame_mask.shape + (1,) * (features.dim() - 3))
     if torch.is_grad_enabled():
         return features * frame_mask
     # Recordings of a batch are of similar length: only behind the shortest there is something to clear.
-    frame_dim = max(range(1, frame_mask.dim()), key=lambda dim: frame_mask.shape[dim])
-    num_full = int(frame_mask.flatten(1).amin(0).sum())
-    behind = (frame_dim, num_full, features.shape[frame_dim] - num_full)
-    features.narrow(*behind).mul_(frame_mask.narrow(*behind))
+    features[:, :, padding.num_full :] *= frame_mask[:, :, padding.num_full :]
     return features
 
 
@@ -116,13 +122,12 @@ class OrderedChannelsSeparator(AbsSeparator):
         return self._num_spk
 
     @abstractmethod
-    def _planes(self, features: torch.Tensor, lengths: torch.Tensor, clear: Optional[torch.Tensor]) -> torch.Tensor:
+    def _planes(self, features: torch.Tensor, padding: Optional[Padding]) -> torch.Tensor:
         """Return ``(batch, plane, frame, channel)``, zero in the padding.
 
         Args:
             features: ``(batch, 3, frame, channel)`` of :func:`local_features`.
-            lengths: ``(batch,)`` frames.
-            clear: what :func:`cleared` takes, ``(batch, 1, frame, 1)`` or None.
+            padding: what :func:`cleared` takes.
         """
 
     def forward(
@@ -146,17 +151,18 @@ class OrderedChannelsSeparator(AbsSeparator):
         normalized, scale = self.normalization(input, ilens)
         features = local_features(normalized, frame_mask).contiguous(memory_format=torch.channels_last)
         # Without padding there is nothing to clear, which a tenth of the time would go to.
-        clear = None if bool((ilens == input.shape[1]).all()) else frame_mask.unsqueeze(1)
-        planes = self._planes(features, ilens, clear)
+        shortest = int(ilens.min())
+        padding = None if shortest == input.shape[1] else Padding(ilens, frame_mask.transpose(1, 2), shortest)
+        planes = self._planes(features, padding)
         # In the planes' type: with features in float32 all would be copied to it, and back for the convolutions.
         planes = torch.cat([planes, features.to(planes.dtype)], dim=1)
-        output = cleared(self.head(planes).float(), clear)
+        output = cleared(self.head(planes).float(), padding)
         masks = output[:, : self._num_spk].sigmoid().unbind(1)
         offsets = output[:, self._num_spk :].unbind(1)
         # In units of the embedding: the level that was taken out of the features is put back.
         estimates = [input * mask + scale * offset for mask, offset in zip(masks, offsets)]
         if self.filter is not None:
-            filtered = self._filtered(input, cleared(self.filter(planes).float(), clear))
+            filtered = self._filtered(input, cleared(self.filter(planes).float(), padding))
             estimates = [estimate + added for estimate, added in zip(estimates, filtered)]
         estimates = [F.pad(estimate, unused) for estimate in estimates]
         others = OrderedDict((f"mask_spk{index + 1}", F.pad(mask, unused)) for index, mask in enumerate(masks))

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from espnet_codecse.codec.hybrid.layers import Refiner
 from espnet_codecse.enh.separator.dual_path import BidirectionalLSTM, DualPathBlock
-from espnet_codecse.enh.separator.ordered_channels import NUM_FEATURES, OrderedChannelsSeparator, cleared
+from espnet_codecse.enh.separator.ordered_channels import NUM_FEATURES, OrderedChannelsSeparator, Padding, cleared
 
 
 class EmbeddingUNetSeparator(OrderedChannelsSeparator):
@@ -72,41 +72,33 @@ class EmbeddingUNetSeparator(OrderedChannelsSeparator):
         self.recurrent = torch.nn.ModuleList(BidirectionalLSTM(width, width // 2) for _ in range(num_layers))
         self._make_head(channels[0], filter_size)
 
-    def _planes(self, features: torch.Tensor, lengths: torch.Tensor, clear: Optional[torch.Tensor]) -> torch.Tensor:
-        lengths = None if clear is None else lengths
+    def _planes(self, features: torch.Tensor, padding: Optional[Padding]) -> torch.Tensor:
         skips, hidden = [], features
         for layer in self.down:
-            hidden = cleared(F.elu(layer(hidden), inplace=True), clear)
+            hidden = cleared(F.elu(layer(hidden), inplace=True), padding)
             skips.append(hidden)
-        hidden = skips[-1] = self._along_bands_and_frames(hidden, lengths, clear)
-        hidden = self._bottleneck(hidden, lengths, clear)
+        if self.dual_path:
+            hidden = skips[-1] = self._along_bands_and_frames(hidden, padding)
+        hidden = self._bottleneck(hidden, padding)
         for layer, skip in zip(self.up, reversed(skips)):
-            hidden = cleared(F.elu(layer(torch.cat([hidden, skip], dim=1)), inplace=True), clear)
+            hidden = cleared(F.elu(layer(torch.cat([hidden, skip], dim=1)), inplace=True), padding)
         return hidden
 
-    def _along_bands_and_frames(
-        self, planes: torch.Tensor, lengths: Optional[torch.Tensor], clear: Optional[torch.Tensor]
-    ) -> torch.Tensor:
+    def _along_bands_and_frames(self, planes: torch.Tensor, padding: Optional[Padding]) -> torch.Tensor:
         """Map ``(batch, plane, frame, band)`` to its own shape."""
         bands = planes.permute(0, 2, 3, 1)
         for block in self.dual_path:
-            bands = block(bands, lengths)
-        return cleared(bands.permute(0, 3, 1, 2), clear) if self.dual_path else planes
+            bands = block(bands, padding)
+        return cleared(bands.permute(0, 3, 1, 2), padding)
 
-    def _bottleneck(
-        self, planes: torch.Tensor, lengths: Optional[torch.Tensor], clear: Optional[torch.Tensor]
-    ) -> torch.Tensor:
-        """Map ``(batch, plane, frame, band)`` to its own shape, over time; ``clear`` is ``(batch, 1, frame, 1)``."""
+    def _bottleneck(self, planes: torch.Tensor, padding: Optional[Padding]) -> torch.Tensor:
+        """Map ``(batch, plane, frame, band)`` to its own shape, over time."""
         batch, num_planes, num_frames, num_bands = planes.shape
-        features = self.bottleneck_in(planes.transpose(1, 2).flatten(2)).transpose(1, 2)
-        clear_frames = None if clear is None else clear.squeeze(-1)
-        features = cleared(features, clear_frames)
+        features = cleared(self.bottleneck_in(planes.transpose(1, 2).flatten(2)).transpose(1, 2), padding)
         for block in self.conv_blocks:
-            features = cleared(block(features), clear_frames)
-        features = features.transpose(1, 2)
-        recalled = features
+            features = cleared(block(features), padding)
+        features = recalled = features.transpose(1, 2)
         for layer in self.recurrent:
-            recalled = layer(recalled, lengths)
+            recalled = layer(recalled, None if padding is None else padding.lengths)
         features = self.bottleneck_out(features + recalled)
-        features = cleared(features, None if clear is None else clear.squeeze(1))
-        return features.reshape(batch, num_frames, num_planes, num_bands).transpose(1, 2)
+        return cleared(features.reshape(batch, num_frames, num_planes, num_bands).transpose(1, 2), padding)

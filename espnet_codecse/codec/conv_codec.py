@@ -30,7 +30,9 @@ class ConvCodec(AbsCodec):
     ``(batch, channel, frame)``.
     """
 
-    chunk_frames: int = 1500  # 30 s at 50 Hz: bounds the memory of the sample-rate layers
+    # 15 s at 50 Hz: bounds the memory of the sample-rate layers. More at once falls out of a processor's caches, and
+    # decoding with the small codec takes 1.5 times as long.
+    chunk_frames: int = 750
     dequantize_context: int = 0  # most quantisers work frame by frame
 
     def _freeze(self, encoder: List[torch.nn.Module], decoder: List[torch.nn.Module]) -> None:
@@ -60,7 +62,9 @@ class ConvCodec(AbsCodec):
         return -(-int(num_samples) // self.hop)
 
     def _run(self, segments, units: torch.Tensor, units_in: int, units_out: int, context: int) -> torch.Tensor:
-        """Run the segments of one coder; the convolutional ones in chunks."""
+        """Run the segments of one coder; the convolutional ones in chunks, on a processor of the batch too."""
+        num_frames = math.ceil(units.shape[-1] / units_in)
+        group = len(units) if units.is_cuda else max(1, self.chunk_frames // num_frames)
         widest = max(units_in, units_out)
         for index, (recurrent, layers) in enumerate(segments):
             function = torch.nn.Sequential(*layers)
@@ -70,7 +74,10 @@ class ConvCodec(AbsCodec):
             # Only the segment on the waveform's side changes the rate; those beside an LSTM keep the frame rate.
             changes = index == (0 if units_in == widest else len(segments) - 1)
             before, after = (units_in, units_out) if changes else (1, 1)
-            units = run_chunked(function, units, before, after, self.chunk_frames, context)
+            pieces = [
+                run_chunked(function, part, before, after, self.chunk_frames, context) for part in units.split(group)
+            ]
+            units = torch.cat(pieces)
         return units
 
     @torch.no_grad()

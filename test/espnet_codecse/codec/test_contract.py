@@ -92,6 +92,25 @@ def test_chunking_really_happens(codec):
     assert max(calls) < 150 * 320
 
 
+def test_a_batch_is_coded_in_groups_that_equal_the_whole(codec):
+    batch = torch.cat([_speech(20 * 320, seed=seed) for seed in range(5)])
+    lengths = torch.tensor([20 * 320, 6000, 5000, 20 * 320, 1])
+    whole, frames = codec.encode(batch, lengths)
+    output = codec.decode(whole, frames, batch.shape[1])
+    sizes = []
+    handle = codec._encoder[0][1][0].register_forward_hook(lambda module, inputs, _: sizes.append(len(inputs[0])))
+    codec.chunk_frames = 2 * (20 + codec._encoder_context)
+    try:
+        grouped, _ = codec.encode(batch, lengths)
+        grouped_output = codec.decode(whole, frames, batch.shape[1])
+    finally:
+        handle.remove()
+        del codec.chunk_frames
+    assert sizes == [2, 2, 1]
+    assert _close(grouped, whole)
+    assert _close(grouped_output, output)
+
+
 def test_frozen_but_differentiable(codec):
     embedding, frames = codec.encode(_speech(3200), torch.tensor([3200]))
     codec.train()

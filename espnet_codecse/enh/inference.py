@@ -11,6 +11,8 @@ from espnet_codecse.codec.streaming import device_of
 from espnet_codecse.enh.abs_enhancer import AbsEnhancer, pad_batch
 from espnet_codecse.enh.segments import in_segments
 
+GROUP_FRAMES = 1500  # of a batch, that a processor separates together: more falls out of its caches
+
 
 class EmbeddingEnhancer(AbsEnhancer):
     """Encode, enhance, decode; without a separator it resynthesises, which gives the codec's ceiling.
@@ -90,11 +92,19 @@ class EmbeddingEnhancer(AbsEnhancer):
         if self.quantize_mixture:
             embedding = self.codec.quantize(embedding, frame_lengths)[0]
         started = perf_counter()
-        estimates = self.separator(embedding, frame_lengths, {})[0]
+        group = len(embedding) if embedding.is_cuda else max(1, GROUP_FRAMES // embedding.shape[1])
+        parts = [self._estimates(*part) for part in zip(embedding.split(group), frame_lengths.split(group))]
+        estimates = [torch.cat(estimate) for estimate in zip(*parts)]
         if embedding.is_cuda:
             torch.cuda.synchronize(embedding.device)
         self.network_seconds += perf_counter() - started
         return estimates
+
+    def _estimates(self, embedding: torch.Tensor, frame_lengths: torch.Tensor) -> List[torch.Tensor]:
+        num_frames = int(frame_lengths.max())
+        estimates = self.separator(embedding[:, :num_frames], frame_lengths, {})[0]
+        missing = embedding.shape[1] - num_frames
+        return [torch.nn.functional.pad(estimate, (0, 0, 0, missing)) for estimate in estimates]
 
     def _decode(self, estimates, frame_lengths, num_samples: int, layer: str) -> np.ndarray:
         """Return ``(speaker, batch, sample)``."""

@@ -52,11 +52,16 @@ class HybridDecoder(torch.nn.Module):
 
     def forward(self, embedding: torch.Tensor) -> torch.Tensor:
         """Map ``(batch, channel, frame)`` to ``(batch, 1, sample)``."""
-        return self.low(embedding) + self.transform.remainder(self.learned(embedding))
+        learned = self.learned(embedding)
+        # Of the learned path only what the transform does not span, the band above it: its own part there is taken off.
+        return learned + self.transform.inverse(self._coefficient(embedding) - self.transform(learned))
 
     def low(self, embedding: torch.Tensor) -> torch.Tensor:
         """Map ``(batch, channel, frame)`` to ``(batch, 1, sample)``, the band that the transform spans."""
-        return self.transform.inverse(self.companding.inverse(embedding * self.scale))
+        return self.transform.inverse(self._coefficient(embedding))
+
+    def _coefficient(self, embedding: torch.Tensor) -> torch.Tensor:
+        return self.companding.inverse(embedding * self.scale)
 
 
 class LowBandDecoder(torch.nn.Module):

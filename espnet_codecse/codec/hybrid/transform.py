@@ -42,10 +42,6 @@ class LappedTransform(torch.nn.Module):
         """Map ``(batch, channel, frame)`` to ``(batch, 1, sample)``."""
         return F.conv_transpose1d(coefficient, self.kernel, stride=self.hop, padding=self.hop // 2)
 
-    def remainder(self, speech: torch.Tensor) -> torch.Tensor:
-        """Return of ``(batch, 1, sample)`` what the kept basis functions do not span: the band above them."""
-        return speech - self.inverse(self(speech))
-
 
 class Companding(torch.nn.Module):
     """The power law ``sign(x) ((|x| + e)^p - e^p)`` and its exact inverse, both with a finite slope at zero.

@@ -62,7 +62,7 @@ class ConvCodec(AbsCodec):
         return -(-int(num_samples) // self.hop)
 
     def _run(self, segments, units: torch.Tensor, units_in: int, units_out: int, context: int) -> torch.Tensor:
-        """Run the segments of one coder; the convolutional ones in chunks, on a processor of the batch too."""
+        """Run the segments of one coder; the convolutional ones in chunks, without a GPU in groups of the batch too."""
         num_frames = math.ceil(units.shape[-1] / units_in)
         group = len(units) if units.is_cuda else max(1, self.chunk_frames // num_frames)
         widest = max(units_in, units_out)

@@ -31,7 +31,9 @@ def segmented(enhancer, samples):
     return {layer: np.concatenate([piece[layer] for piece in pieces], axis=1) for layer in pieces[0]}
 
 
-def test_batch_equals_one_by_one(codec, make_model, voice):
+@pytest.mark.parametrize("group_frames", [1500, 45], ids=["together", "two_by_two"])
+def test_batch_equals_one_by_one(codec, make_model, voice, monkeypatch, group_frames):
+    monkeypatch.setattr("espnet_codecse.enh.inference.GROUP_FRAMES", group_frames)
     recordings = [voice(length, seed) for seed, length in enumerate((5000, 1, 6400, 319))]
     enhancer = EmbeddingEnhancer(codec, make_model().eval().separator, ("continuous", "quantized"))
     for samples, together in zip(recordings, enhancer.enhance_batch(recordings)):

@@ -50,6 +50,14 @@ def split_at_recurrence(layers: Iterable[torch.nn.Module]) -> List[Segment]:
     return segments
 
 
+def group_size(batch: torch.Tensor, num_frames: int, max_frames: int) -> int:
+    """Return how many items of ``batch``, of ``num_frames`` each, to compute together.
+
+    On a GPU all. A processor's caches hold ``max_frames``; with more at once it is slower.
+    """
+    return len(batch) if batch.is_cuda else max(1, max_frames // num_frames)
+
+
 def run_chunked(
     function: Callable[[torch.Tensor], torch.Tensor],
     units: torch.Tensor,

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 import torch
 
 from espnet_codecse.codec.abs_codec import AbsCodec
-from espnet_codecse.codec.chunking import Segment, reach_in_samples, run_chunked, split_at_recurrence
+from espnet_codecse.codec.chunking import Segment, group_size, reach_in_samples, run_chunked, split_at_recurrence
 
 
 def fingerprint_of(configuration: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> str:
@@ -30,8 +30,8 @@ class ConvCodec(AbsCodec):
     ``(batch, channel, frame)``.
     """
 
-    # 15 s at 50 Hz: bounds the memory of the sample-rate layers. More at once falls out of a processor's caches, and
-    # decoding with the small codec takes 1.5 times as long.
+    # 15 s at 50 Hz: bounds the memory of the sample-rate layers; with four times as many together, decoding with the
+    # small codec takes 1.5 times as long on a processor.
     chunk_frames: int = 750
     dequantize_context: int = 0  # most quantisers work frame by frame
 
@@ -63,8 +63,7 @@ class ConvCodec(AbsCodec):
 
     def _run(self, segments, units: torch.Tensor, units_in: int, units_out: int, context: int) -> torch.Tensor:
         """Run the segments of one coder; the convolutional ones in chunks, without a GPU in groups of the batch too."""
-        num_frames = math.ceil(units.shape[-1] / units_in)
-        group = len(units) if units.is_cuda else max(1, self.chunk_frames // num_frames)
+        group = group_size(units, math.ceil(units.shape[-1] / units_in), self.chunk_frames)
         widest = max(units_in, units_out)
         for index, (recurrent, layers) in enumerate(segments):
             function = torch.nn.Sequential(*layers)

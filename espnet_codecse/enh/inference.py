@@ -7,11 +7,12 @@ import numpy as np
 import torch
 
 from espnet_codecse.codec import AbsCodec
+from espnet_codecse.codec.chunking import group_size
 from espnet_codecse.codec.streaming import device_of
 from espnet_codecse.enh.abs_enhancer import AbsEnhancer, pad_batch
 from espnet_codecse.enh.segments import in_segments
 
-GROUP_FRAMES = 1500  # of a batch, that a processor separates together: more falls out of its caches
+GROUP_FRAMES = 1500  # of a batch, that a processor separates together
 
 
 class EmbeddingEnhancer(AbsEnhancer):
@@ -92,7 +93,7 @@ class EmbeddingEnhancer(AbsEnhancer):
         if self.quantize_mixture:
             embedding = self.codec.quantize(embedding, frame_lengths)[0]
         started = perf_counter()
-        group = len(embedding) if embedding.is_cuda else max(1, GROUP_FRAMES // embedding.shape[1])
+        group = group_size(embedding, embedding.shape[1], GROUP_FRAMES)
         parts = [self._estimates(*part) for part in zip(embedding.split(group), frame_lengths.split(group))]
         estimates = [torch.cat(estimate) for estimate in zip(*parts)]
         if embedding.is_cuda:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tiny_codecs import save_hybrid
 
 from espnet_codecse.codec.hybrid.codec import HybridCodec, save_hybrid_codec
+from espnet_codecse.codec.hybrid.layers import Upsample
 from espnet_codecse.codec.hybrid.model import HybridCodecNet
 from espnet_codecse.codec.hybrid.quantizer import ResidualQuantizer, kmeans, nearest
 from espnet_codecse.codec.hybrid.transform import Companding, mdct_kernel
@@ -73,6 +74,19 @@ def test_untrained_codec_is_a_transform_codec():
     speech = 0.1 * draw(1, 1, 320 * 20)
     output = net.decoder(net.encoder(speech))
     assert torch.allclose(output[..., 320:-320], speech[..., 320:-320], atol=1e-4)
+
+
+@pytest.mark.parametrize("stride", [4, 5])
+def test_upsampling_to_one_channel_is_the_transposed_convolution(stride):
+    torch.manual_seed(0)
+    upsample, features = Upsample(3, 1, stride), torch.randn(2, 3, 7, requires_grad=True)
+    whole = upsample.convolution(features)
+    expected = whole[..., stride // 2 : whole.shape[-1] - (stride - stride // 2)]
+    output = upsample(features)
+    assert output.shape == (2, 1, 7 * stride) and torch.allclose(output, expected, atol=1e-6)
+    weights = (features, *upsample.parameters())
+    gradients = [torch.autograd.grad(result.square().sum(), weights) for result in (output, expected)]
+    assert all(torch.allclose(*pair, atol=1e-5) for pair in zip(*gradients))
 
 
 def test_kmeans_finds_separate_clusters():

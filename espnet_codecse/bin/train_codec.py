@@ -1,23 +1,36 @@
-"""Train a codec by ESPnet's codec task: ``codecse train_codec --config conf/train.yaml ...`` (ESPnet's options)."""
+"""Train a codec through ESPnet's codec task; what is not listed here is ESPnet's own option.
 
+    codecse train_codec --config conf/train.yaml --output_dir exp/codec --init_param exp/codec/init.pth --resume true \\
+        --train_data_path_and_name_and_type dump/raw/train/wav.scp,audio,sound ...
+
+egs2/mini/codec1 calls it; python3 -m espnet2.bin.gan_codec_train --help lists ESPnet's options, to which "--codec
+hybrid", the small codec, is added here.
+"""
+
+import argparse
 import sys
 from typing import List, Optional
 
 
-def get_parser():
-    """Return ESPnet's parser of the codec task."""
-    from espnet_codecse.task.codec import CodecTask
-
-    return CodecTask.get_parser()
+def get_parser() -> argparse.ArgumentParser:
+    """Return the parser of the options that ESPnet does not train without."""
+    parser = argparse.ArgumentParser(
+        prog="codecse train_codec", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # the beginning of an option here may be an option of ESPnet's
+    )  # fmt: skip
+    parser.add_argument("--config", required=True, help="yaml of ESPnet's codec task")
+    parser.add_argument("--output_dir", required=True, help="experiment folder")
+    return parser
 
 
 def main(argv: Optional[List[str]] = None) -> None:
     """Train as ``espnet2.bin.gan_codec_train`` does."""
+    args, espnet_options = get_parser().parse_known_args(sys.argv[1:] if argv is None else argv)
     from espnet_codecse.task.codec import CodecTask
     from espnet_codecse.task.device import device_options
 
-    argv = sys.argv[1:] if argv is None else argv
-    CodecTask.main(cmd=[*device_options(argv), *argv])
+    command = ["--config", args.config, "--output_dir", args.output_dir]
+    CodecTask.main(cmd=[*command, *device_options(espnet_options), *espnet_options])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""``codecse init_codec`` and ``codecse pack_codec``: from speech to a folder that ``--codec`` takes."""
+"""``codecse init_codec``, ``train_codec`` and ``pack_codec``: from speech to a folder that ``--codec`` takes."""
+
+from pathlib import Path
 
 import pytest
 import soundfile
@@ -48,6 +50,29 @@ def test_from_speech_to_a_codec(given, capsys):
     assert codes.shape == (1, 4, 50)
     assert (quantized - embedding).square().mean() < 0.85 * embedding.square().mean()
     assert 0.2 < embedding.std() < 5  # normalised
+
+
+def test_training_goes_on_from_the_initialisation(given):
+    template = Path(__file__).parents[3] / "egs2/TEMPLATE/codec1/conf/train_hybrid.yaml"
+    config = yaml.safe_load(template.read_text())
+    config["codec_conf"]["generator_params"] = TINY
+    config["codec_conf"]["mel_loss_params"].update(range_start=6, range_end=7, n_mels=10)
+    config.update(batch_size=2, chunk_length=8000, num_cache_chunks=4, num_workers=0)
+    (given / "config.yaml").write_text(yaml.safe_dump(config))
+    assert initialise(given) == 0
+    shape = given / "audio_shape"
+    shape.write_text("".join(f"utt{seed} 16000\n" for seed in range(3)))
+    command = ["train_codec", "--config", str(given / "config.yaml"), "--output_dir", str(given / "exp")]
+    for split in ("train", "valid"):
+        command += [f"--{split}_data_path_and_name_and_type", f"{given / 'wav.scp'},audio,sound"]
+        command += [f"--{split}_shape_file", str(shape)]
+    options = ["--init_param", str(given / "init.pth"), "--max_epoch", "1", "--num_iters_per_epoch", "3", "--ngpu", "0"]
+    assert main([*command, *options]) == 0
+    before, after = torch.load(given / "init.pth"), torch.load(given / "exp/1epoch.pth")
+    moved = [key for key, value in before.items() if not torch.allclose(after[key], value)]
+    assert moved and all("refiner" in key or ".learned." in key for key in moved if "generator" in key)
+    assert pack(given, "exp/1epoch.pth") == 0
+    assert load_codec(str(given / "packed")).dim == TINY["num_channels"]
 
 
 def test_the_gain_scales_the_made_up_band_only(given):

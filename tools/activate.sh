@@ -1,7 +1,8 @@
 # Source this file (bash, also under set -euo pipefail): the environment for recipes and tests.
 #
 # An environment that is active and has what is needed is used as it is (ESPnet as a package, on PYTHONPATH, or as the
-# source tree at ESPNET_ROOT or MAIN_ROOT); otherwise tools/venv is, and installed on first use.
+# source tree at ESPNET_ROOT or MAIN_ROOT); otherwise tools/venv is, and installed on first use. PYTHON=python3.12 asks
+# for an environment of that Python, whatever is active; see tools/install.sh.
 
 _codecse_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -12,8 +13,14 @@ import sys
 from importlib.util import find_spec
 
 names = ["torch", "torchaudio", "espnet2", "kaldiio", "soundfile", "soxr", "yaml", "numpy", "tqdm"]
-sys.exit(not ((3, 10) <= sys.version_info < (3, 13) and all(find_spec(name) for name in names)))
+sys.exit(not ((3, 10) <= sys.version_info < (3, 14) and all(find_spec(name) for name in names)))
 PYTHON
+}
+
+# Whether python3 on the PATH is of the version that PYTHON asks for, where it asks for one.
+_codecse_wanted() {
+    [ -z "${PYTHON:-}" ] || [ "$("${_codecse_root}/tools/find_python.sh" "${PYTHON}" | cut -d " " -f 1)" = \
+        "$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" ]
 }
 
 for _codecse_espnet in "${ESPNET_ROOT:-}" "${MAIN_ROOT:-}"; do
@@ -22,12 +29,18 @@ for _codecse_espnet in "${ESPNET_ROOT:-}" "${MAIN_ROOT:-}"; do
         break
     fi
 done
-if ! _codecse_ready; then
-    "${_codecse_root}/tools/install.sh" || return 1 2>/dev/null || exit 1
-    . "${_codecse_root}/tools/venv/bin/activate"
-elif [ "${VIRTUAL_ENV:-}" = "${_codecse_root}/tools/venv" ]; then
-    "${_codecse_root}/tools/install.sh" || return 1 2>/dev/null || exit 1
+_codecse_venv=${VIRTUAL_ENV:-}
+if ! _codecse_ready || ! _codecse_wanted; then
+    _codecse_venv=$("${_codecse_root}/tools/install.sh" --print-venv) || return 1 2>/dev/null || exit 1
 fi
+case ${_codecse_venv} in
+    "${_codecse_root}/tools/venv"*)
+        "${_codecse_root}/tools/install.sh" --venv "${_codecse_venv}" || return 1 2>/dev/null || exit 1
+        if [ "${VIRTUAL_ENV:-}" != "${_codecse_venv}" ]; then
+            . "${_codecse_venv}/bin/activate"
+        fi
+        ;;
+esac
 case ":${PYTHONPATH:-}:" in
     *":${_codecse_root}:"*) ;;
     *) export PYTHONPATH="${_codecse_root}${PYTHONPATH:+:${PYTHONPATH}}" ;;
@@ -37,5 +50,5 @@ case ":${PATH}:" in
     *":${_codecse_root}/tools/bin:"*) ;;
     *) export PATH="${_codecse_root}/tools/bin:${PATH}" ;;
 esac
-unset _codecse_root _codecse_espnet
-unset -f _codecse_ready
+unset _codecse_root _codecse_espnet _codecse_venv
+unset -f _codecse_ready _codecse_wanted

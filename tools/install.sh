@@ -1,110 +1,192 @@
 #!/usr/bin/env bash
 # Installs everything into tools/venv:  tools/install.sh
 #
-# Needs Python 3.10 to 3.12 with venv and a C compiler. A second call does nothing; an install that was killed is
-# made again; one of an older setup.py is brought up to date.
-#   PYTHON=python3.11              Python to use (default: the first suitable one of python3, python3.12, ...)
+# Needs Python 3.10 to 3.13 with venv, its headers, and a C compiler. A second call does nothing; an install that was
+# killed is made again; one of an older setup.py is brought up to date. Another Python than that of tools/venv gets an
+# environment of its own, tools/venv-3.12. --print-venv prints which one PYTHON leads to, --venv FOLDER names it.
+#   PYTHON=python3.12              Python to use. Default: the newest suitable one; on a machine without GPU the newest
+#                                  for which pip's sources have a CPU build of PyTorch, where there is any
 #   CODECSE_TORCH_INDEX=URL        index of PyTorch wheels, e.g. PyTorch's own of the CPU build or of one CUDA version
 #   CODECSE_NO_UV=1                install with pip alone
 set -euo pipefail
 
 TORCH_VERSION=2.13.0
-ESPNET_VERSION=202511
-TORCHAUDIO_VERSION=2.11.0    # the last one; it goes with any later torch
+ESPNET_VERSION=202511 # on Python below 3.12; setup.py names the one of later Pythons
 tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "${tools}")
-venv=${tools}/venv
-marker=${venv}/.installed
 start=${SECONDS}
 
 log() {
     echo "$(date '+%Y-%m-%dT%H:%M:%S') (install.sh:${BASH_LINENO[0]}:${FUNCNAME[1]}) $*" >&2
 }
 
+minor_version() { # PYTHON
+    "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null
+}
+
+# Lines "VERSION PATH", newest first.
+find_pythons() {
+    "${tools}/find_python.sh" ${PYTHON:+"${PYTHON}"} && return 0
+    log "no Python 3.10 to 3.13 with venv among: ${PYTHON:-python3.13 python3.12 python3.11 python3.10 python3 python};" \
+        "install one (Debian: apt-get install python3 python3-venv python3-dev) or name it with PYTHON=/path/to/python"
+    return 1
+}
+
+venv_folder() {
+    local version installed
+    if [ -n "${PYTHON:-}" ] && [ -f "${tools}/venv/.installed" ]; then
+        version=$(find_pythons) || return 1
+        installed=$(minor_version "${tools}/venv/bin/python" || true)
+        if [ "${version%% *}" != "${installed}" ]; then
+            echo "${tools}/venv-${version%% *}"
+            return 0
+        fi
+    fi
+    echo "${tools}/venv"
+}
+
 # What the environment was made from; it is compared, never the contents of the environment itself.
 fingerprint() {
-    cat "${root}/setup.py" "${tools}/overrides.txt" "${tools}/espnet_needs.txt" "${tools}/install.sh" \
-        | sha256sum | cut -c1-64
+    cat "${root}/setup.py" "${tools}/install.sh" | sha256sum | cut -c1-64
 }
 
 is_complete() {
     [ -f "${marker}" ] && [ "$(cat "${marker}")" = "$(fingerprint) ${venv}" ]
 }
 
-# Print the first Python of a suitable version that can make environments (pyenv's shims exist without working).
-find_python() {
-    local candidate
-    for candidate in ${PYTHON:-python3 python3.12 python3.11 python3.10 python}; do
-        if "${candidate}" -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' \
-            2>/dev/null; then
-            command -v "${candidate}"
-            return 0
-        fi
-    done
-    log "no Python 3.10 to 3.12 with venv among: ${PYTHON:-python3 python3.12 python3.11 python3.10 python};" \
-        "install one (Debian: apt-get install python3 python3-venv python3-dev) or name it with PYTHON=/path/to/python"
-    return 1
-}
-
 has_gpu() {
     command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | grep -q GPU
 }
 
+torch_index=()
+[ -z "${CODECSE_TORCH_INDEX:-}" ] || torch_index=(--extra-index-url "${CODECSE_TORCH_INDEX}")
+
+has_cpu_build() { # PIP PYTHON_VERSION; nothing is downloaded but metadata
+    "$1" install --quiet --dry-run --target "${venv}/nowhere" --python-version "$2" --only-binary :all: --no-deps \
+        ${torch_index[@]+"${torch_index[@]}"} "torch==${TORCH_VERSION}+cpu" >/dev/null 2>&1
+}
+
+# Make an empty environment of the Python that is to be used; see PYTHON above.
+make_environment() {
+    local pythons version path chosen
+    pythons=$(find_pythons) || return 1
+    chosen=${pythons%%$'\n'*}
+    python3_of "${chosen#* }"
+    if ! has_gpu && [ "$(wc -l <<<"${pythons}")" -gt 1 ]; then
+        while read -r version path; do
+            if has_cpu_build "${venv}/bin/pip" "${version}"; then
+                [ "${path}" = "${chosen#* }" ] || python3_of "${path}"
+                break
+            fi
+        done <<<"${pythons}"
+    fi
+}
+
+python3_of() { # PYTHON
+    "$1" -m venv --clear "${venv}"
+}
+
+# PESQ and, with ESPnet 202511, ci_sdr come as sources. What is missing is better known before the large downloads.
+check_compiler() {
+    local headers version
+    version=$(minor_version "${venv}/bin/python")
+    headers=$("${venv}/bin/python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
+    if ! command -v "${CC:-cc}" >/dev/null && ! command -v gcc >/dev/null; then
+        log "no C compiler (cc), with which pip builds PESQ; install one (Debian: apt-get install gcc)"
+        return 1
+    fi
+    if [ ! -f "${headers}/Python.h" ]; then
+        log "${headers}/Python.h is missing, with which pip builds PESQ; install the headers of Python ${version}" \
+            "(Debian: apt-get install python${version}-dev)"
+        return 1
+    fi
+}
+
 # torch first and by pip, which knows a local folder of wheels (pip's find-links); uv does not.
 install_torch() {
-    local index=()
-    [ -z "${CODECSE_TORCH_INDEX:-}" ] || index=(--extra-index-url "${CODECSE_TORCH_INDEX}")
-    if ! has_gpu \
-        && "${venv}/bin/pip" install --quiet ${index[@]+"${index[@]}"} "torch==${TORCH_VERSION}+cpu" 2>/dev/null; then
+    local pip=("${venv}/bin/pip" install --quiet ${torch_index[@]+"${torch_index[@]}"})
+    if ! has_gpu && "${pip[@]}" "torch==${TORCH_VERSION}+cpu" 2>/dev/null; then
         return 0
     fi
     if ! has_gpu; then
-        log "no GPU here and no CPU build of torch ${TORCH_VERSION} among pip's sources: taking the default build," \
-            "which is large; to avoid it set CODECSE_TORCH_INDEX to PyTorch's index of CPU wheels"
+        log "no GPU here and no CPU build of torch ${TORCH_VERSION} for Python $(minor_version "${venv}/bin/python")" \
+            "among pip's sources: downloading the default build (on x86_64 about 2.5 GB, 5 GB on disk); to avoid it" \
+            "stop this, set CODECSE_TORCH_INDEX to PyTorch's index of CPU wheels, and start again"
     fi
-    "${venv}/bin/pip" install --quiet ${index[@]+"${index[@]}"} "torch==${TORCH_VERSION}"
+    "${pip[@]}" "torch==${TORCH_VERSION}"
 }
 
-# uv solves in seconds what pip cannot solve at all: espnet's pins contradict torch's (see overrides.txt).
+# uv reads neither pip's settings nor the system's certificates, and so fails behind a proxy or a mirror where pip works.
+run_uv() {
+    local index certificates
+    index=${PIP_INDEX_URL:-$("${venv}/bin/pip" config get global.index-url 2>/dev/null || true)}
+    certificates=${PIP_CERT:-$("${venv}/bin/pip" config get global.cert 2>/dev/null || true)}
+    [ -z "${index}" ] || export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-${index}}"
+    [ -z "${certificates}" ] || export SSL_CERT_FILE="${SSL_CERT_FILE:-${certificates}}"
+    # One switch, as newer and as older uv call it.
+    UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1 VIRTUAL_ENV=${venv} \
+        "${venv}/bin/uv" pip install --quiet --python "${venv}/bin/python" "$@"
+}
+
+# ESPnet 202511 pins setuptools<74, torch needs >=77: ESPnet goes in without its needs, which setup.py names.
+install_packages() { # INSTALLER
+    "$1" -e "${root}[all]"
+    case $(minor_version "${venv}/bin/python") in
+        3.10 | 3.11) "$1" --no-deps "espnet==${ESPNET_VERSION}" ci_sdr espnet_model_zoo ;;
+    esac
+}
+
 install_with_uv() {
     "${venv}/bin/pip" install --quiet uv || return 1
-    local constraints=${venv}/torch.txt
-    echo "torch==$(torch_version)" >"${constraints}"
-    VIRTUAL_ENV=${venv} "${venv}/bin/uv" pip install --quiet --python "${venv}/bin/python" \
-        --override "${tools}/overrides.txt" --constraint "${constraints}" -e "${root}[all]"
+    echo "torch==$(torch_version)" >"${venv}/torch.txt"
+    UV_CONSTRAINT=${venv}/torch.txt install_packages run_uv
 }
 
-# pip cannot solve espnet's pins, and newer ones refuse ci_sdr (one of its extras is a URL): so its needs by name, and
-# ESPnet itself last, without them, by a pip that takes ci_sdr.
+run_pip() {
+    "${venv}/bin/pip" install --quiet --use-pep517 "$@"
+}
+
 install_with_pip() {
-    local pip=("${venv}/bin/pip" install --quiet)
-    "${pip[@]}" "pip==23.2.1"
-    "${pip[@]}" "setuptools>=77" wheel
-    "${pip[@]}" --use-pep517 -r "${tools}/espnet_needs.txt" -e "${root}[metrics,codecs,diffusion,onnx,mini,plot,slurm,dev]"
-    "${pip[@]}" --use-pep517 --no-deps ci_sdr "espnet==${ESPNET_VERSION}" espnet_model_zoo
+    # Newer ones refuse ci_sdr: one of its extras, which nobody asks for, is a URL.
+    case $(minor_version "${venv}/bin/python") in
+        3.10 | 3.11) "${venv}/bin/pip" install --quiet "pip==23.2.1" ;;
+    esac
+    install_packages run_pip
 }
 
 torch_version() {
     "${venv}/bin/python" -c 'import importlib.metadata; print(importlib.metadata.version("torch"))'
 }
 
-# ESPnet imports torchaudio. Its wheel loads CUDA libraries at import; without its extension modules the pure-Python
-# parts work. Without its needs: it would replace torch by an older one.
-install_torchaudio() {
-    "${venv}/bin/pip" install --quiet --no-deps "torchaudio==${TORCHAUDIO_VERSION}"
-    local lib
+# torchaudio's wheel loads CUDA libraries at import; beside a CPU build of torch its pure-Python parts, which are all
+# that ESPnet imports, work once the extension modules are gone.
+mend_torchaudio() {
     case $(torch_version) in
         *+cpu) ;;
         *) return 0 ;;
     esac
-    lib=$("${venv}/bin/python" -c 'import importlib.util as util
-spec = util.find_spec("torchaudio")
-print(spec.submodule_search_locations[0] if spec else "")')/lib
-    if compgen -G "${lib}/_torchaudio*.so" >/dev/null; then
-        rm -f "${lib}"/_torchaudio*.so
-    fi
+    "${venv}/bin/python" - <<'PYTHON'
+from importlib.util import find_spec
+from pathlib import Path
+
+for library in Path(find_spec("torchaudio").submodule_search_locations[0], "lib").glob("_torchaudio*.so"):
+    library.unlink()
+PYTHON
 }
 
+case ${1:-} in
+    --venv) venv=$2 ;;
+    --print-venv)
+        venv_folder
+        exit
+        ;;
+    "") venv=$(venv_folder) ;;
+    *)
+        log "$1: unknown option; known: --venv FOLDER, --print-venv"
+        exit 2
+        ;;
+esac
+marker=${venv}/.installed
 if is_complete; then
     exit 0
 fi
@@ -116,31 +198,31 @@ if command -v flock >/dev/null; then
     fi
 fi
 
-python=$(find_python)
-log "installing into ${venv} with $("${python}" --version) (a few minutes, about 2 GB)"
 if [ -f "${marker}" ] && "${venv}/bin/python" -c '' 2>/dev/null; then
     rm -f "${marker}"
 else
-    "${python}" -m venv --clear "${venv}" # no marker: a killed install may have left half a package
+    make_environment # no marker: a killed install may have left half a package
 fi
+log "installing into ${venv} with $("${venv}/bin/python" --version) (a few minutes, 2 GB with a CPU build of torch)"
+check_compiler
 log "1/3 torch ${TORCH_VERSION}"
 install_torch
 wanted=$(torch_version)
-log "2/3 espnet ${ESPNET_VERSION}, codecs, metrics and the package itself"
+log "2/3 espnet, codecs, metrics and the package itself"
 if [ -n "${CODECSE_NO_UV:-}" ]; then
     install_with_pip
 elif ! install_with_uv; then
-    log "uv is not available or failed; installing with pip, which takes longer"
+    log "uv failed (its reason is above); installing with pip, which takes longer"
     install_with_pip
 fi
-install_torchaudio
+mend_torchaudio
 log "3/3 check"
 if [ "$(torch_version)" != "${wanted}" ]; then
     log "torch ${wanted} was replaced by $(torch_version); remove ${venv} and run tools/install.sh again"
     exit 1
 fi
 "${venv}/bin/python" -W ignore -c 'import kaldiio, soundfile, soxr, torchaudio, espnet2.tasks.enh, espnet_codecse' 2>&1 \
-    | { grep -v nltk_data || true; } >&2
+    | { grep -v -e nltk_data -e flash_attn -e "Flash Attention" || true; } >&2
 echo "$(fingerprint) ${venv}" >"${marker}.part"
 mv "${marker}.part" "${marker}"
 log "done in $((SECONDS - start)) s"

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import List, Optional
 
-TEMPLATE = Path(__file__).resolve().parents[2] / "egs2" / "TEMPLATE" / "enh1" / "conf"
+TEMPLATE = Path(__file__).resolve().parents[1] / "recipe_conf"  # the papers'; a link to those of egs2/TEMPLATE
 
 
 def get_parser() -> argparse.ArgumentParser:

@@ -10,6 +10,7 @@ from typing import List, Optional
 
 from espnet_codecse import __version__
 from espnet_codecse.errors import UserError
+from espnet_codecse.installation import naming_missing_packages
 
 COMMANDS = {
     "enhance": ("enhance", "enhance recordings: files, folders, globs or a pipe"),
@@ -70,7 +71,8 @@ def main(argv: Optional[List[str]] = None) -> int:
         return 2
     module = importlib.import_module(f"espnet_codecse.bin.{COMMANDS[argv[0]][0]}")
     try:
-        return module.main(argv[1:]) or 0
+        with naming_missing_packages():
+            return module.main(argv[1:]) or 0
     except UserError as error:
         print(f"codecse {argv[0]}: {error}", file=sys.stderr)
         return 1

@@ -3,9 +3,9 @@
 from typing import Optional, Tuple
 
 import torch
-from espnet2.enh.decoder.abs_decoder import AbsDecoder
 
 from espnet_codecse.codec import load_codec
+from espnet_codecse.espnet_base import AbsDecoder
 
 
 class CodecDecoder(AbsDecoder):

@@ -3,10 +3,10 @@
 from typing import Optional, Tuple
 
 import torch
-from espnet2.enh.encoder.abs_encoder import AbsEncoder
 
 from espnet_codecse.codec import AbsCodec, load_codec
 from espnet_codecse.errors import UserError
+from espnet_codecse.espnet_base import AbsEncoder
 
 
 class CodecEncoder(AbsEncoder):

@@ -6,6 +6,7 @@ import torch
 
 from espnet_codecse.checkpoint import load_checkpoint
 from espnet_codecse.errors import UserError
+from espnet_codecse.espnet_base import beats_encoder
 from espnet_codecse.features.models import AbsFeatures, fingerprint_of
 
 FBANK_SHIFT = 160  # samples
@@ -28,13 +29,11 @@ class BeatsFeatures(AbsFeatures):
 
     def __init__(self, name: str):
         super().__init__()
-        from espnet2.asr.encoder.beats_encoder import BeatsEncoder
-
         content = load_checkpoint(Path(name))
         if not (isinstance(content, dict) and {"cfg", "model"} <= content.keys()):
             raise UserError(f"{name}: no BEATs checkpoint (no 'cfg' and 'model'); download BEATs_iter3_plus_AS2M.pt")
         try:
-            self.network = BeatsEncoder(input_size=1, beats_config=dict(content["cfg"]))
+            self.network = beats_encoder()(input_size=1, beats_config=dict(content["cfg"]))
             found = self.network.load_state_dict(content["model"], strict=False)
         except (RuntimeError, TypeError, ValueError, AttributeError) as error:
             raise UserError(f"{name}: no BEATs checkpoint ({' '.join(str(error).split())[:200]})") from None

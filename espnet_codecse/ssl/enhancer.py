@@ -52,7 +52,7 @@ class GCRNEnhancer(AbsEnhancer):
     def from_model(
         cls, model, training: argparse.Namespace, device: str, dtype: torch.dtype, segment_seconds: float
     ) -> "GCRNEnhancer":
-        """Build it from a trained :class:`CausalEnhancementModel` and its training's options."""
+        """Build it from a :class:`espnet_codecse.ssl.trained.TrainedGCRN` and its training's options."""
         features = None
         if model.given != "none":
             features = load_features(model.teacher, device)

@@ -3,8 +3,8 @@
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import torch
-from espnet2.enh.separator.abs_separator import AbsSeparator
 
+from espnet_codecse.espnet_base import AbsSeparator
 from espnet_codecse.ssl.gcrn import GCRN, NUM_BINS, GCRNState
 
 

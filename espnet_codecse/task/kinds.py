@@ -16,6 +16,8 @@ class Kind:
         data: function that gives the trainer's data options; see :func:`task.training.training_options`.
         enhancer: class derived from :class:`enh.abs_enhancer.AbsEnhancer`.
         layers: what its models decode, in the order of result tables.
+        trained: function that builds from a training's options what inference needs, without the task, or None where
+            only the task can; empty: always the task.
         outputs: what a decoding consists of; for several speakers, :func:`task.configuration.output_names` adds them.
     """
 
@@ -23,6 +25,7 @@ class Kind:
     data: str
     enhancer: str
     layers: Tuple[str, ...] = ("waveform",)
+    trained: str = ""
     outputs: Tuple[str, ...] = ("spk1",)
 
     def load(self, part: str) -> Any:
@@ -38,6 +41,7 @@ KINDS = {
         "task.embedding_data:training_data",
         "enh.inference:EmbeddingEnhancer",
         ("continuous", "quantized"),
+        trained="enh.trained:build_trained",
     ),
     "dual_branch": Kind(
         "task.dual_branch:DualBranchTask",
@@ -48,7 +52,12 @@ KINDS = {
     "fuse_vae": Kind("task.fuse:FuseVAETask", "task.fuse_data:training_data", "fuse.enhancer:FuseEnhancer"),
     "fuse": Kind("task.fuse:FuseTask", "task.fuse_data:training_data", "fuse.enhancer:FuseEnhancer"),
     "sgmse": Kind("task.fuse:SGMSETask", "task.fuse_data:training_data", "fuse.sgmse:SGMSEEnhancer"),
-    "ssl_gcrn": Kind("task.ssl_gcrn:SSLGCRNTask", "task.ssl_gcrn_data:training_data", "ssl.enhancer:GCRNEnhancer"),
+    "ssl_gcrn": Kind(
+        "task.ssl_gcrn:SSLGCRNTask",
+        "task.ssl_gcrn_data:training_data",
+        "ssl.enhancer:GCRNEnhancer",
+        trained="ssl.trained:build_trained",
+    ),
 }
 LAYERS = tuple(dict.fromkeys(layer for kind in KINDS.values() for layer in kind.layers))
 

@@ -8,45 +8,29 @@ import torch
 import yaml
 
 from espnet_codecse.checkpoint import load_checkpoint, load_strictly
-from espnet_codecse.enh.encoder import CodecEncoder
-from espnet_codecse.enh.separator.choices import SEPARATORS, separator_class
 from espnet_codecse.errors import UserError
-from espnet_codecse.task.kinds import EMBEDDING, KINDS, kind_name, kind_of
+from espnet_codecse.installation import naming_missing_packages
+from espnet_codecse.task.kinds import EMBEDDING, kind_name, kind_of
 from espnet_codecse.task.quiet import quiet_imports
 
 
-class EncoderAndSeparator(torch.nn.Module):
-    """What inference needs of a model: its ``encoder`` and its ``separator``, which holds all of its weights."""
-
-    def __init__(self, encoder: torch.nn.Module, separator: torch.nn.Module):
-        super().__init__()
-        self.encoder, self.separator = encoder, separator
-
-
 def build_for_inference(args: argparse.Namespace) -> torch.nn.Module:
-    """Build a model from a training's options: for enhancement on embeddings with ``encoder`` and ``separator``.
+    """Build a model from a training's options.
 
-    One of the package's separators is built by itself: ESPnet's task imports all of ESPnet, which takes longer than
-    enhancing an hour does.
+    Where the kind of system knows how, only what inference needs is built, without ESPnet's task: that imports all of
+    ESPnet, which takes longer than enhancing an hour does and is not installed everywhere.
+
+    Raises:
+        UserError: a package that the model needs is missing.
     """
     kind = kind_of(vars(args))
-    if kind is not KINDS[EMBEDDING]:
+    with naming_missing_packages("this model"):
+        trained = kind.load("trained")(args) if kind.trained else None
+        if trained is not None:
+            return trained
         with quiet_imports():
             task = kind.load("task")
         return task.build_model(args)
-    if args.separator in SEPARATORS:
-        # They are not built, but their names tell how to treat the level.
-        if not all(isinstance(item, dict) and "name" in item for item in args.criterions):
-            raise ValueError("criterions is no list of losses")
-        peak = args.model_conf.get("peak")
-        if peak is not None and not 0 < float(peak) <= 1:
-            raise ValueError(f"model_conf.peak is {peak}")
-        encoder = CodecEncoder(**args.encoder_conf)
-        separator = separator_class(args.separator)(encoder.output_dim, **args.separator_conf)
-        return EncoderAndSeparator(encoder, separator)
-    with quiet_imports():
-        from espnet_codecse.task.enhancement import EmbeddingEnhancementTask
-    return EmbeddingEnhancementTask.build_model(args)
 
 
 def load_trained_model(

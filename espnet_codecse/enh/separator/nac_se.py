@@ -4,11 +4,11 @@ from collections import OrderedDict
 from typing import Dict, List, Optional, Tuple
 
 import torch
-from espnet2.enh.separator.abs_separator import AbsSeparator
 
 from espnet_codecse.enh.modulation import ModulationBlock
 from espnet_codecse.enh.normalization import EmbeddingNormalization
 from espnet_codecse.enh.separator.transformer import TransformerStack
+from espnet_codecse.espnet_base import AbsSeparator
 
 
 class NacSeSeparator(AbsSeparator):

@@ -6,11 +6,11 @@ from collections import OrderedDict
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
-from espnet2.enh.separator.abs_separator import AbsSeparator
 from torch.nn import functional as F
 
 from espnet_codecse.codec.hybrid.layers import zero_initialised
 from espnet_codecse.enh.normalization import EmbeddingNormalization
+from espnet_codecse.espnet_base import AbsSeparator
 
 NUM_FEATURES = 3  # planes of :func:`local_features`
 FILTER_SCALE = 0.1  # many weights move a value at once, with no sigmoid before them: unscaled, they trained noisily

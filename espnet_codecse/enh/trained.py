@@ -1,0 +1,36 @@
+"""What running a trained model on embeddings needs of it, built without ESPnet's task."""
+
+import argparse
+from typing import Optional
+
+import torch
+
+from espnet_codecse.enh.encoder import CodecEncoder
+from espnet_codecse.enh.separator.choices import SEPARATORS, separator_class
+
+
+class EncoderAndSeparator(torch.nn.Module):
+    """A model's ``encoder`` and its ``separator``, which holds all of its weights."""
+
+    def __init__(self, encoder: torch.nn.Module, separator: torch.nn.Module):
+        super().__init__()
+        self.encoder, self.separator = encoder, separator
+
+
+def build_trained(args: argparse.Namespace) -> Optional[EncoderAndSeparator]:
+    """Build from a training's options; None where its separator is ESPnet's, which only the task builds.
+
+    Raises:
+        ValueError: the options are damaged.
+    """
+    if args.separator not in SEPARATORS:
+        return None
+    # The losses are not built, but their names tell how to treat the level.
+    if not all(isinstance(item, dict) and "name" in item for item in args.criterions):
+        raise ValueError("criterions is no list of losses")
+    peak = args.model_conf.get("peak")
+    if peak is not None and not 0 < float(peak) <= 1:
+        raise ValueError(f"model_conf.peak is {peak}")
+    encoder = CodecEncoder(**args.encoder_conf)
+    separator = separator_class(args.separator)(encoder.output_dim, **args.separator_conf)
+    return EncoderAndSeparator(encoder, separator)

@@ -58,7 +58,7 @@ setup(
     packages=find_packages(include=["espnet_codecse", "espnet_codecse.*"]),
     package_data={"espnet_codecse": ["pretrained/**/*", "recipe_conf/**/*", "report/page/assets/*"]},
     python_requires=">=3.10,<3.14",
-    install_requires=["numpy>=1.24", "soundfile>=0.12", "soxr", "pyyaml", "safetensors", "tqdm", "torch>=2.1"],
+    install_requires=["numpy>=1.24", "soundfile>=0.12", "soxr", "pyyaml", "safetensors", "tqdm", "torch>=2.4"],
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["codecse=espnet_codecse.bin.main:main"]},
 )

@@ -48,6 +48,10 @@ except ModuleNotFoundError as error:
             """Number of estimates."""
 
 
+# Fixed convolutions of BEATs by which ESPnet 202611 shortens masks; they are no weights, and in no checkpoint.
+BEATS_CONSTANTS = ("patch_embedding_pad.", "raw2fbank_pad.")
+
+
 def beats_encoder():
     """Return ESPnet's BEATs encoder class: in ``espnet2.beats`` since 202611, with the ASR encoders before."""
     try:
@@ -57,4 +61,4 @@ def beats_encoder():
     return BeatsEncoder
 
 
-__all__ = ["AbsDecoder", "AbsEncoder", "AbsSeparator", "beats_encoder"]
+__all__ = ["BEATS_CONSTANTS", "AbsDecoder", "AbsEncoder", "AbsSeparator", "beats_encoder"]

@@ -43,7 +43,7 @@ class Support:
 SUPPORTED = (
     # 202511 says no upper limit; what was tried is what the other one takes. Its chunk iterator turns an array of one
     # element into an int, which NumPy 2.4 refuses.
-    Support("202511", ((3, 10), (3, 12)), ((2, 1), (2, 15)), numpy=(2, 4)),
+    Support("202511", ((3, 10), (3, 12)), ((2, 4), (2, 15)), numpy=(2, 4)),
     Support("202611", ((3, 12), (3, 14)), ((2, 11), (2, 15)), excluded_torch=("2.12.0", "2.12.1")),
 )
 

@@ -27,6 +27,24 @@ def save_experiment(folder: Path, codec: str, seed: int = 0, **separator_conf) -
     return folder
 
 
+def save_causal_experiment(folder: Path, seed: int = 0) -> Path:
+    """Write an experiment folder of ssl_gcrn without a teacher, as its task trains it."""
+    from espnet_codecse.task.ssl_gcrn import SSLGCRNTask
+
+    criterion = {"name": "mse_td", "conf": {}, "wrapper": "fixed_order", "wrapper_conf": {"weight": 1.0}}
+    stft = {"n_fft": 512, "win_length": 400, "hop_length": 320}
+    args = argparse.Namespace(
+        task="ssl_gcrn", encoder_conf=stft, decoder_conf=dict(stft), codec=None, teacher_conf={}, model_conf={},
+        separator_conf={"channels": [2, 2, 4, 4, 4], "num_groups": 2}, criterions=[criterion],
+    )  # fmt: skip
+    torch.manual_seed(seed)
+    model = SSLGCRNTask.build_model(args)
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump(vars(args)))
+    torch.save(model.state_dict(), folder / "valid.loss.best.pth")
+    return folder
+
+
 def save_wav2vec2(folder, seed=0):
     """Write a small wav2vec 2.0 with random weights; return what ``load_features`` takes."""
     from transformers import Wav2Vec2Config, Wav2Vec2Model

@@ -2,7 +2,8 @@
 # Prints "VERSION PATH" for each suitable Python of this machine, newest first:  tools/find_python.sh [NAME]
 #
 # Suitable: Python 3.10 to 3.13 that runs and can make environments. Those of pyenv are found too, whatever its shims
-# are set to. NAME (python3.12, or a path) limits the search. The status is 1 when there is none.
+# are set to. With a NAME (python3.12, or a path) only that one, as the PATH has it first. The status is 1 when there is
+# none.
 set -euo pipefail
 shopt -s nullglob
 
@@ -10,10 +11,11 @@ PROBE='import sys, sysconfig, venv, ensurepip
 suitable = (3, 10) <= sys.version_info < (3, 14) and not sysconfig.get_config_var("Py_GIL_DISABLED")
 print("%d.%d" % sys.version_info[:2], sys.executable) if suitable else sys.exit(1)'
 
+names=(python3.13 python3.12 python3.11 python3.10 python3 python)
+order=(sort --stable --reverse --version-sort --key "1,1")
 if [ $# -gt 0 ]; then
     names=("$1")
-else
-    names=(python3.13 python3.12 python3.11 python3.10 python3 python)
+    order=(head -n 1)
 fi
 candidates=("${names[@]}")
 for name in "${names[@]}"; do
@@ -21,4 +23,4 @@ for name in "${names[@]}"; do
 done
 for candidate in "${candidates[@]}"; do
     "${candidate}" -c "${PROBE}" 2>/dev/null || true
-done | sort --stable --reverse --version-sort --key 1,1 | awk '!seen[$1]++ { print; any = 1 } END { exit !any }'
+done | "${order[@]}" | awk '!seen[$1]++ { print; any = 1 } END { exit !any }'

@@ -1,51 +1,63 @@
 """``codecse doctor``: every version and device, what is missing, and what to run."""
 
 import argparse
-import importlib.metadata
-import importlib.util
 import os
 import platform
 import shutil
 import sys
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 from espnet_codecse import __version__
-
-INSTALL = "tools/install.sh"
+from espnet_codecse.installation import (
+    install_command,
+    installed_problems,
+    is_checkout,
+    support_table,
+    version_of,
+)
 
 
 class Package(NamedTuple):
-    """A package: the module that is imported, its name for pip, what it is for."""
+    """A package: the module that is imported, its name for pip, what it is for, the extra that brings it."""
 
     module: str
     distribution: str
     purpose: str
+    extra: Optional[str] = None
 
 
 REQUIRED = (
     Package("numpy", "numpy", "arrays"),
     Package("torch", "torch", "models"),
-    Package("espnet2", "espnet", "training, enhancement"),
-    Package("kaldiio", "kaldiio", "embeddings on disk"),
     Package("soundfile", "soundfile", "audio files"),
     Package("soxr", "soxr", "resampling"),
     Package("yaml", "PyYAML", "configurations"),
+    Package("safetensors", "safetensors", "codec weights"),
     Package("tqdm", "tqdm", "progress"),
 )
+# What the recipes need: training is ESPnet's.
+TRAINING = (
+    Package("espnet2", "espnet", "training", "espnet"),
+    Package("torchaudio", "torchaudio", "imported by ESPnet", "espnet"),
+    Package("kaldiio", "kaldiio", "embeddings on disk", "espnet"),
+    Package("fast_bss_eval", "fast-bss-eval", "ESPnet's SI-SNR and SDR, metric SDR", "espnet"),
+    Package("tensorboard", "tensorboard", "training curves", "espnet"),
+)
 OPTIONAL = (
-    Package("transformers", "transformers", "DAC and EnCodec codecs of Hugging Face"),
-    Package("huggingface_hub", "huggingface_hub", "codecs and models by hub id"),
-    Package("espnet_model_zoo", "espnet_model_zoo", "ESPnet-Codec models by tag, packed models"),
-    Package("pesq", "pesq", "metric PESQ"),
-    Package("pystoi", "pystoi", "metrics STOI, ESTOI"),
-    Package("fast_bss_eval", "fast-bss-eval", "metric SDR"),
-    Package("speechmos", "speechmos", "metrics DNSMOS"),
-    Package("onnxruntime", "onnxruntime", "metrics DNSMOS"),
-    Package("espeakng_loader", "espeakng-loader", "synthesised speech of the mini recipe"),
-    Package("pyroomacoustics", "pyroomacoustics", "simulated rooms"),
-    Package("matplotlib", "matplotlib", "figures"),
-    Package("submitit", "submitit", "Slurm jobs"),
-    Package("pytest", "pytest", "tests"),
+    Package("espnet_model_zoo", "espnet_model_zoo", "ESPnet-Codec models by tag", "espnet"),
+    Package("transformers", "transformers", "DAC and EnCodec codecs of Hugging Face", "codecs"),
+    Package("huggingface_hub", "huggingface_hub", "codecs and models by hub id", "codecs"),
+    Package("pesq", "pesq", "metric PESQ", "metrics"),
+    Package("pystoi", "pystoi", "metrics STOI, ESTOI", "metrics"),
+    Package("speechmos", "speechmos", "metrics DNSMOS", "metrics"),
+    Package("onnxruntime", "onnxruntime", "metrics DNSMOS", "metrics"),
+    Package("diffusers", "diffusers", "the system fuse", "diffusion"),
+    Package("onnxscript", "onnxscript", "export to ONNX", "onnx"),
+    Package("espeakng_loader", "espeakng-loader", "synthesised speech of the mini recipe", "mini"),
+    Package("pyroomacoustics", "pyroomacoustics", "simulated rooms", "mini"),
+    Package("matplotlib", "matplotlib", "figures", "plot"),
+    Package("submitit", "submitit", "Slurm jobs", "slurm"),
+    Package("pytest", "pytest", "tests", "dev"),
 )
 
 
@@ -58,47 +70,12 @@ def get_parser() -> argparse.ArgumentParser:
     )
 
 
-def version_of(package: Package) -> Optional[str]:
-    """Installed version; ``source tree`` for a module without metadata; None when it cannot be found."""
-    try:
-        if importlib.util.find_spec(package.module) is None:
-            return None
-    except (ImportError, ValueError):
-        return None
-    try:
-        return importlib.metadata.version(package.distribution)
-    except importlib.metadata.PackageNotFoundError:
-        spec = importlib.util.find_spec(package.module)
-        where = spec.submodule_search_locations[0] if spec is not None and spec.submodule_search_locations else "?"
-        return f"source tree {where}"
-
-
-def problems_of(versions: Dict[str, Optional[str]]) -> List[str]:
-    """Lines about what is required and missing, or present in a version that does not work.
-
-    Args:
-        versions: ``{distribution: version or None}`` of the required packages.
-    """
-    problems = []
-    if not (3, 10) <= sys.version_info[:2] <= (3, 12):
-        problems.append(f"Python {platform.python_version()}: 3.10 to 3.12 is needed; name one: PYTHON=... {INSTALL}")
-    missing = [name for name, version in versions.items() if version is None]
-    if missing:
-        problems.append(f"required and missing: {', '.join(missing)}; run {INSTALL}")
-    numpy = (versions.get("numpy") or "0.0").split(".")
-    if tuple(int(part) for part in numpy[:2]) >= (2, 4):
-        problems.append(
-            f"numpy {'.'.join(numpy)}: ESPnet's chunk iterator fails with 2.4 and later; run pip install 'numpy<2.4'"
-        )
-    return problems
-
-
 def torch_lines() -> Tuple[List[str], List[str]]:
     """Import torch and return ``(lines on its build and devices, problems)``."""
     try:
         import torch
     except Exception as error:  # a broken CUDA library raises OSError, a broken build ImportError
-        return [], [f"torch does not import ({error}); run {INSTALL}"]
+        return [], [f"torch does not import ({error}); run {install_command()}"]
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU only"
     lines = [f"torch build: {torch.__version__}, {build}, {torch.get_num_threads()} threads"]
     for index in range(torch.cuda.device_count()):
@@ -113,7 +90,7 @@ def _library_lines() -> Tuple[List[str], List[str]]:
     try:
         import soundfile
     except Exception as error:  # the wheel without its library raises OSError
-        return [], [f"soundfile does not import ({error}); run {INSTALL}"]
+        return [], [f"soundfile does not import ({error}); run {install_command()}"]
     formats = [name for name in ("WAV", "FLAC", "OGG", "MP3") if name in soundfile.available_formats()]
     return [f"libsndfile: {soundfile.__libsndfile_version__}, reads {', '.join(formats)}"], []
 
@@ -130,29 +107,54 @@ def machine_lines() -> List[str]:
     ]
 
 
+def _print_packages(packages: Tuple[Package, ...], note: str) -> List[Package]:
+    """Print a line for each package, and return those that are missing."""
+    missing = []
+    for package in packages:
+        version = version_of(package.module, package.distribution)
+        if version is None:
+            missing.append(package)
+        print(f"{package.distribution}: {version or 'MISSING'}  ({note}{package.purpose})")
+    return missing
+
+
+def _commands(missing: List[Package]) -> str:
+    """Return the commands that install what is missing, one per extra."""
+    extras = dict.fromkeys(package.extra for package in missing)
+    return "; ".join(dict.fromkeys(install_command(extra) for extra in extras))
+
+
 def main(argv: Optional[List[str]] = None) -> int:
     """Run the command; returns the exit status."""
     get_parser().parse_args(argv)
-    print(f"espnet_codecse: {__version__} ({os.path.dirname(os.path.dirname(os.path.dirname(__file__)))})")
+    installed_as = "repository" if is_checkout() else "installed package"
+    print(f"espnet_codecse: {__version__} ({installed_as}, {os.path.dirname(os.path.dirname(os.path.dirname(__file__)))})")
     print(f"Python: {platform.python_version()} ({sys.executable}), {platform.platform()}")
-    required = {package.distribution: version_of(package) for package in REQUIRED}
-    problems = problems_of(required)
-    for package in REQUIRED:
-        print(f"{package.distribution}: {required[package.distribution] or 'MISSING'}  ({package.purpose})")
+    print(f"supported ESPnet: {support_table()}")
+    missing = _print_packages(REQUIRED, "")
+    problems = installed_problems()
+    if missing:
+        names = ", ".join(package.distribution for package in missing)
+        problems.append(f"required and missing: {names}; run {install_command()}")
     for importable, check in (("torch", torch_lines), ("soundfile", _library_lines)):
-        if required[importable] is not None:
+        if importable not in {package.module for package in missing}:
             lines, found = check()
             problems += found
             print("\n".join(lines) if lines else f"{importable}: does not import")
-    missing = []
-    for package in OPTIONAL:
-        version = version_of(package)
-        if version is None:
-            missing.append(package.distribution)
-        print(f"{package.distribution}: {version or 'not installed'}  (optional: {package.purpose})")
+    untrained = _print_packages(TRAINING, "training and recipes: ")
+    if untrained:
+        names = ", ".join(package.distribution for package in untrained)
+        line = f"training and recipes: missing {names}; run {_commands(untrained)}"
+        # The recipes are what a repository is for; an installed package enhances without them.
+        if is_checkout():
+            problems.append(line)
+        else:
+            print(line)
+    optional = _print_packages(OPTIONAL, "optional: ")
     print("\n".join(machine_lines()))
-    if missing:
-        print(f"optional and missing: {', '.join(missing)}; run: python3 -m pip install {' '.join(missing)}")
+    if optional:
+        names = ", ".join(package.distribution for package in optional)
+        print(f"optional and missing: {names}; run {_commands(optional)}")
     for problem in problems:
         print(f"PROBLEM: {problem}")
     print("something required is missing or broken" if problems else "everything required is there")

@@ -6,13 +6,13 @@ import torch
 
 from espnet_codecse.checkpoint import load_checkpoint
 from espnet_codecse.errors import UserError
-from espnet_codecse.espnet_base import beats_encoder
+from espnet_codecse.espnet_base import BEATS_CONSTANTS, beats_encoder
 from espnet_codecse.features.models import AbsFeatures, fingerprint_of
 
 FBANK_SHIFT = 160  # samples
 FBANK_LENGTH = 400
 NUM_MELS = 128
-LEAST_SAMPLES = 3200  # ESPnet's encoder repeats what is shorter
+LEAST_SAMPLES = 3200  # ESPnet's encoder repeats (202511) or pads (202611) what is shorter
 
 
 class BeatsFeatures(AbsFeatures):
@@ -38,13 +38,14 @@ class BeatsFeatures(AbsFeatures):
         except (RuntimeError, TypeError, ValueError, AttributeError) as error:
             raise UserError(f"{name}: no BEATs checkpoint ({' '.join(str(error).split())[:200]})") from None
         # A fine-tuned one has a classifier besides, which is not used.
-        if found.missing_keys:
-            raise UserError(f"{name}: lacks {', '.join(found.missing_keys[:4])}; is the file complete?")
+        missing = [key for key in found.missing_keys if not key.startswith(BEATS_CONSTANTS)]
+        if missing:
+            raise UserError(f"{name}: lacks {', '.join(missing[:4])}; is the file complete?")
         self.name = name
         patch = self.network.input_patch_size
         self.hop, self.tokens_per_frame = patch * FBANK_SHIFT, NUM_MELS // patch
         self.dim = self.tokens_per_frame * self.network.output_size()
-        self.fingerprint = fingerprint_of(self.network)
+        self.fingerprint = fingerprint_of(self.network, BEATS_CONSTANTS)
 
     def num_frames(self, num_samples: int) -> int:
         """See the base class."""
@@ -53,8 +54,8 @@ class BeatsFeatures(AbsFeatures):
 
     def features(self, speech: torch.Tensor) -> torch.Tensor:
         """See the base class."""
-        # Silence after a short signal, where ESPnet's encoder would repeat it.
+        # Silence after a short signal, where ESPnet 202511's encoder would repeat it.
         speech = torch.nn.functional.pad(speech, (0, max(0, LEAST_SAMPLES - speech.shape[1])))
-        tokens, _ = self.network.extract_features(speech)
+        tokens = self.network.extract_features(speech)[0]  # what follows differs between ESPnet's releases
         # Patches come time by time, all frequencies of one.
         return tokens.unflatten(1, (-1, self.tokens_per_frame)).flatten(2)

@@ -9,6 +9,8 @@ from typing import List, Optional, Tuple
 import torch
 from torch import nn
 
+from espnet_codecse.precision import LSTM
+
 LSTMState = Tuple[torch.Tensor, torch.Tensor]
 
 
@@ -77,7 +79,7 @@ class GroupedLSTM(nn.Module):
         super().__init__()
         group = size // num_groups
         self.lstms = nn.ModuleList(
-            nn.ModuleList(nn.LSTM(group, group, batch_first=True) for _ in range(num_groups))
+            nn.ModuleList(LSTM(group, group, batch_first=True) for _ in range(num_groups))
             for _ in range(self.num_layers)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(size) for _ in range(self.num_layers))

@@ -8,6 +8,7 @@ import torch
 from espnet_codecse.enh.abs_enhancer import AbsEnhancer
 from espnet_codecse.enh.inference import EmbeddingEnhancer
 from espnet_codecse.errors import UserError
+from espnet_codecse.precision import has_native_bfloat16
 from espnet_codecse.task.kinds import kind_of
 from espnet_codecse.zoo.find import ModelFiles, called, find_model
 
@@ -107,18 +108,6 @@ def resolve_dtype(dtype: str, device: str) -> torch.dtype:
     if dtype == "auto":
         dtype = "bfloat16" if has_native_bfloat16(device) else "float32"
     return getattr(torch, dtype)
-
-
-def has_native_bfloat16(device: str) -> bool:
-    """Whether ``device`` multiplies bfloat16 matrices in hardware; emulated, it is slower than float32."""
-    if device.startswith("cuda"):
-        return torch.cuda.get_device_capability(device)[0] >= 8
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return False
-    flags = next((line for line in lines if line.lower().startswith(("flags", "features"))), "").split()
-    return any(flag in flags for flag in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 class AutocastSeparator(torch.nn.Module):

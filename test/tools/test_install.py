@@ -53,32 +53,122 @@ def test_espnet_source_tree_of_main_root_is_used(tmp_path):
 def test_no_suitable_python_is_one_line_and_stops_the_caller(copy, tmp_path):
     fake = tmp_path / "bin"
     fake.mkdir()
-    for name in ("python3", "python3.10", "python3.11", "python3.12", "python"):
+    for name in ("python3", "python3.10", "python3.11", "python3.12", "python3.13", "python"):
         (fake / name).write_text("#!/bin/sh\nexit 127\n")
         (fake / name).chmod(0o755)
     script = f"set -euo pipefail; . '{copy}/tools/activate.sh'; echo reached"
     result = bash(script, env={"PATH": f"{fake}:/usr/bin:/bin", "HOME": str(tmp_path)})
     assert result.returncode != 0 and "reached" not in result.stdout
-    assert "no Python 3.10 to 3.12" in result.stderr and result.stderr.count("\n") == 1
+    assert "no Python 3.10 to 3.13" in result.stderr and result.stderr.count("\n") == 1
     assert not (copy / "tools/venv").exists()
 
 
+def write_marker(copy, venv):
+    """Write what a finished installation leaves."""
+    digest = bash(f"cat '{copy}/setup.py' '{copy}/tools/install.sh' | sha256sum | cut -c1-64").stdout.strip()
+    (venv / ".installed").write_text(f"{digest} {venv}\n")
+
+
+def write_python(path, version, runs=True):
+    """Write a stand-in that answers as a Python of ``version`` does, ``python -m venv`` included."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    answer = f"""#!/bin/sh
+case "$*" in
+    *ensurepip*) {"echo" if runs else "exit 127; echo"} {version} "$0" ;;
+    *get_path*) echo "$HOME/include" ;;
+    *version_info*) echo {version} ;;
+    --version) echo Python {version} ;;
+    "-m venv --clear "*) mkdir -p "$4/bin"; cp "$0" "$4/bin/python"; cp "$(dirname "$0")/pip" "$4/bin/pip" ;;
+    *) exit 1 ;;
+esac
+"""
+    path.write_text(answer)
+    path.chmod(0o755)
+
+
+@pytest.fixture
+def pythons(tmp_path):
+    """A machine with 3.11 on the PATH, shims of pyenv that do not run, and 3.13, 3.12 and 3.9 in pyenv's folders.
+
+    Its pip has a CPU build of torch for 3.12 and 3.11, which it says; it installs nothing.
+    """
+    home = tmp_path / "home"
+    for version in ("3.13", "3.12", "3.9"):
+        write_python(home / f".pyenv/versions/{version}.1/bin/python3", version, runs=version != "3.9")
+        write_python(home / f".pyenv/versions/{version}.1/bin/python{version}", version, runs=version != "3.9")
+        write_python(home / f".pyenv/shims/python{version}", version, runs=False)
+    write_python(home / "bin/python3", "3.11")
+    for folder in (home / "bin", *home.glob(".pyenv/versions/*/bin")):
+        (folder / "pip").write_text(
+            '#!/bin/sh\necho "$*" >> "$HOME/pip.log"\n'
+            'case "$*" in *"--dry-run"*"--python-version 3.12 "*|*"--dry-run"*"--python-version 3.11 "*) exit 0 ;; esac\n'
+            "exit 1\n"
+        )
+        (folder / "pip").chmod(0o755)
+    return {"PATH": f"{home}/.pyenv/shims:{home}/bin:/usr/bin:/bin", "HOME": str(home)}
+
+
+def test_pythons_are_found_newest_first_also_pyenvs(pythons):
+    result = bash(f"'{ROOT}/tools/find_python.sh'", env=pythons)
+    found = dict(line.split(" ", 1) for line in result.stdout.splitlines())
+    order = [version for version in found if version in ("3.13", "3.12", "3.11")]  # a system's own may be among them
+    assert order == ["3.13", "3.12", "3.11"] and "3.9" not in found
+    assert found["3.13"] == f"{pythons['HOME']}/.pyenv/versions/3.13.1/bin/python3.13"
+    only = bash(f"'{ROOT}/tools/find_python.sh' python3.12", env=pythons).stdout
+    assert only == f"3.12 {pythons['HOME']}/.pyenv/versions/3.12.1/bin/python3.12\n"
+    assert bash(f"'{ROOT}/tools/find_python.sh' python3.9", env=pythons).returncode == 1
+
+
+def test_without_gpu_the_newest_python_with_a_cpu_build_is_taken(copy, pythons):
+    (Path(pythons["HOME"]) / "bin/nvidia-smi").write_text("#!/bin/sh\nexit 1\n")
+    (Path(pythons["HOME"]) / "bin/nvidia-smi").chmod(0o755)
+    result = bash(f"'{copy}/tools/install.sh'", env=pythons)
+    assert result.returncode != 0  # there is no such Python: it goes no further than its environment
+    assert bash(f"'{copy}/tools/venv/bin/python' -c version_info").stdout == "3.12\n"
+    asked = (Path(pythons["HOME"]) / "pip.log").read_text()
+    assert "--python-version 3.13" in asked and "--python-version 3.11" not in asked
+
+
+def test_a_named_python_gets_an_environment_of_its_own(copy, pythons):
+    def folder(python):
+        result = bash(f"'{copy}/tools/install.sh' --print-venv", env={**pythons, "PYTHON": python})
+        return result.stdout.strip().removeprefix(f"{copy}/tools/")
+
+    assert folder("python3.12") == "venv"  # the first
+    (copy / "tools/venv/bin").mkdir(parents=True)
+    write_python(copy / "tools/venv/bin/python", "3.11")
+    write_marker(copy, copy / "tools/venv")
+    assert folder("python3.12") == "venv-3.12" and folder("python3.13") == "venv-3.13" and folder("python3") == "venv"
+
+
+def test_an_active_environment_of_another_python_is_not_what_was_asked_for(copy, tmp_path):
+    """An interpreter that cannot be had stops the caller instead of the active one being taken."""
+    script = f"set -euo pipefail; . '{copy}/tools/activate.sh'; echo reached"
+    result = bash(script, env={**os.environ, "PYTHON": "python3.9"})
+    assert result.returncode != 0 and "reached" not in result.stdout
+    assert "no Python 3.10 to 3.13 with venv among: python3.9" in result.stderr
+
+
+def test_headers_that_are_missing_are_named_before_anything_is_downloaded(copy, pythons):
+    result = bash(f"'{copy}/tools/install.sh'", env={**pythons, "PYTHON": "python3.13"})
+    assert result.returncode != 0 and "Python.h is missing, with which pip builds PESQ" in result.stderr
+    assert "apt-get install python3.13-dev" in result.stderr
+    log = Path(pythons["HOME"]) / "pip.log"
+    assert not log.exists() or "install --quiet torch" not in log.read_text()
+
+
 def test_complete_install_returns_at_once_and_a_changed_one_does_not(copy, tmp_path):
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHON": "no_such_python"}
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
     venv = copy / "tools/venv"
     venv.mkdir()
-    files = " ".join(
-        f"'{copy}/{name}'" for name in ("setup.py", "tools/overrides.txt", "tools/espnet_needs.txt", "tools/install.sh")
-    )
-    digest = bash(f"cat {files} | sha256sum | cut -c1-64").stdout.strip()
-    (venv / ".installed").write_text(f"{digest} {venv}\n")
+    write_marker(copy, venv)
     start = time.monotonic()
     result = bash(f"'{copy}/tools/install.sh'", env=environment)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     assert time.monotonic() - start < 2
     with open(copy / "setup.py", "a", encoding="utf-8") as stream:
         stream.write("# another requirement\n")
-    assert bash(f"'{copy}/tools/install.sh'", env=environment).returncode == 1
+    assert bash(f"'{copy}/tools/install.sh'", env={**environment, "PYTHON": "no_such_python"}).returncode == 1
 
 
 def test_command_wrapper_works_from_anywhere(tmp_path):

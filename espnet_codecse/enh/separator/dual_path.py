@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from espnet_codecse.codec.hybrid.layers import zero_initialised
 from espnet_codecse.enh.separator.ordered_channels import NUM_FEATURES, OrderedChannelsSeparator, Padding, cleared
+from espnet_codecse.precision import LSTM
 
 
 class BidirectionalLSTM(torch.nn.Module):
@@ -18,8 +19,8 @@ class BidirectionalLSTM(torch.nn.Module):
 
     def __init__(self, input_size: int, hidden_size: int):
         super().__init__()
-        self.forwards = torch.nn.LSTM(input_size, hidden_size, batch_first=True)
-        self.backwards = torch.nn.LSTM(input_size, hidden_size, batch_first=True)
+        self.forwards = LSTM(input_size, hidden_size, batch_first=True)
+        self.backwards = LSTM(input_size, hidden_size, batch_first=True)
 
     def forward(self, features: torch.Tensor, lengths: Optional[torch.Tensor] = None) -> torch.Tensor:
         """Map ``(batch, time, input)`` to ``(batch, time, 2 * hidden)``; without ``lengths (batch,)`` all is valid."""

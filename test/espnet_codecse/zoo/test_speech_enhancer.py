@@ -9,7 +9,8 @@ import torch
 import espnet_codecse
 from espnet_codecse import SpeechEnhancer
 from espnet_codecse.errors import UserError
-from espnet_codecse.zoo.enhancer import AutocastSeparator, has_native_bfloat16, load_enhancer, resolve_dtype
+from espnet_codecse.precision import has_native_bfloat16
+from espnet_codecse.zoo.enhancer import AutocastSeparator, load_enhancer, resolve_dtype
 
 
 @pytest.fixture(scope="module")

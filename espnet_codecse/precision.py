@@ -1,0 +1,44 @@
+"""What a device computes natively in bfloat16, and an LSTM that runs where it does not."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Optional, Tuple
+
+import torch
+
+
+def has_native_bfloat16(device: str) -> bool:
+    """Whether ``device`` multiplies bfloat16 matrices in hardware; emulated, it is slower than float32."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_capability(device)[0] >= 8
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return False
+    flags = next((line for line in lines if line.lower().startswith(("flags", "features"))), "").split()
+    return any(flag in flags for flag in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+@lru_cache(maxsize=None)
+def has_bfloat16_lstm() -> bool:
+    """Whether this processor runs an LSTM in bfloat16 at all: those with AVX2 alone have no kernel for it."""
+    lstm = torch.nn.LSTM(2, 2)
+    try:
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            lstm(torch.zeros(1, 1, 2))
+    except RuntimeError:
+        return False
+    return True
+
+
+class LSTM(torch.nn.LSTM):
+    """PyTorch's LSTM; under autocast it computes in float32 on processors without a kernel for bfloat16."""
+
+    def forward(
+        self, input: torch.Tensor, hx: Optional[Tuple[torch.Tensor, torch.Tensor]] = None
+    ) -> Tuple[torch.Tensor, Tuple[torch.Tensor, torch.Tensor]]:
+        """See :class:`torch.nn.LSTM`."""
+        if input.device.type == "cpu" and torch.is_autocast_enabled("cpu") and not has_bfloat16_lstm():
+            with torch.autocast("cpu", enabled=False):
+                return super().forward(input.float(), hx)
+        return super().forward(input, hx)

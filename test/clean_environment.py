@@ -1,0 +1,64 @@
+"""Environments that hold some packages of this one, and nothing else, made without a network."""
+
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Dict, Iterable, List
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def build_wheel(folder: Path) -> Path:
+    """Build the package's wheel from a copy of its sources and return it."""
+    source = folder / "source"
+    for name in ("espnet_codecse", "egs2/TEMPLATE/enh1/conf"):
+        shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("setup.py", "pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, source)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*command, "--wheel-dir", str(folder), str(source)], check=True, capture_output=True)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def requirements_of(wheel_or_name: str, found: Dict[str, importlib.metadata.Distribution]) -> None:
+    """Add an installed distribution, and what it requires without extras on this platform, to ``found``."""
+    from packaging.requirements import Requirement
+
+    name = re.sub("[-_.]+", "-", wheel_or_name).lower()
+    if name in found:
+        return
+    try:
+        found[name] = importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:
+        return  # what is not installed here was not needed here either
+    for text in found[name].requires or ():
+        requirement = Requirement(text)
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            requirements_of(requirement.name, found)
+
+
+def make_environment(folder: Path, packages: Iterable[str], wheel: Path) -> Path:
+    """Make an environment of ``packages`` with what they require, install ``wheel``, and return its Python.
+
+    The packages are links to this environment's.
+    """
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    found: Dict[str, importlib.metadata.Distribution] = {}
+    for package in packages:
+        requirements_of(package, found)
+    for distribution in found.values():
+        for top in {file.parts[0] for file in distribution.files or () if file.parts[0] not in ("..", "__pycache__")}:
+            if not (site / top).exists():
+                (site / top).symlink_to(Path(str(distribution.locate_file(top))).resolve())
+    python = folder / "bin/python"
+    install: List[str] = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-index"]
+    # pip checks that the wheel requires no more than the packages. This tree, on PYTHONPATH, would count as installed.
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run([*install, str(wheel)], check=True, cwd=folder, env=clean)
+    return python

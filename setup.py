@@ -34,7 +34,10 @@ ESPNET = [
 
 EXTRAS = {
     "espnet": ESPNET,
-    "metrics": ["pesq", "pystoi", "scipy", "fast-bss-eval>=0.1.3", "speechmos", "onnxruntime", "librosa>=0.10.2"],
+    "metrics": [
+        "pesq", "pystoi", "scipy", "fast-bss-eval>=0.1.3", "speechmos", "onnxruntime", "librosa>=0.10.2", "torchmetrics",
+        "editdistance",
+    ],
     "codecs": ["transformers>=4.47", "huggingface_hub", "safetensors"],
     # The denoiser sets attention_head_dim, whose meaning diffusers means to change; a release beyond 0 was not tried.
     "diffusion": ["diffusers>=0.36,<1"],

@@ -60,6 +60,8 @@ EXTRAS = {
     "speechmos": ("speechmos", "metrics"),
     "scipy": ("scipy", "metrics"),
     "librosa": ("librosa", "metrics"),
+    "torchmetrics": ("torchmetrics", "metrics"),
+    "editdistance": ("editdistance", "metrics"),
     "transformers": ("transformers", "codecs"),
     "huggingface_hub": ("huggingface_hub", "codecs"),
     "diffusers": ("diffusers", "diffusion"),

@@ -92,7 +92,7 @@ class SpectrumDiscriminators(torch.nn.Module):
                     score, features = self.ensembles[name][index](spectrum)
                 own = (-(-lengths[name].to(score.device) // hop)).clamp(max=score.shape[2])
                 valid = torch.arange(score.shape[2], device=score.device)[None] < own[:, None]
-                own_scores = [item[0, mask].float() for item, mask in zip(score, valid)]
+                own_scores = [item[0, mask].to(together.dtype) for item, mask in zip(score, valid)]
                 results[name].append([*features, own_scores])
         return results
 

@@ -128,7 +128,7 @@ class DualBranchGenerator(torch.nn.Module):
         for name, branch in self.branches.items():
             with torch.autocast(speech.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
                 estimate = branch(embedding, attention_mask)
-            estimate = estimate.float()
+            estimate = estimate.to(embedding.dtype)
             if self.num_quantizers:
                 estimate, *losses = self.quantizers[name](estimate)
                 commitment, codebook = commitment + losses[0], codebook + losses[1]

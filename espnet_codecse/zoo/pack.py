@@ -25,6 +25,10 @@ HOST_KEYS = (
     "dist_master_addr", "dist_master_port",
 )  # fmt: skip
 
+# What of a model on embeddings concerns its training alone. Stock ESPnet, which runs packs too, does not know the first
+# two, and means something else by the third.
+TRAINING_KEYS = ("separator_dtype", "compile_separator", "normalize_variance")
+
 CODEC_FOLDER = "packed_codec"
 
 
@@ -140,6 +144,8 @@ def portable_config(config: Dict[str, Any], codec: Optional[Dict[str, Any]]) -> 
         if key in HOST_KEYS:
             value = [] if isinstance(value, (list, tuple)) else None
         result[key] = _without_paths(value)
+    if kind_name(config) == EMBEDDING and result.get("model_conf"):
+        result["model_conf"] = {key: value for key, value in result["model_conf"].items() if key not in TRAINING_KEYS}
     if codec is None:
         return result
     pairs = [(config, result)]

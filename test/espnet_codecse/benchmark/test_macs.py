@@ -4,12 +4,13 @@ import pytest
 import torch
 
 from espnet_codecse.benchmark.macs import count_macs
+from espnet_codecse.precision import LSTM
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_lstms_count_every_weight_once_a_step(bidirectional, dtype):
-    lstm = torch.nn.LSTM(24, 32, num_layers=2, batch_first=True, bidirectional=bidirectional)
+    lstm = LSTM(24, 32, num_layers=2, batch_first=True, bidirectional=bidirectional)
     weights = sum(parameter.numel() for name, parameter in lstm.named_parameters() if name.startswith("weight"))
     with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
         assert count_macs(lambda: lstm(torch.randn(6, 10, 24))) == 60 * weights

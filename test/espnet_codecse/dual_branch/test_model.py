@@ -171,9 +171,11 @@ def test_level_changes_nothing():
 
 
 def test_micro_batches_give_the_same_gradient():
-    batch, gradients = tiny_batch(batch=3), []
+    # In float64: sums over other batches differ in float32 by more than an error of the code would, on some processors.
+    batch = {name: value.double() if value.is_floating_point() else value for name, value in tiny_batch(batch=3).items()}
+    gradients = []
     for size in (None, 2):
-        model = tiny_model({"clean": 1.0, "noisy": 1.0, "adversarial_clean": 1.0}, micro_batch_size=size)
+        model = tiny_model({"clean": 1.0, "noisy": 1.0, "adversarial_clean": 1.0}, micro_batch_size=size).double()
         results = train_step(model, batch)
         gradients.append(
             [p.grad.clone() for p in model.parameters() if p.grad is not None]
@@ -181,7 +183,7 @@ def test_micro_batches_give_the_same_gradient():
         )
     assert len(gradients[0]) == len(gradients[1])
     for whole, parts in zip(*gradients):
-        assert torch.allclose(whole, parts, rtol=1e-3, atol=1e-5)
+        assert torch.allclose(whole, parts, rtol=1e-5, atol=1e-7)
 
 
 def test_balanced_gradients_have_their_shares():

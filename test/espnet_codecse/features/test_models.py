@@ -6,28 +6,11 @@ import numpy as np
 import pytest
 import torch
 from tiny_codecs import save_hybrid
-from tiny_models import save_wav2vec2
+from tiny_features import save_wav2vec2
 
 from espnet_codecse.embedding.description import EmbeddingDescription
 from espnet_codecse.errors import UserError
-from espnet_codecse.espnet_base import BEATS_CONSTANTS, beats_encoder
 from espnet_codecse.features import load_features
-
-
-def save_beats(path, seed=0, **changes):
-    """Write a small BEATs as Microsoft's checkpoints are: ``cfg`` and ``model``."""
-    torch.manual_seed(seed)
-    config = {
-        "input_patch_size": 16, "embed_dim": 8, "conv_bias": False, "encoder_layers": 2, "encoder_embed_dim": 16,
-        "encoder_ffn_embed_dim": 16, "encoder_attention_heads": 2, "activation_fn": "gelu", "deep_norm": True,
-        "conv_pos": 8, "conv_pos_groups": 2, "relative_position_embedding": True, "num_buckets": 8, "max_distance": 16,
-        "gru_rel_pos": True, "dropout": 0.0, "attention_dropout": 0.0, "finetuned_model": False,
-    }  # fmt: skip
-    network = beats_encoder()(input_size=1, beats_config=config)
-    # Microsoft's files do not have what a release of ESPnet adds.
-    weights = {name: value for name, value in network.state_dict().items() if not name.startswith(BEATS_CONSTANTS)}
-    torch.save({"cfg": config, "model": {**weights, **changes}}, path)
-    return f"beats:{path}"
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 import yaml
 from tiny_codecs import save_hybrid
-from tiny_models import save_wav2vec2
+from tiny_features import save_wav2vec2
 
 from espnet_codecse.bin.config import TEMPLATE
 from espnet_codecse.bin.main import main

@@ -1,12 +1,14 @@
 """After ``import espnet_codecse``, ESPnet's own task, trainer and inference know our classes, and we know ESPnet's."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 import yaml
 from tiny_codecs import save_hybrid
@@ -130,6 +132,27 @@ def test_a_system_with_espnets_separator_is_packed_and_enhances(config, data, tm
     assert main(["pack", str(tmp_path / "exp/tcn"), "--output", str(tmp_path / "tcn.zip")]) == 0
     outputs = SpeechEnhancer.from_pretrained(tmp_path / "tcn.zip")(voice(8001, 1)[None])
     assert len(outputs) == 2 and outputs[0].shape == (1, 8001)
+
+
+def test_espnets_command_line_runs_a_pack_after_the_import(tmp_path, voice):
+    """ESPnet 202611's ``espnet enhance``; it has no plug-ins, so that the package has to be imported before."""
+    pytest.importorskip("espnet2.bin.cli", reason="ESPnet 202511 has no command line")
+    from espnet_codecse.bin.main import main
+    from espnet_codecse.codec.resolve import PRETRAINED
+
+    pack = shutil.make_archive(str(tmp_path / "nac_se"), "zip", PRETRAINED / "nac_se")
+    soundfile.write(tmp_path / "noisy.wav", voice(16000, 1), 16000)
+    code = "import espnet_codecse, sys; from espnet2.bin.cli import main; sys.exit(main())"
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, "enhance", str(tmp_path / "noisy.wav"), "-o",
+         str(tmp_path / "stock.wav"), "--model", pack, "--device", "cpu"],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "HOME": str(tmp_path)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr[-3000:]
+    arguments = [str(tmp_path / "noisy.wav"), "-o", str(tmp_path / "ours"), "--dtype", "float32", "--device", "cpu"]
+    assert main(["enhance", *arguments]) == 0
+    stock, ours = soundfile.read(tmp_path / "stock.wav")[0], soundfile.read(tmp_path / "ours/noisy.wav")[0]
+    assert np.abs(stock - ours).max() < 1e-4 < np.abs(ours).max()  # both are of 16 bits
 
 
 def test_importing_the_package_imports_nothing_heavy():

@@ -1,0 +1,79 @@
+"""Lyra V2 behind the contract (SoundStream family; google/lyra, Apache-2.0): causal, 16 kHz, 64 channels at 50 Hz.
+
+Its weights are stored in 8 bits in part, and so are activations while Google's runtime computes. Here the weights are
+dequantised and everything is computed in float32: what differs is the rounding of activations, which has no gradient.
+"""
+
+from pathlib import Path
+from typing import List, Tuple
+
+import torch
+
+from espnet_codecse.codec.conv_codec import ConvCodec, fingerprint_of
+from espnet_codecse.codec.hybrid.quantizer import nearest
+from espnet_codecse.codec.lyra.layers import CausalConv, CausalUpsample
+from espnet_codecse.codec.lyra.network import read_codebooks, read_coder
+from espnet_codecse.codec.lyra.tflite_file import TfliteFile
+from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import sha256_of
+
+ENCODER, QUANTIZER, DECODER = FILES = ("soundstream_encoder.tflite", "quantizer.tflite", "lyragan.tflite")
+SAMPLE_RATE = 16000  # Hz; the files do not say it
+
+
+class LyraCodec(ConvCodec):
+    """Lyra V2 from a folder of its three files, which the project lyra has in ``lyra/model_coeffs``.
+
+    Args:
+        folder: holds :data:`FILES`.
+        name: what ``--codec`` was given.
+
+    Raises:
+        UserError: a file is missing, damaged, or not of this codec; or the package ``tflite`` is not installed.
+    """
+
+    activation = "leaky_relu"
+
+    def __init__(self, folder: Path, name: str):
+        super().__init__()
+        for file in FILES:
+            if not (folder / file).is_file():
+                raise UserError(f"{folder / file}: missing; a folder of Lyra V2 holds {', '.join(FILES)}")
+        encoder, decoder = (read_coder(TfliteFile(folder / file).graph("main")) for file in (ENCODER, DECODER))
+        self.encoder, self.decoder = torch.nn.ModuleList(encoder), torch.nn.ModuleList(decoder)
+        codebooks = read_codebooks(TfliteFile(folder / QUANTIZER).graph("encode"))
+        self.register_buffer("codebooks", codebooks)  # (codebook, entry, channel)
+        self.codebook_size, self.dim = codebooks.shape[1:]
+        self.name, self.sample_rate = name, SAMPLE_RATE
+        self.hop = _rate_change(encoder, CausalConv)
+        ends = _channels(encoder) == (1, self.dim) and _channels(decoder) == (self.dim, 1)
+        if not ends or _rate_change(decoder, CausalUpsample) != self.hop:
+            raise UserError(f"{folder}: encoder, quantiser and decoder do not fit together; fetch them again")
+        self.fingerprint = fingerprint_of({file: sha256_of(folder / file) for file in FILES}, {})
+        self._freeze(encoder, decoder)
+
+    def _quantize(self, embedding: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+        residual, codes = embedding.transpose(1, 2), []
+        for codebook in self.codebooks:
+            codes.append(nearest(residual, codebook))
+            residual = residual - codebook[codes[-1]]
+        stacked = torch.stack(codes, dim=1)
+        return self._dequantize(stacked), stacked
+
+    def _dequantize(self, codes: torch.Tensor) -> torch.Tensor:
+        parts = [codebook[codes[:, index]] for index, codebook in enumerate(self.codebooks[: codes.shape[1]])]
+        return torch.stack(parts).sum(dim=0).transpose(1, 2)
+
+
+def _rate_change(layers: List[torch.nn.Module], kind: type) -> int:
+    """Return the product of the strides of all layers of a kind; those within residual units have stride 1."""
+    product = 1
+    for layer in layers:
+        product *= layer.convolution.stride[0] if isinstance(layer, kind) else 1
+    return product
+
+
+def _channels(layers: List[torch.nn.Module]) -> Tuple[int, int]:
+    """Return how many channels go into the first and come out of the last convolution."""
+    convolutions = [layer.convolution for layer in layers if isinstance(layer, (CausalConv, CausalUpsample))]
+    return (convolutions[0].in_channels, convolutions[-1].out_channels) if convolutions else (0, 0)

@@ -36,6 +36,7 @@ OPTIONAL = (
     Package("transformers", "transformers", "DAC and EnCodec codecs of Hugging Face"),
     Package("huggingface_hub", "huggingface_hub", "codecs and models by hub id"),
     Package("espnet_model_zoo", "espnet_model_zoo", "ESPnet-Codec models by tag, packed models"),
+    Package("tflite", "tflite", "codec Lyra V2"),
     Package("pesq", "pesq", "metric PESQ"),
     Package("pystoi", "pystoi", "metrics STOI, ESTOI"),
     Package("fast_bss_eval", "fast-bss-eval", "metric SDR"),

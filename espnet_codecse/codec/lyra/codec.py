@@ -61,7 +61,7 @@ class LyraCodec(ConvCodec):
         return self._dequantize(stacked), stacked
 
     def _dequantize(self, codes: torch.Tensor) -> torch.Tensor:
-        parts = [codebook[codes[:, index]] for index, codebook in enumerate(self.codebooks[: codes.shape[1]])]
+        parts = [codebook[code] for codebook, code in zip(self.codebooks, codes.unbind(1))]
         return torch.stack(parts).sum(dim=0).transpose(1, 2)
 
 

@@ -6,7 +6,7 @@ the graphs do, so that nothing else is left that could differ.
 
 import os
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
 import torch
@@ -101,7 +101,11 @@ class Rounding:
 
     def __call__(self, values: torch.Tensor) -> torch.Tensor:
         """Return the nearest values that it holds."""
-        return (values / self.step).round().clamp(self.low, self.high) * self.step
+        return self.cut((values / self.step).round() * self.step)
+
+    def cut(self, values: torch.Tensor) -> torch.Tensor:
+        """Return ``values`` within its range."""
+        return values.clamp(self.low * self.step, self.high * self.step)
 
 
 def roundings(path: Path) -> Dict[int, Rounding]:
@@ -168,3 +172,44 @@ def _rounded_upsampling(layer: CausalUpsample, graph: Graph, operators: List[Ope
         return added[..., : time * stride] + bias
 
     return forward
+
+
+def layer_by_layer(
+    path: Path, layers: List[torch.nn.Module], frames: np.ndarray
+) -> Iterator[Tuple[Operator, torch.Tensor, torch.Tensor, Optional[Rounding]]]:
+    """Run a graph and give each of our layers what the graph's own operator got.
+
+    Yields:
+        ``(operator, our output (channel, unit), the graph's, its rounding or None)`` for each operator of each frame.
+    """
+    runner = interpreter(path, experimental_preserve_all_tensors=True)
+    details = {item["index"]: item for item in runner.get_tensor_details()}
+    matched = list(pairs(layers, TfliteFile(path).graph("main")))
+
+    def values(number: int) -> torch.Tensor:
+        step, zero_point = details[number]["quantization"]
+        found = torch.from_numpy(runner.get_tensor(number).astype(np.float32))[0, :, 0].T
+        return (found - zero_point) * step if step else found
+
+    for frame in frames:
+        runner.set_tensor(runner.get_input_details()[0]["index"], frame)
+        runner.invoke()
+        for layer, operators in matched:
+            for group, operator in enumerate(operators):
+                output = operator.outputs[0]
+                rounding = Rounding(details[output]) if details[output]["quantization"][0] else None
+                yield operator, _apply(layer, group, operator, values), values(output), rounding
+
+
+def _apply(layer: torch.nn.Module, group: int, operator: Operator, values) -> torch.Tensor:
+    """Return what a layer makes of an operator's inputs; a convolution's past is part of its input there."""
+    if isinstance(layer, Residual):
+        return values(operator.inputs[0]) + values(operator.inputs[1])
+    if isinstance(layer, torch.nn.LeakyReLU):
+        return layer(values(operator.inputs[0]))
+    if isinstance(layer, CausalConv):
+        return layer.convolution(values(operator.inputs[0])[None])[0]
+    own = values(operator.inputs[2])
+    features = torch.zeros(layer.convolution.in_channels, own.shape[1])
+    features[group * len(own) : (group + 1) * len(own)] = own
+    return layer.convolution(features[None])[0].chunk(layer.convolution.groups)[group]

@@ -1,14 +1,16 @@
 """Lyra V2 behind the contract (SoundStream family; google/lyra, Apache-2.0): causal, 16 kHz, 64 channels at 50 Hz.
 
-Its weights are stored in 8 bits in part, and so are activations while Google's runtime computes. Here the weights are
-dequantised and everything is computed in float32: what differs is the rounding of activations, which has no gradient.
+Some of its layers have weights and activations of 8 bits. Here the weights are dequantised and everything is computed
+in float32: the only difference from Google's runtime is that activations are not rounded, which leaves them a gradient.
 """
 
+import math
 from pathlib import Path
 from typing import List, Tuple
 
 import torch
 
+from espnet_codecse.codec.chunking import reach_in_samples
 from espnet_codecse.codec.conv_codec import ConvCodec, fingerprint_of
 from espnet_codecse.codec.hybrid.quantizer import nearest
 from espnet_codecse.codec.lyra.layers import CausalConv, CausalUpsample
@@ -19,6 +21,7 @@ from espnet_codecse.fileio import sha256_of
 
 ENCODER, QUANTIZER, DECODER = FILES = ("soundstream_encoder.tflite", "quantizer.tflite", "lyragan.tflite")
 SAMPLE_RATE = 16000  # Hz; the files do not say it
+MAX_REACH = 10 * SAMPLE_RATE  # samples; the published codec has half a second
 
 
 class LyraCodec(ConvCodec):
@@ -45,10 +48,13 @@ class LyraCodec(ConvCodec):
         self.register_buffer("codebooks", codebooks)  # (codebook, entry, channel)
         self.codebook_size, self.dim = codebooks.shape[1:]
         self.name, self.sample_rate = name, SAMPLE_RATE
-        self.hop = _rate_change(encoder, CausalConv)
-        ends = _channels(encoder) == (1, self.dim) and _channels(decoder) == (self.dim, 1)
-        if not ends or _rate_change(decoder, CausalUpsample) != self.hop:
+        self.hop = math.prod(layer.stride for layer in encoder if isinstance(layer, CausalConv))
+        back = math.prod(layer.stride for layer in decoder if isinstance(layer, CausalUpsample))
+        if not _channels(encoder) == _channels(decoder)[::-1] == (1, self.dim) or back != self.hop:
             raise UserError(f"{folder}: encoder, quantiser and decoder do not fit together; fetch them again")
+        reach = max(reach_in_samples(encoder, 1), reach_in_samples(decoder, self.hop))
+        if max(reach, self.hop) > MAX_REACH:
+            raise UserError(f"{folder}: a frame depends on {reach:.0f} samples, the limit is {MAX_REACH}; refused")
         self.fingerprint = fingerprint_of({file: sha256_of(folder / file) for file in FILES}, {})
         self._freeze(encoder, decoder)
 
@@ -63,14 +69,6 @@ class LyraCodec(ConvCodec):
     def _dequantize(self, codes: torch.Tensor) -> torch.Tensor:
         parts = [codebook[code] for codebook, code in zip(self.codebooks, codes.unbind(1))]
         return torch.stack(parts).sum(dim=0).transpose(1, 2)
-
-
-def _rate_change(layers: List[torch.nn.Module], kind: type) -> int:
-    """Return the product of the strides of all layers of a kind; those within residual units have stride 1."""
-    product = 1
-    for layer in layers:
-        product *= layer.convolution.stride[0] if isinstance(layer, kind) else 1
-    return product
 
 
 def _channels(layers: List[torch.nn.Module]) -> Tuple[int, int]:

@@ -15,7 +15,7 @@ class CausalConv(torch.nn.Module):
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor, stride: int, dilation: int, groups: int):
         super().__init__()
         out_channels, in_channels, kernel = weight.shape
-        self.context = context_of(kernel, stride, dilation)
+        self.stride, self.context = stride, context_of(kernel, stride, dilation)
         self.convolution = torch.nn.Conv1d(
             in_channels * groups, out_channels, kernel, stride, dilation=dilation, groups=groups
         )
@@ -38,9 +38,8 @@ class CausalUpsample(torch.nn.Module):
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor, stride: int, groups: int):
         super().__init__()
         in_channels, out_channels, kernel = weight.shape
-        self.convolution = torch.nn.ConvTranspose1d(
-            in_channels, out_channels * groups, kernel, stride, groups=groups
-        )
+        self.stride = stride
+        self.convolution = torch.nn.ConvTranspose1d(in_channels, out_channels * groups, kernel, stride, groups=groups)
         _set(self.convolution, weight, bias)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
@@ -48,14 +47,14 @@ class CausalUpsample(torch.nn.Module):
         if self.convolution.out_channels == 1:
             return self._single(features)
         # What lies beyond is the tail that later units would add to.
-        return self.convolution(features)[..., : features.shape[-1] * self.convolution.stride[0]]
+        return self.convolution(features)[..., : features.shape[-1] * self.stride]
 
     def _single(self, features: torch.Tensor) -> torch.Tensor:
         """Return the same by a matrix product and overlap-add.
 
         With one output channel, at the sample rate, that takes a fraction of the convolution's time on a processor.
         """
-        stride, time = self.convolution.stride[0], features.shape[-1]
+        stride, time = self.stride, features.shape[-1]
         product = features.transpose(1, 2) @ self.convolution.weight.flatten(1)  # (batch, time, kernel)
         output = self.convolution.bias
         for delay, part in enumerate(product.split(stride, dim=2)):

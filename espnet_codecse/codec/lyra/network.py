@@ -44,6 +44,7 @@ class _Chain:
     def __init__(self, graph: Graph):
         self.graph = graph
         self.layers: List[torch.nn.Module] = []
+        self._widths: List[Optional[int]] = [None]  # channels before each layer and after the last; None: not known yet
         self._signals: Dict[int, _Signal] = {graph.inputs[0]: _Signal(0)}
         self._upsampling: List[Tuple[torch.Tensor, torch.Tensor, int]] = []  # weight, bias and stride of each group
 
@@ -88,7 +89,14 @@ class _Chain:
         return signal
 
     def _append(self, layer: torch.nn.Module, output: int) -> None:
+        width = self._widths[-1]
+        if isinstance(layer, (CausalConv, CausalUpsample)):
+            if width not in (None, layer.convolution.in_channels):
+                raise self._refused(f"{layer.convolution.in_channels} channels follow {width}")
+            self._widths = [layer.convolution.in_channels if item is None else item for item in self._widths]
+            width = layer.convolution.out_channels
         self.layers.append(layer)
+        self._widths.append(width)
         self._signals[output] = _Signal(len(self.layers))
 
     def _concatenation(self, operator: Operator) -> None:
@@ -164,9 +172,14 @@ class _Chain:
             self._signals[operator.outputs[0]] = signals[0]
         elif signals:
             start, end = sorted(signal.num_layers for signal in signals)
-            if end != len(self.layers) or start == end or operator.options.FusedActivationFunction():
+            unit = self.layers[start:]
+            keeps_shape = self._widths[start] == self._widths[-1] and all(
+                isinstance(layer, torch.nn.LeakyReLU) or (isinstance(layer, CausalConv) and layer.stride == 1)
+                for layer in unit
+            )
+            if end != len(self.layers) or not unit or not keeps_shape or operator.options.FusedActivationFunction():
                 raise self._refused("ADD is not the end of a residual unit")
-            self.layers[start:] = [Residual(*self.layers[start:])]
+            self.layers[start:], self._widths[start + 1 :] = [Residual(*unit)], [self._widths[-1]]
             self._signals = {number: item for number, item in self._signals.items() if item.num_layers <= start}
             self._signals[operator.outputs[0]] = _Signal(len(self.layers))
 
@@ -196,7 +209,7 @@ def read_coder(graph: Graph) -> List[torch.nn.Module]:
 def read_codebooks(graph: Graph) -> torch.Tensor:
     """Return the codebooks ``(codebook, entry, channel)`` of a quantiser's graph of encoding.
 
-    Each of them is compared with what the earlier ones have left, so that operators stand in the codebooks' order.
+    Each of them is compared with what the earlier ones have left: the comparisons are in the order of the codebooks.
 
     Raises:
         UserError: there are none, or they differ in size, or the file is damaged.

@@ -7,6 +7,7 @@ them raise ends in one line, and sizes are limited before anything is read.
 import struct
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
@@ -15,7 +16,8 @@ import numpy as np
 from espnet_codecse.errors import UserError
 
 MAX_BYTES = 64 << 20  # of a file; the largest published one has 1.8 MB
-MAX_ITEMS = 20000  # tensors or operators of a graph
+MAX_ITEMS = 5000  # graphs, and tensors or operators of one; the largest published one has 704 tensors
+MAX_NUMBERS = 256  # inputs or outputs of an operator, dimensions of a tensor
 MAX_VALUES = 32 << 20  # of all constants that are read from a file
 
 # What the schema's accessors raise where an offset or a length is wrong.
@@ -58,12 +60,9 @@ class TfliteFile:
         content = _content(path)
         with self.checked():
             self._model = tflite.Model.GetRootAs(content, 0)
-            graphs = [self._model.Subgraphs(index) for index in range(self._model.SubgraphsLength())]
-            names = {graph.Name(): graph for graph in graphs}
-        self._graphs, self._num_values = names, 0
-        self.name_of_code: Dict[int, str] = {
-            code: name for name, code in vars(tflite.BuiltinOperator).items() if isinstance(code, int)
-        }
+            graphs = [self._model.Subgraphs(index) for index in range(min(self._model.SubgraphsLength(), MAX_ITEMS))]
+            self._graphs = {graph.Name(): graph for graph in graphs}
+        self._num_values = 0
 
     def graph(self, name: str) -> "Graph":
         """Return the graph called ``name``.
@@ -157,10 +156,9 @@ class Graph:
     def _operator(self, index: int) -> Operator:
         operator = self._graph.Operators(index)
         code = self._model.OperatorCodes(operator.OpcodeIndex())
-        # Codes below 127 are stored in a field of one byte too, by old writers only there.
-        kind = self.file.name_of_code[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
-        options = _options(operator)
-        return Operator(kind, _numbers(operator, "Inputs"), _numbers(operator, "Outputs"), options)
+        # Old writers only know the field of one byte, which holds 127 for all codes beyond.
+        kind = _names("BuiltinOperator")[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
+        return Operator(kind, _numbers(operator, "Inputs"), _numbers(operator, "Outputs"), _options(operator))
 
 
 def _content(path: Path) -> bytes:
@@ -176,23 +174,31 @@ def _content(path: Path) -> bytes:
     return content
 
 
+@lru_cache(maxsize=None)
+def _names(enumeration: str) -> Dict[int, str]:
+    """Return ``{number: name}`` of one of the schema's enumerations."""
+    import tflite
+
+    items = vars(getattr(tflite, enumeration)).items()
+    return {number: name for name, number in items if isinstance(number, int)}
+
+
 def _numbers(table: Any, field: str) -> Tuple[int, ...]:
-    """Return a vector of whole numbers; the schema's accessors give the number 0 for one without entries."""
-    if not getattr(table, f"{field}Length")():
-        return ()
-    return tuple(getattr(table, f"{field}AsNumpy")().tolist())
+    """Return a vector of whole numbers."""
+    length = getattr(table, f"{field}Length")()
+    if length > MAX_NUMBERS:
+        raise ValueError(length)
+    # Of an empty vector the schema's accessor returns the number 0.
+    return tuple(getattr(table, f"{field}AsNumpy")().tolist()) if length else ()
 
 
 def _options(operator: Any) -> Any:
     import tflite
 
-    names = {
-        number: name for name, number in vars(tflite.BuiltinOptions).items() if isinstance(number, int) and number
-    }
-    table, name = operator.BuiltinOptions(), names.get(operator.BuiltinOptionsType())
-    if table is None or name is None:
+    table, kind = operator.BuiltinOptions(), operator.BuiltinOptionsType()
+    if table is None or not kind:
         return None
-    options = getattr(tflite, name)()
+    options = getattr(tflite, _names("BuiltinOptions")[kind])()
     options.Init(table.Bytes, table.Pos)
     return options
 
@@ -203,7 +209,9 @@ def _dequantized(values: np.ndarray, quantization: Any) -> np.ndarray:
     if quantization.ZeroPointLength():
         zero_point = quantization.ZeroPointAsNumpy().astype(np.float32)
     if len(scale) > 1:
-        shape = [1] * values.ndim
-        shape[quantization.QuantizedDimension()] = -1
+        axis, shape = quantization.QuantizedDimension(), [1] * values.ndim
+        if len(scale) != values.shape[axis]:  # NumPy would broadcast to any size
+            raise ValueError(len(scale))
+        shape[axis] = -1
         scale, zero_point = scale.reshape(shape), zero_point.reshape(shape)
     return scale * (values - zero_point)

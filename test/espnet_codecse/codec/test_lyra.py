@@ -135,7 +135,7 @@ def test_other_files(tmp_path, content):
     assert str(tmp_path / "x") in refused(lambda: read_coder(TfliteFile(tmp_path / "x").graph("main")))
 
 
-@settings(max_examples=60)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_damage_ends_in_one_line_or_changes_numbers_only(folder, tmp_path_factory, data):
     name = data.draw(st.sampled_from(FILES))
@@ -145,15 +145,14 @@ def test_damage_ends_in_one_line_or_changes_numbers_only(folder, tmp_path_factor
     else:
         for _ in range(8):
             content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    path = tmp_path_factory.mktemp("damaged") / name
-    path.write_bytes(bytes(content))
+    damaged = tmp_path_factory.mktemp("damaged") / "lyra"
+    copy_of(folder, damaged, **{name.split(".")[0]: bytes(content)})
     try:
-        if name == QUANTIZER:
-            read_codebooks(TfliteFile(path).graph("encode"))
-        else:
-            read_coder(TfliteFile(path).graph("main"))
+        codec = LyraCodec(damaged, "damaged")
     except UserError as error:
-        assert str(path) in str(error) and "\n" not in str(error)
+        assert str(damaged) in str(error) and "\n" not in str(error)
+        return
+    assert codec.encode(torch.zeros(1, 640), torch.tensor([640]))[0].shape == (1, 2, 8)
 
 
 def test_sizes_are_limited_before_anything_is_built(folder, monkeypatch):
@@ -166,6 +165,16 @@ def test_sizes_are_limited_before_anything_is_built(folder, monkeypatch):
             patch.setattr(tflite_file, name, 10)
             assert message in refused(read)
     read()
+
+
+def test_reach_is_limited(folder, tmp_path):
+    net = NetworkWriter(np.random.default_rng(0), (1, 320))
+    net.reshape((1, 320, 1, 1))
+    net.convolution(8, kernel=320, stride=320)
+    for _ in range(60):
+        net.convolution(8, kernel=4, dilation=1000)
+    far = copy_of(folder, tmp_path / "far", soundstream_encoder=net.finish())
+    assert "a frame depends on" in refused(LyraCodec, far, "")
 
 
 def coder_of(tmp_path: Path, add) -> list:
@@ -192,6 +201,11 @@ def test_networks_of_other_shapes_are_read_too(tmp_path):
                             ("AddOptions", {})), "ADD of a constant"),
     (lambda net: (setattr(net, "_with_past", lambda context: None), net.convolution(4, kernel=3)),
      "CONV_2D of kernel 3 sees 0 units of the past"),
+    (lambda net: (net.convolution(8), net._apply("ADD", [net._signal, net.inputs[0]], (1, 4, 1, 8),
+                                                 ("AddOptions", {}))), "ADD is not the end of a residual unit"),
+    (lambda net: (net.residual_unit(1), net._apply("ADD", [net._signal, net.inputs[0]], (1, 4, 1, 4),
+                                                   ("AddOptions", {}))), "ADD is not the end of a residual unit"),
+    (lambda net: (net.reshape((1, 2, 1, 8)), net.convolution(4)), "8 channels follow 4"),
     (lambda net: net.convolution(4, kernel=5000), "a convolution of kernel 5000"),
     (lambda net: net.convolution(4, kernel=3, dilation=3000), "a convolution of kernel 3, stride 1, dilation 3000"),
 ])  # fmt: skip

@@ -1,8 +1,8 @@
 """Lyra V2 against its graphs as Google's runtime computes them, on a random small network and on the published one.
 
 The published graphs round activations to 8 bits: some 20 layers of the encoder give results of 24 to 36 dB SNR. Our
-network in float32 is therefore 20 dB away from them, and sounds no worse. With activations rounded in the same places it
-gives the same codes and waveforms: nothing else differs.
+network in float32 is therefore 20 dB away from them, and sounds no worse. With activations rounded in the same places
+it gives the same codes and waveforms: nothing else differs.
 """
 
 from pathlib import Path

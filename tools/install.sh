@@ -80,7 +80,8 @@ install_with_pip() {
     local pip=("${venv}/bin/pip" install --quiet)
     "${pip[@]}" "pip==23.2.1"
     "${pip[@]}" "setuptools>=77" wheel
-    "${pip[@]}" --use-pep517 -r "${tools}/espnet_needs.txt" -e "${root}[metrics,codecs,lyra,diffusion,onnx,mini,plot,slurm,dev]"
+    "${pip[@]}" --use-pep517 -r "${tools}/espnet_needs.txt" \
+        -e "${root}[metrics,codecs,lyra,diffusion,onnx,mini,plot,slurm,dev]"
     "${pip[@]}" --use-pep517 --no-deps ci_sdr "espnet==${ESPNET_VERSION}" espnet_model_zoo
 }
 

@@ -30,6 +30,11 @@ def test_other_content_is_refused_and_not_left_behind(tmp_path):
     assert result.returncode == 1 and f"{source / FILES[0]}: another content" in result.stderr
 
 
+def test_help(tmp_path):
+    result = install("file:///", "--help", HOME=str(tmp_path))
+    assert result.returncode == 2 and result.stdout.startswith("Fetches the codec Lyra V2")
+
+
 def test_nothing_there(tmp_path):
     result = install((tmp_path / "none").as_uri(), tmp_path / "out")
     assert result.returncode == 1 and result.stderr.count("\n") == 1

@@ -6,6 +6,10 @@
 #   CODECSE_LYRA_URL=URL    another place with the same files, such as file:///path/lyra/model_coeffs
 set -euo pipefail
 
+if [ $# -gt 1 ] || [[ ${1:-} == -* ]]; then
+    sed -n '2,/^set/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+    exit 2
+fi
 . "$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/activate.sh"
 commit=47698dadf0010abff6a848e02642f55f806d4842
 url=${CODECSE_LYRA_URL:-https://raw.githubusercontent.com/google/lyra/${commit}/lyra/model_coeffs}

@@ -105,7 +105,7 @@ def _load(name: str) -> AbsCodec:
         return EspnetCodec(*download(name), name)
     source = TRANSFORMERS_IDS.get(name, name)
     if source.count("/") != 1 or source.startswith((".", "/", "~")):
-        known = ", ".join(["small", LYRA, *TRANSFORMERS_IDS, *ESPNET_TAGS])
+        known = ", ".join(["small", *TRANSFORMERS_IDS, LYRA, *ESPNET_TAGS])
         raise UserError(f"--codec {name}: no such folder, zip or codec; known names: {known}")
     return _from_transformers(source, name, "encodec" if "encodec" in source.lower() else "dac")
 

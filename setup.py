@@ -39,6 +39,9 @@ EXTRAS = {
         "editdistance",
     ],
     "codecs": ["transformers>=4.47", "huggingface_hub", "safetensors"],
+    "lyra": ["tflite"],
+    # Google's runtime, which tests compare the codec lyra_v2 with.
+    "lyra_reference": ["ai-edge-litert"],
     # The denoiser sets attention_head_dim, whose meaning diffusers means to change; a release beyond 0 was not tried.
     "diffusion": ["diffusers>=0.36,<1"],
     "onnx": ["onnx", "onnxscript", "onnxruntime"],
@@ -48,8 +51,9 @@ EXTRAS = {
     "benchmark": ["speechbrain"],
     "dev": ["pytest", "pytest-xdist", "hypothesis", SHELLCHECK],
 }
-# SpeechBrain serves one comparison of codecse benchmark; it is large, and not part of a working installation.
-EXTRAS["all"] = sorted({item for name, extra in EXTRAS.items() if name != "benchmark" for item in extra})
+# Each serves one comparison, and is not part of a working installation; SpeechBrain is large besides.
+COMPARISONS = {"benchmark", "lyra_reference"}
+EXTRAS["all"] = sorted({item for name, extra in EXTRAS.items() if name not in COMPARISONS for item in extra})
 
 setup(
     name="espnet_codecse",

@@ -64,6 +64,7 @@ EXTRAS = {
     "editdistance": ("editdistance", "metrics"),
     "transformers": ("transformers", "codecs"),
     "huggingface_hub": ("huggingface_hub", "codecs"),
+    "tflite": ("tflite", "lyra"),
     "diffusers": ("diffusers", "diffusion"),
     "onnx": ("onnx", "onnx"),
     "onnxscript": ("onnxscript", "onnx"),

@@ -100,14 +100,21 @@ def save_hybrid(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
+def save_lyra(folder: Path) -> Path:
+    """Write a folder of Lyra V2's file format."""
+    import tiny_lyra  # needs the package tflite, which only tests of this codec should need
+
+    return tiny_lyra.save_lyra(folder)
+
+
 def save_codec(folder: Path, family: str) -> Path:
     """Write a tiny codec of one of :data:`FAMILIES`."""
     if family.startswith("espnet_"):
         return save_espnet(folder, family.removeprefix("espnet_"))
-    return {"dac": save_dac, "encodec": save_encodec, "hybrid": save_hybrid}[family](folder)
+    return {"dac": save_dac, "encodec": save_encodec, "hybrid": save_hybrid, "lyra": save_lyra}[family](folder)
 
 
-FAMILIES = ("dac", "encodec", "espnet_dac", "espnet_encodec", "espnet_soundstream", "hybrid")
+FAMILIES = ("dac", "encodec", "espnet_dac", "espnet_encodec", "espnet_soundstream", "hybrid", "lyra")
 
 
 def _spread(model: torch.nn.Module) -> None:

@@ -47,6 +47,7 @@ OPTIONAL = (
     Package("espnet_model_zoo", "espnet_model_zoo", "ESPnet-Codec models by tag", "espnet"),
     Package("transformers", "transformers", "DAC and EnCodec codecs of Hugging Face", "codecs"),
     Package("huggingface_hub", "huggingface_hub", "codecs and models by hub id", "codecs"),
+    Package("tflite", "tflite", "codec Lyra V2", "lyra"),
     Package("pesq", "pesq", "metric PESQ", "metrics"),
     Package("pystoi", "pystoi", "metrics STOI, ESTOI", "metrics"),
     Package("speechmos", "speechmos", "metrics DNSMOS", "metrics"),

@@ -3,6 +3,7 @@
     codecse encode noisy/ --output_dir codes
     codecse enhance --from codes --to codes codes/ --output_dir enhanced_codes
     codecse decode enhanced_codes/ --output_dir enhanced
+    codecse encode clean/ --output_dir codes --codec lyra_v2 --num_codebooks 16    # 3.2 kbit/s
 
 Files, folders and globs, going on and failed.tsv are as in codecse enhance. A recording of any length is encoded chunk
 by chunk as if it were encoded at once, in bounded memory (a codec with an LSTM takes it whole).
@@ -25,6 +26,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("paths", nargs="+", metavar="PATH", help="file, folder or glob (** for any depth); - for the standard streams")
     add("-o", "--output_dir", type=Path, help="folder of the outputs; not with -")
     add("--codec", default="small", help="name or folder (default: %(default)s)")
+    add("--num_codebooks", type=positive, help="codes per frame: the codec's first codebooks (default: all)")
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     add("--mono", action="store_true", help="average the channels first")
     add("--jobs", type=positive, default=0, help="processes (default: one a core, where each has minutes to work on)")
@@ -41,7 +43,10 @@ def main(argv: Optional[List[str]] = None) -> int:
     from espnet_codecse.recording.job import Options
     from espnet_codecse.recording.session import Session
 
-    options = Options(source="wave", target="codes", codec=args.codec, device=args.device, mono=args.mono)
+    options = Options(
+        source="wave", target="codes", codec=args.codec, device=args.device, mono=args.mono,
+        num_codebooks=args.num_codebooks,
+    )
     files = sorted((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in codec_files(args.codec))
     identity = {"codec": [args.codec, *map(list, files)]}
     return run(Session("encoded", options, identity, num_jobs=args.jobs), args.paths, args.output_dir)

@@ -52,6 +52,8 @@ def get_parser() -> argparse.ArgumentParser:
         "the output is the input, exactly so in integer formats")
     add("--from", dest="source", default="wave", choices=["wave", "codes"], help="what is read (default: %(default)s)")
     add("--to", dest="target", default="wave", choices=["wave", "codes"], help="what is written (default: %(default)s)")
+    add("--num_codebooks", type=positive, help="codes per frame that --to codes writes: the codec's first codebooks "
+        "(default: as many as the input has, or all)")
     add("--jobs", type=positive, default=0, help="processes, each with a model of its own (default: one a core, where "
         "each has minutes of audio to work on)")
     add("--batch_seconds", type=float, default=60.0, help="short recordings of similar length are enhanced together, "
@@ -94,6 +96,8 @@ def main(argv: Optional[List[str]] = None) -> int:
         raise UserError("--mono: codes cannot be averaged; leave it out with --from codes")
     if args.target == "codes" and args.format:
         raise UserError("--format is that of waveforms; leave it out with --to codes")
+    if args.target != "codes" and args.num_codebooks:
+        raise UserError("--num_codebooks is of the codes written; give --to codes with it")
     from espnet_codecse.recording.session import Session
     from espnet_codecse.task.configuration import num_speakers
     from espnet_codecse.zoo.find import find_model
@@ -103,7 +107,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     options = Options(
         source=args.source, target=args.target, model=args.model, codec=args.codec, device=args.device,
         dtype=args.dtype, mono=args.mono, mix=args.mix, segment_seconds=args.segment_seconds,
-        model_options=tuple(args.model_option),
+        model_options=tuple(args.model_option), num_codebooks=args.num_codebooks,
     )
     # The weights, not their name: a training goes on under the same one.
     identity = {"model": [sha256_of(Path(file)) for file in (model.train_config, model.model_file)]}

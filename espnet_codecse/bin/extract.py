@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import List, Optional
 
 from espnet_codecse.bin.ark_options import add_ark_options
+from espnet_codecse.bin.enhance import positive
 from espnet_codecse.embedding.description import LAYERS
 from espnet_codecse.job.array import submitter
 
@@ -25,6 +26,8 @@ def get_parser() -> argparse.ArgumentParser:
     add("--codec", required=True, help="name or folder of the codec")
     add("--layer", default="continuous", choices=LAYERS,
         help="before or after the quantiser, or its codes (default: %(default)s)")
+    add("--num_codebooks", type=positive, help="codes per frame of the layers quantized and codes: the codec's first "
+        "codebooks (default: all)")
     add("--noise", action="store_true", help="also extract noise1.scp, ...")
     add("--batch_size", type=int, default=16, help="recordings per batch at most (default: %(default)s)")
     add("--max_batch_seconds", type=float, default=60.0, help="padded seconds per batch at most (default: %(default)s)")
@@ -43,7 +46,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     extract(
         args.codec, args.data_dir, args.out_dir, args.layer, args.compression, nj, args.batch_size,
         args.max_batch_seconds, args.device, args.noise, args.part_seconds, args.part,
-        submitter("extract", args, argv, args.out_dir / "log", nj),
+        submitter("extract", args, argv, args.out_dir / "log", nj), num_codebooks=args.num_codebooks,
     )
     return 0
 

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
+from espnet_codecse.bin.enhance import positive
 from espnet_codecse.bin.model_option import add_model_option
 from espnet_codecse.job.array import parse_share
 from espnet_codecse.task.kinds import LAYERS
@@ -30,6 +31,8 @@ def get_parser() -> argparse.ArgumentParser:
     add("--codec", help="name or folder; with a model only where its codec lies elsewhere now")
     add("--layers", nargs="+", default=["continuous"], choices=LAYERS, help="what to decode: continuous, quantized or "
         "both of a model on embeddings; waveform of any other")
+    add("--num_codebooks", type=positive, help="codes per frame of the layer quantized: the codec's first codebooks "
+        "(default: all)")
     add("--batch_seconds", type=float, default=60.0, help="padded seconds a batch (default: %(default)s)")
     add("--segment_seconds", type=float, default=30.0, help="longer recordings go in segments (default: %(default)s)")
     add("--device", default="cpu", help="torch device (default: %(default)s)")
@@ -52,6 +55,8 @@ def main(argv: Optional[List[str]] = None) -> None:
         raise UserError("--train_config and --model_file go together; pass both or neither")
     if args.train_config is None and args.codec is None:
         raise UserError("neither a model nor a codec given; pass --train_config and --model_file, or --codec")
+    if args.num_codebooks and "quantized" not in args.layers:
+        raise UserError("--num_codebooks is of the layer quantized; give --layers quantized with it")
     if len(args.layers) > 1 and "{layer}" not in args.output_dir:
         raise UserError(f"--output_dir {args.output_dir}: several layers need '{{layer}}' in it")
     outputs = {layer: Path(args.output_dir.replace("{layer}", layer)) for layer in args.layers}
@@ -99,7 +104,7 @@ def _enhance(args: argparse.Namespace, paths: Dict[str, str], outputs: Dict[str,
     from tqdm import tqdm
 
     from espnet_codecse.audio import audio_info
-    from espnet_codecse.codec.resolve import codec_files
+    from espnet_codecse.codec.resolve import check_num_codebooks, codec_files
     from espnet_codecse.errors import UserError
     from espnet_codecse.fileio import is_up_to_date
     from espnet_codecse.recording.batching import group_by_length
@@ -117,7 +122,8 @@ def _enhance(args: argparse.Namespace, paths: Dict[str, str], outputs: Dict[str,
     sources = [args.model_file] if args.model_file else codec_files(args.codec)
     # A source that is missing makes nothing count as done: loading it then tells what is wrong.
     newest = max((path.stat().st_mtime_ns if path.exists() else sys.maxsize for path in sources), default=0)
-    newest = max([newest, *(_options_time(folder, args.model_option) for folder in outputs.values())])
+    options = [*args.model_option, *([("num_codebooks", args.num_codebooks)] if args.num_codebooks else [])]
+    newest = max([newest, *(_options_time(folder, options) for folder in outputs.values())])
     todo = [[key for key in batch if not is_up_to_date(files[key], Path(paths[key]), newest)] for batch in batches]
     skipped = sum(map(len, batches)) - sum(map(len, todo))
     if skipped:
@@ -129,6 +135,9 @@ def _enhance(args: argparse.Namespace, paths: Dict[str, str], outputs: Dict[str,
     if args.num_threads:
         torch.set_num_threads(args.num_threads)
     enhancer = _build(args)
+    if args.num_codebooks:
+        check_num_codebooks(enhancer.codec, args.num_codebooks)
+        enhancer.num_codebooks = args.num_codebooks
     lengths = {}
     for utterance in (utterance for batch in todo for utterance in batch):
         lengths[utterance], rate, channels = headers[utterance]

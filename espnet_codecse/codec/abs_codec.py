@@ -17,7 +17,7 @@ class AbsCodec(ABC, torch.nn.Module):
     sample_rate: int  # Hz
     hop: int  # samples per frame
     dim: int  # channels of the embedding
-    activation: str  # "snake" or "elu": the last one of the encoder, which a mask gate must match
+    activation: str  # "snake", "elu" or "leaky_relu": the last one of the encoder, which a mask gate must match
     fingerprint: str  # hash of configuration and weights
     num_codebooks: int
     codebook_size: int  # entries of each codebook
@@ -44,16 +44,23 @@ class AbsCodec(ABC, torch.nn.Module):
 
     @abstractmethod
     def quantize(
-        self, embedding: torch.Tensor, frame_lengths: Optional[torch.Tensor] = None
+        self,
+        embedding: torch.Tensor,
+        frame_lengths: Optional[torch.Tensor] = None,
+        num_codebooks: Optional[int] = None,
     ) -> Tuple[torch.Tensor, torch.Tensor]:
         """Return ``(quantised embedding (batch, frame, channel), codes (batch, codebook, frame) int64)``.
 
-        With ``frame_lengths (batch,)`` what lies after an item's length does not reach into it.
+        With ``frame_lengths (batch,)`` what lies after an item's length does not reach into it. The first
+        ``num_codebooks`` are used, by default all: each codes what the earlier ones leave.
         """
 
     @abstractmethod
     def dequantize(self, codes: torch.Tensor) -> torch.Tensor:
-        """Return the quantised embedding ``(batch, frame, channel)`` of ``codes (batch, codebook, frame)``."""
+        """Return the quantised embedding ``(batch, frame, channel)`` of ``codes (batch, codebook, frame)``.
+
+        The codes may be those of the first codebooks alone.
+        """
 
     @abstractmethod
     def decode(

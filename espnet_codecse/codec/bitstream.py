@@ -40,7 +40,7 @@ class Header:
         fingerprint: of that codec's configuration and weights.
         sample_rate: Hz, the codec's.
         hop: samples per frame.
-        num_codebooks: codes a frame and channel.
+        num_codebooks: codes a frame and channel; of the codec's codebooks the first ones.
         bits_per_code: bits.
         num_channels: of the recording; each is coded on its own.
         num_frames: a channel.
@@ -186,10 +186,9 @@ class BitstreamReader:
                 f"{self.path}: made with the codec '{header.codec}' {header.fingerprint}, but '{codec.name}' is "
                 f"{codec.fingerprint}; pass --codec with the codec that made it"
             )
-        found = (codec.sample_rate, codec.hop, codec.num_codebooks, bits_for(codec.codebook_size))
-        if found != (header.sample_rate, header.hop, header.num_codebooks, header.bits_per_code) or (
-            codec.num_frames(header.num_samples) != header.num_frames
-        ):
+        found = (codec.sample_rate, codec.hop, bits_for(codec.codebook_size), codec.num_frames(header.num_samples))
+        fits = found == (header.sample_rate, header.hop, header.bits_per_code, header.num_frames)
+        if not fits or header.num_codebooks > codec.num_codebooks:
             raise UserError(f"{self.path}: its header contradicts the codec '{codec.name}'; encode the recording again")
 
     def _read_header(self) -> Header:

@@ -112,10 +112,16 @@ class ConvCodec(AbsCodec):
 
     @torch.no_grad()
     def quantize(
-        self, embedding: torch.Tensor, frame_lengths: Optional[torch.Tensor] = None
+        self,
+        embedding: torch.Tensor,
+        frame_lengths: Optional[torch.Tensor] = None,
+        num_codebooks: Optional[int] = None,
     ) -> Tuple[torch.Tensor, torch.Tensor]:
         """See :meth:`AbsCodec.quantize`."""
         quantized, codes = self._quantize(embedding.transpose(1, 2))
+        if num_codebooks is not None and num_codebooks < codes.shape[1]:
+            codes = codes[:, :num_codebooks]
+            quantized = self._dequantize(codes)
         if frame_lengths is not None and self.dequantize_context:
             for item, length in enumerate(frame_lengths.tolist()):
                 if length < codes.shape[2]:

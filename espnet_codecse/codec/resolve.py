@@ -3,7 +3,7 @@
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import List
+from typing import List, Optional
 
 from espnet_codecse.codec.abs_codec import AbsCodec
 from espnet_codecse.errors import UserError
@@ -28,6 +28,7 @@ ESPNET_TAGS = (
     "espnet/libritts_soundstream16k",
     "espnet/owsmdata_soundstream_16k_200epoch",
 )
+LYRA = "lyra_v2"
 
 
 def cache_dir() -> Path:
@@ -41,8 +42,9 @@ def load_codec(name: str, device: str = "cpu") -> AbsCodec:
     """Load a codec; the same name and device give the same object.
 
     Args:
-        name: ``small`` (carried by the package), a short name (``dac_16khz``), a Hugging Face id, a model-zoo tag
-            (``espnet/...``), a folder (Hugging Face, ESPnet experiment, small codec) or a model-zoo zip.
+        name: ``small`` (carried by the package), ``lyra_v2`` (see :func:`lyra_folder`), a short name (``dac_16khz``),
+            a Hugging Face id, a model-zoo tag (``espnet/...``), a folder (Hugging Face, ESPnet experiment, small
+            codec, Lyra V2) or a model-zoo zip.
         device: torch device.
 
     Raises:
@@ -51,9 +53,24 @@ def load_codec(name: str, device: str = "cpu") -> AbsCodec:
     return _load(str(name)).to(device)
 
 
+def check_num_codebooks(codec: AbsCodec, num_codebooks: Optional[int]) -> None:
+    """Check what ``--num_codebooks`` was given; None stands for all.
+
+    Raises:
+        UserError: the codec has fewer, or the number is not positive.
+    """
+    if num_codebooks is not None and not 1 <= num_codebooks <= codec.num_codebooks:
+        raise UserError(f"--num_codebooks {num_codebooks}: the codec '{codec.name}' has {codec.num_codebooks}")
+
+
+def lyra_folder() -> Path:
+    """Return where the files of Lyra V2 are expected: ``$CODECSE_LYRA``, or ``lyra_v2`` in :func:`cache_dir`."""
+    return Path(os.environ.get("CODECSE_LYRA") or cache_dir() / LYRA).expanduser()
+
+
 def codec_files(name: str) -> List[Path]:
     """Return the local files that ``name`` stands for; none for what lies in a hub's cache."""
-    for path in (PRETRAINED / f"{name}_codec", Path(name).expanduser()):
+    for path in (PRETRAINED / f"{name}_codec", lyra_folder() if name == LYRA else Path(name).expanduser()):
         if path.is_dir():
             return [file for file in path.iterdir() if file.is_file()]
         if path.is_file():
@@ -71,6 +88,8 @@ def _load(name: str) -> AbsCodec:
         from espnet_codecse.codec.hybrid.codec import HybridCodec
 
         return HybridCodec(PRETRAINED / f"{name}_codec", name)
+    if name == LYRA:
+        return _lyra()
     path = Path(name).expanduser()
     if path.is_dir():
         return _from_folder(path, name)
@@ -86,14 +105,31 @@ def _load(name: str) -> AbsCodec:
         return EspnetCodec(*download(name), name)
     source = TRANSFORMERS_IDS.get(name, name)
     if source.count("/") != 1 or source.startswith((".", "/", "~")):
-        known = ", ".join(["small", *TRANSFORMERS_IDS, *ESPNET_TAGS])
+        known = ", ".join(["small", *TRANSFORMERS_IDS, LYRA, *ESPNET_TAGS])
         raise UserError(f"--codec {name}: no such folder, zip or codec; known names: {known}")
     return _from_transformers(source, name, "encodec" if "encodec" in source.lower() else "dac")
+
+
+def _lyra() -> AbsCodec:
+    from espnet_codecse.codec.lyra.codec import ENCODER, LyraCodec
+
+    folder = lyra_folder()
+    if not (folder / ENCODER).is_file():
+        where = "CODECSE_LYRA" if os.environ.get("CODECSE_LYRA") else "the cache; CODECSE_LYRA names another folder"
+        raise UserError(
+            f"{LYRA}: no {ENCODER} in {folder} ({where}); run tools/installers/lyra.sh, or pass --codec FOLDER with "
+            "lyra/model_coeffs of https://github.com/google/lyra"
+        )
+    return LyraCodec(folder, LYRA)
 
 
 def _from_folder(path: Path, name: str) -> AbsCodec:
     import json
 
+    from espnet_codecse.codec.lyra.codec import ENCODER, LyraCodec
+
+    if (path / ENCODER).is_file():
+        return LyraCodec(path, name)
     if (path / "model.safetensors").is_file() and (path / "config.yaml").is_file():
         from espnet_codecse.codec.hybrid.codec import HybridCodec
 
@@ -108,7 +144,10 @@ def _from_folder(path: Path, name: str) -> AbsCodec:
         from espnet_codecse.codec.espnet_codec import EspnetCodec, find_experiment
 
         return EspnetCodec(*find_experiment(path), name)
-    raise UserError(f"{path}: not a codec folder; it needs config.json (Hugging Face) or config.yaml (ESPnet, small)")
+    raise UserError(
+        f"{path}: not a codec folder; it needs config.json (Hugging Face), config.yaml (ESPnet, small) or {ENCODER} "
+        "(Lyra V2)"
+    )
 
 
 def _from_transformers(source: str, name: str, family: str) -> AbsCodec:

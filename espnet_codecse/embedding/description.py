@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Union
+from typing import Any, Dict, Optional, Union
 
 from espnet_codecse import __version__
 from espnet_codecse.errors import UserError
@@ -25,6 +25,7 @@ class EmbeddingDescription:
         layer: ``continuous`` (before the quantiser), ``quantized`` (after it) or ``codes``.
         compression: ``3`` (two bytes) or ``none`` (float32); ``none`` for codes, which are int32.
         version: version of this package that wrote them.
+        num_codebooks: how many of the codec's first codebooks were used; None: all.
     """
 
     codec: str
@@ -35,22 +36,31 @@ class EmbeddingDescription:
     layer: str
     compression: str
     version: str
+    num_codebooks: Optional[int] = None
 
     @classmethod
-    def of(cls, codec: Any, layer: str, compression: str) -> "EmbeddingDescription":
+    def of(
+        cls, codec: Any, layer: str, compression: str, num_codebooks: Optional[int] = None
+    ) -> "EmbeddingDescription":
         """Describe what ``codec`` (the contract of ``espnet_codecse.codec``) is going to write.
 
         Raises:
-            UserError: unknown layer or compression.
+            UserError: unknown layer or compression, or a number of codebooks for a layer without them.
         """
         if layer not in LAYERS:
             raise UserError(f"--layer: unknown layer '{layer}'; known: {', '.join(LAYERS)}")
         if compression not in COMPRESSIONS:
             raise UserError(f"--compression: unknown compression '{compression}'; known: {', '.join(COMPRESSIONS)}")
+        if num_codebooks is not None and layer == "continuous":
+            raise UserError("--num_codebooks: the layer 'continuous' lies before the quantiser; leave it out")
         return cls(
             codec.name, codec.fingerprint, codec.sample_rate, codec.hop, codec.dim, layer,
-            "none" if layer == "codes" else compression, __version__,
+            "none" if layer == "codes" else compression, __version__, num_codebooks,
         )
+
+    def fields(self) -> Dict[str, Any]:
+        """Return all attributes that say something, as they are stored."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def write_description(folder: Path, description: EmbeddingDescription) -> None:
@@ -58,7 +68,7 @@ def write_description(folder: Path, description: EmbeddingDescription) -> None:
     import yaml
 
     with atomic_path(Path(folder) / "codec.yaml") as temporary:
-        temporary.write_text(yaml.safe_dump(asdict(description), sort_keys=False), encoding="utf-8")
+        temporary.write_text(yaml.safe_dump(description.fields(), sort_keys=False), encoding="utf-8")
 
 
 def read_description(folder: Path) -> EmbeddingDescription:

@@ -83,7 +83,9 @@ def read_recording(recording: Recording, sample_rate: int) -> np.ndarray:
     return speech / np.float32(max(np.abs(mixture).max(initial=0.0), LEAST_PEAK))
 
 
-def encode_batch(codec: Any, speech: List[np.ndarray], layer: str, device: str) -> List[np.ndarray]:
+def encode_batch(
+    codec: Any, speech: List[np.ndarray], layer: str, device: str, num_codebooks: Optional[int] = None
+) -> List[np.ndarray]:
     """Encode recordings ``(num_samples,)`` together; halves the batch when the GPU's memory does not hold it.
 
     Returns:
@@ -102,13 +104,14 @@ def encode_batch(codec: Any, speech: List[np.ndarray], layer: str, device: str) 
             if layer == "continuous":
                 output = embedding
             else:
-                quantized, codes = codec.quantize(embedding, frame_lengths)
+                quantized, codes = codec.quantize(embedding, frame_lengths, num_codebooks)
                 output = quantized if layer == "quantized" else codes.transpose(1, 2)
     except torch.cuda.OutOfMemoryError:
         if len(speech) == 1:
             raise UserError("the GPU's memory does not hold one recording; use --device cpu") from None
         half = len(speech) // 2
-        return encode_batch(codec, speech[:half], layer, device) + encode_batch(codec, speech[half:], layer, device)
+        halves = (speech[:half], speech[half:])
+        return [array for part in halves for array in encode_batch(codec, part, layer, device, num_codebooks)]
     arrays = [item[:length].cpu().numpy() for item, length in zip(output, frame_lengths.tolist())]
     return [array.T.astype(np.int32) if layer == "codes" else array.astype(np.float32) for array in arrays]
 
@@ -122,7 +125,8 @@ def extract_part(part: ExtractionPart) -> float:
     def _arrays() -> Iterator[Tuple[str, np.ndarray]]:
         for batch in make_batches(part.recordings, _WORKER["batch_size"], _WORKER["max_batch_seconds"]):
             speech = [read_recording(recording, codec.sample_rate) for recording in batch]
-            for recording, array in zip(batch, encode_batch(codec, speech, layer, _WORKER["device"])):
+            arrays = encode_batch(codec, speech, layer, _WORKER["device"], _WORKER["num_codebooks"])
+            for recording, array in zip(batch, arrays):
                 if layer == "codes":
                     num_codebooks[0], num_frames[recording.id] = array.shape
                     array = array.reshape(-1)
@@ -140,7 +144,8 @@ def estimate_bytes(codec: Any, description: EmbeddingDescription, parts: List[Ex
     """Disk that ``parts`` will take, in bytes."""
     per_frame = description.dim * (2 if description.compression == "3" else 4)
     if description.layer == "codes":
-        per_frame = codec.num_codebooks * 5  # kaldi writes a size byte before every integer
+        # Kaldi writes a size byte before every integer.
+        per_frame = (description.num_codebooks or codec.num_codebooks) * 5
     recordings = [recording for part in parts for recording in part.recordings]
     frames = sum(codec.num_frames(round(recording.seconds * codec.sample_rate)) for recording in recordings)
     return frames * per_frame + sum(len(recording.id) + 200 for recording in recordings)
@@ -185,6 +190,7 @@ def extract(
     submit: Optional[Submit] = None,
     only_mixtures: bool = False,
     loader: str = CODEC,
+    num_codebooks: Optional[int] = None,
 ) -> int:
     """Write the embeddings of a data directory; a second run does only what is missing or has changed.
 
@@ -206,6 +212,7 @@ def extract(
         submit: runs all shares as jobs before.
         only_mixtures: leave the references out.
         loader: what loads ``codec_name``; see :func:`load_encoder`.
+        num_codebooks: how many of the codec's first codebooks the layers ``quantized`` and ``codes`` use; None: all.
 
     Returns:
         Number of utterances in the lists; 0 with ``share``.
@@ -216,9 +223,17 @@ def extract(
     if submit is not None:
         device = "cpu"  # the jobs' machines have the GPUs
     codec = load_encoder(loader, codec_name, "cpu" if nj > 1 else device)
-    description = EmbeddingDescription.of(codec, layer, compression)
-    if (out_dir / "codec.yaml").is_file() and check_codec(out_dir, codec).layer != layer:
-        raise UserError(f"{out_dir / 'codec.yaml'}: holds another layer than '{layer}'; choose another folder")
+    description = EmbeddingDescription.of(codec, layer, compression, num_codebooks)
+    if num_codebooks is not None:
+        from espnet_codecse.codec.resolve import check_num_codebooks
+
+        check_num_codebooks(codec, num_codebooks)
+    if (out_dir / "codec.yaml").is_file():
+        stored = check_codec(out_dir, codec)
+        if stored.layer != layer:
+            raise UserError(f"{out_dir / 'codec.yaml'}: holds another layer than '{layer}'; choose another folder")
+        if stored.num_codebooks != num_codebooks:
+            raise UserError(f"{out_dir / 'codec.yaml'}: made with another --num_codebooks; choose another folder")
     peak = getattr(codec, "at_peak_of_mixture", False)
     parts = make_plan(data_dir, out_dir, description, with_noise, part_seconds, only_mixtures, peak)
     if share is not None:
@@ -239,7 +254,7 @@ def extract(
     if missing:
         settings = {
             "layer": layer, "compression": COMPRESSIONS[description.compression],
-            "batch_size": batch_size, "max_batch_seconds": max_batch_seconds,
+            "batch_size": batch_size, "max_batch_seconds": max_batch_seconds, "num_codebooks": num_codebooks,
         }
         _run(missing, codec, (loader, codec_name), device, min(nj, len(missing)), settings)
     if share is not None:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
@@ -145,7 +145,7 @@ def make_plan(
 
 
 def _hash(recordings: List[Recording], description: EmbeddingDescription) -> str:
-    layout = {**asdict(description), "version": None, "codec": None}  # the fingerprint says which codec it is
+    layout = {**description.fields(), "version": None, "codec": None}  # the fingerprint says which codec it is
     digest = hashlib.sha256(json.dumps(layout).encode())
     for recording in recordings:
         for path in filter(None, (recording.path, recording.mixture)):

@@ -33,6 +33,9 @@ class EmbeddingEnhancer(AbsEnhancer):
 
     Raises:
         UserError: segments are no longer than their overlap.
+
+    Attributes:
+        num_codebooks: how many of the codec's first codebooks the layer ``quantized`` uses; None: all.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class EmbeddingEnhancer(AbsEnhancer):
         )
         self.codec, self.separator, self.network = codec, separator, separator
         self.restore_level, self.quantize_mixture, self.peak = restore_level, quantize_mixture, peak
+        self.num_codebooks: Optional[int] = None
 
     @torch.no_grad()
     def enhance_batch(self, speech: Sequence[np.ndarray]) -> List[Dict[str, np.ndarray]]:
@@ -110,7 +114,9 @@ class EmbeddingEnhancer(AbsEnhancer):
     def _decode(self, estimates, frame_lengths, num_samples: int, layer: str) -> np.ndarray:
         """Return ``(speaker, batch, sample)``."""
         if layer == "quantized":
-            estimates = [self.codec.quantize(estimate, frame_lengths)[0] for estimate in estimates]
+            estimates = [
+                self.codec.quantize(estimate, frame_lengths, self.num_codebooks)[0] for estimate in estimates
+            ]
         waveforms = [self.codec.decode(estimate, frame_lengths, num_samples) for estimate in estimates]
         return torch.stack(waveforms).float().cpu().numpy()
 

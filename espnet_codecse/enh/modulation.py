@@ -7,7 +7,7 @@ from espnet_codecse.codec.hybrid.layers import Snake
 
 
 def make_activation(name: str, num_channels: int) -> torch.nn.Module:
-    """Return the activation ``snake`` or ``elu``.
+    """Return the activation ``snake``, ``elu`` or ``leaky_relu`` (of the slope that Lyra has).
 
     Raises:
         ValueError: another name.
@@ -16,7 +16,9 @@ def make_activation(name: str, num_channels: int) -> torch.nn.Module:
         return Snake(num_channels)
     if name == "elu":
         return torch.nn.ELU()
-    raise ValueError(f"activation '{name}' is neither 'snake' nor 'elu'")
+    if name == "leaky_relu":
+        return torch.nn.LeakyReLU(0.3)
+    raise ValueError(f"activation '{name}' is neither 'snake' nor 'elu' nor 'leaky_relu'")
 
 
 class ModulationBlock(torch.nn.Module):
@@ -28,7 +30,7 @@ class ModulationBlock(torch.nn.Module):
     Args:
         num_channels: channels of the embedding.
         num_spk: speakers; the gate is shared between them.
-        activation: ``snake`` or ``elu``.
+        activation: see :func:`make_activation`.
     """
 
     def __init__(self, num_channels: int, num_spk: int, activation: str):

@@ -20,6 +20,7 @@ class Options:
         mix: share of the estimate in the output, 0 to 1.
         segment_seconds: longest piece that is enhanced at once.
         model_options: ``(name, value)`` for the model's enhancer.
+        num_codebooks: codes written a frame; None: as many as the input has, or all of the codec's.
     """
 
     source: str = "wave"
@@ -32,6 +33,7 @@ class Options:
     mix: float = 1.0
     segment_seconds: float = 30.0
     model_options: Tuple[Tuple[str, Any], ...] = ()
+    num_codebooks: Optional[int] = None
 
 
 @dataclass(frozen=True)

@@ -73,10 +73,12 @@ class Session:
 
     def _identity(self) -> Dict[str, Any]:
         options = self.options
+        # Named only where it was given: outputs of earlier versions stay done.
+        codebooks = {} if options.num_codebooks is None else {"num_codebooks": options.num_codebooks}
         return {
             "from": options.source, "to": options.target, "mono": options.mono, "mix": options.mix,
             "dtype": options.dtype, "segment_seconds": options.segment_seconds, "format": self.choice,
-            "residual": self.residual, **self.settings,
+            "residual": self.residual, **codebooks, **self.settings,
             **{f"model_option {name}": value for name, value in options.model_options},
         }
 

@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Sequence, Union
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 
 from espnet_codecse.codec.bitstream import BitstreamReader, BitstreamWriter, Header, bits_for
-from espnet_codecse.codec.resolve import ESPNET_TAGS, TRANSFORMERS_IDS, codec_files
+from espnet_codecse.codec.resolve import ESPNET_TAGS, LYRA, TRANSFORMERS_IDS, check_num_codebooks, codec_files
 from espnet_codecse.codec.streaming import ForwardBuffer, FramesOfCodes, FramesOfWaveform, decode_stream, device_of
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
@@ -73,6 +74,8 @@ class Worker:
             codes = "codes" in (options.source, options.target)
             if codes and LAYER not in enhancer.layers:
                 raise UserError(f"--model {options.model}: works on waveforms; leave out --from codes and --to codes")
+            if codes:
+                check_num_codebooks(enhancer.codec, options.num_codebooks)
             if enhancer.restore_level and codes:
                 print(f"{options.model}: trained without regard to level; only waveforms get it back", file=sys.stderr)
             return enhancer
@@ -80,6 +83,7 @@ class Worker:
         from espnet_codecse.enh.inference import EmbeddingEnhancer
 
         loaded = load_codec(codec, resolve_device(options.device))
+        check_num_codebooks(loaded, options.num_codebooks)
         return EmbeddingEnhancer(loaded, None, (LAYER,), options.segment_seconds)
 
     def _count(self, seconds: float) -> None:
@@ -160,7 +164,9 @@ class Worker:
                 if self.options.model is None and self.options.codec is None:
                     self._enhancer = self._build(known_codec(stored))
                 stored.check_codec(self._enhancer.codec)
-                header = stored.header
+                header = replace(
+                    stored.header, num_codebooks=self.options.num_codebooks or stored.header.num_codebooks
+                )
                 frames: Frames = FramesOfCodes(self._enhancer.codec, stored.read, header.num_frames)
             else:
                 reader = stack.enter_context(self._reader(job))
@@ -179,7 +185,7 @@ class Worker:
             fingerprint=codec.fingerprint,
             sample_rate=codec.sample_rate,
             hop=codec.hop,
-            num_codebooks=codec.num_codebooks,
+            num_codebooks=self.options.num_codebooks or codec.num_codebooks,
             bits_per_code=bits_for(codec.codebook_size),
             num_channels=reader.num_channels,
             num_frames=codec.num_frames(reader.num_output),
@@ -217,7 +223,8 @@ class Worker:
                 for writer, estimate in zip(writers, piece):
                     for start in range(0, estimate.shape[1], PIECE):
                         part = torch.from_numpy(np.ascontiguousarray(estimate[:, start : start + PIECE]))
-                        writer.write(codec.quantize(part.to(device_of(codec)))[1].cpu().numpy())
+                        codes = codec.quantize(part.to(device_of(codec)), num_codebooks=header.num_codebooks)[1]
+                        writer.write(codes.cpu().numpy())
                 self._count(piece.shape[2] * header.hop / header.sample_rate)
 
     def _decode(self, job: Job, header: Header, pieces: Iterator[np.ndarray]) -> int:
@@ -245,7 +252,8 @@ def known_codec(stored: BitstreamReader) -> str:
         UserError: it is neither: a file must not make this program fetch what nobody asked for.
     """
     name = stored.header.codec
-    if codec_files(name) or name in TRANSFORMERS_IDS or name in TRANSFORMERS_IDS.values() or name in ESPNET_TAGS:
+    known = (LYRA, *TRANSFORMERS_IDS, *TRANSFORMERS_IDS.values(), *ESPNET_TAGS)
+    if codec_files(name) or name in known:
         return name
     raise UserError(f"{stored.path}: made with the codec '{name}', which is not here; pass --codec with its folder")
 

@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 from typing import Dict, Optional
 
+from espnet_codecse.codec.lyra.codec import ENCODER
 from espnet_codecse.codec.resolve import PRETRAINED, cache_dir
 from espnet_codecse.zoo.manifest import dump_yaml
 
@@ -13,7 +14,8 @@ CARD = "README.md"
 def codec_files(name: str) -> Optional[Dict[str, bytes]]:
     """Return ``{file name: content}`` of a codec that lies in a local folder or zip.
 
-    A codec of a hub gives None: its name is enough to find it again. So does one in a file format that runs code.
+    A codec of a hub and Lyra V2 give None: their names are enough to find them again. So does one in a file format that
+    runs code.
     """
     for folder in (PRETRAINED / f"{name}_codec", Path(name).expanduser()):
         if folder.is_dir():
@@ -32,6 +34,8 @@ def _of_folder(folder: Path) -> Optional[Dict[str, bytes]]:
         if not (folder / "model.safetensors").is_file():
             return None
         names = ["config.json", "model.safetensors", CARD]
+    elif (folder / ENCODER).is_file():
+        return None
     else:
         return _of_espnet(folder)
     return {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}

@@ -187,8 +187,13 @@ def _archive_folder(files: ModelFiles) -> str:
 def _public_name(codec: str) -> str:
     """Return a codec's name without the path of this machine."""
     from espnet_codecse.codec import codec_label
+    from espnet_codecse.codec.lyra.codec import ENCODER
+    from espnet_codecse.codec.resolve import LYRA
 
-    return codec_label(codec) if Path(codec).expanduser().exists() else codec
+    path = Path(codec).expanduser()
+    if (path / ENCODER).is_file():
+        return LYRA
+    return codec_label(codec) if path.exists() else codec
 
 
 def _codec_members(name: str, limit_mb: float) -> Dict[str, bytes]:

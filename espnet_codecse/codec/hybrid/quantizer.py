@@ -72,8 +72,8 @@ class ResidualQuantizer(torch.nn.Module):
         return torch.stack(codes, dim=1)
 
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
-        """Return ``(batch, frame, channel)`` of ``codes (batch, codebook, frame)``."""
-        parts = [stage.lookup(codes[:, index]) for index, stage in enumerate(self.stages)]
+        """Return ``(batch, frame, channel)`` of ``codes (batch, codebook, frame)``, of all stages or the first ones."""
+        parts = [stage.lookup(code) for stage, code in zip(self.stages, codes.unbind(1))]
         return self._refine(torch.stack(parts).sum(dim=0))
 
     @torch.no_grad()

@@ -9,7 +9,7 @@ class CodecformerSeparator(NacSeSeparator):
     Args:
         input_dim: channels of the embedding.
         num_spk: estimates.
-        activation: ``snake`` or ``elu``, the codec encoder's last one.
+        activation: ``snake``, ``elu`` or ``leaky_relu``, the codec encoder's last one.
         width, num_layers, num_heads, ffn_width, dropout, normalize: see :class:`NacSeSeparator`.
     """
 

@@ -17,7 +17,7 @@ class NacSeSeparator(AbsSeparator):
     Args:
         input_dim: channels of the embedding.
         num_spk: estimates.
-        activation: ``snake`` or ``elu``, the codec encoder's last one.
+        activation: ``snake``, ``elu`` or ``leaky_relu``, the codec encoder's last one.
         width: transformer channels; where they equal ``input_dim`` there is no 1x1 adapter.
         num_layers, num_heads, ffn_width, dropout: see :class:`TransformerStack`.
         normalize: ``none``, ``global`` or ``utterance``: see :class:`EmbeddingNormalization`.

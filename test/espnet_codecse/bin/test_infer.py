@@ -48,6 +48,23 @@ def test_lengths_and_levels(given, capsys):
     assert not list(folder.rglob(".*.flac"))  # no temporary file is left
 
 
+def test_fewer_codebooks(given, capsys):
+    folder, codec, _ = given
+    quantized = ("--layers", "quantized")
+    assert main(command(given, *quantized)) == 0
+    before = {name: path.read_bytes() for name, path in outputs(folder / "out" / "quantized").items()}
+    assert main(command(given, *quantized, "--num_codebooks", "1")) == 0
+    after = {name: path.read_bytes() for name, path in outputs(folder / "out" / "quantized").items()}
+    assert before["utt0"] != after["utt0"]
+    capsys.readouterr()
+    assert main(command(given, *quantized, "--num_codebooks", "1")) == 0
+    assert "5 utterances enhanced before: skipped" in capsys.readouterr().out
+    assert main(command(given, *quantized, "--num_codebooks", "9")) == 1
+    assert f"--num_codebooks 9: the codec '{codec}' has 3" in capsys.readouterr().err
+    assert main(command(given, "--num_codebooks", "1")) == 1
+    assert "--num_codebooks is of the layer quantized" in capsys.readouterr().err
+
+
 def test_parts_share_the_work(given, capsys):
     folder, _, table = given
     for part in ("1/3", "2/3"):

@@ -129,9 +129,10 @@ def test_another_codec_is_refused(tmp_path):
             reader.check_codec(codec)
 
     check(fitting)
+    check(replace(fitting, num_codebooks=1))
     with pytest.raises(UserError, match="made with the codec 'small' 0{16}, but .* is " + codec.fingerprint):
         check(replace(fitting, fingerprint="0" * 16))
-    for change in ({"hop": 160}, {"num_frames": 22}, {"bits_per_code": 5}, {"sample_rate": 8000}):
+    for change in ({"hop": 160}, {"num_frames": 22}, {"num_codebooks": 4}, {"bits_per_code": 5}, {"sample_rate": 8000}):
         with pytest.raises(UserError, match="contradicts"):
             check(replace(fitting, **change))
 

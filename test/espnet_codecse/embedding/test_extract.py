@@ -92,6 +92,29 @@ def test_quantized_layer_and_codes_belong_together(codec_folder, data_dir, tmp_p
         assert torch.allclose(torch.from_numpy(quantized[key]), expected, atol=1e-5)
 
 
+def test_fewer_codebooks(codec_folder, data_dir, tmp_path):
+    codes_of = {}
+    for number in (None, 2):
+        out = tmp_path / f"codes{number}"
+        extract(codec_folder, data_dir, out, layer="codes", num_codebooks=number)
+        codes_of[number] = EmbeddingReader(out, "ref1")
+        assert ("num_codebooks" in yaml.safe_load((out / "codec.yaml").read_text())) == (number is not None)
+    assert set(read_scp(tmp_path / "codes2" / "utt2num_codebooks").values()) == {"2"}
+    extract(codec_folder, data_dir, tmp_path / "q", layer="quantized", compression="none", num_codebooks=2)
+    quantized, codec = EmbeddingReader(tmp_path / "q", "ref1"), load_codec(codec_folder)
+    for key in quantized:
+        assert np.array_equal(codes_of[2][key], codes_of[None][key][:2])
+        expected = codec.dequantize(torch.from_numpy(codes_of[2][key]).long()[None])[0]
+        assert torch.allclose(torch.from_numpy(quantized[key]), expected, atol=1e-5)
+    for number in (None, 3):
+        with pytest.raises(UserError, match="made with another --num_codebooks; choose another folder"):
+            extract(codec_folder, data_dir, tmp_path / "q", layer="quantized", num_codebooks=number)
+    with pytest.raises(UserError, match="--num_codebooks 4: the codec .* has 3"):
+        extract(codec_folder, data_dir, tmp_path / "none", layer="codes", num_codebooks=4)
+    with pytest.raises(UserError, match="'continuous' lies before the quantiser"):
+        extract(codec_folder, data_dir, tmp_path / "none", num_codebooks=2)
+
+
 def test_two_processes_and_other_batches_give_the_same_lists(codec_folder, data_dir, tmp_path):
     extract(codec_folder, data_dir, tmp_path / "one")
     extract(codec_folder, data_dir, tmp_path / "two", nj=2, batch_size=2, max_batch_seconds=0.7, part_seconds=0.7)

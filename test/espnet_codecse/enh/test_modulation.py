@@ -1,4 +1,4 @@
-"""Masks of any number of speakers with either codec family's activation."""
+"""Masks of any number of speakers with each codec family's activation."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from espnet_codecse.enh.modulation import ModulationBlock, make_activation
 
 
 @pytest.mark.parametrize("num_spk", [1, 2, 3])
-@pytest.mark.parametrize("activation", ["snake", "elu"])
+@pytest.mark.parametrize("activation", ["snake", "elu", "leaky_relu"])
 def test_one_mask_a_speaker(num_spk, activation):
     torch.manual_seed(0)
     block = ModulationBlock(6, num_spk, activation)
@@ -34,5 +34,6 @@ def test_values_of_the_activations():
     values = torch.tensor([[[-1.0, 0.5, 2.0]]])
     assert torch.allclose(make_activation("snake", 1)(values), values + torch.sin(values) ** 2)
     assert torch.allclose(make_activation("elu", 1)(values)[0, 0, 0], torch.tensor(-1.0).expm1())
+    assert torch.allclose(make_activation("leaky_relu", 1)(values), torch.tensor([[[-0.3, 0.5, 2.0]]]))
     with pytest.raises(ValueError, match="neither 'snake' nor 'elu'"):
         make_activation("relu", 1)

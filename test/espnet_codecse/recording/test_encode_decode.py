@@ -6,8 +6,11 @@ import sys
 import numpy as np
 import pytest
 import soundfile
+from tiny_codecs import save_codec
+from tiny_models import save_experiment
 
 from espnet_codecse.bin.main import main
+from espnet_codecse.codec import load_codec
 from espnet_codecse.codec.bitstream import BitstreamReader
 from espnet_codecse.recording.source import samples_at
 
@@ -45,6 +48,58 @@ def test_there_and_back(recordings, codec_folder, model, capsys):
     assert "0 decoded, 3 done before" in capsys.readouterr().out
     assert main(["encode", str(recordings / "in"), "-o", codes, "--codec", codec_folder, "--mono"]) == 0
     assert "3 encoded" in capsys.readouterr().out
+
+
+def bits_per_second(file):
+    with BitstreamReader(file) as stored:
+        header = stored.header
+    return header.bits_per_frame * header.sample_rate / header.hop, header.num_codebooks
+
+
+def test_lyra_at_several_rates(recordings, tmp_path_factory, monkeypatch, capsys):
+    lyra = save_codec(tmp_path_factory.mktemp("recording") / "lyra", "lyra")
+    monkeypatch.setenv("CODECSE_LYRA", str(lyra))
+    load_codec.cache_clear()
+    wave = str(recordings / "in" / "sub" / "ü.flac")
+    model = str(save_experiment(recordings / "model", "lyra_v2"))
+    better, back = str(recordings / "better"), str(recordings / "back")
+    sizes = []
+    for number, rate in ((2, 400), (4, 800), (6, 1200)):
+        codes = str(recordings / f"codes{number}")
+        assert main(["encode", wave, "-o", codes, "--codec", "lyra_v2", "--num_codebooks", str(number)]) == 0
+        assert bits_per_second(recordings / codes / "ü.cse") == (rate, number)
+        sizes.append((recordings / codes / "ü.cse").stat().st_size)
+        # Codes stay at their rate, unless another is asked for.
+        assert main(["enhance", "--from", "codes", "--to", "codes", codes, "-o", better, "--model", model]) == 0
+        assert bits_per_second(recordings / better / "ü.cse") == (rate, number)
+        assert main(["decode", better, "-o", back]) == 0
+        assert soundfile.info(recordings / "back" / "ü.flac").frames == 40000
+    assert sizes[1] - sizes[0] == sizes[2] - sizes[1] == 125 * 2 * 4 // 8
+    capsys.readouterr()
+    arguments = ["enhance", "--from", "codes", "--to", "codes", codes, "-o", better, "--model", model]
+    assert main([*arguments, "--num_codebooks", "2"]) == 0
+    assert "1 enhanced" in capsys.readouterr().out
+    assert bits_per_second(recordings / better / "ü.cse") == (400, 2)
+    assert main(["enhance", wave, "--to", "codes", "-o", better, "--model", model, "--num_codebooks", "4"]) == 0
+    assert bits_per_second(recordings / better / "ü.cse") == (800, 4)
+    capsys.readouterr()
+    for arguments in (["encode", wave, "--codec", "lyra_v2"], ["enhance", wave, "--to", "codes", "--model", model]):
+        assert main([*arguments, "-o", better, "--num_codebooks", "7"]) == 1
+        assert "--num_codebooks 7: the codec 'lyra_v2' has 6" in capsys.readouterr().err
+    assert main(["enhance", wave, "-o", better, "--model", model, "--num_codebooks", "2"]) == 1
+    assert "--num_codebooks is of the codes written; give --to codes" in capsys.readouterr().err
+    load_codec.cache_clear()
+
+
+def test_codes_of_lyra_without_its_files(recordings, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("CODECSE_LYRA", str(save_codec(tmp_path / "lyra", "lyra")))
+    load_codec.cache_clear()
+    codes = str(recordings / "codes")
+    assert main(["encode", str(recordings / "in" / "one.mp3"), "-o", codes, "--codec", "lyra_v2"]) == 0
+    monkeypatch.setenv("CODECSE_LYRA", str(tmp_path / "elsewhere"))
+    load_codec.cache_clear()
+    assert main(["decode", codes, "-o", str(recordings / "back")]) == 1
+    assert "run tools/installers/lyra.sh" in (recordings / "back" / "failed.tsv").read_text()
 
 
 def test_damaged_codes_fail_alone(recordings, codec_folder, capsys):

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from tiny_codecs import save_codec
+from tiny_models import save_experiment
 from zoo_packs import STEP, read_members
 
 from espnet_codecse.bin.main import main
+from espnet_codecse.codec import load_codec
 from espnet_codecse.zoo.enhancer import load_enhancer
 from espnet_codecse.zoo.find import find_model
 from espnet_codecse.zoo.manifest import MANIFEST
@@ -53,6 +56,19 @@ def test_the_same_model_gives_the_same_bytes(experiment, tmp_path):
         (tmp_path / name).mkdir()
         pack_model(find_model(str(experiment)), tmp_path / name / "m.zip", PackOptions())
     assert (tmp_path / "a/m.zip").read_bytes() == (tmp_path / "b/m.zip").read_bytes()
+
+
+def test_lyra_is_named_and_not_carried(tmp_path, monkeypatch):
+    lyra = save_codec(tmp_path / "model_coeffs", "lyra")
+    model = find_model(str(save_experiment(tmp_path / "model", str(lyra))))
+    pack_model(model, tmp_path / "m.zip", PackOptions(codec=str(lyra)))
+    members = read_members(tmp_path / "m.zip")
+    assert yaml.safe_load(members[MANIFEST])["codec"]["name"] == "lyra_v2"
+    assert not [name for name in members if name.endswith(".tflite")]
+    monkeypatch.setenv("CODECSE_LYRA", str(lyra))
+    load_codec.cache_clear()
+    assert load_enhancer(str(tmp_path / "m.zip")).codec.name == "lyra_v2"
+    load_codec.cache_clear()
 
 
 def test_card(pack):

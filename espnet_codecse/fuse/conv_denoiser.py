@@ -28,6 +28,8 @@ class ConvDenoiser(torch.nn.Module):
         time_width: of the embedding of the diffusion's time.
         recurrent: after each block of the last level, a bidirectional GRU over the frames of each bin.
         gate: multiply the noisy latent; see above.
+        patch: squares of so many bins and frames become channels before the first level, whose convolutions then mix
+            ``patch ** 2`` times more channels at the same cost.
         guidance: arguments of :class:`Guidance` for the features, without the latent's; None is no guidance. It enters
             by addition or concatenation: there is no attention for tokens.
 
@@ -45,6 +47,7 @@ class ConvDenoiser(torch.nn.Module):
         time_width: int = 128,
         recurrent: bool = False,
         gate: bool = True,
+        patch: int = 1,
         guidance: Optional[Dict] = None,
     ):
         super().__init__()
@@ -57,15 +60,16 @@ class ConvDenoiser(torch.nn.Module):
                                 "give addition or concatenation")  # fmt: skip
             self.guidance = Guidance(latent_channels=latent_channels, latent_bins=latent_bins, **guidance)
         extra = self.guidance.extra_channels if self.guidance is not None else 0
-        self.reduction = 2 ** (len(channels) - 1)
-        self.gate = gate
+        self.reduction = patch * 2 ** (len(channels) - 1)
+        self.gate, self.patch = gate, patch
         self.time = torch.nn.Sequential(
             torch.nn.Linear(TIME_CHANNELS, time_width), torch.nn.SiLU(),
             torch.nn.Linear(time_width, time_width), torch.nn.SiLU(),
         )  # fmt: skip
-        self.first = torch.nn.Conv2d(2 * latent_channels + extra, channels[0], 3, padding=1)
+        self.first = torch.nn.Conv2d((2 * latent_channels + extra) * patch**2, channels[0], 3, padding=1)
         self.bins = torch.nn.ParameterList(
-            torch.nn.Parameter(torch.zeros(width, latent_bins >> level, 1)) for level, width in enumerate(channels)
+            torch.nn.Parameter(torch.zeros(width, latent_bins // patch >> level, 1))
+            for level, width in enumerate(channels)
         )
         self.down = torch.nn.ModuleList(
             torch.nn.ModuleList(_Block(width, time_width, norm_groups) for _ in range(count))
@@ -79,7 +83,7 @@ class ConvDenoiser(torch.nn.Module):
             _OverFrames(channels[-1], norm_groups) for _ in range(blocks[-1] if recurrent else 0)
         )
         self.last_norm = torch.nn.GroupNorm(norm_groups, channels[0])
-        self.last = torch.nn.Conv2d(channels[0], latent_channels * (2 if gate else 1), 3, padding=1)
+        self.last = torch.nn.Conv2d(channels[0], (2 if gate else 1) * latent_channels * patch**2, 3, padding=1)
         _zero(self.last)
 
     def forward(
@@ -110,7 +114,7 @@ class ConvDenoiser(torch.nn.Module):
             else:
                 inputs.append(guiding)
         time = self.time(_sinusoids(times).to(latent.dtype))
-        hidden = self.first(torch.cat(inputs, 1))
+        hidden = self.first(F.pixel_unshuffle(torch.cat(inputs, 1), self.patch))
         skipped: List[torch.Tensor] = []
         for level, (blocks, bins) in enumerate(zip(self.down, self.bins)):
             hidden = hidden + bins
@@ -124,7 +128,7 @@ class ConvDenoiser(torch.nn.Module):
         for level in reversed(range(len(self.up))):
             hidden = skipped[level] + F.pixel_shuffle(self.widen[level](hidden), 2)
             hidden = self.up[level](hidden, time)
-        output = self.last(F.silu(self.last_norm(hidden)))
+        output = F.pixel_shuffle(self.last(F.silu(self.last_norm(hidden))), self.patch)
         if not self.gate:
             return output
         values, factors = output.chunk(2, 1)

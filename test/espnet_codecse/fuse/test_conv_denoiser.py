@@ -38,9 +38,10 @@ def build(vae_settings):
 
 
 @pytest.mark.parametrize("recurrent", [False, True])
+@pytest.mark.parametrize("patch", [1, 2])
 @pytest.mark.parametrize("gate", [False, True])
-def test_all_weights_learn(recurrent, gate, randomized):
-    network = randomized(denoiser(recurrent=recurrent, gate=gate))
+def test_all_weights_learn(recurrent, gate, patch, randomized):
+    network = randomized(denoiser(recurrent=recurrent, gate=gate, patch=patch))
     latent, noisy = latents(2, 4, 32, 16)
     output = network(latent, torch.tensor([0, 999]), noisy)
     assert output.shape == latent.shape

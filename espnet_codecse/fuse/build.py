@@ -14,7 +14,6 @@ from espnet_codecse.fuse.vae import NoVAE, SpectrogramVAE
 from espnet_codecse.fuse.vae_model import FuseVAEModel
 
 SAMPLE_RATE = 16000  # Hz
-DENOISERS = {"unet": Denoiser, "convolutional": ConvDenoiser}
 DIFFUSION = {
     # Rising from the very end: with few steps, "leading" would never see pure noise (2305.08891).
     "timestep_spacing": "trailing",
@@ -82,7 +81,7 @@ def build_fuse_model(
         codec: the model, for guidance of kind ``codec``.
         latents_fingerprint: see :class:`FuseModel`.
         denoiser: ``unet`` for :class:`Denoiser`, ``convolutional`` for :class:`ConvDenoiser`.
-        objective_conf: ``residual``, ``matched_steps`` and ``matched_portion`` of :class:`FuseModel`.
+        objective_conf: ``matched_steps`` and ``matched_portion`` of :class:`FuseModel`.
 
     Raises:
         UserError: a value is unknown or does not fit, or the features' model is another one than in training.
@@ -90,12 +89,17 @@ def build_fuse_model(
     spectrogram = _build("spectrogram_conf", CompressedSpectrogram, **spectrogram_conf)
     vae = build_vae(vae_conf, use_vae)
     features, guidance = _guidance(guidance_conf, codec)
-    latent = {"latent_channels": vae.latent_channels, "latent_bins": spectrogram.num_bins // vae.reduction}
-    if denoiser not in DENOISERS:
-        raise UserError(f"denoiser '{denoiser}': unknown; known: {', '.join(DENOISERS)}")
-    network = _build("denoiser_conf", DENOISERS[denoiser], **latent, guidance=guidance, **denoiser_conf)
-    _check_size(spectrogram, window_frames, vae.reduction * network.reduction)
+    latent: Dict[str, Any] = {"latent_channels": vae.latent_channels, "latent_bins": spectrogram.num_bins // vae.reduction}
     scheduler = _build("diffusion_conf", DDIMScheduler, **{**DIFFUSION, **diffusion_conf})
+    if denoiser == "convolutional":
+        if scheduler.config.prediction_type != "v_prediction":
+            raise UserError("diffusion_conf.prediction_type: a convolutional denoiser predicts v_prediction")
+        latent["alphas"] = scheduler.alphas_cumprod
+    elif denoiser != "unet":
+        raise UserError(f"denoiser '{denoiser}': unknown; known: unet, convolutional")
+    kind = ConvDenoiser if denoiser == "convolutional" else Denoiser
+    network = _build("denoiser_conf", kind, **latent, guidance=guidance, **denoiser_conf)
+    _check_size(spectrogram, window_frames, vae.reduction * network.reduction)
     fixed = (spectrogram, vae, network, scheduler, window_frames, features, average_decay, latents_fingerprint)
     return _build("objective_conf", FuseModel, *fixed, **(objective_conf or {}))
 

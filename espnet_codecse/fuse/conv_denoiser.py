@@ -11,25 +11,28 @@ from espnet_codecse.fuse.guidance import Guidance
 
 TIME_CHANNELS = 64  # sinusoids of the time
 LONGEST_PERIOD = 1e4  # of them
+LEAST_VARIANCE = 1e-3  # of latents of unit variance
+FIRST_SPREAD = -1.0  # before the softplus: a variance of 0.3
 
 
 class ConvDenoiser(torch.nn.Module):
-    """U-Net of residual blocks on ``[z_t, z_noisy]``, with the interface of :class:`espnet_codecse.fuse.Denoiser`.
+    """U-Net of residual blocks on ``[z_t, z_noisy]`` that predicts velocity.
 
-    Convolutions do not know at which frequency they are: each level adds a learned value for every bin. Besides values
-    of its own, the network gives a factor for every value of the noisy latent, so that suppressing noise, which is a
-    mask, need not be learned as a difference of large values. Both are zero at first.
+    The network estimates the clean latent from the noisy one, ``m = z_noisy + factor * z_noisy + value`` (suppressing
+    noise is a mask), and the variance ``s`` of its error, each for every value. What ``z_t = a x + b e`` adds to that is
+    then known: were the error Gaussian, the best estimate of ``x`` would be ``(s a z_t + b^2 m) / (a^2 s + b^2)``. Its
+    velocity ``(a z_t - x) / b`` is what comes out. So the times of the diffusion share what is hard to learn; at first,
+    pure noise is denoised to the noisy latent.
+
+    Convolutions do not know at which frequency they are: each level adds a learned value for every bin.
 
     Args:
         latent_channels, latent_bins: of the latent.
+        alphas: ``(time,)``, a squared, the scheduler's ``alphas_cumprod``.
         channels: of each level; every level but the last is halved in both directions.
         blocks: residual blocks of each level on the way down; on the way up there is one in each.
         norm_groups: of the group normalisation; divides all channels.
         time_width: of the embedding of the diffusion's time.
-        recurrent: after each block of the last level, a bidirectional GRU over the frames of each bin.
-        gate: multiply the noisy latent; see above.
-        patch: squares of so many bins and frames become channels before the first level, whose convolutions then mix
-            ``patch ** 2`` times more channels at the same cost.
         guidance: arguments of :class:`Guidance` for the features, without the latent's; None is no guidance. It enters
             by addition or concatenation: there is no attention for tokens.
 
@@ -41,13 +44,11 @@ class ConvDenoiser(torch.nn.Module):
         self,
         latent_channels: int,
         latent_bins: int,
+        alphas: torch.Tensor,
         channels: Sequence[int] = (48, 96, 160),
         blocks: Sequence[int] = (1, 1, 2),
         norm_groups: int = 8,
         time_width: int = 128,
-        recurrent: bool = False,
-        gate: bool = True,
-        patch: int = 1,
         guidance: Optional[Dict] = None,
     ):
         super().__init__()
@@ -60,16 +61,15 @@ class ConvDenoiser(torch.nn.Module):
                                 "give addition or concatenation")  # fmt: skip
             self.guidance = Guidance(latent_channels=latent_channels, latent_bins=latent_bins, **guidance)
         extra = self.guidance.extra_channels if self.guidance is not None else 0
-        self.reduction = patch * 2 ** (len(channels) - 1)
-        self.gate, self.patch = gate, patch
+        self.reduction = 2 ** (len(channels) - 1)
+        self.register_buffer("alphas", alphas.clone(), persistent=False)
         self.time = torch.nn.Sequential(
             torch.nn.Linear(TIME_CHANNELS, time_width), torch.nn.SiLU(),
             torch.nn.Linear(time_width, time_width), torch.nn.SiLU(),
         )  # fmt: skip
-        self.first = torch.nn.Conv2d((2 * latent_channels + extra) * patch**2, channels[0], 3, padding=1)
+        self.first = torch.nn.Conv2d(2 * latent_channels + extra, channels[0], 3, padding=1)
         self.bins = torch.nn.ParameterList(
-            torch.nn.Parameter(torch.zeros(width, latent_bins // patch >> level, 1))
-            for level, width in enumerate(channels)
+            torch.nn.Parameter(torch.zeros(width, latent_bins >> level, 1)) for level, width in enumerate(channels)
         )
         self.down = torch.nn.ModuleList(
             torch.nn.ModuleList(_Block(width, time_width, norm_groups) for _ in range(count))
@@ -79,11 +79,8 @@ class ConvDenoiser(torch.nn.Module):
         self.shrink = torch.nn.ModuleList(torch.nn.Conv2d(upper, lower, 2, stride=2) for upper, lower in pairs)
         self.widen = torch.nn.ModuleList(torch.nn.Conv2d(lower, 4 * upper, 1) for upper, lower in pairs)
         self.up = torch.nn.ModuleList(_Block(upper, time_width, norm_groups) for upper, _ in pairs)
-        self.over_frames = torch.nn.ModuleList(
-            _OverFrames(channels[-1], norm_groups) for _ in range(blocks[-1] if recurrent else 0)
-        )
         self.last_norm = torch.nn.GroupNorm(norm_groups, channels[0])
-        self.last = torch.nn.Conv2d(channels[0], (2 if gate else 1) * latent_channels * patch**2, 3, padding=1)
+        self.last = torch.nn.Conv2d(channels[0], 3 * latent_channels, 3, padding=1)
         _zero(self.last)
 
     def forward(
@@ -104,7 +101,7 @@ class ConvDenoiser(torch.nn.Module):
             kept: ``(batch,)`` bool, whose features are shown; None shows all.
 
         Returns:
-            As ``latent``.
+            Velocity, as ``latent``.
         """
         inputs = [latent, noisy]
         if self.guidance is not None:
@@ -113,26 +110,31 @@ class ConvDenoiser(torch.nn.Module):
                 inputs[1] = noisy + guiding
             else:
                 inputs.append(guiding)
-        time = self.time(_sinusoids(times).to(latent.dtype))
-        hidden = self.first(F.pixel_unshuffle(torch.cat(inputs, 1), self.patch))
+        values, factors, spreads = self._network(torch.cat(inputs, 1), times).chunk(3, 1)
+        estimate = noisy + factors * noisy + values
+        variance = LEAST_VARIANCE + F.softplus(spreads + FIRST_SPREAD)
+        power = self.alphas[times][:, None, None, None]
+        signal, sigma = power.sqrt(), (1 - power).sqrt()
+        # (a z_t - x) / b without the division, which has no value where there is no noise.
+        gain = sigma / (power * variance + sigma.square())
+        return gain * (signal * (1 - variance) * latent - estimate)
+
+    def _network(self, inputs: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+        """Return ``(batch, 3 * channel, bin, frame)``."""
+        time = self.time(_sinusoids(times).to(inputs.dtype))
+        hidden = self.first(inputs)
         skipped: List[torch.Tensor] = []
         for level, (blocks, bins) in enumerate(zip(self.down, self.bins)):
             hidden = hidden + bins
-            for number, block in enumerate(blocks):
+            for block in blocks:
                 hidden = block(hidden, time)
-                if level == len(self.shrink) and self.over_frames:
-                    hidden = self.over_frames[number](hidden)
             if level < len(self.shrink):
                 skipped.append(hidden)
                 hidden = self.shrink[level](hidden)
         for level in reversed(range(len(self.up))):
             hidden = skipped[level] + F.pixel_shuffle(self.widen[level](hidden), 2)
             hidden = self.up[level](hidden, time)
-        output = F.pixel_shuffle(self.last(F.silu(self.last_norm(hidden))), self.patch)
-        if not self.gate:
-            return output
-        values, factors = output.chunk(2, 1)
-        return values + factors * noisy
+        return self.last(F.silu(self.last_norm(hidden)))
 
 
 class _Block(torch.nn.Module):
@@ -154,23 +156,6 @@ class _Block(torch.nn.Module):
         scale, shift = self.time(time)[:, :, None, None].chunk(2, 1)
         change = torch.addcmul(shift, self.second_norm(change), 1 + scale)
         return hidden + self.second(F.silu(change))
-
-
-class _OverFrames(torch.nn.Module):
-    """A bidirectional GRU over the frames of each bin, beside the identity: what noise does over the whole window."""
-
-    def __init__(self, channels: int, norm_groups: int):
-        super().__init__()
-        self.norm = torch.nn.GroupNorm(norm_groups, channels)
-        self.recurrence = torch.nn.GRU(channels, channels // 2, batch_first=True, bidirectional=True)
-        self.project = torch.nn.Linear(2 * (channels // 2), channels)
-        _zero(self.project)
-
-    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Return as ``hidden (batch, channel, bin, frame)``."""
-        rows = self.norm(hidden).permute(0, 2, 3, 1)
-        output = self.project(self.recurrence(rows.flatten(0, 1))[0])
-        return hidden + output.unflatten(0, rows.shape[:2]).permute(0, 3, 1, 2)
 
 
 def _zero(layer: torch.nn.Module) -> None:

@@ -31,14 +31,12 @@ class FuseModel(AbsESPnetModel):
             belong neither into checkpoints nor to the optimiser.
         average_decay: of the weights' moving average.
         latents_fingerprint: of the VAE whose stored latents are going to be given; empty where none are.
-        residual: the denoiser adds to the noisy latent instead of building the clean one from nothing: where it gives
-            zeros, pure noise is denoised to the noisy latent. For v_prediction and sample.
         matched_steps: portion ``matched_portion`` of the training's times are those of a sampling with so many steps,
             evenly; the others are uniform.
         matched_portion: 0 to 1.
 
     Raises:
-        UserError: ``residual`` with epsilon, or a number out of range.
+        UserError: a number is out of range.
     """
 
     TRAINING_ONLY = ("denoiser",)  # sampling uses the average
@@ -53,16 +51,13 @@ class FuseModel(AbsESPnetModel):
         features: Optional[str] = None,
         average_decay: float = 0.999,
         latents_fingerprint: str = "",
-        residual: bool = False,
         matched_steps: int = 6,
         matched_portion: float = 0.0,
     ):
         super().__init__()
-        if residual and scheduler.config.prediction_type == "epsilon":
-            raise UserError("objective_conf.residual: epsilon has no part of the speech; choose v_prediction or sample")
         if not 0 <= matched_portion <= 1:
             raise UserError(f"objective_conf.matched_portion {matched_portion:g}: give 0 to 1")
-        self.residual, self.matched_portion = residual, matched_portion
+        self.matched_portion = matched_portion
         self.matched_times = sampling_times(scheduler, matched_steps, 1.0) if matched_portion else []
         self.latents_fingerprint = latents_fingerprint
         self.spectrogram, self.window_frames = spectrogram, window_frames
@@ -166,7 +161,7 @@ class FuseModel(AbsESPnetModel):
             noise = seeded_noise(0, 0, clean.shape, clean.device)
             times = ((torch.arange(len(clean)) + 0.5) / len(clean) * total).long().to(clean.device)
         noised = self.scheduler.add_noise(clean, noise, times)
-        prediction = self._predict(network, noised, times, noisy, guidance, kept)
+        prediction = network(noised, times, noisy, guidance, kept)
         return (prediction - self._target(clean, noise, times)).square().mean()
 
     def _draw_times(self, batch: int) -> torch.Tensor:
@@ -176,25 +171,6 @@ class FuseModel(AbsESPnetModel):
             return times
         matched = torch.tensor(self.matched_times)[torch.randint(0, len(self.matched_times), (batch,))]
         return torch.where(torch.rand(batch) < self.matched_portion, matched, times)
-
-    def _predict(
-        self,
-        network: torch.nn.Module,
-        latent: torch.Tensor,
-        times: torch.Tensor,
-        noisy: torch.Tensor,
-        features: Optional[torch.Tensor],
-        kept: Optional[torch.Tensor] = None,
-    ) -> torch.Tensor:
-        """Return what the scheduler's ``prediction_type`` says; arguments are those of :meth:`Denoiser.forward`."""
-        prediction = network(latent, times, noisy, features, kept)
-        if not self.residual:
-            return prediction
-        if self.scheduler.config.prediction_type == "sample":
-            return prediction + noisy
-        # v = alpha eps - sigma x: in pure noise, -x; near the clean latent, which is then all but given, nothing.
-        alphas = self.scheduler.alphas_cumprod.to(latent.device)[times]
-        return prediction - (1 - alphas).sqrt()[:, None, None, None].to(latent.dtype) * noisy
 
     def _target(self, clean: torch.Tensor, noise: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
         kind = self.scheduler.config.prediction_type
@@ -233,12 +209,12 @@ class FuseModel(AbsESPnetModel):
 
         def network(latent: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
             if features is None or guidance_scale == 1:
-                return self._predict(self.average, latent, times, noisy, features)
+                return self.average(latent, times, noisy, features)
             nobody = torch.zeros(len(latent), dtype=torch.bool, device=latent.device)
-            without = self._predict(self.average, latent, times, noisy, features, nobody)
+            without = self.average(latent, times, noisy, features, nobody)
             if guidance_scale == 0:
                 return without
-            return without + guidance_scale * (self._predict(self.average, latent, times, noisy, features) - without)
+            return without + guidance_scale * (self.average(latent, times, noisy, features) - without)
 
         total = torch.zeros_like(spectrogram)
         for draw in range(num_samples):

@@ -29,7 +29,7 @@ CONFIGURATIONS = {
     "diffusion_conf": "Arguments of diffusers' DDIMScheduler",
     "guidance_conf": "Kind of features, their model, and arguments of Guidance",
     "model_conf": "Weights of the VAE's losses",
-    "objective_conf": "What the denoiser learns: residual, matched_steps, matched_portion of FuseModel",
+    "objective_conf": "Times that the denoiser learns: matched_steps, matched_portion of FuseModel",
 }
 STORED = ("latent_mix", "latent_ref1", "guidance")
 

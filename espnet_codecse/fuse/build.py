@@ -89,7 +89,8 @@ def build_fuse_model(
     spectrogram = _build("spectrogram_conf", CompressedSpectrogram, **spectrogram_conf)
     vae = build_vae(vae_conf, use_vae)
     features, guidance = _guidance(guidance_conf, codec)
-    latent: Dict[str, Any] = {"latent_channels": vae.latent_channels, "latent_bins": spectrogram.num_bins // vae.reduction}
+    bins = spectrogram.num_bins // vae.reduction
+    latent: Dict[str, Any] = {"latent_channels": vae.latent_channels, "latent_bins": bins}
     scheduler = _build("diffusion_conf", DDIMScheduler, **{**DIFFUSION, **diffusion_conf})
     if denoiser == "convolutional":
         if scheduler.config.prediction_type != "v_prediction":

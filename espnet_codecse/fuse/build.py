@@ -5,6 +5,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Union
 from diffusers import DDIMScheduler
 
 from espnet_codecse.errors import UserError
+from espnet_codecse.fuse.conv_denoiser import ConvDenoiser
 from espnet_codecse.fuse.denoiser import Denoiser
 from espnet_codecse.features import configured_features
 from espnet_codecse.fuse.model import FuseModel
@@ -61,13 +62,15 @@ def build_fuse_model(
     average_decay: float = 0.999,
     codec: Optional[str] = None,
     latents_fingerprint: str = "",
+    denoiser: str = "unet",
+    objective_conf: Optional[Mapping[str, Any]] = None,
 ) -> FuseModel:
     """Return the model of the second step.
 
     Args:
         spectrogram_conf: arguments of :class:`CompressedSpectrogram`.
         vae_conf: arguments of :class:`SpectrogramVAE`, as in the first step.
-        denoiser_conf: arguments of :class:`Denoiser`, without the latent's and the guidance's.
+        denoiser_conf: arguments of the denoiser, without the latent's and the guidance's.
         diffusion_conf: arguments of diffusers' ``DDIMScheduler``.
         guidance_conf: ``kind`` (none, beats, transformers, codec), ``model``, ``fingerprint``, and arguments of
             :class:`Guidance`. The fingerprint and the size of the features are written into it: saved with the
@@ -77,6 +80,8 @@ def build_fuse_model(
         average_decay: of the weights' moving average.
         codec: the model, for guidance of kind ``codec``.
         latents_fingerprint: see :class:`FuseModel`.
+        denoiser: ``unet`` for :class:`Denoiser`, ``convolutional`` for :class:`ConvDenoiser`.
+        objective_conf: ``matched_steps`` and ``matched_portion`` of :class:`FuseModel`.
 
     Raises:
         UserError: a value is unknown or does not fit, or the features' model is another one than in training.
@@ -84,13 +89,20 @@ def build_fuse_model(
     spectrogram = _build("spectrogram_conf", CompressedSpectrogram, **spectrogram_conf)
     vae = build_vae(vae_conf, use_vae)
     features, guidance = _guidance(guidance_conf, codec)
-    latent = {"latent_channels": vae.latent_channels, "latent_bins": spectrogram.num_bins // vae.reduction}
-    denoiser = _build("denoiser_conf", Denoiser, **latent, guidance=guidance, **denoiser_conf)
-    _check_size(spectrogram, window_frames, vae.reduction * denoiser.reduction)
+    bins = spectrogram.num_bins // vae.reduction
+    latent: Dict[str, Any] = {"latent_channels": vae.latent_channels, "latent_bins": bins}
     scheduler = _build("diffusion_conf", DDIMScheduler, **{**DIFFUSION, **diffusion_conf})
-    return FuseModel(
-        spectrogram, vae, denoiser, scheduler, window_frames, features, average_decay, latents_fingerprint
-    )
+    if denoiser == "convolutional":
+        if scheduler.config.prediction_type != "v_prediction":
+            raise UserError("diffusion_conf.prediction_type: a convolutional denoiser predicts v_prediction")
+        latent["alphas"] = scheduler.alphas_cumprod
+    elif denoiser != "unet":
+        raise UserError(f"denoiser '{denoiser}': unknown; known: unet, convolutional")
+    kind = ConvDenoiser if denoiser == "convolutional" else Denoiser
+    network = _build("denoiser_conf", kind, **latent, guidance=guidance, **denoiser_conf)
+    _check_size(spectrogram, window_frames, vae.reduction * network.reduction)
+    fixed = (spectrogram, vae, network, scheduler, window_frames, features, average_decay, latents_fingerprint)
+    return _build("objective_conf", FuseModel, *fixed, **(objective_conf or {}))
 
 
 def _guidance(conf: Dict[str, Any], codec: Optional[str]):

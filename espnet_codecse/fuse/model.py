@@ -11,8 +11,9 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.features import AbsFeatures, fingerprint_of, load_features
 from espnet_codecse.fuse.average import WeightAverage
 from espnet_codecse.fuse.crop import peak_gain
+from espnet_codecse.fuse.conv_denoiser import ConvDenoiser
 from espnet_codecse.fuse.denoiser import Denoiser
-from espnet_codecse.fuse.sampling import sample, seeded_noise
+from espnet_codecse.fuse.sampling import sample, sampling_times, seeded_noise
 from espnet_codecse.fuse.spectrogram import CompressedSpectrogram
 from espnet_codecse.fuse.vae import NoVAE, SpectrogramVAE
 
@@ -23,13 +24,19 @@ class FuseModel(AbsESPnetModel):
     Args:
         spectrogram: the front end.
         vae: trained in the first step; its weights come with ``--init_param``.
-        denoiser: the U-Net with the guidance's projection.
+        denoiser: the network with the guidance's projection.
         scheduler: noise schedule and type of prediction.
         window_frames: of the spectrogram.
         features: source of the guidance's frozen features; None without guidance. They are no sub-module: their weights
             belong neither into checkpoints nor to the optimiser.
         average_decay: of the weights' moving average.
         latents_fingerprint: of the VAE whose stored latents are going to be given; empty where none are.
+        matched_steps: portion ``matched_portion`` of the training's times are those of a sampling with so many steps,
+            evenly; the others are uniform.
+        matched_portion: 0 to 1.
+
+    Raises:
+        UserError: a number is out of range.
     """
 
     TRAINING_ONLY = ("denoiser",)  # sampling uses the average
@@ -38,14 +45,20 @@ class FuseModel(AbsESPnetModel):
         self,
         spectrogram: CompressedSpectrogram,
         vae: Union[SpectrogramVAE, NoVAE],
-        denoiser: Denoiser,
+        denoiser: Union[Denoiser, ConvDenoiser],
         scheduler: DDIMScheduler,
         window_frames: int = 256,
         features: Optional[str] = None,
         average_decay: float = 0.999,
         latents_fingerprint: str = "",
+        matched_steps: int = 6,
+        matched_portion: float = 0.0,
     ):
         super().__init__()
+        if not 0 <= matched_portion <= 1:
+            raise UserError(f"objective_conf.matched_portion {matched_portion:g}: give 0 to 1")
+        self.matched_portion = matched_portion
+        self.matched_times = sampling_times(scheduler, matched_steps, 1.0) if matched_portion else []
         self.latents_fingerprint = latents_fingerprint
         self.spectrogram, self.window_frames = spectrogram, window_frames
         self.vae = vae.requires_grad_(False).eval()
@@ -140,7 +153,7 @@ class FuseModel(AbsESPnetModel):
             self.average.follow(self.denoiser)
             network = self.denoiser
             noise = torch.randn_like(clean)
-            times = torch.randint(0, total, (len(clean),), device=clean.device)
+            times = self._draw_times(len(clean)).to(clean.device)
             if network.guidance is not None:
                 kept = network.guidance.draw_kept(len(clean), clean.device)
         else:
@@ -150,6 +163,14 @@ class FuseModel(AbsESPnetModel):
         noised = self.scheduler.add_noise(clean, noise, times)
         prediction = network(noised, times, noisy, guidance, kept)
         return (prediction - self._target(clean, noise, times)).square().mean()
+
+    def _draw_times(self, batch: int) -> torch.Tensor:
+        """Draw ``(batch,)`` times for training."""
+        times = torch.randint(0, self.scheduler.config.num_train_timesteps, (batch,))
+        if not self.matched_portion:
+            return times
+        matched = torch.tensor(self.matched_times)[torch.randint(0, len(self.matched_times), (batch,))]
+        return torch.where(torch.rand(batch) < self.matched_portion, matched, times)
 
     def _target(self, clean: torch.Tensor, noise: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
         kind = self.scheduler.config.prediction_type

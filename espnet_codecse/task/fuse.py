@@ -25,10 +25,11 @@ register_enhancement()
 CONFIGURATIONS = {
     "spectrogram_conf": "Arguments of CompressedSpectrogram",
     "vae_conf": "Arguments of SpectrogramVAE, the same in both steps",
-    "denoiser_conf": "Arguments of Denoiser",
+    "denoiser_conf": "Arguments of Denoiser or ConvDenoiser",
     "diffusion_conf": "Arguments of diffusers' DDIMScheduler",
     "guidance_conf": "Kind of features, their model, and arguments of Guidance",
     "model_conf": "Weights of the VAE's losses",
+    "objective_conf": "Times that the denoiser learns: matched_steps, matched_portion of FuseModel",
 }
 STORED = ("latent_mix", "latent_ref1", "guidance")
 
@@ -49,6 +50,7 @@ class FuseVAETask(AbsTask):
         group.add_argument("--codec", type=str_or_none, default=None, help="For guidance by a codec's embedding")
         for name, text in CONFIGURATIONS.items():
             group.add_argument(f"--{name}", action=NestedDictAction, default={}, help=text)
+        group.add_argument("--denoiser", default="unet", help="unet or convolutional")
         group.add_argument("--window_frames", type=int, default=256, help="Of a spectrogram in inference")
         group.add_argument("--train_frames", type=int, default=None, help="Of training windows, where they are shorter")
         group.add_argument("--use_vae", type=str2bool, default=True, help="Otherwise diffuse the spectrogram itself")
@@ -112,9 +114,12 @@ class FuseTask(FuseVAETask):
         Raises:
             UserError: a value of the configuration is unknown or does not fit.
         """
+        # Configurations of earlier versions, as in packs, name neither.
+        denoiser, objective_conf = getattr(args, "denoiser", "unet"), getattr(args, "objective_conf", {})
         return build_fuse_model(
             args.spectrogram_conf, args.vae_conf, args.denoiser_conf, args.diffusion_conf, args.guidance_conf,
-            args.window_frames, args.use_vae, args.average_decay, args.codec, args.latents_fingerprint,
+            args.window_frames, args.use_vae, args.average_decay, args.codec, args.latents_fingerprint, denoiser,
+            objective_conf,
         )  # fmt: skip
 
 

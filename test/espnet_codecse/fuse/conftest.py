@@ -20,6 +20,22 @@ def randomize(module: torch.nn.Module) -> None:
             torch.nn.init.normal_(parameter, std=0.1)
 
 
+@pytest.fixture
+def randomized():
+    """Return a function that gives a network's zeros random values and returns it."""
+
+    def give(module: torch.nn.Module) -> torch.nn.Module:
+        randomize(module)
+        return module
+
+    return give
+
+
+@pytest.fixture
+def vae_settings():
+    return dict(VAE)
+
+
 @pytest.fixture(scope="session")
 def codec_folder(tmp_path_factory):
     return str(save_hybrid(tmp_path_factory.mktemp("codec") / "tiny"))

@@ -113,6 +113,30 @@ def test_both_steps(data, codec, tmp_path, voice):
     assert all(torch.equal(trained[f"vae.{key}"], value) for key, value in diffusion.model.vae.state_dict().items())
 
 
+def test_convolutional_denoiser(data, tmp_path):
+    vae = run(FuseVAETask, tmp_path / "1_vae", {**COMMON, "task": "fuse_vae"}, data)
+    second = {
+        **COMMON, "task": "fuse", "denoiser": "convolutional", "guidance_conf": {"kind": "none"},
+        "denoiser_conf": {"channels": [8, 8], "blocks": [1, 1], "norm_groups": 4, "time_width": 8},
+        "diffusion_conf": {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True},
+        "objective_conf": {"matched_steps": 6, "matched_portion": 0.5},
+    }  # fmt: skip
+    best = run(FuseTask, tmp_path / "2_diffusion", second, data, None, "--init_param", str(vae))
+    model, training = rebuilt(FuseTask, best)
+    assert model.average.n_averaged == 2 and model.matched_portion == 0.5
+    enhancer = FuseEnhancer.from_model(model, training, "cpu", torch.float32, 30.0, num_steps="2")
+    assert np.isfinite(enhancer.enhance_batch([np.ones(5000, np.float32)])[0]["waveform"]).all()
+
+
+def test_configurations_of_earlier_versions_build(data, tmp_path):
+    run(FuseVAETask, tmp_path / "1_vae", {**COMMON, "task": "fuse_vae"}, data)
+    training = yaml.safe_load((tmp_path / "1_vae" / "config.yaml").read_text())
+    for name in ("denoiser", "objective_conf"):
+        del training[name]
+    model = FuseTask.build_model(argparse.Namespace(**{**training, "guidance_conf": {"kind": "none"}}))
+    assert type(model.denoiser).__name__ == "Denoiser" and not model.matched_portion
+
+
 def test_stored_latents_are_those_of_windows(data, tmp_path):
     vae = run(FuseVAETask, tmp_path / "1_vae", {**COMMON, "task": "fuse_vae"}, data)
     extract_latents.main(["--vae", str(vae), str(data[0]), str(tmp_path / "out"), "--compression", "none", "--nj", "1"])

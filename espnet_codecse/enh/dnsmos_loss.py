@@ -4,7 +4,6 @@ import importlib.util
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
-import numpy as np
 import torch
 from espnet2.enh.loss.criterions.time_domain import TimeDomainLoss
 from torch.nn import functional as F

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from tiny_codecs import save_hybrid
-from tiny_features import save_wav2vec2
+from tiny_features import save_beats, save_wav2vec2
 
 from espnet_codecse.embedding.description import EmbeddingDescription
 from espnet_codecse.errors import UserError

@@ -1,7 +1,7 @@
 """Pack a trained model as one zip that espnet_model_zoo, SpeechEnhancer and codecse enhance take.
 
     codecse pack exp/nac_se_small --output nac_se.zip --license apache-2.0 --datasets vctk --document RESULTS.md \\
-        --figures 'noisy|exp/noisy_test/scoring' --figures 'enhanced|exp/nac_se_small/continuous_test/scoring'
+        --expdir exp --test_sets test
 
 The zip holds the weights (not the optimiser's state), the configuration without paths of this machine, the codec's
 identity and, where they are small, its weights, a model card, and codecse.yaml with the SHA-256 of every file.
@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import List, Optional, Tuple
 
+from espnet_codecse.bin.scored_options import add_scored_options, read_outputs
 from espnet_codecse.task.kinds import LAYERS
 
 
@@ -31,7 +32,10 @@ def get_parser() -> argparse.ArgumentParser:
     add("--weights", default="float32", choices=["float32", "float16"], help="float16 halves it (default: %(default)s)")
     add("--license", default="", help="such as apache-2.0 or cc-by-4.0")
     add("--datasets", nargs="+", default=[], help="what it was trained on")
-    add("--figures", type=_figures, action="append", default=[], metavar="'LABEL|DIR'", help="scores; repeat it")
+    add_scored_options(parser)
+    add("--outputs", default="", help="name below --expdir of the outputs whose scores are the model's figures (default: "
+        "the experiment's)")
+    add("--figures", type=_figures, action="append", default=[], metavar="'LABEL|DIR'", help="further scores; repeat it")
     add("--document", type=Path, action="append", default=[], help="a file to add, such as RESULTS.md; repeat it")
     add("--card", type=Path, help="README.md to use instead of the generated description")
     return parser
@@ -40,6 +44,21 @@ def get_parser() -> argparse.ArgumentParser:
 def _figures(text: str) -> Tuple[str, Path]:
     label, folder = text.split("|")
     return label.strip(), Path(folder.strip())
+
+
+def _scored_figures(args: argparse.Namespace) -> List[Tuple[str, Path]]:
+    """Return ``(label, scoring folder)`` of the mixtures and of the experiment, as ``--expdir`` has them."""
+    from espnet_codecse.report.experiments import CLEAN, EXPERIMENT, NOISY
+
+    folder = Path(args.experiment)
+    name = args.outputs or (folder.parent.name if (folder / "config.yaml").is_file() else folder.name)
+    figures = []
+    for output in read_outputs(args):
+        mine = output.kind == EXPERIMENT and output.experiment == name and args.layer in ("", output.layer)
+        if output.target == CLEAN and (output.kind == NOISY or mine):
+            label = "noisy" if output.kind == NOISY else "enhanced"
+            figures.append((label if args.test_sets == output.test_set else f"{output.test_set}, {label}", output.folder))
+    return figures
 
 
 def main(argv: Optional[List[str]] = None) -> int:
@@ -60,7 +79,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         files = replace(files, model_file=checkpoint)
     options = PackOptions(
         name=args.name, codec=args.codec, codec_limit_mb=args.codec_limit, layer=args.layer, weights=args.weights,
-        license=args.license, datasets=args.datasets, figures=args.figures, documents=args.document, card=args.card,
+        license=args.license, datasets=args.datasets, figures=[*_scored_figures(args), *args.figures], documents=args.document, card=args.card,
     )  # fmt: skip
     for line in pack_model(files, args.output, options):
         print(line)

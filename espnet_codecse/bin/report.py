@@ -1,11 +1,8 @@
 """Write the report page: a folder to look at and listen to in any browser, without network.
 
-    codecse report --title "mini enh1" --output_dir exp/report \\
-        --row "Unprocessed|noisy|exp/noisy_test/scoring|dump/raw/test" \\
-        --row "codec_small|clean, quantized|exp/codec_small/clean_quantized_test/scoring|dump/raw/test" \\
-        --row "nac_se_small|quantized|exp/nac_se_small/quantized_test/scoring|dump/raw/test"
+    codecse report --expdir exp --test_sets "test" --title "mini, test" --output_dir exp/report
 
-The rows are those of codecse results. The audio is named by the spk1.scp (or wav.scp) beside each scoring folder, the
+The systems are the rows of codecse results, which also tells what --row is. The audio is named by the spk1.scp (or wav.scp) beside each scoring folder, the
 mixture and the clean speech by those of the data directory, the training curves by exp/<tag>/<step>/train.log.
 Utterances that are already in the folder are not made again.
 """
@@ -16,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import List, Optional
 
+from espnet_codecse.bin.scored_options import add_row_option, add_scored_options, read_all_rows
+
 
 def get_parser() -> argparse.ArgumentParser:
     """Build the argument parser."""
@@ -23,8 +22,8 @@ def get_parser() -> argparse.ArgumentParser:
         prog="codecse report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--row", action="append", required=True, metavar="'SECTION|LABEL|SCORES[|DATA]'",
-        help="a system: scoring folder, data directory; repeat it")
+    add_scored_options(parser)
+    add_row_option(parser)
     add("--output_dir", type=Path, required=True, help="folder of the page; open its index.html")
     add("--title", default="Report", help="heading (default: %(default)s)")
     add("--metric", default="", help="utterances to hear are the best, middle and worst by it, on average over the "
@@ -43,11 +42,10 @@ def main(argv: Optional[List[str]] = None) -> int:
     if args.num_utterances < 0 or not args.seconds > 0:
         parser.error("--num_utterances must not be negative, and --seconds positive")
     from espnet_codecse.report.page.write import Settings, write_page
-    from espnet_codecse.report.scores import read_row
 
     command = f"codecse report {shlex.join(argv)}"
     settings = Settings(args.title, args.metric, args.num_utterances, args.utterances, args.seconds, command)
-    write_page([read_row(row) for row in args.row], args.output_dir, settings)
+    write_page(read_all_rows(args), args.output_dir, settings)
     print(f"report: open {args.output_dir / 'index.html'}", file=sys.stderr)
     return 0
 

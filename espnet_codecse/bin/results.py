@@ -1,24 +1,25 @@
-"""Write RESULTS.md from scoring folders.
+"""Write RESULTS.md from all that was scored in an experiment folder.
 
-    codecse results --title "mini enh1" --output RESULTS.md \\
-        --row "Unprocessed|noisy|exp/noisy_test/scoring|dump/raw/test" \\
-        --row "nac_se, loss pre|quantized|exp/x/quantized_test/scoring|dump/raw/test" \\
-        --section_note "nac_se, loss pre|config: conf/nac_se/1_separator.yaml"
+    codecse results --expdir exp --test_sets "test" --title "RESULTS: mini, test" --output exp/RESULTS.md
+    codecse results --row "Unprocessed|noisy|noisy/scoring|data/test" --row "mine|enhanced|mine/scoring" --title mine
 
-A row's data directory, which may be left out, tells SNR, noise and speaker of each mixture for breakdowns.
-The row labelled 'noisy' (or '<set>/noisy') is what the paired differences are taken to.
+With --row, scoring folders from anywhere become lines. A row's data directory, which may be left out, tells SNR, noise
+and speaker of each mixture for breakdowns; the row labelled 'noisy' (or '<set>/noisy') is what the paired differences
+are taken to.
 """
 
 import argparse
 import shlex
 import sys
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Sequence
 
+from espnet_codecse.bin.scored_options import add_row_option, add_scored_options, read_all_rows
 from espnet_codecse.errors import UserError
+from espnet_codecse.report.experiments import EXPERIMENT, UNPROCESSED
 from espnet_codecse.report.paper import paper_lines, read_paper
 from espnet_codecse.report.results import DEFAULT_BREAKDOWN_METRICS, render, write_results
-from espnet_codecse.report.scores import read_row
+from espnet_codecse.report.scores import Row
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -27,8 +28,9 @@ def get_parser() -> argparse.ArgumentParser:
         prog="codecse results", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--row", action="append", required=True, metavar="'SECTION|LABEL|SCORES[|DATA]'",
-        help="a line of a section: scoring folder, data directory; repeat it")
+    add_scored_options(parser)
+    add_row_option(parser)
+    add("--data_note", default="", help="what data this is; stands below the heading of the unprocessed mixtures")
     add("--section_note", action="append", default=[], metavar="'SECTION|TEXT'", help="text below a heading; repeat it")
     add("--paper", type=Path, help="paper.yaml: published rows, which stand at the end with their sources")
     add("--breakdown_metrics", default=" ".join(DEFAULT_BREAKDOWN_METRICS),
@@ -40,8 +42,15 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _notes(specifications: List[str]) -> Dict[str, List[str]]:
+def _notes(rows: Sequence[Row], data_note: str, specifications: Sequence[str]) -> Dict[str, List[str]]:
+    """Return ``{section: paragraphs}``: the data, each experiment's configurations, and what was given."""
     notes: Dict[str, List[str]] = {}
+    if data_note:
+        notes[UNPROCESSED] = [f"Data: {data_note}"]
+    for row in rows:
+        if row.output.kind == EXPERIMENT and row.section not in notes:
+            configurations = sorted(row.output.experiment_dir.glob("[0-9]_*/config.yaml"))
+            notes[row.section] = [f"Configuration: {path}" for path in configurations]
     for specification in specifications:
         section, separator, text = specification.partition("|")
         if not separator or not text.strip():
@@ -54,17 +63,18 @@ def main(argv: Optional[List[str]] = None) -> int:
     """Write the file."""
     argv = sys.argv[1:] if argv is None else argv
     args = get_parser().parse_args(argv)
+    rows = read_all_rows(args)
     text = render(
-        [read_row(row) for row in args.row],
+        rows,
         command=f"codecse results {shlex.join(argv)}",
         title=args.title,
-        notes=_notes(args.section_note),
+        notes=_notes(rows, args.data_note, args.section_note),
         breakdown_metrics=args.breakdown_metrics.split(),
         baseline=args.baseline,
         published=paper_lines(read_paper(args.paper)) if args.paper else (),
     )
     write_results(args.output, text)
-    print(f"results: {len(args.row)} rows are in {args.output}", file=sys.stderr)
+    print(f"results: {len(rows)} rows are in {args.output}", file=sys.stderr)
     return 0
 
 

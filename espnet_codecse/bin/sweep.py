@@ -42,7 +42,7 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: Optional[List[str]] = None) -> int:
     """Draw."""
     args = get_parser().parse_args(argv)
-    from espnet_codecse.fuse.sweep import plot_step_sweep
+    from espnet_codecse.report.sweep import plot_step_sweep
 
     plot_step_sweep(dict(args.folders), args.output, args.metrics, dict(args.line), args.title)
     return 0

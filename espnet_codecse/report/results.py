@@ -11,7 +11,8 @@ from espnet_codecse.report.bootstrap import mean_interval
 from espnet_codecse.report.breakdown import breakdown_lines
 from espnet_codecse.report.comparison import compare_experiments, comparison_lines
 from espnet_codecse.report.environment import environment_lines
-from espnet_codecse.report.scores import NOISY, Row, metrics_of
+from espnet_codecse.report.experiments import NOISY
+from espnet_codecse.report.scores import Row, metrics_of
 from espnet_codecse.report.study import study_lines
 from espnet_codecse.report.tables import number, table
 
@@ -19,9 +20,9 @@ DEFAULT_BREAKDOWN_METRICS = ("SI_SDR", "PESQ", "DNSMOS_OVRL")
 
 
 def _noisy_row(row: Row, rows: Sequence[Row]) -> Optional[Row]:
-    """The unprocessed mixture of the row's set: label ``<set>/noisy`` for ``<set>/x``, ``noisy`` for ``x``."""
-    by_label = {candidate.label: candidate for candidate in rows}
-    return by_label.get(f"{row.test_set}/{NOISY}") or by_label.get(NOISY)
+    """Return the unprocessed mixture of the row's set, or that of a label without a set."""
+    by_set = {candidate.test_set: candidate for candidate in rows if candidate.output.kind == NOISY}
+    return by_set.get(row.test_set) or by_set.get("")
 
 
 def _section_table(rows: Sequence[Row], metrics: Sequence[str], best: Set[Tuple[str, str, str]]) -> List[str]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import read_scp
+from espnet_codecse.report.experiments import CLEAN, EXPERIMENT, ScoredOutput, parse_label
 from espnet_codecse.report.groups import Groups, read_groups
 
 # Columns in this order; metrics that are not named here follow in alphabetical order.
@@ -16,45 +17,44 @@ METRIC_ORDER = (
     "SI_SDR", "SI_SDRi", "SDR", "SDRi", "PESQ", "PESQ_NB", "STOI", "ESTOI",
     "DNSMOS_SIG", "DNSMOS_BAK", "DNSMOS_OVRL", "DNSMOS_P808",
 )
-NOISY = "noisy"
-# Rows of other signals than speech against its clean reference: their scores do not compare with the others'.
-OTHER_TARGETS = (" to resynthesised", ", noise", ", reconstruction")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One system on one set.
+    """One line of a table: an output and its scores.
 
     Attributes:
         section: heading it stands under.
         label: first column.
         scores: ``{metric: {utterance: value}}``, the mean over speakers, nan where there is none.
-        groups: of its utterances, for breakdowns.
-        folder: the scoring folder; the scored audio's lists are beside it.
-        data_dir: the set's data directory, None where it was not given.
+        groups: groups of utterances (SNR, noise, speaker) used for breakdowns.
+        output: what was scored; by default what the label tells.
     """
 
     section: str
     label: str
     scores: Dict[str, Dict[str, float]]
     groups: Groups = field(default_factory=dict)
-    folder: Path = Path()
-    data_dir: Optional[Path] = None
+    output: Optional[ScoredOutput] = None
+
+    def __post_init__(self):
+        if self.output is None:
+            object.__setattr__(self, "output", ScoredOutput(experiment=self.section, **parse_label(self.label)))
 
     @property
     def test_set(self) -> str:
-        """What stands before the slash of the label; empty where there is one set only."""
-        return self.label.rpartition("/")[0]
+        """Name of the set; empty where a label gave none."""
+        return self.output.test_set
 
     @property
     def is_experiment(self) -> bool:
-        """Whether it is a trained system's speech, and neither the mixture nor a codec's ceiling."""
-        return self.label.rpartition("/")[2].split(",")[0] not in (NOISY, "clean") and self.is_speech
+        """Whether it is a trained system's speech, and neither the mixture nor what a codec alone makes."""
+        return self.output.kind == EXPERIMENT and self.is_speech
 
     @property
     def is_speech(self) -> bool:
         """Whether its scores are those of speech against the clean recording."""
-        return not self.label.endswith(OTHER_TARGETS)
+        return self.output.target == CLEAN
 
     @property
     def utterances(self) -> List[str]:
@@ -76,7 +76,36 @@ def read_row(specification: str) -> Row:
     fields = [field.strip() for field in specification.split("|")]
     if len(fields) not in (3, 4) or not all(fields):
         raise UserError(f"--row '{specification}': must be 'section|label|scoring folder[|data directory]'")
-    folder = Path(fields[2])
+    section, label, folder = fields[0], fields[1], Path(fields[2])
+    data_dir = Path(fields[3]) if len(fields) == 4 else None
+    output = ScoredOutput(experiment=section, folder=folder, data_dir=data_dir, **parse_label(label))
+    return _row(section, label, output)
+
+
+def read_rows(outputs: Sequence[ScoredOutput]) -> List[Row]:
+    """Read the scores of outputs; where they are of several sets, the labels name the set.
+
+    Raises:
+        UserError: no scores in a folder, or a value that is no number.
+    """
+    several = len({output.test_set for output in outputs}) > 1
+    return [
+        _row(output.experiment, f"{output.test_set}/{output.name}" if several else output.name, output)
+        for output in outputs
+    ]
+
+
+def _row(section: str, label: str, output: ScoredOutput) -> Row:
+    groups = read_groups(output.data_dir) if output.data_dir and output.target == CLEAN else {}
+    return Row(section, label, read_scores(output.folder), groups, output)
+
+
+def read_scores(folder: Path) -> Dict[str, Dict[str, float]]:
+    """Return ``{metric: {utterance: mean over speakers}}`` of a scoring folder.
+
+    Raises:
+        UserError: no scores in it, or a value that is no number.
+    """
     speakers: Dict[str, List[Dict[str, float]]] = {}
     for path in sorted(folder.glob("*_spk*")) if folder.is_dir() else []:
         found = re.fullmatch(r"(\w+)_spk\d+", path.name)
@@ -84,12 +113,10 @@ def read_row(specification: str) -> Row:
             speakers.setdefault(found.group(1), []).append(_read_column(path))
     if not speakers:
         raise UserError(f"{folder}: no scores (<METRIC>_spk1) in this folder; score it first (codecse score, stage 7)")
-    scores = {
+    return {
         metric: {key: float(np.mean([column[key] for column in columns if key in column])) for key in columns[0]}
         for metric, columns in speakers.items()
     }
-    data_dir = Path(fields[3]) if len(fields) == 4 else None
-    return Row(fields[0], fields[1], scores, read_groups(data_dir) if data_dir else {}, folder, data_dir)
 
 
 def _read_column(path: Path) -> Dict[str, float]:

@@ -95,7 +95,7 @@ def pack_model(files: ModelFiles, output: Path, options: PackOptions) -> List[st
         "layer": options.layer or KINDS[kind].layers[0],
         "license": options.license,
         "datasets": list(options.datasets),
-        "figures": {label: _means(label, path) for label, path in options.figures},
+        "figures": {label: _means(path) for label, path in options.figures},
     }
     config = portable_config(config, manifest["codec"])
     train_config, model_file = f"{folder}/config.yaml", f"{folder}/{files.model_file.name}"
@@ -239,12 +239,12 @@ def _meta(train_config: str, model_file: str, source: Path) -> Dict[str, Any]:
     }
 
 
-def _means(label: str, folder: Path) -> Dict[str, float]:
+def _means(folder: Path) -> Dict[str, float]:
     import numpy as np
 
-    from espnet_codecse.report.scores import read_row
+    from espnet_codecse.report.scores import read_scores
 
-    scores = read_row(f"figures|{label}|{folder}").scores
+    scores = read_scores(folder)
     return {metric: round(float(np.nanmean(list(column.values()))), 4) for metric, column in scores.items()}
 
 

@@ -100,7 +100,6 @@ log "$0 $*"
 
 . "${template}/../../../utils/check_options.sh"
 . "${template}/scripts/enhancement.sh"
-. "${template}/scripts/scoring.sh"
 check_options "train_set valid_set test_sets" "$@"
 if [ "${embedding_source}" != stored ] && [ "${embedding_source}" != on_the_fly ]; then
     log "Error: --embedding_source ${embedding_source}: neither stored nor on_the_fly"
@@ -164,6 +163,7 @@ model_opts=()
 for option in ${model_options}; do model_opts+=(--model_option "${option}"); done
 outputs=${experiment}${inference_step:+_${inference_step}}${inference_tag:+_${inference_tag}}
 results_file=${results_file:-${expdir}/RESULTS.md}
+scored=(--expdir "${expdir}" --dumpdir "${dumpdir}" --test_sets "${test_sets}")   # all that stage 7 scored so far
 
 if [ ${stage} -le 1 ] && [ ${stop_stage} -ge 1 ]; then
     log "Stage 1: data preparation -> ${datadir}"
@@ -311,45 +311,16 @@ fi
 if [ ${stage} -le 7 ] && [ ${stop_stage} -ge 7 ]; then
     since=${SECONDS}
     log "Stage 7: scoring -> ${results_file}"
-    for set in ${test_sets}; do
-        if ! compgen -G "${outputs}/*_${set}/spk1.scp" > /dev/null; then
-            log "Error: ${outputs} holds no outputs for ${set}; run stage 6 first"
-            exit 1
-        fi
-        mkdir -p "${expdir}/noisy_${set}"
-        cp "${dumpdir}/raw/${set}/wav.scp" "${expdir}/noisy_${set}/wav.scp"
-        score "${expdir}/noisy_${set}" "${set}" "${expdir}/noisy_${set}/scoring"
-        for folder in "${expdir}/codec_${codec_label}"/{clean,noisy}_{continuous,quantized}_"${set}" \
-            "${outputs}"/{continuous,quantized,waveform}_"${set}"; do
-            if [ -f "${folder}/spk1.scp" ]; then
-                score "${folder}" "${set}" "${folder}/scoring"
-                score_other "${folder}" "${set}"
-            fi
-        done
-        # What the codec's decoder does to every signal then counts for nothing.
-        resynthesised=${expdir}/codec_${codec_label}/clean_continuous_${set}
-        if "${resynthesised_references}" && [ -f "${resynthesised}/spk1.scp" ]; then
-            for folder in "${outputs}"/{continuous,quantized,waveform}_"${set}"; do
-                if [ -f "${folder}/spk1.scp" ]; then
-                    score "${folder}" "${set}" "${folder}/scoring_resynthesised" "${resynthesised}"
-                fi
-            done
-        fi
-    done
-    read_rows
+    opts=()
+    if [ -n "${score_fs}" ]; then opts+=(--fs "${score_fs}"); fi
+    if "${resynthesised_references}"; then opts+=(--resynthesised_references); fi
+    codecse score_outputs "${outputs}" --codec_outputs "${expdir}/codec_${codec_label}" --num_spk "${num_spk}" \
+        --dumpdir "${dumpdir}" --test_sets "${test_sets}" --metrics "${metrics}" "${jobs[@]}" "${opts[@]}"
     opts=()
     if [ -f paper.yaml ]; then opts+=(--paper paper.yaml); fi
     if [ -n "${baseline}" ]; then opts+=(--baseline "${baseline}"); fi
-    if [ -n "${data_note}" ]; then opts+=(--section_note "Unprocessed|Data: ${data_note}"); fi
-    for folder in "${expdir}"/*/; do
-        name=$(basename "${folder}")
-        if [[ " ${rows[*]}" == *" ${name}|"* ]]; then     # not one that is scored on other sets alone
-            for step in "${folder}"[0-9]_*/config.yaml; do
-                [ ! -f "${step}" ] || opts+=(--section_note "${name}|Configuration: ${step}")
-            done
-        fi
-    done
-    codecse results "${rows[@]}" "${opts[@]}" --output "${results_file}" \
+    if [ -n "${data_note}" ]; then opts+=(--data_note "${data_note}"); fi
+    codecse results "${scored[@]}" "${opts[@]}" --output "${results_file}" \
         --title "RESULTS: $(basename "$(dirname "${PWD}")"), ${test_sets}"
     took 7 "${since}" "${results_file}"
     log "Results: ${results_file}"
@@ -374,13 +345,8 @@ fi
 if [ ${stage} -le 9 ] && [ ${stop_stage} -ge 9 ]; then
     since=${SECONDS}
     log "Stage 9: report page -> ${expdir}/report"
-    read_rows
-    if [ ${#rows[@]} -eq 0 ]; then
-        log "Error: nothing in ${expdir} is scored; run stage 7 first"
-        exit 1
-    fi
     # shellcheck disable=SC2086
-    codecse report "${rows[@]}" --output_dir "${expdir}/report" ${report_args} \
+    codecse report "${scored[@]}" --output_dir "${expdir}/report" ${report_args} \
         --title "$(basename "$(dirname "${PWD}")"), ${test_sets}"
     took 9 "${since}" "${expdir}/report"
 fi
@@ -397,19 +363,13 @@ if [ ${stage} -le 10 ] && [ ${stop_stage} -ge 10 ]; then
     else
         log "Stage 10: packing -> ${pack}"
         opts=()
-        for set in ${test_sets}; do
-            for row in "noisy|${expdir}/noisy_${set}" "enhanced|${outputs}/${decode_layer}_${set}"; do
-                label=${row%%|*}
-                if [ "${test_sets}" != "${set}" ]; then label="${set}, ${label}"; fi
-                if [ -d "${row#*|}/scoring" ]; then opts+=(--figures "${label}|${row#*|}/scoring"); fi
-            done
-        done
+        if compgen -G "${expdir}/noisy_*/scoring/scored.json" > /dev/null; then opts=("${scored[@]}"); fi
         if [ -f "${results_file}" ]; then opts+=(--document "${results_file}"); fi
         if [ -n "${card}" ]; then opts+=(--card "${card}"); fi
         # shellcheck disable=SC2206
         if [ -n "${datasets}" ]; then opts+=(--datasets ${datasets}); fi
         codecse pack "${experiment}/${last_step}" --checkpoint "${inference_model}" --output "${pack}" \
-            --name "${tag}" --layer "${decode_layer}" --license "${license}" "${opts[@]}"
+            --name "${tag}" --layer "${decode_layer}" --outputs "$(basename "${outputs}")" --license "${license}" "${opts[@]}"
     fi
 fi
 

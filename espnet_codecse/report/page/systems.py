@@ -7,30 +7,16 @@ import numpy as np
 import yaml
 
 from espnet_codecse.report.bootstrap import mean_interval
-from espnet_codecse.report.scores import NOISY, Row
+from espnet_codecse.report.experiments import CEILING, EXPERIMENT, NOISY
+from espnet_codecse.report.scores import Row
 
 QUANTILES = (5, 25, 50, 75, 95)  # per cent
 ALL = "All utterances"
 
 
-def base_label(row: Row) -> str:
-    """The label without its set: ``noisy``, ``clean, continuous``, ``quantized``."""
-    return row.label.rpartition("/")[2]
-
-
-def kind(row: Row) -> str:
-    """``noisy``, ``ceiling`` (clean speech through the codec), ``codec`` (noisy speech through it), ``experiment``."""
-    first, _, rest = base_label(row).partition(",")
-    if first == "clean":
-        return "ceiling"
-    if first == NOISY:
-        return "codec" if rest else "noisy"
-    return "experiment"
-
-
 def short_names(rows: Sequence[Row]) -> List[str]:
     """Names without the set, and without what all experiments' sections begin with."""
-    sections = {row.section for row in rows if kind(row) == "experiment"}
+    sections = {row.section for row in rows if row.output.kind == EXPERIMENT}
     skipped = 0
     if len(sections) > 1:
         parts = [section.split("_") for section in sorted(sections)]
@@ -40,19 +26,14 @@ def short_names(rows: Sequence[Row]) -> List[str]:
         skipped = len("".join(f"{word}_" for word in parts[0][:shared]))
     names = []
     for row in rows:
-        section = row.section[skipped:] if kind(row) == "experiment" else row.section
-        names.append(base_label(row) if kind(row) == "noisy" else f"{section}, {base_label(row)}")
+        section = row.section[skipped:] if row.output.kind == EXPERIMENT else row.section
+        names.append(NOISY if row.output.kind == NOISY else f"{section}, {row.output.name}")
     return names
-
-
-def experiment_folder(row: Row) -> Path:
-    """Where the training's steps are: ``exp/<tag>`` of ``exp/<tag>/<layer>_<set>/scoring``."""
-    return row.folder.parent.parent
 
 
 def codec_of(row: Row) -> str:
     """Name of the codec that an experiment was trained on, from its configuration; empty where that is not there."""
-    for path in sorted(experiment_folder(row).glob("[0-9]*_*/config.yaml"), reverse=True):
+    for path in sorted(row.output.experiment_dir.glob("[0-9]*_*/config.yaml"), reverse=True):
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, yaml.YAMLError):
@@ -66,12 +47,12 @@ def codec_of(row: Row) -> str:
 
 def ceiling_of(row: Row, rows: Sequence[Row]) -> Optional[int]:
     """Index of what the row could reach: clean speech through the same layer of its codec, on the same set."""
-    wanted = f"clean, {base_label(row)}"
+    wanted = (CEILING, row.test_set, row.output.layer, row.output.target)
     found = [
         index for index, other in enumerate(rows)
-        if kind(other) == "ceiling" and other.test_set == row.test_set and base_label(other) == wanted
+        if (other.output.kind, other.test_set, other.output.layer, other.output.target) == wanted
     ]
-    if kind(row) != "experiment" or not found:
+    if row.output.kind != EXPERIMENT or not found:
         return None
     named = f"codec_{codec_of(row)}" if len(found) > 1 else ""
     return next((index for index in found if rows[index].section == named), found[0])
@@ -79,7 +60,7 @@ def ceiling_of(row: Row, rows: Sequence[Row]) -> Optional[int]:
 
 def noisy_of(row: Row, rows: Sequence[Row]) -> Optional[int]:
     """Index of the mixture's row of the same set."""
-    same_set = (index for index, other in enumerate(rows) if other.test_set == row.test_set and kind(other) == "noisy")
+    same_set = (index for index, other in enumerate(rows) if other.test_set == row.test_set and other.output.kind == NOISY)
     return next(same_set, None)
 
 
@@ -129,7 +110,7 @@ def describe(rows: Sequence[Row], metrics: Sequence[str], points: Dict[str, List
             "label": row.label,
             "name": names[index],
             "set": row.test_set,
-            "kind": kind(row),
+            "kind": row.output.kind,
             "ceiling": ceiling_of(row, rows),
             "noisy": noisy_of(row, rows),
             "utterances": len(row.utterances),

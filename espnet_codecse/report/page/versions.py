@@ -6,11 +6,10 @@ from typing import Dict, List, Mapping, Optional, Tuple
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import read_scp
-from espnet_codecse.report.page.systems import kind
-from espnet_codecse.report.scores import NOISY, Row
+from espnet_codecse.report.experiments import CEILING, CLEAN, CODEC, EXPERIMENT, NOISY
+from espnet_codecse.report.scores import Row
 
-CLEAN = "clean"
-_ORDER = ("noisy", "codec", "experiment", "ceiling")
+_ORDER = (NOISY, CODEC, EXPERIMENT, CEILING)
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class AudioOfSet:
         self._systems: List[Tuple[str, Optional[int], List[Dict[str, str]]]] = []
         folders = set()
         for index, row in rows.items():
-            folder = row.folder.resolve().parent
+            folder = row.output.folder.resolve().parent
             if folder in folders:
                 continue  # the same audio, scored in another way
             folders.add(folder)
@@ -63,12 +62,12 @@ class AudioOfSet:
                 self._systems.append((names[index], index, tables))
             else:
                 self.without_audio.append(f"{row.section}, {row.label}")
-        self._systems.sort(key=lambda system: _ORDER.index(kind(rows[system[1]])))
-        data_dir = next((row.data_dir for row in rows.values() if row.data_dir), None)
+        self._systems.sort(key=lambda system: _ORDER.index(rows[system[1]].output.kind))
+        data_dir = next((row.output.data_dir for row in rows.values() if row.output.data_dir), None)
         self._references: List[Dict[str, str]] = []
         if data_dir:
             self._references = _tables(data_dir) if (data_dir / "spk1.scp").is_file() else []
-            has_mixture = any(kind(rows[index]) == "noisy" for _, index, _ in self._systems)
+            has_mixture = any(rows[index].output.kind == NOISY for _, index, _ in self._systems)
             if not has_mixture and (data_dir / "wav.scp").is_file():
                 self._systems.insert(0, (NOISY, None, [read_scp(data_dir / "wav.scp")]))
 

@@ -12,10 +12,11 @@ from espnet_codecse.fileio import atomic_path
 from espnet_codecse.metrics.registry import get_metric
 from espnet_codecse.report.comparison import compare_experiments
 from espnet_codecse.report.environment import environment_lines
+from espnet_codecse.report.experiments import EXPERIMENT
 from espnet_codecse.report.groups import SNR, names_in_order
 from espnet_codecse.report.page.choice import check_names, choose, choose_by_name, rank
 from espnet_codecse.report.page.clip import clip_name, make_clip, read_clip
-from espnet_codecse.report.page.systems import ALL, describe, experiment_folder, kind, short_names
+from espnet_codecse.report.page.systems import ALL, describe, short_names
 from espnet_codecse.report.page.training_log import read_curves
 from espnet_codecse.report.page.versions import AudioOfSet, Version
 from espnet_codecse.report.scores import Row, metrics_of
@@ -157,7 +158,7 @@ def _headings(rows: Sequence[Row]) -> Dict[str, List[str]]:
 
 def _curves(rows: Sequence[Row]) -> List[Dict[str, Any]]:
     """Training curves of every step of every experiment."""
-    folders = {experiment_folder(row): row.section for row in rows if kind(row) == "experiment"}
+    folders = {row.output.experiment_dir: row.section for row in rows if row.output.kind == EXPERIMENT}
     curves = []
     for folder, section in folders.items():
         for path in sorted(folder.glob("[0-9]*_*/train.log")):

@@ -8,6 +8,8 @@ from hub_server import TOKEN, Hub
 from recipe_runs import ROOT, run
 from zoo_packs import read_members
 
+from espnet_codecse.report.experiments import EXPERIMENT, NOISY, UNPROCESSED, ScoredOutput, write_description
+
 SCRIPT = ROOT / "egs2/mini/enh1/run.sh"
 
 
@@ -18,6 +20,9 @@ def recipe(experiment, codec_folder, tmp_path):
     noisy = tmp_path / "exp/noisy_test/scoring"
     noisy.mkdir(parents=True)
     (noisy / "PESQ_spk1").write_text("utt1 1.1\nutt2 1.3\n")
+    write_description(ScoredOutput(NOISY, UNPROCESSED, "test", folder=noisy))
+    scoring = tmp_path / "exp/nac_se_tiny/continuous_test/scoring"
+    write_description(ScoredOutput(EXPERIMENT, "nac_se_tiny", "test", "continuous", folder=scoring))
     (tmp_path / "exp/RESULTS.md").write_text("# RESULTS\n")
 
     def start(*options):

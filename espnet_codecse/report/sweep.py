@@ -8,8 +8,8 @@ from typing import Mapping, Optional, Sequence
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
-from espnet_codecse.report.bootstrap import mean_interval
-from espnet_codecse.report.scores import read_row
+from espnet_codecse.report.bootstrap import Interval, mean_interval
+from espnet_codecse.report.scores import Row, read_scores
 
 
 def plot_step_sweep(
@@ -37,19 +37,18 @@ def plot_step_sweep(
     from matplotlib.figure import Figure
 
     steps = sorted(folders)
-    rows = {number: read_row(f"sweep|{number}|{folders[number]}") for number in steps}
-    others = {label: read_row(f"sweep|{label}|{folder}") for label, folder in (lines or {}).items()}
+    lines = lines or {}
     figure = Figure(figsize=(3.6 * len(metrics), 3.2), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(metrics), squeeze=False)[0]
     for panel, metric in zip(panels, metrics):
-        intervals = [_interval(rows[number], metric, folders[number]) for number in steps]
+        intervals = [_interval(folders[number], metric) for number in steps]
         means = [interval.mean for interval in intervals]
         below = [interval.mean - interval.low for interval in intervals]
         above = [interval.high - interval.mean for interval in intervals]
         panel.errorbar(steps, means, yerr=(below, above), marker="o", capsize=3, label="by steps")
-        for number, (label, row) in enumerate(others.items(), 1):
-            level = _interval(row, metric, row.folder).mean
+        for number, (label, folder) in enumerate(lines.items(), 1):
+            level = _interval(folder, metric).mean
             panel.axhline(level, linestyle="--", color=f"C{number}", label=label)
         panel.set_xscale("log")
         panel.set_xticks(steps, [str(number) for number in steps])
@@ -64,7 +63,8 @@ def plot_step_sweep(
         figure.savefig(temporary, dpi=130)
 
 
-def _interval(row, metric: str, folder: Path):
+def _interval(folder: Path, metric: str) -> Interval:
+    row = Row("", "", read_scores(folder))
     if metric not in row.scores:
         raise UserError(f"{folder}: no scores of {metric}; score with it, known there: {', '.join(sorted(row.scores))}")
     return mean_interval(row.values(metric, row.utterances))

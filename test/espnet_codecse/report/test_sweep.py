@@ -7,7 +7,7 @@ import pytest
 
 from espnet_codecse.bin.main import main
 from espnet_codecse.errors import UserError
-from espnet_codecse.fuse.sweep import plot_step_sweep
+from espnet_codecse.report.sweep import plot_step_sweep
 
 
 def write_scores(folder, mean):
@@ -45,5 +45,5 @@ def test_command(tmp_path, capsys):
 
 
 def test_needs_no_torch():
-    code = "import sys, espnet_codecse.fuse.sweep; assert not {'torch', 'espnet2', 'diffusers'} & set(sys.modules)"
+    code = "import sys, espnet_codecse.report.sweep; assert not {'torch', 'espnet2', 'diffusers'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,51 @@
+"""Options of the commands that read scores: an experiment folder with all that was scored there, or rows by hand."""
+
+import argparse
+from pathlib import Path
+from typing import List
+
+
+def add_scored_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--expdir``, ``--dumpdir`` and ``--test_sets``."""
+    add = parser.add_argument
+    add("--expdir", type=Path, help="experiment folder of a recipe: everything that stage 7 scored there")
+    add("--dumpdir", type=Path, default=Path("dump"), help="its formatted data (default: %(default)s)")
+    add("--test_sets", default="test", help="sets, separated by spaces (default: '%(default)s')")
+
+
+def add_row_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--row``."""
+    parser.add_argument("--row", action="append", default=[], metavar="'SECTION|LABEL|SCORES[|DATA]'",
+        help="a further line of a section: scoring folder, data directory; repeat it")
+
+
+def read_outputs(args: argparse.Namespace) -> List:
+    """Return the outputs that the options name; see :func:`espnet_codecse.report.experiments.discover`.
+
+    Raises:
+        UserError: nothing is scored there.
+    """
+    from espnet_codecse.errors import UserError
+    from espnet_codecse.report.experiments import discover
+
+    if args.expdir is None:
+        return []
+    outputs = discover(args.expdir, args.dumpdir, args.test_sets.split())
+    if not outputs:
+        raise UserError(f"--expdir {args.expdir}: nothing is scored there for '{args.test_sets}'; run stage 7 first")
+    return outputs
+
+
+def read_all_rows(args: argparse.Namespace) -> List:
+    """Return the rows of ``--expdir``, then those of ``--row``.
+
+    Raises:
+        UserError: none, or scores that cannot be read.
+    """
+    from espnet_codecse.errors import UserError
+    from espnet_codecse.report.scores import read_row, read_rows
+
+    rows = [*read_rows(read_outputs(args)), *map(read_row, args.row)]
+    if not rows:
+        raise UserError("neither --expdir nor --row given; name an experiment folder, or scoring folders")
+    return rows

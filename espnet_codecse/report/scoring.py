@@ -1,0 +1,133 @@
+"""What stage 7 of a recipe scores, and against what."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import List, Optional, Sequence
+
+from espnet_codecse.errors import UserError
+from espnet_codecse.report.experiments import CEILING, CLEAN, CODEC, EXPERIMENT, LAYERS, NOISY, UNPROCESSED, ScoredOutput
+
+# Of what a system makes beside speech: the noise, and what speech and noise add up to.
+OTHER_METRICS = {"noise": "SI_SDR LSD MCD", "reconstruction": "SI_SDR PESQ LSD MCD"}
+
+
+@dataclass(frozen=True)
+class ScoringTask:
+    """One call of ``codecse score``.
+
+    Attributes:
+        output: what is scored, and the folder of its scores.
+        estimates: lists of audio, one per speaker.
+        references: the same of what they are compared with; none where there is nothing.
+        metrics: names, separated by spaces.
+        mixture: list of the unprocessed mixtures; None where the scores do not need it.
+    """
+
+    output: ScoredOutput
+    estimates: List[Path]
+    references: List[Path]
+    metrics: str
+    mixture: Optional[Path] = None
+
+    def options(self, fs: int = 0) -> List[str]:
+        """Return the arguments of ``codecse score``; ``fs``: Hz at which speech is scored, 0 for its own."""
+        options = ["--output_dir", str(self.output.folder), "--metrics", self.metrics]
+        for path in self.estimates:
+            options += ["--inf_scp", str(path)]
+        for path in self.references:
+            options += ["--ref_scp", str(path)]
+        if self.mixture is not None:
+            options += ["--mix_scp", str(self.mixture)]
+        if not self.references:
+            options.append("--without_reference")
+        if fs and self.output.target in (CLEAN, "resynthesised"):
+            options += ["--fs", str(fs)]
+        return options
+
+
+def scoring_tasks(
+    outputs: Path,
+    codec_outputs: Optional[Path],
+    dumpdir: Path,
+    test_sets: Sequence[str],
+    metrics: str,
+    num_spk: int = 1,
+    resynthesised: bool = False,
+) -> List[ScoringTask]:
+    """Return all that is to be scored, set by set: the mixture, whose list is copied, the codec alone, the experiment.
+
+    Args:
+        outputs: folder of the experiment's outputs; its parent gets those of the mixtures.
+        codec_outputs: folder of the codec's; None, or one that is not there: there are none.
+        dumpdir: formatted data; its sets are ``raw/<set>``.
+        test_sets: their names.
+        metrics: of speech, separated by spaces.
+        num_spk: speakers of a mixture.
+        resynthesised: score the experiment against references that went through the codec, too.
+
+    Raises:
+        UserError: a set has no outputs of the experiment.
+    """
+    tasks: List[ScoringTask] = []
+    for test_set in test_sets:
+        raw = dumpdir / "raw" / test_set
+        noisy = outputs.parent / f"noisy_{test_set}"
+        own = {layer: outputs / f"{layer}_{test_set}" for layer in LAYERS}
+        if not any((folder / "spk1.scp").is_file() for folder in own.values()):
+            raise UserError(f"{outputs}: holds no outputs for {test_set}; run stage 6 first")
+        noisy.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(raw / "wav.scp", noisy / "wav.scp")
+
+        def task(kind: str, experiment: str, layer: str, folder: Path, target: str = CLEAN, references=raw):
+            name = "scoring" if target == CLEAN else f"scoring_{target}"
+            output = ScoredOutput(kind, experiment, test_set, layer, target, folder / name, raw)
+            return ScoringTask(
+                output, _lists(folder, num_spk), _references(references, num_spk), metrics, raw / "wav.scp"
+            )
+
+        tasks.append(task(NOISY, UNPROCESSED, "", noisy))
+        folders = []
+        if codec_outputs is not None:
+            for kind, signal in ((CEILING, "clean"), (CODEC, "noisy")):
+                folders += [
+                    (kind, codec_outputs.name, layer, codec_outputs / f"{signal}_{layer}_{test_set}")
+                    for layer in LAYERS[:2]
+                ]
+        folders += [(EXPERIMENT, outputs.name, layer, folder) for layer, folder in own.items()]
+        for item in folders:
+            if not (item[3] / "spk1.scp").is_file():
+                continue
+            tasks.append(task(*item))
+            tasks += _others(item, raw, test_set)
+        through_codec = codec_outputs / f"clean_continuous_{test_set}" if codec_outputs is not None else None
+        if resynthesised and through_codec is not None and (through_codec / "spk1.scp").is_file():
+            tasks += [
+                task(*item, "resynthesised", through_codec)
+                for item in folders
+                if item[0] == EXPERIMENT and (item[3] / "spk1.scp").is_file()
+            ]
+    return tasks
+
+
+def _others(item: tuple, raw: Path, test_set: str) -> List[ScoringTask]:
+    """Return the scoring of noise and of reconstruction, where a system made them."""
+    kind, experiment, layer, folder = item
+    tasks = []
+    for target, estimate, reference in (("noise", "noise1", "noise1"), ("reconstruction", "reconstruction", "wav")):
+        lists = folder / f"{estimate}.scp", raw / f"{reference}.scp"
+        if all(path.is_file() for path in lists):
+            output = ScoredOutput(kind, experiment, test_set, layer, target, folder / f"scoring_{target}", raw)
+            tasks.append(ScoringTask(output, [lists[0]], [lists[1]], OTHER_METRICS[target]))
+    return tasks
+
+
+def _lists(folder: Path, num_spk: int) -> List[Path]:
+    """Return a list of audio for each speaker; what has only one output stands for every speaker."""
+    single = next(path for path in (folder / "spk1.scp", folder / "wav.scp") if path.is_file())
+    own = (folder / f"spk{number}.scp" for number in range(1, num_spk + 1))
+    return [path if path.is_file() else single for path in own]
+
+
+def _references(folder: Path, num_spk: int) -> List[Path]:
+    return [path for path in (folder / f"spk{number}.scp" for number in range(1, num_spk + 1)) if path.is_file()]

@@ -1,4 +1,4 @@
-"""Check the settings of a run before its first stage, and print the codec's samples per frame.
+"""Check the environment and the settings of a run before its first stage, and print the codec's samples per frame.
 
     hop=$(codecse check --codec small --fs 16k --metrics "SI_SDR PESQ")
 """
@@ -9,6 +9,7 @@ from typing import List, Optional
 
 from espnet_codecse.bin.format_data import sample_rate
 from espnet_codecse.errors import UserError
+from espnet_codecse.installation import installed_problems
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -25,6 +26,9 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: Optional[List[str]] = None) -> None:
     """Raise what a later stage would find hours later."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
+    problems = installed_problems()
+    if problems:
+        raise UserError(problems[0])
     from espnet_codecse.codec import load_codec
     from espnet_codecse.metrics.registry import select
 

@@ -99,6 +99,16 @@ def test_a_source_tree_counts_as_installed(tmp_path, monkeypatch):
     assert version_of("only_a_tree", "only-a-tree") == f"source tree {tmp_path}/only_a_tree"
 
 
+def test_a_recipe_stops_before_its_first_stage_where_versions_do_not_go_together(monkeypatch, capsys):
+    from espnet_codecse.bin.main import main
+
+    monkeypatch.setattr(installation, "version_of", lambda module, _: {"espnet2": "202611", "torch": "2.10.0"}.get(module))
+    monkeypatch.setattr(installation.sys, "version_info", (3, 12, 1, "final", 0))
+    assert main(["check", "--codec", "small", "--fs", "16k"]) == 1
+    text = capsys.readouterr().err
+    assert text.startswith("codecse check: torch 2.10.0: espnet 202611 takes 2.11 or later") and text.count("\n") == 1
+
+
 def test_a_missing_package_is_named_with_its_extra(as_wheel, monkeypatch):
     monkeypatch.setitem(installation.EXTRAS, "no_such_module", ("no-such-module", "plot"))
     with pytest.raises(UserError) as caught, naming_missing_packages("figures"):

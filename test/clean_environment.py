@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Dict, Iterable, List
+from typing import Iterable, List
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -25,21 +25,26 @@ def build_wheel(folder: Path) -> Path:
     return wheel
 
 
-def requirements_of(wheel_or_name: str, found: Dict[str, importlib.metadata.Distribution]) -> None:
-    """Add an installed distribution, and what it requires without extras on this platform, to ``found``."""
+def with_requirements(packages: Iterable[str]) -> List[importlib.metadata.Distribution]:
+    """Return the installed distributions of ``packages`` with all that they require, extras followed, on this platform."""
     from packaging.requirements import Requirement
 
-    name = re.sub("[-_.]+", "-", wheel_or_name).lower()
-    if name in found:
-        return
-    try:
-        found[name] = importlib.metadata.distribution(name)
-    except importlib.metadata.PackageNotFoundError:
-        return  # what is not installed here was not needed here either
-    for text in found[name].requires or ():
-        requirement = Requirement(text)
-        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-            requirements_of(requirement.name, found)
+    waiting = [(name, "") for name in packages]
+    seen, found = set(waiting), {}
+    while waiting:
+        name, extra = waiting.pop()
+        try:
+            found[name] = importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # what is not installed here was not needed here either
+        for text in found[name].requires or ():
+            requirement = Requirement(text)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+                needed = re.sub("[-_.]+", "-", requirement.name).lower()
+                new = {(needed, wanted) for wanted in ("", *requirement.extras)} - seen
+                seen |= new
+                waiting += new
+    return list(found.values())
 
 
 def make_environment(folder: Path, packages: Iterable[str], wheel: Path) -> Path:
@@ -49,10 +54,7 @@ def make_environment(folder: Path, packages: Iterable[str], wheel: Path) -> Path
     """
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     (site,) = folder.glob("lib/python*/site-packages")
-    found: Dict[str, importlib.metadata.Distribution] = {}
-    for package in packages:
-        requirements_of(package, found)
-    for distribution in found.values():
+    for distribution in with_requirements(packages):
         for top in {file.parts[0] for file in distribution.files or () if file.parts[0] not in ("..", "__pycache__")}:
             if not (site / top).exists():
                 (site / top).symlink_to(Path(str(distribution.locate_file(top))).resolve())

@@ -4,8 +4,6 @@ Everything here reads metadata only: neither torch nor ESPnet is imported.
 """
 
 import contextlib
-import importlib.metadata
-import importlib.util
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,6 +108,9 @@ def support_for(python: Version) -> Optional[Support]:
 
 def version_of(module: str, distribution: str) -> Optional[str]:
     """Return the installed version, ``source tree FOLDER`` for a module without metadata, None for none."""
+    import importlib.metadata  # here: every command imports this module, few ask for versions
+    import importlib.util
+
     try:
         spec = importlib.util.find_spec(module)
     except (ImportError, ValueError):
@@ -145,7 +146,9 @@ def install_command(extra: Optional[str] = None, python: Optional[Version] = Non
     return command
 
 
-def environment_problems(python: Version, espnet: Optional[str], torch: Optional[str], numpy: Optional[str]) -> List[str]:
+def environment_problems(
+    python: Version, espnet: Optional[str], torch: Optional[str], numpy: Optional[str]
+) -> List[str]:
     """Return a line for each thing that is outside the support table, with the command that mends it.
 
     Args:

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("egs2", "test", "tools", "utils", ".ci")
 # What recipes and the installer make.
-MADE = {"venv", "data", "dump", "exp", "downloads", "log"}
+MADE = {"data", "dump", "exp", "downloads", "log"}
 
 
 def is_script(path: Path) -> bool:
@@ -27,7 +27,7 @@ def find_scripts() -> list:
     scripts = []
     for name in FOLDERS:
         for folder, folders, files in os.walk(ROOT / name):
-            folders[:] = sorted(set(folders) - MADE)
+            folders[:] = sorted(name for name in set(folders) - MADE if not name.startswith("venv"))
             scripts += [path for path in map(Path(folder).joinpath, sorted(files)) if is_script(path)]
     return scripts
 

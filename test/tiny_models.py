@@ -17,15 +17,10 @@ def save_experiment(folder: Path, codec: str, seed: int = 0, separator: str = "n
     criterion = {"name": "embedding_mse", "conf": {}, "wrapper": "fixed_order", "wrapper_conf": {"weight": 1.0}}
     args = argparse.Namespace(
         encoder="codec", encoder_conf={"codec": codec}, decoder="codec", decoder_conf={"codec": codec},
-        separator=separator, separator_conf={**(SEPARATOR if separator == "nac_se" else {}), **separator_conf}, criterions=[criterion], model_conf={},
-        crop_seconds=None,
+        separator=separator, separator_conf={**(SEPARATOR if separator == "nac_se" else {}), **separator_conf},
+        criterions=[criterion], model_conf={}, crop_seconds=None,
     )  # fmt: skip
-    torch.manual_seed(seed)
-    model = EmbeddingEnhancementTask.build_model(args)
-    folder.mkdir(parents=True)
-    (folder / "config.yaml").write_text(yaml.safe_dump(vars(args)))
-    torch.save(model.state_dict(), folder / "valid.loss.best.pth")
-    return folder
+    return _build_and_save(EmbeddingEnhancementTask, args, folder, seed)
 
 
 def save_causal_experiment(folder: Path, seed: int = 0, beats: Optional[str] = None) -> Path:
@@ -41,8 +36,12 @@ def save_causal_experiment(folder: Path, seed: int = 0, beats: Optional[str] = N
     if beats is not None:
         args.teacher_conf = {"kind": "beats", "model": beats.removeprefix("beats:")}
         args.model_conf, args.separator_conf["condition"] = {"given": "noisy"}, "teacher"
+    return _build_and_save(SSLGCRNTask, args, folder, seed)
+
+
+def _build_and_save(task, args: argparse.Namespace, folder: Path, seed: int) -> Path:
     torch.manual_seed(seed)
-    model = SSLGCRNTask.build_model(args)
+    model = task.build_model(args)
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(vars(args)))
     torch.save(model.state_dict(), folder / "valid.loss.best.pth")

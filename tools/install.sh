@@ -128,12 +128,19 @@ run_uv() {
         "${venv}/bin/uv" pip install --quiet --python "${venv}/bin/python" "$@"
 }
 
+takes_older_espnet() {
+    case $(minor_version "${venv}/bin/python") in
+        3.10 | 3.11) return 0 ;;
+    esac
+    return 1
+}
+
 # ESPnet 202511 pins setuptools<74, torch needs >=77: ESPnet goes in without its needs, which setup.py names.
 install_packages() { # INSTALLER
-    "$1" -e "${root}[all]"
-    case $(minor_version "${venv}/bin/python") in
-        3.10 | 3.11) "$1" --no-deps "espnet==${ESPNET_VERSION}" ci_sdr espnet_model_zoo ;;
-    esac
+    "$1" -e "${root}[all]" || return 1
+    if takes_older_espnet; then
+        "$1" --no-deps "espnet==${ESPNET_VERSION}" ci_sdr espnet_model_zoo
+    fi
 }
 
 install_with_uv() {
@@ -148,9 +155,7 @@ run_pip() {
 
 install_with_pip() {
     # Newer ones refuse ci_sdr: one of its extras, which nobody asks for, is a URL.
-    case $(minor_version "${venv}/bin/python") in
-        3.10 | 3.11) "${venv}/bin/pip" install --quiet "pip==23.2.1" ;;
-    esac
+    if takes_older_espnet; then "${venv}/bin/pip" install --quiet "pip==23.2.1"; fi
     install_packages run_pip
 }
 

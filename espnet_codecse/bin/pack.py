@@ -57,7 +57,9 @@ def _scored_figures(args: argparse.Namespace) -> List[Tuple[str, Path]]:
         mine = output.kind == EXPERIMENT and output.experiment == name and args.layer in ("", output.layer)
         if output.target == CLEAN and (output.kind == NOISY or mine):
             label = "noisy" if output.kind == NOISY else "enhanced"
-            figures.append((label if args.test_sets == output.test_set else f"{output.test_set}, {label}", output.folder))
+            if args.test_sets != output.test_set:
+                label = f"{output.test_set}, {label}"
+            figures.append((label, output.folder))
     return figures
 
 
@@ -79,7 +81,8 @@ def main(argv: Optional[List[str]] = None) -> int:
         files = replace(files, model_file=checkpoint)
     options = PackOptions(
         name=args.name, codec=args.codec, codec_limit_mb=args.codec_limit, layer=args.layer, weights=args.weights,
-        license=args.license, datasets=args.datasets, figures=[*_scored_figures(args), *args.figures], documents=args.document, card=args.card,
+        license=args.license, datasets=args.datasets, figures=[*_scored_figures(args), *args.figures],
+        documents=args.document, card=args.card,
     )  # fmt: skip
     for line in pack_model(files, args.output, options):
         print(line)

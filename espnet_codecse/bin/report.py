@@ -2,9 +2,9 @@
 
     codecse report --expdir exp --test_sets "test" --title "mini, test" --output_dir exp/report
 
-The systems are the rows of codecse results, which also tells what --row is. The audio is named by the spk1.scp (or wav.scp) beside each scoring folder, the
-mixture and the clean speech by those of the data directory, the training curves by exp/<tag>/<step>/train.log.
-Utterances that are already in the folder are not made again.
+The systems are the rows of codecse results, which also tells what --row is. The audio is named by the spk1.scp (or
+wav.scp) beside each scoring folder, the mixture and the clean speech by those of the data directory, the training
+curves by exp/<tag>/<step>/train.log. Utterances that are already in the folder are not made again.
 """
 
 import argparse

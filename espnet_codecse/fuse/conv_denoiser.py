@@ -6,8 +6,9 @@ from typing import Dict, List, Optional, Sequence
 import torch
 import torch.nn.functional as F
 
+from espnet_codecse.codec.hybrid.layers import zero_initialised
 from espnet_codecse.errors import UserError
-from espnet_codecse.fuse.guidance import Guidance
+from espnet_codecse.fuse.guidance import Guidance, denoiser_input
 
 TIME_CHANNELS = 64  # sinusoids of the time
 LONGEST_PERIOD = 1e4  # of them
@@ -80,8 +81,7 @@ class ConvDenoiser(torch.nn.Module):
         self.widen = torch.nn.ModuleList(torch.nn.Conv2d(lower, 4 * upper, 1) for upper, lower in pairs)
         self.up = torch.nn.ModuleList(_Block(upper, time_width, norm_groups) for upper, _ in pairs)
         self.last_norm = torch.nn.GroupNorm(norm_groups, channels[0])
-        self.last = torch.nn.Conv2d(channels[0], 3 * latent_channels, 3, padding=1)
-        _zero(self.last)
+        self.last = zero_initialised(torch.nn.Conv2d(channels[0], 3 * latent_channels, 3, padding=1))
 
     def forward(
         self,
@@ -103,14 +103,8 @@ class ConvDenoiser(torch.nn.Module):
         Returns:
             Velocity, as ``latent``.
         """
-        inputs = [latent, noisy]
-        if self.guidance is not None:
-            _, guiding = self.guidance(features, latent.shape[-1], kept)
-            if self.guidance.injection == "addition":
-                inputs[1] = noisy + guiding
-            else:
-                inputs.append(guiding)
-        values, factors, spreads = self._network(torch.cat(inputs, 1), times).chunk(3, 1)
+        inputs, _ = denoiser_input(self.guidance, latent, noisy, features, kept)
+        values, factors, spreads = self._network(inputs, times).chunk(3, 1)
         estimate = noisy + factors * noisy + values
         variance = LEAST_VARIANCE + F.softplus(spreads + FIRST_SPREAD)
         power = self.alphas[times][:, None, None, None]
@@ -144,11 +138,9 @@ class _Block(torch.nn.Module):
         super().__init__()
         self.first_norm = torch.nn.GroupNorm(norm_groups, channels)
         self.first = torch.nn.Conv2d(channels, channels, 3, padding=1)
-        self.time = torch.nn.Linear(time_width, 2 * channels)
+        self.time = zero_initialised(torch.nn.Linear(time_width, 2 * channels))
         self.second_norm = torch.nn.GroupNorm(norm_groups, channels)
-        self.second = torch.nn.Conv2d(channels, channels, 3, padding=1)
-        _zero(self.time)
-        _zero(self.second)
+        self.second = zero_initialised(torch.nn.Conv2d(channels, channels, 3, padding=1))
 
     def forward(self, hidden: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
         """Return as ``hidden (batch, channel, bin, frame)``; ``time`` is ``(batch, time_width)``."""
@@ -156,11 +148,6 @@ class _Block(torch.nn.Module):
         scale, shift = self.time(time)[:, :, None, None].chunk(2, 1)
         change = torch.addcmul(shift, self.second_norm(change), 1 + scale)
         return hidden + self.second(F.silu(change))
-
-
-def _zero(layer: torch.nn.Module) -> None:
-    torch.nn.init.zeros_(layer.weight)
-    torch.nn.init.zeros_(layer.bias)
 
 
 def _sinusoids(times: torch.Tensor) -> torch.Tensor:

@@ -5,7 +5,7 @@ from typing import Dict, Optional, Sequence
 import torch
 from diffusers import UNet2DConditionModel
 
-from espnet_codecse.fuse.guidance import Guidance
+from espnet_codecse.fuse.guidance import Guidance, denoiser_input
 
 
 class Denoiser(torch.nn.Module):
@@ -80,11 +80,5 @@ class Denoiser(torch.nn.Module):
         Returns:
             As ``latent``.
         """
-        inputs, tokens = [latent, noisy], None
-        if self.guidance is not None:
-            tokens, guiding = self.guidance(features, latent.shape[-1], kept)
-            if self.guidance.injection == "addition":
-                inputs[1] = noisy + guiding
-            elif guiding is not None:
-                inputs.append(guiding)
-        return self.network(torch.cat(inputs, 1), times, encoder_hidden_states=tokens).sample
+        inputs, tokens = denoiser_input(self.guidance, latent, noisy, features, kept)
+        return self.network(inputs, times, encoder_hidden_states=tokens).sample

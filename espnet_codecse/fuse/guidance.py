@@ -86,6 +86,28 @@ class Guidance(torch.nn.Module):
         return torch.rand(batch, device=device) >= self.dropout
 
 
+def denoiser_input(
+    guidance: Optional[Guidance],
+    latent: torch.Tensor,
+    noisy: torch.Tensor,
+    features: Optional[torch.Tensor],
+    kept: Optional[torch.Tensor],
+) -> Tuple[torch.Tensor, Optional[torch.Tensor]]:
+    """Return ``(noised and noisy latent with the guidance's map, (batch, channel, bin, frame); tokens or None)``.
+
+    Args:
+        guidance: None for none.
+        latent, noisy: ``(batch, channel, bin, frame)``.
+        features, kept: see :meth:`Guidance.forward`.
+    """
+    if guidance is None:
+        return torch.cat([latent, noisy], 1), None
+    tokens, guiding = guidance(features, latent.shape[-1], kept)
+    if guidance.injection == "addition":
+        return torch.cat([latent, noisy + guiding], 1), tokens
+    return torch.cat([latent, noisy] if guiding is None else [latent, noisy, guiding], 1), tokens
+
+
 def _positions(tokens: torch.Tensor) -> torch.Tensor:
     """Return sinusoids ``(token, width)``: embeddings of a codec do not tell where they are."""
     number, width = tokens.shape[1:]

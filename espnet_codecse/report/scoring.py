@@ -3,10 +3,19 @@
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional, Sequence
+from typing import List, Optional, Sequence, Tuple
 
 from espnet_codecse.errors import UserError
-from espnet_codecse.report.experiments import CEILING, CLEAN, CODEC, EXPERIMENT, LAYERS, NOISY, UNPROCESSED, ScoredOutput
+from espnet_codecse.report.experiments import (
+    CEILING,
+    CLEAN,
+    CODEC,
+    EXPERIMENT,
+    LAYERS,
+    NOISY,
+    UNPROCESSED,
+    ScoredOutput,
+)
 
 # Of what a system makes beside speech: the noise, and what speech and noise add up to.
 OTHER_METRICS = {"noise": "SI_SDR LSD MCD", "reconstruction": "SI_SDR PESQ LSD MCD"}
@@ -74,7 +83,7 @@ def scoring_tasks(
         raw = dumpdir / "raw" / test_set
         noisy = outputs.parent / f"noisy_{test_set}"
         own = {layer: outputs / f"{layer}_{test_set}" for layer in LAYERS}
-        if not any((folder / "spk1.scp").is_file() for folder in own.values()):
+        if not any(map(_has_speech, own.values())):
             raise UserError(f"{outputs}: holds no outputs for {test_set}; run stage 6 first")
         noisy.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(raw / "wav.scp", noisy / "wav.scp")
@@ -87,27 +96,30 @@ def scoring_tasks(
             )
 
         tasks.append(task(NOISY, UNPROCESSED, "", noisy))
-        folders = []
-        if codec_outputs is not None:
-            for kind, signal in ((CEILING, "clean"), (CODEC, "noisy")):
-                folders += [
-                    (kind, codec_outputs.name, layer, codec_outputs / f"{signal}_{layer}_{test_set}")
-                    for layer in LAYERS[:2]
-                ]
-        folders += [(EXPERIMENT, outputs.name, layer, folder) for layer, folder in own.items()]
-        for item in folders:
-            if not (item[3] / "spk1.scp").is_file():
-                continue
+        items = [(EXPERIMENT, outputs.name, layer, folder) for layer, folder in own.items() if _has_speech(folder)]
+        through_codec = codec_outputs / f"clean_continuous_{test_set}" if codec_outputs is not None else None
+        for item in (*_codec_items(codec_outputs, test_set), *items):
             tasks.append(task(*item))
             tasks += _others(item, raw, test_set)
-        through_codec = codec_outputs / f"clean_continuous_{test_set}" if codec_outputs is not None else None
-        if resynthesised and through_codec is not None and (through_codec / "spk1.scp").is_file():
-            tasks += [
-                task(*item, "resynthesised", through_codec)
-                for item in folders
-                if item[0] == EXPERIMENT and (item[3] / "spk1.scp").is_file()
-            ]
+        if resynthesised and through_codec is not None and _has_speech(through_codec):
+            tasks += [task(*item, "resynthesised", through_codec) for item in items]
     return tasks
+
+
+def _has_speech(folder: Path) -> bool:
+    return (folder / "spk1.scp").is_file()
+
+
+def _codec_items(codec_outputs: Optional[Path], test_set: str) -> List[Tuple[str, str, str, Path]]:
+    """Return ``(kind, name, layer, folder)`` of what the codec alone made."""
+    if codec_outputs is None:
+        return []
+    items = [
+        (kind, codec_outputs.name, layer, codec_outputs / f"{signal}_{layer}_{test_set}")
+        for kind, signal in ((CEILING, "clean"), (CODEC, "noisy"))
+        for layer in LAYERS[:2]
+    ]
+    return [item for item in items if _has_speech(item[3])]
 
 
 def _others(item: tuple, raw: Path, test_set: str) -> List[ScoringTask]:

@@ -369,7 +369,8 @@ if [ ${stage} -le 10 ] && [ ${stop_stage} -ge 10 ]; then
         # shellcheck disable=SC2206
         if [ -n "${datasets}" ]; then opts+=(--datasets ${datasets}); fi
         codecse pack "${experiment}/${last_step}" --checkpoint "${inference_model}" --output "${pack}" \
-            --name "${tag}" --layer "${decode_layer}" --outputs "$(basename "${outputs}")" --license "${license}" "${opts[@]}"
+            --name "${tag}" --layer "${decode_layer}" --outputs "$(basename "${outputs}")" \
+            --license "${license}" "${opts[@]}"
     fi
 fi
 

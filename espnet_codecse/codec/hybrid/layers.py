@@ -79,7 +79,7 @@ class Upsample(torch.nn.Module):
 
 
 def zero_initialised(layer: torch.nn.Module) -> torch.nn.Module:
-    """Set a convolution's weights to zero, so that the path it closes starts as if absent."""
+    """Set a layer's weights to zero, so that the path it closes starts as if absent."""
     torch.nn.init.zeros_(layer.weight)
     if layer.bias is not None:
         torch.nn.init.zeros_(layer.bias)

@@ -35,7 +35,14 @@ ESPNET = [
 EXTRAS = {
     "espnet": ESPNET,
     "metrics": [
-        "pesq", "pystoi", "scipy", "fast-bss-eval>=0.1.3", "speechmos", "onnxruntime", "librosa>=0.10.2", "torchmetrics",
+        "pesq",
+        "pystoi",
+        "scipy",
+        "fast-bss-eval>=0.1.3",
+        "speechmos",
+        "onnxruntime",
+        "librosa>=0.10.2",
+        "torchmetrics",
         "editdistance",
     ],
     "codecs": ["transformers>=4.47", "huggingface_hub", "safetensors"],

@@ -1,7 +1,7 @@
 """Reading, resampling and writing audio: the only user of soundfile and soxr."""
 
 from pathlib import Path
-from typing import Tuple, Union
+from typing import Union
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from espnet_codecse.fileio import atomic_path
 PathLike = Union[str, Path]
 
 
-def read_audio(path: PathLike, start: int = 0, num_samples: int = -1) -> Tuple[np.ndarray, int]:
+def read_audio(path: PathLike, start: int = 0, num_samples: int = -1) -> tuple[np.ndarray, int]:
     """Read a file that soundfile knows (wav, flac, ogg, mp3).
 
     Args:
@@ -45,7 +45,7 @@ def read_first_channel(path: PathLike, rate: int, start: int = 0, num_samples: i
     return resample(samples[:, 0], file_rate, rate)
 
 
-def audio_info(path: PathLike) -> Tuple[int, int, int]:
+def audio_info(path: PathLike) -> tuple[int, int, int]:
     """Return ``(number of samples, sample rate in Hz, number of channels)`` from the header alone.
 
     Raises:

@@ -1,8 +1,9 @@
 """Checkpoints: read as plain tensors, never as code, and compared with the network before they are loaded."""
 
 import datetime
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any
 
 import numpy as np
 import torch

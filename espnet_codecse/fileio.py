@@ -3,9 +3,10 @@
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Iterator, Mapping, Sequence, Union
+from typing import Union
 
 from espnet_codecse.errors import UserError
 
@@ -64,13 +65,13 @@ def is_up_to_date(files: Sequence[PathLike], source: PathLike, newest_source: in
         return False
 
 
-def read_scp(path: PathLike) -> Dict[str, str]:
+def read_scp(path: PathLike) -> dict[str, str]:
     """Read ``id value`` lines; the value may hold spaces.
 
     Raises:
         UserError: the file is missing, a line has no value, or an id occurs twice.
     """
-    table: Dict[str, str] = {}
+    table: dict[str, str] = {}
     try:
         with open(path, encoding="utf-8") as stream:
             for number, line in enumerate(stream, 1):
@@ -90,7 +91,6 @@ def read_scp(path: PathLike) -> Dict[str, str]:
 def write_scp(path: PathLike, table: Mapping[str, object]) -> None:
     """Write ``id value`` lines sorted as under ``LC_ALL=C``, atomically."""
     # Code-point order of Python strings equals the byte order of their UTF-8, which is what LC_ALL=C sorts by.
-    with atomic_path(path) as temporary:
-        with open(temporary, "w", encoding="utf-8") as stream:
-            for key in sorted(table):
-                stream.write(f"{key} {table[key]}\n")
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as stream:
+        for key in sorted(table):
+            stream.write(f"{key} {table[key]}\n")

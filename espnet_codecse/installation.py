@@ -5,13 +5,13 @@ Everything here reads metadata only: neither torch nor ESPnet is imported.
 
 import contextlib
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, List, Optional, Tuple
 
 from espnet_codecse.errors import UserError
 
-Version = Tuple[int, ...]
+Version = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class Support:
     """
 
     espnet: str
-    python: Tuple[Version, Version]
-    torch: Tuple[Version, Version]
-    excluded_torch: Tuple[str, ...] = ()
-    numpy: Optional[Version] = None
+    python: tuple[Version, Version]
+    torch: tuple[Version, Version]
+    excluded_torch: tuple[str, ...] = ()
+    numpy: Version | None = None
 
     def takes_torch(self, version: str) -> bool:
         """Whether this ESPnet works with a version of torch, such as ``2.13.0+cpu``."""
@@ -78,7 +78,7 @@ EXTRAS = {
 
 def parse_version(text: str) -> Version:
     """Return the leading numbers of a version, ``(2, 13, 0)`` for ``2.13.0+cpu``."""
-    numbers: List[int] = []
+    numbers: list[int] = []
     for part in text.partition("+")[0].split("."):
         if not part.isdigit():
             break
@@ -101,12 +101,12 @@ def support_table() -> str:
     return ", ".join(rows)
 
 
-def support_for(python: Version) -> Optional[Support]:
+def support_for(python: Version) -> Support | None:
     """Return the row of a Python ``(major, minor)``; None where no ESPnet is supported on it."""
     return next((row for row in SUPPORTED if row.python[0] <= python[:2] < row.python[1]), None)
 
 
-def version_of(module: str, distribution: str) -> Optional[str]:
+def version_of(module: str, distribution: str) -> str | None:
     """Return the installed version, ``source tree FOLDER`` for a module without metadata, None for none."""
     import importlib.metadata  # here: every command imports this module, few ask for versions
     import importlib.util
@@ -128,7 +128,7 @@ def is_checkout() -> bool:
     return (Path(__file__).resolve().parents[1] / "tools" / "install.sh").is_file()
 
 
-def install_command(extra: Optional[str] = None, python: Optional[Version] = None) -> str:
+def install_command(extra: str | None = None, python: Version | None = None) -> str:
     """Return the command that installs an extra, or everything required, in the way this package was installed.
 
     Args:
@@ -146,9 +146,7 @@ def install_command(extra: Optional[str] = None, python: Optional[Version] = Non
     return command
 
 
-def environment_problems(
-    python: Version, espnet: Optional[str], torch: Optional[str], numpy: Optional[str]
-) -> List[str]:
+def environment_problems(python: Version, espnet: str | None, torch: str | None, numpy: str | None) -> list[str]:
     """Return a line for each thing that is outside the support table, with the command that mends it.
 
     Args:
@@ -184,7 +182,7 @@ def environment_problems(
     return problems
 
 
-def installed_problems() -> List[str]:
+def installed_problems() -> list[str]:
     """Return :func:`environment_problems` of this environment."""
     packages = (("espnet2", "espnet"), ("torch", "torch"), ("numpy", "numpy"))
     return environment_problems(sys.version_info[:2], *(version_of(*package) for package in packages))
@@ -212,7 +210,7 @@ def naming_missing_packages(purpose: str = "") -> Iterator[None]:
         raise UserError(f"{purpose}: {reason}" if purpose else reason) from None
 
 
-def _why_import_failed(module: str) -> Optional[str]:
+def _why_import_failed(module: str) -> str | None:
     """Return what is wrong with an optional package; None where it is there and its version is a supported one."""
     distribution, extra = EXTRAS[module]
     if version_of(module, distribution) is None:

@@ -10,7 +10,6 @@ import sys
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Optional
 
 # ESPnet's module: the function of task/register.py that adds to it.
 REGISTRARS = {"espnet2.tasks.enh": "register_enhancement", "espnet2.tasks.gan_codec": "register_codecs"}
@@ -26,7 +25,7 @@ class _RegisteringLoader(Loader):
     def __init__(self, loader: Loader):
         self.loader = loader
 
-    def create_module(self, spec: ModuleSpec) -> Optional[ModuleType]:
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         """Return the module of the loader."""
         return self.loader.create_module(spec)
 
@@ -43,7 +42,7 @@ class _RegisteringLoader(Loader):
 class _TaskFinder(MetaPathFinder):
     """Finds ESPnet's tasks as the other finders do, with a loader that registers."""
 
-    def find_spec(self, fullname, path, target=None) -> Optional[ModuleSpec]:
+    def find_spec(self, fullname, path, target=None) -> ModuleSpec | None:
         """Return the spec of a task's module; None for all others."""
         if fullname not in REGISTRARS:
             return None

@@ -1,8 +1,7 @@
 """What a device computes natively in bfloat16, and an LSTM that runs where it does not."""
 
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
-from typing import Optional, Tuple
 
 import torch
 
@@ -19,7 +18,7 @@ def has_native_bfloat16(device: str) -> bool:
     return any(flag in flags for flag in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
-@lru_cache(maxsize=None)
+@cache
 def has_bfloat16_lstm() -> bool:
     """Whether this processor runs an LSTM in bfloat16 at all: those with AVX2 alone have no kernel for it."""
     lstm = torch.nn.LSTM(2, 2)
@@ -35,8 +34,8 @@ class LSTM(torch.nn.LSTM):
     """PyTorch's LSTM; under autocast it computes in float32 on processors without a kernel for bfloat16."""
 
     def forward(
-        self, input: torch.Tensor, hx: Optional[Tuple[torch.Tensor, torch.Tensor]] = None
-    ) -> Tuple[torch.Tensor, Tuple[torch.Tensor, torch.Tensor]]:
+        self, input: torch.Tensor, hx: tuple[torch.Tensor, torch.Tensor] | None = None
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
         """See :class:`torch.nn.LSTM`."""
         if input.device.type == "cpu" and torch.is_autocast_enabled("cpu") and not has_bfloat16_lstm():
             with torch.autocast("cpu", enabled=False):

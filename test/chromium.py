@@ -9,13 +9,13 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 TIME_LIMIT = 60  # seconds, for anything that is waited for
 
 
-def find_chromium() -> Optional[str]:
+def find_chromium() -> str | None:
     """Path of the browser, ``CODECSE_CHROMIUM`` first; None where there is none."""
     named = os.environ.get("CODECSE_CHROMIUM")
     return named or next(filter(None, map(shutil.which, PROGRAMS)), None)
@@ -32,27 +32,36 @@ class Browser:
     def __init__(self, program: str, width: int = 1280, height: int = 900):
         self._home = tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
         self.downloads = Path(self._home.name) / "downloads"
-        self.problems: List[str] = []
+        self.problems: list[str] = []
         command_end, self._commands = os.pipe()
         self._answers, answer_end = os.pipe()
         command = [
-            program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-            "--remote-debugging-pipe", f"--user-data-dir={self._home.name}/profile", "about:blank",
+            program,
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+            "--remote-debugging-pipe",
+            f"--user-data-dir={self._home.name}/profile",
+            "about:blank",
         ]
         # The browser reads its commands from descriptor 3 and answers on 4.
         script = f'exec 3<&{command_end} 4>&{answer_end}; exec "$@"'
         self._process = subprocess.Popen(
-            ["bash", "-c", script, "chromium", *command], pass_fds=(command_end, answer_end),
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            ["bash", "-c", script, "chromium", *command],
+            pass_fds=(command_end, answer_end),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         os.close(command_end)
         os.close(answer_end)
         self._received = b""
         self._count = 0
         self._session = ""
-        target = next(
-            info for info in self.call("Target.getTargets")["targetInfos"] if info["type"] == "page"
-        )["targetId"]
+        target = next(info for info in self.call("Target.getTargets")["targetInfos"] if info["type"] == "page")[
+            "targetId"
+        ]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log"):
             self.call(f"{domain}.enable")
@@ -71,7 +80,7 @@ class Browser:
         os.close(self._answers)
         self._home.cleanup()
 
-    def call(self, method: str, **parameters: Any) -> Dict[str, Any]:
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Send one command and return its result."""
         self._count += 1
         number = self._count
@@ -86,7 +95,7 @@ class Browser:
                 return answer["result"]
             self._note(answer)
 
-    def _next(self) -> Dict[str, Any]:
+    def _next(self) -> dict[str, Any]:
         limit = time.monotonic() + TIME_LIMIT
         while b"\0" not in self._received:
             ready, _, _ = select.select([self._answers], [], [], max(0.0, limit - time.monotonic()))
@@ -97,7 +106,7 @@ class Browser:
         message, _, self._received = self._received.partition(b"\0")
         return json.loads(message)
 
-    def _note(self, event: Dict[str, Any]) -> None:
+    def _note(self, event: dict[str, Any]) -> None:
         method, told = event.get("method"), event.get("params", {})
         if method == "Runtime.exceptionThrown":
             details = told["exceptionDetails"]
@@ -148,7 +157,10 @@ class Browser:
     def resize(self, width: int, height: int, mobile: bool = False) -> None:
         """Set the size of the page in CSS pixels; ``mobile`` as a phone does."""
         self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=2 if mobile else 1,
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=2 if mobile else 1,
             mobile=mobile,
         )
 

@@ -6,8 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Iterable, List
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -25,7 +25,7 @@ def build_wheel(folder: Path) -> Path:
     return wheel
 
 
-def with_requirements(packages: Iterable[str]) -> List[importlib.metadata.Distribution]:
+def with_requirements(packages: Iterable[str]) -> list[importlib.metadata.Distribution]:
     """Return the installed distributions of ``packages`` with all that they require, extras followed, on this platform."""
     from packaging.requirements import Requirement
 
@@ -59,7 +59,7 @@ def make_environment(folder: Path, packages: Iterable[str], wheel: Path) -> Path
             if not (site / top).exists():
                 (site / top).symlink_to(Path(str(distribution.locate_file(top))).resolve())
     python = folder / "bin/python"
-    install: List[str] = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-index"]
+    install: list[str] = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-index"]
     # pip checks that the wheel requires no more than the packages. This tree, on PYTHONPATH, would count as installed.
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     subprocess.run([*install, str(wheel)], check=True, cwd=folder, env=clean)

@@ -1,7 +1,7 @@
 """Fixtures of all tests: audio is generated, never read from a corpus."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable, Dict
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def make_data_dir(tmp_path: Path) -> Callable[..., Path]:
 
     def make(name: str = "data", num_utterances: int = 3) -> Path:
         path = tmp_path / name
-        tables: Dict[str, Dict[str, str]] = {"wav.scp": {}, "spk1.scp": {}, "utt2spk": {}}
+        tables: dict[str, dict[str, str]] = {"wav.scp": {}, "spk1.scp": {}, "utt2spk": {}}
         for number in range(num_utterances):
             utterance = f"spk{number % 2}_utt{number}"
             for table, seed in (("wav.scp", 10 + number), ("spk1.scp", number)):

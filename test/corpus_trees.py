@@ -1,7 +1,7 @@
 """Corpora in their official layout, in small: folders, file names, rates and lists as published, generated audio."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable, Dict
 
 import numpy as np
 import soundfile
@@ -138,10 +138,12 @@ def dns(root: Path) -> Path:
     for number in range(5):
         write(f"noise/fan_Freesound_validated_{number}_0.wav", 0.05 * rng.standard_normal(12000))
     rows = ["wavfile,channel,T60_WB,C50_WB,isRealRIR"]
-    for number, (name, real) in enumerate((
-        ("SLR26/simulated_rirs_16k/smallroom/Room001/Room001-00001.wav", 0),
-        ("SLR28/RIRS_NOISES/real_rirs_isotropic_noises/air_type1_air_binaural_lecture_0_1.wav", 1),
-    )):
+    for number, (name, real) in enumerate(
+        (
+            ("SLR26/simulated_rirs_16k/smallroom/Room001/Room001-00001.wav", 0),
+            ("SLR28/RIRS_NOISES/real_rirs_isotropic_noises/air_type1_air_binaural_lecture_0_1.wav", 1),
+        )
+    ):
         response = 0.1 * rng.standard_normal((4000, 1 + real)) * np.exp(-np.arange(4000) / 600)[:, None]
         response[:40], response[40] = 0.0, 1.0
         write(f"impulse_responses/{name}", 0.5 * response)
@@ -167,7 +169,7 @@ def urgent(root: Path) -> Path:
     return root
 
 
-BUILDERS: Dict[str, Callable[[Path], Path]] = {
+BUILDERS: dict[str, Callable[[Path], Path]] = {
     "dns": dns,
     "urgent": urgent,
     "vctk_demand": vctk_demand,

@@ -5,7 +5,6 @@ import hashlib
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Dict, List, Tuple
 from urllib.parse import unquote, urlsplit
 
 TOKEN, USER = "hf_right", "me"
@@ -21,9 +20,9 @@ class Hub:
     """
 
     def __init__(self):
-        self.repos: Dict[str, Dict[str, bytes]] = {}
-        self.blobs: Dict[str, bytes] = {}
-        self.calls: List[Tuple[str, str]] = []
+        self.repos: dict[str, dict[str, bytes]] = {}
+        self.blobs: dict[str, bytes] = {}
+        self.calls: list[tuple[str, str]] = []
         handler = type("Handler", (_Handler,), {"hub": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -56,7 +55,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def _start(self) -> Tuple[str, bytes]:
+    def _start(self) -> tuple[str, bytes]:
         path = unquote(urlsplit(self.path).path)
         self.hub.calls.append((self.command, path))
         return path, self.rfile.read(int(self.headers.get("Content-Length") or 0))

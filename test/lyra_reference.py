@@ -5,8 +5,9 @@ the graphs do, so that nothing else is left that could differ.
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -59,7 +60,7 @@ def decode(folder: Path, embedding: np.ndarray) -> np.ndarray:
     return run(folder / DECODER, embedding[:, None, None]).reshape(-1)
 
 
-def quantize(folder: Path, embedding: np.ndarray, num_codebooks: int) -> Tuple[np.ndarray, np.ndarray]:
+def quantize(folder: Path, embedding: np.ndarray, num_codebooks: int) -> tuple[np.ndarray, np.ndarray]:
     """Return ``codes (codebook, frame)``, -1 from ``num_codebooks`` on, and what they decode to ``(frame, channel)``.
 
     With the signatures of the published file.
@@ -74,7 +75,7 @@ def quantize(folder: Path, embedding: np.ndarray, num_codebooks: int) -> Tuple[n
     return np.stack(codes, axis=-1)[:, 0, 0], np.stack(decoded)
 
 
-def pairs(layers: List[torch.nn.Module], graph: Graph) -> Iterator[Tuple[torch.nn.Module, List[Operator]]]:
+def pairs(layers: list[torch.nn.Module], graph: Graph) -> Iterator[tuple[torch.nn.Module, list[Operator]]]:
     """Yield each of our layers with the graph's operators that do the same: several for groups of channels."""
     operators = iter(graph.operators)
     for layer in _in_order(layers):
@@ -84,7 +85,7 @@ def pairs(layers: List[torch.nn.Module], graph: Graph) -> Iterator[Tuple[torch.n
         yield layer, found
 
 
-def _in_order(layers: List[torch.nn.Module]) -> Iterator[torch.nn.Module]:
+def _in_order(layers: list[torch.nn.Module]) -> Iterator[torch.nn.Module]:
     for layer in layers:
         if isinstance(layer, Residual):
             yield from _in_order(list(layer))
@@ -94,7 +95,7 @@ def _in_order(layers: List[torch.nn.Module]) -> Iterator[torch.nn.Module]:
 class Rounding:
     """Integers with a step, as one tensor of a graph is stored."""
 
-    def __init__(self, details: Dict[str, Any]):
+    def __init__(self, details: dict[str, Any]):
         self.step, zero_point = details["quantization"]
         limits = np.iinfo(details["dtype"])
         self.low, self.high = limits.min - zero_point, limits.max - zero_point
@@ -108,7 +109,7 @@ class Rounding:
         return values.clamp(self.low * self.step, self.high * self.step)
 
 
-def roundings(path: Path) -> Dict[int, Rounding]:
+def roundings(path: Path) -> dict[int, Rounding]:
     """Return how the tensors of a file's main graph are rounded: their own way, or that of the QUANTIZE they go to."""
     details = {item["index"]: item for item in interpreter(path).get_tensor_details()}
     found = {number: Rounding(item) for number, item in details.items() if item["quantization"][0]}
@@ -150,7 +151,7 @@ def _rounded_activation(layer: torch.nn.LeakyReLU, source: Rounding, target: Rou
     return forward
 
 
-def _rounded_upsampling(layer: CausalUpsample, graph: Graph, operators: List[Operator], steps: List[Rounding]):
+def _rounded_upsampling(layer: CausalUpsample, graph: Graph, operators: list[Operator], steps: list[Rounding]):
     """Return a forward that rounds what each frame gives, with the bias, before frames are added up."""
     convolution = layer.convolution
     stride, kernel, groups = convolution.stride[0], convolution.kernel_size[0], convolution.groups
@@ -175,8 +176,8 @@ def _rounded_upsampling(layer: CausalUpsample, graph: Graph, operators: List[Ope
 
 
 def layer_by_layer(
-    path: Path, layers: List[torch.nn.Module], frames: np.ndarray
-) -> Iterator[Tuple[Operator, torch.Tensor, torch.Tensor, Optional[Rounding]]]:
+    path: Path, layers: list[torch.nn.Module], frames: np.ndarray
+) -> Iterator[tuple[Operator, torch.Tensor, torch.Tensor, Rounding | None]]:
     """Run a graph and give each of our layers what the graph's own operator got.
 
     Yields:

@@ -8,8 +8,9 @@ import signal
 import subprocess
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable, Dict, List, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ class Tree(NamedTuple):
     exp: Path
     corpus: Path = Path("none")
 
-    def options(self, row: Row) -> List[str]:
+    def options(self, row: Row) -> list[str]:
         """Options of run.sh for ``row`` in this tree."""
         folders = {"recordings": self.recordings, "codec": self.codec, "corpus": self.corpus}
         flags = [word.format(**folders) for word in shlex.split(row.flags)]
@@ -60,7 +61,7 @@ class Tree(NamedTuple):
         return [*flags, *stop, "--system", row.system, "--tag", row.experiment, "--nj", "1", *map(str, output)]
 
 
-def read_rows() -> List[Row]:
+def read_rows() -> list[Row]:
     """All lines of recipes.csv."""
     with open(ROOT / "test/recipes.csv", newline="", encoding="utf-8") as stream:
         return [Row(**line) for line in csv.DictReader(stream, restval="")]
@@ -69,7 +70,7 @@ def read_rows() -> List[Row]:
 ROWS = read_rows()
 
 
-def environment() -> Dict[str, str]:
+def environment() -> dict[str, str]:
     """Of a recipe's process: one thread each, and a mark by which its processes are found."""
     return {**os.environ, "OMP_NUM_THREADS": "1", "CODECSE_TEST_RUN": uuid.uuid4().hex}
 
@@ -85,8 +86,13 @@ def run(script: Path, *options: object) -> subprocess.CompletedProcess:
     """Run a script to its end; ``stdout`` holds both streams in order."""
     command = [str(script), *map(str, options)]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment(),
-        start_new_session=True, preexec_fn=_take_one_core,
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment(),
+        start_new_session=True,
+        preexec_fn=_take_one_core,
     )
     try:
         output, _ = process.communicate(timeout=TIME_LIMIT)
@@ -100,8 +106,12 @@ def run_and_kill(script: Path, *options: object, when: Callable[[], bool]) -> No
     """Start a script, kill its process group with SIGKILL as soon as ``when()``, and check that nothing lives on."""
     variables = environment()
     process = subprocess.Popen(
-        [str(script), *map(str, options)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=variables,
-        start_new_session=True, preexec_fn=_take_one_core,
+        [str(script), *map(str, options)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=variables,
+        start_new_session=True,
+        preexec_fn=_take_one_core,
     )
     limit = time.monotonic() + TIME_LIMIT
     while not when():
@@ -117,7 +127,7 @@ def run_and_kill(script: Path, *options: object, when: Callable[[], bool]) -> No
         time.sleep(0.05)
 
 
-def _processes_with(variable: str) -> List[str]:
+def _processes_with(variable: str) -> list[str]:
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:

@@ -1,7 +1,6 @@
 """A recipe's ``exp`` and ``dump`` as the stages leave them, in small: what a report page is made of."""
 
 from pathlib import Path
-from typing import Dict, List
 
 import soundfile
 from conftest import voice
@@ -17,12 +16,12 @@ total_count=1, [att_plot] time=0 seconds, total_count=0
 """
 
 
-def utterances(test_set: str) -> List[str]:
+def utterances(test_set: str) -> list[str]:
     """Ids of a set."""
     return [f"{test_set}_u{number}" for number in range(NUM_UTTERANCES)]
 
 
-def _audio(folder: Path, lists: Dict[str, int], test_set: str) -> None:
+def _audio(folder: Path, lists: dict[str, int], test_set: str) -> None:
     """Write ``{list: seed}`` with a file for each utterance; the same seed is the same sound."""
     for name, seed in lists.items():
         table = {}
@@ -34,14 +33,14 @@ def _audio(folder: Path, lists: Dict[str, int], test_set: str) -> None:
         write_scp(folder / f"{name}.scp", table)
 
 
-def _scores(folder: Path, test_set: str, means: Dict[str, float], num_speakers: int) -> None:
+def _scores(folder: Path, test_set: str, means: dict[str, float], num_speakers: int) -> None:
     for metric, mean in means.items():
         for speaker in range(num_speakers):
             values = {key: repr(mean + 0.1 * number) for number, key in enumerate(utterances(test_set))}
             write_scp(folder / "scoring" / f"{metric}_spk{speaker + 1}", values)
 
 
-def make_tree(root: Path) -> List[str]:
+def make_tree(root: Path) -> list[str]:
     """Write two sets and return the words ``--row ...``.
 
     ``lab`` has two speakers, references and two experiments, the second of which gives its speakers in the other
@@ -49,7 +48,7 @@ def make_tree(root: Path) -> List[str]:
     """
     rows = []
 
-    def add(section: str, label: str, test_set: str, folder: str, lists: Dict[str, int], pesq: float) -> None:
+    def add(section: str, label: str, test_set: str, folder: str, lists: dict[str, int], pesq: float) -> None:
         path = root / "exp" / folder
         _audio(path, lists, test_set)
         is_lab = test_set == "lab"

@@ -12,8 +12,8 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Dict, Iterator, List
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "srun", "scancel")
 SEARCHED = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
@@ -48,12 +48,12 @@ PartitionName=closed Nodes=localhost MaxTime=INFINITE State=DOWN
 """
 
 
-def missing_programs() -> List[str]:
+def missing_programs() -> list[str]:
     """Programs of Slurm and munge that are not installed."""
     return [name for name in PROGRAMS if shutil.which(name, path=SEARCHED) is None]
 
 
-def _free_ports(count: int) -> List[int]:
+def _free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for item in sockets:
@@ -61,7 +61,7 @@ def _free_ports(count: int) -> List[int]:
         return [item.getsockname()[1] for item in sockets]
 
 
-def _processes(marker: str) -> List[int]:
+def _processes(marker: str) -> list[int]:
     """Processes whose environment or command line holds ``marker``: daemons, and whatever jobs have started."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
@@ -74,7 +74,7 @@ def _processes(marker: str) -> List[int]:
 
 
 @contextlib.contextmanager
-def slurm_cluster(cpus: int = 2) -> Iterator[Dict[str, str]]:
+def slurm_cluster(cpus: int = 2) -> Iterator[dict[str, str]]:
     """Start a cluster and yield the variables that the processes which use it need: ``SLURM_CONF`` and ``PATH``."""
     # Not pytest's folder: a socket's path may have about 100 letters, and all its folders must be open to others.
     with tempfile.TemporaryDirectory(prefix="slurm", ignore_cleanup_errors=True) as folder:
@@ -83,7 +83,7 @@ def slurm_cluster(cpus: int = 2) -> Iterator[Dict[str, str]]:
 
 
 @contextlib.contextmanager
-def _cluster_in(folder: Path, cpus: int) -> Iterator[Dict[str, str]]:
+def _cluster_in(folder: Path, cpus: int) -> Iterator[dict[str, str]]:
     for name in ("state", "spool"):
         (folder / name).mkdir()
     (folder / "munge.key").write_bytes(os.urandom(1024))
@@ -95,17 +95,30 @@ def _cluster_in(folder: Path, cpus: int) -> Iterator[Dict[str, str]]:
     )
     variables = {"SLURM_CONF": str(configuration), "PATH": SEARCHED}
     environment = {**os.environ, **variables}
-    munged = [f"--{name}={folder}/munge.{suffix}" for name, suffix in (
-        ("socket", "socket"), ("key-file", "key"), ("pid-file", "pid"), ("log-file", "log"), ("seed-file", "seed"),
-    )]
-    daemons: List[subprocess.Popen] = []
+    munged = [
+        f"--{name}={folder}/munge.{suffix}"
+        for name, suffix in (
+            ("socket", "socket"),
+            ("key-file", "key"),
+            ("pid-file", "pid"),
+            ("log-file", "log"),
+            ("seed-file", "seed"),
+        )
+    ]
+    daemons: list[subprocess.Popen] = []
     try:
         for command in (["munged", "--foreground", *munged], ["slurmctld", "-D"], ["slurmd", "-D", "-N", "localhost"]):
             with open(folder / f"{command[0]}.out", "wb") as output:
-                daemons.append(subprocess.Popen(
-                    [shutil.which(command[0], path=SEARCHED), *command[1:]], env=environment, stdout=output,
-                    stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
-                ))
+                daemons.append(
+                    subprocess.Popen(
+                        [shutil.which(command[0], path=SEARCHED), *command[1:]],
+                        env=environment,
+                        stdout=output,
+                        stderr=subprocess.STDOUT,
+                        stdin=subprocess.DEVNULL,
+                        start_new_session=True,
+                    )
+                )
             if command[0] == "munged":
                 _wait(lambda: (folder / "munge.socket").exists(), folder)
         _wait(lambda: _is_idle(environment), folder)
@@ -124,7 +137,7 @@ def _cluster_in(folder: Path, cpus: int) -> Iterator[Dict[str, str]]:
             time.sleep(0.05)
 
 
-def _is_idle(environment: Dict[str, str]) -> bool:
+def _is_idle(environment: dict[str, str]) -> bool:
     command = ["sinfo", "--noheader", "--partition=main", "--format=%T"]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     return result.stdout.strip() == "idle"

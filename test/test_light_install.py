@@ -26,7 +26,11 @@ def light(tmp_path_factory):
     run_in.mkdir()
 
     def run(*arguments, code=None):
-        command = [python, "-W", "error::DeprecationWarning:espnet_codecse", "-c", code] if code else [python.parent / "codecse"]
+        command = (
+            [python, "-W", "error::DeprecationWarning:espnet_codecse", "-c", code]
+            if code
+            else [python.parent / "codecse"]
+        )
         environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
         return subprocess.run([*command, *arguments], cwd=run_in, env=environment, capture_output=True, text=True)
 
@@ -46,7 +50,9 @@ def noisy(light, tmp_path_factory):
 
 
 def test_espnet_is_not_there(light):
-    result = light(code="import importlib.util as u; print([u.find_spec(n) for n in ('espnet2', 'espnet', 'kaldiio', 'pytest')])")
+    result = light(
+        code="import importlib.util as u; print([u.find_spec(n) for n in ('espnet2', 'espnet', 'kaldiio', 'pytest')])"
+    )
     assert result.stdout.strip() == "[None, None, None, None]", result.stderr
     report = light("doctor")
     assert report.returncode == 0 and report.stdout.endswith("everything required is there\n"), report.stdout

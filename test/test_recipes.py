@@ -3,7 +3,6 @@
 import re
 import shutil
 from pathlib import Path
-from typing import Dict, List
 
 import pytest
 from corpus_trees import BUILDERS
@@ -20,9 +19,9 @@ def prepared_tree(tmp_path_factory) -> Tree:
     return shared_tree(tmp_path_factory)
 
 
-def read_results(path: Path) -> Dict[str, Dict[str, List[str]]]:
+def read_results(path: Path) -> dict[str, dict[str, list[str]]]:
     """``{section: {row: cells}}`` of the first table of each section, its head as the row ``set/row``."""
-    sections: Dict[str, Dict[str, List[str]]] = {}
+    sections: dict[str, dict[str, list[str]]] = {}
     for part in path.read_text().split("\n## ")[1:]:
         table = re.search(r"(?m)(^\|.*\n)+", part)
         if table:
@@ -31,7 +30,7 @@ def read_results(path: Path) -> Dict[str, Dict[str, List[str]]]:
     return sections
 
 
-def check_results(tree: Tree, row: Row, columns: List[str]) -> None:
+def check_results(tree: Tree, row: Row, columns: list[str]) -> None:
     """Each set's noisy row, the codec's and the experiment's layers are there, with a number in every column.
 
     A set without references has no clean rows, and numbers in the columns of DNSMOS only. Of the systems, those on
@@ -161,7 +160,7 @@ def test_results_of_a_set_that_an_earlier_experiment_lacks(tree, tmp_path):
     shutil.copytree(tree.exp / first.name, first)
     shutil.copytree(next(first.glob("1_*")), own.exp / "second" / next(first.glob("1_*")).name)
     row = ROWS[0]._replace(experiment="second")
-    result = run(row.script, *own.options(row), *"--stage 6 --stop_stage 7 --test_sets valid".split())
+    result = run(row.script, *own.options(row), *["--stage", "6", "--stop_stage", "7", "--test_sets", "valid"])
     assert result.returncode == 0, result.stdout
     check_results(own, row, read_results(own.exp / "RESULTS.md")["second"]["set/row"])
     assert first.name not in (own.exp / "RESULTS.md").read_text()

@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import List
 
 import numpy as np
 import pytest
@@ -46,7 +45,7 @@ def embeddings_of(tree: Tree, name: str) -> Path:
     return tree.dump / "codec" / f"{tree.codec.name}_continuous" / name
 
 
-def leftovers(folder: Path) -> List[Path]:
+def leftovers(folder: Path) -> list[Path]:
     """Temporary files of processes that were killed."""
     return [path for path in folder.rglob(".*") if path.is_file() and path.name not in (".done", ".lock")]
 
@@ -82,7 +81,9 @@ def test_killed_training_and_enhancement_go_on(tree, tmp_path):
     own = tree._replace(exp=tmp_path / "exp")
     flags = own.options(ROW)
     position = flags.index("--enhance_args") + 1
-    flags[position] = flags[position].replace("--max_epoch 1 --num_iters_per_epoch 2", "--max_epoch 3 --num_iters_per_epoch 4")
+    flags[position] = flags[position].replace(
+        "--max_epoch 1 --num_iters_per_epoch 2", "--max_epoch 3 --num_iters_per_epoch 4"
+    )
     command = ["--stage", 4, "--stop_stage", 7, *flags]
     step = own.exp / ROW.experiment / "1_enhance"
     enhanced = own.exp / ROW.experiment / "quantized_test" / "wavs" / "1"
@@ -106,7 +107,9 @@ def test_killed_training_and_enhancement_go_on(tree, tmp_path):
         assert set(read_scp(scp.parent / "scoring" / "STOI_spk1")) == utterances
     assert not leftovers(own.exp)
     check_results(own, ROW, ["SI_SDR", "STOI"])
-    ceiling, expected = (read_results(folder / "RESULTS.md")[f"codec_{own.codec.name}"] for folder in (own.exp, tree.exp))
+    ceiling, expected = (
+        read_results(folder / "RESULTS.md")[f"codec_{own.codec.name}"] for folder in (own.exp, tree.exp)
+    )
     for row, cells in ceiling.items():
         assert cells[0] == expected[row][0]
 
@@ -115,7 +118,10 @@ def test_killed_training_and_enhancement_go_on(tree, tmp_path):
     "options, message",
     [
         (["--system", "nosuch"], "--system nosuch: unknown; known systems: .*nac_se"),
-        (["--loss", "nosuch"], "--loss nosuch: unknown for nac_se; known: both, disturbance, listening_quality, listening_quality_strong, opinion, perceptual, post, pre, waveform"),
+        (
+            ["--loss", "nosuch"],
+            "--loss nosuch: unknown for nac_se; known: both, disturbance, listening_quality, listening_quality_strong, opinion, perceptual, post, pre, waveform",
+        ),
         (["--size", "nosuch"], "--size nosuch: unknown for nac_se; known: dynamic, packed, paper, small"),
         (["--nosuch", "1"], "--nosuch: unknown option; --help lists the options"),
         (["--loss=pre"], "--loss=pre: write the value after a space: --loss pre"),
@@ -123,7 +129,10 @@ def test_killed_training_and_enhancement_go_on(tree, tmp_path):
         (["--train_set", ""], "--train_set is required"),
         (["--embedding_source", "disk"], "--embedding_source disk: neither stored nor on_the_fly"),
         (["surplus"], "unexpected argument 'surplus'"),
-        (["--codec", "/no/such/folder", "--stage", "3"], "--codec /no/such/folder: no such folder, zip or codec; known"),
+        (
+            ["--codec", "/no/such/folder", "--stage", "3"],
+            "--codec /no/such/folder: no such folder, zip or codec; known",
+        ),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

@@ -6,7 +6,6 @@ import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import List
 
 import pytest
 from recipe_runs import ROWS, TIME_LIMIT, Tree, run, shared_tree
@@ -28,7 +27,7 @@ def prepared_tree(tmp_path_factory) -> Tree:
     return shared_tree(tmp_path_factory)
 
 
-def tasks_of(stage: str, variables: dict) -> List[int]:
+def tasks_of(stage: str, variables: dict) -> list[int]:
     """Process numbers of submitit's tasks of the test's cluster whose job is named after ``stage``."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
@@ -44,7 +43,9 @@ def tasks_of(stage: str, variables: dict) -> List[int]:
 
 def test_stages_run_as_arrays_and_a_killed_task_runs_again(tree, tmp_path, monkeypatch):
     own = tree._replace(dump=tmp_path / "dump", exp=tmp_path / "exp")
-    (tmp_path / "slurm.yaml").write_text("".join(ROWS_OF_SLURM.format(kind=kind) for kind in ("train", "cuda", "decode")))
+    (tmp_path / "slurm.yaml").write_text(
+        "".join(ROWS_OF_SLURM.format(kind=kind) for kind in ("train", "cuda", "decode"))
+    )
     with slurm_cluster() as variables:
         for name, value in {**variables, "cmd_backend": "slurm"}.items():
             monkeypatch.setenv(name, value)

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any
 
 import pytest
 
@@ -13,10 +13,13 @@ ROOT = Path(__file__).resolve().parents[1]
 TOLERANCE = 1e-5
 
 
-def other_python() -> Optional[str]:
+def other_python() -> str | None:
     """Return the Python of an environment in tools/ with another ESPnet than this one, or None."""
     for python in sorted(ROOT.glob("tools/venv*/bin/python")):
-        if (python.parent.parent / ".installed").is_file() and _espnet(str(python)) not in ("", _espnet(sys.executable)):
+        if (python.parent.parent / ".installed").is_file() and _espnet(str(python)) not in (
+            "",
+            _espnet(sys.executable),
+        ):
             return str(python)
     return None
 
@@ -26,7 +29,7 @@ def _espnet(python: str) -> str:
     return subprocess.run(command, capture_output=True, text=True).stdout.strip()
 
 
-def exchange(python: str, action: str, folder: Path) -> Dict[str, Any]:
+def exchange(python: str, action: str, folder: Path) -> dict[str, Any]:
     """Run zoo_exchange.py and return what it found."""
     environment = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
     environment.update(PYTHONPATH=f"{ROOT}:{ROOT}/test", OMP_NUM_THREADS="1", PYTHONWARNINGS="ignore")
@@ -40,7 +43,9 @@ def exchange(python: str, action: str, folder: Path) -> Dict[str, Any]:
 def test_packs_give_the_same_under_both(direction, tmp_path):
     other = other_python()
     if other is None:
-        pytest.skip("no second environment: PYTHON=python3.12 tools/install.sh beside a tools/venv of Python 3.11 makes one")
+        pytest.skip(
+            "no second environment: PYTHON=python3.12 tools/install.sh beside a tools/venv of Python 3.11 makes one"
+        )
     writer, reader = (other, sys.executable) if direction == "from_other" else (sys.executable, other)
     written, read = exchange(writer, "write", tmp_path), exchange(reader, "compare", tmp_path)
     assert {written["espnet"], read["espnet"]} == {"202511", "202611"}

@@ -9,18 +9,39 @@ from espnet_codecse.dual_branch.losses import ReconstructionLoss
 from espnet_codecse.dual_branch.model import DualBranchModel, ensemble_names
 
 HYBRID = {
-    "kind": "hybrid", "sample_rate": 16000, "num_channels": 32, "widths": [4, 8], "strides": [8, 4, 2], "power": 0.65,
-    "num_refiners": 1, "num_codebooks": 3, "codebook_size": 16, "codebook_dim": 8,
+    "kind": "hybrid",
+    "sample_rate": 16000,
+    "num_channels": 32,
+    "widths": [4, 8],
+    "strides": [8, 4, 2],
+    "power": 0.65,
+    "num_refiners": 1,
+    "num_codebooks": 3,
+    "codebook_size": 16,
+    "codebook_dim": 8,
 }
 DAC = {
-    "kind": "dac", "encoder_hidden_size": 4, "downsampling_ratios": [2, 4, 8], "decoder_hidden_size": 16,
-    "n_codebooks": 3, "codebook_size": 16, "codebook_dim": 4, "quantizer_dropout": 0.5, "sampling_rate": 16000,
+    "kind": "dac",
+    "encoder_hidden_size": 4,
+    "downsampling_ratios": [2, 4, 8],
+    "decoder_hidden_size": 16,
+    "n_codebooks": 3,
+    "codebook_size": 16,
+    "codebook_dim": 4,
+    "quantizer_dropout": 0.5,
+    "sampling_rate": 16000,
 }
 ROFORMER = {"width": 16, "num_layers": 1, "num_heads": 2, "ffn_width": 16, "dropout": 0.0}
 DISCRIMINATORS = {"n_ffts": [256, 64], "filters": 2, "kernel_size": [3, 3], "dilations": [1, 2]}
 SUPERVISED = {
-    "clean": 1.0, "noisy": 1.0, "adversarial_clean": 1.0, "adversarial_noise": 1.0, "adversarial_noisy": 1.0,
-    "feature_matching": 2.0, "commitment": 0.25, "codebook": 1.0,
+    "clean": 1.0,
+    "noisy": 1.0,
+    "adversarial_clean": 1.0,
+    "adversarial_noise": 1.0,
+    "adversarial_noisy": 1.0,
+    "feature_matching": 2.0,
+    "commitment": 0.25,
+    "codebook": 1.0,
 }
 UNSUPERVISED = {name: weight for name, weight in SUPERVISED.items() if name != "clean"}
 

@@ -1,7 +1,8 @@
 """A small random codec in the file format of Lyra V2: three TensorFlow Lite files."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any
 
 import flatbuffers
 import numpy as np
@@ -98,24 +99,24 @@ class GraphWriter:
     def __init__(self, name: str):
         self._builder = flatbuffers.Builder(1 << 16)
         self._name, self._codes = name, []
-        self._buffers: List[bytes] = [b""]
-        self._tensors: List[List[int]] = [[], []]  # of the graph, of the one that initialises
-        self._operators: List[List[int]] = [[], []]
-        self._shapes: Dict[int, Tuple[int, ...]] = {}
-        self.inputs: List[int] = []
-        self.outputs: List[int] = []
+        self._buffers: list[bytes] = [b""]
+        self._tensors: list[list[int]] = [[], []]  # of the graph, of the one that initialises
+        self._operators: list[list[int]] = [[], []]
+        self._shapes: dict[int, tuple[int, ...]] = {}
+        self.inputs: list[int] = []
+        self.outputs: list[int] = []
 
     def input(self, shape: Sequence[int]) -> int:
         """Add the graph's input."""
         self.inputs = [self.tensor(shape)]
         return self.inputs[0]
 
-    def shape(self, tensor: int) -> Tuple[int, ...]:
+    def shape(self, tensor: int) -> tuple[int, ...]:
         """Return the shape of a tensor."""
         return self._shapes[tensor]
 
     def tensor(
-        self, shape: Sequence[int], values: Optional[np.ndarray] = None, dtype: Any = np.float32,
+        self, shape: Sequence[int], values: np.ndarray | None = None, dtype: Any = np.float32,
         scale: Any = None, axis: int = 0, graph: int = 0,
     ) -> int:  # fmt: skip
         """Add a tensor and return its number; with ``scale`` it is quantised, with ``values`` a constant."""
@@ -140,7 +141,7 @@ class GraphWriter:
         return len(self._tensors[graph]) - 1
 
     def operator(
-        self, kind: str, inputs: Sequence[int], shape: Any, options: Optional[Tuple[str, Dict[str, int]]] = None,
+        self, kind: str, inputs: Sequence[int], shape: Any, options: tuple[str, dict[str, int]] | None = None,
         dtype: Any = np.float32, scale: Any = None, num_outputs: int = 1,
     ) -> Any:  # fmt: skip
         """Add an operator and return its output's number, of several outputs a list, without a shape None."""
@@ -354,7 +355,7 @@ class NetworkWriter(GraphWriter):
     def _bias(self, width: int) -> np.ndarray:
         return (0.1 * self._rng.standard_normal(width)).astype(np.float32)
 
-    def _constants(self, weight: np.ndarray, bias: np.ndarray, axis: Optional[int]) -> List[int]:
+    def _constants(self, weight: np.ndarray, bias: np.ndarray, axis: int | None) -> list[int]:
         """Add weights and bias: float32, or 8-bit with one scale for each index of ``axis`` (None: one in all)."""
         weight = weight.astype(np.float32)
         if self._scale is None:

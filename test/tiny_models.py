@@ -2,7 +2,6 @@
 
 import argparse
 from pathlib import Path
-from typing import Optional
 
 import torch
 import yaml
@@ -23,7 +22,7 @@ def save_experiment(folder: Path, codec: str, seed: int = 0, separator: str = "n
     return _build_and_save(EmbeddingEnhancementTask, args, folder, seed)
 
 
-def save_causal_experiment(folder: Path, seed: int = 0, beats: Optional[str] = None) -> Path:
+def save_causal_experiment(folder: Path, seed: int = 0, beats: str | None = None) -> Path:
     """Write an experiment folder of ssl_gcrn, as its task trains it: without a teacher, or given a BEATs' features."""
     from espnet_codecse.task.ssl_gcrn import SSLGCRNTask
 

@@ -1,13 +1,12 @@
 """The URGENT 2024 challenge's repository after its preparation, in small: lists with relative paths, mixed rates."""
 
 from pathlib import Path
-from typing import Dict, List, Tuple
 
 import numpy as np
 import soundfile
 
 # Speech by id: speaker, rate in Hz, file.
-SPEECH: Dict[str, Tuple[str, int, str]] = {
+SPEECH: dict[str, tuple[str, int, str]] = {
     "p225_001": ("vctk_p225", 48000, "./vctk/VCTK-Corpus/wav48/p225/p225_001.wav"),
     "p225_002": ("vctk_p225", 48000, "./vctk/VCTK-Corpus/wav48/p225/p225_002.wav"),
     "p227_001": ("vctk_p227", 48000, "./vctk/VCTK-Corpus/wav48/p227/p227_001.wav"),
@@ -20,12 +19,16 @@ SPEECH: Dict[str, Tuple[str, int, str]] = {
     "book_00000_chp_0009_reader_06710_0": ("dns5_06710", 8000, "./dns5_fullband/resampled/8000/book_06710_0.flac"),
 }
 VALIDATION = {"fileid_1": ("vctk_p226", 48000), "fileid_2": ("libritts_84", 24000), "fileid_3": ("cv11_2222", 8000)}
-NOISE = [(f"./dns5_fullband/resampled/noise/48000/{name}.wav", 48000) for name in
-         ("door_Freesound_validated_1_0", "door_Freesound_validated_1_1", "fan_Freesound_validated_2_0", "-0aBc")]
+NOISE = [
+    (f"./dns5_fullband/resampled/noise/48000/{name}.wav", 48000)
+    for name in ("door_Freesound_validated_1_0", "door_Freesound_validated_1_1", "fan_Freesound_validated_2_0", "-0aBc")
+]
 NOISE += [("./dns5_fullband/resampled/noise/8000/xY_8.wav", 8000)]
 NOISE += [("./wham/tr/01aa010b_0.97_209a010p_-0.97.wav", 48000)]
-ROOMS = ["./dns5_fullband/datasets_fullband/impulse_responses/SLR26/largeroom/Room001/Room001-00001.wav",
-         "./dns5_fullband/datasets_fullband/impulse_responses/SLR28/real_rirs/air_type1_air_binaural_0_1.wav"]
+ROOMS = [
+    "./dns5_fullband/datasets_fullband/impulse_responses/SLR26/largeroom/Room001/Room001-00001.wav",
+    "./dns5_fullband/datasets_fullband/impulse_responses/SLR28/real_rirs/air_type1_air_binaural_0_1.wav",
+]
 
 
 def write(path: Path, samples: np.ndarray, rate: int) -> None:
@@ -42,13 +45,19 @@ def speech(rng: np.random.Generator, rate: int, seconds: float = 1.2) -> np.ndar
     return 0.05 * tone * (0.6 + 0.4 * np.sin(2 * np.pi * 3 * place))
 
 
-def write_tables(directory: Path, rows: Dict[str, Tuple[str, int, str, str]]) -> None:
+def write_tables(directory: Path, rows: dict[str, tuple[str, int, str, str]]) -> None:
     """Write a data directory of ``{id: (speaker, rate, mixture, reference)}`` as the challenge's scripts do."""
     directory.mkdir(parents=True, exist_ok=True)
-    tables: Dict[str, List[str]] = {}
+    tables: dict[str, list[str]] = {}
     for key, (speaker, rate, noisy, clean) in sorted(rows.items()):
-        values = {"wav.scp": noisy, "spk1.scp": clean, "utt2spk": speaker, "utt2fs": rate,
-                  "utt2category": f"1ch_{rate}Hz", "text": "<not-available>"}
+        values = {
+            "wav.scp": noisy,
+            "spk1.scp": clean,
+            "utt2spk": speaker,
+            "utt2fs": rate,
+            "utt2category": f"1ch_{rate}Hz",
+            "text": "<not-available>",
+        }
         for name, value in values.items():
             tables.setdefault(name, []).append(f"{key} {value}\n")
     for name, lines in tables.items():
@@ -58,7 +67,7 @@ def write_tables(directory: Path, rows: Dict[str, Tuple[str, int, str, str]]) ->
     (directory / "spk2utt").write_text("".join(lines))
 
 
-def write_simulated(root: Path, name: str, rows: Dict[str, Tuple[str, int]], rng: np.random.Generator) -> None:
+def write_simulated(root: Path, name: str, rows: dict[str, tuple[str, int]], rng: np.random.Generator) -> None:
     """Write ``simulation_<name>/{noisy,clean}`` and ``data/<name>`` of ``{id: (speaker, rate)}``."""
     paths = {key: [f"./simulation_{name}/{kind}/{key}.flac" for kind in ("noisy", "clean")] for key in rows}
     for key, (_, rate) in rows.items():

@@ -7,7 +7,7 @@ import importlib.metadata
 import json
 import sys
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,7 +42,7 @@ def write_packs(folder: Path) -> None:
     np.savez(folder / "outputs.npz", **outputs_of(folder))
 
 
-def outputs_of(folder: Path) -> Dict[str, np.ndarray]:
+def outputs_of(folder: Path) -> dict[str, np.ndarray]:
     """Return what each model makes of the same noise, ``{name: (speaker, sample)}``."""
     noise = 0.05 * np.random.default_rng(0).standard_normal((1, NUM_SAMPLES)).astype(np.float32)
     outputs = {}
@@ -56,7 +56,7 @@ def main() -> None:
     """Write, or compare; the last line printed is JSON: the ESPnet, and each model's largest difference."""
     torch.set_num_threads(1)
     action, folder = sys.argv[1], Path(sys.argv[2])
-    found: Dict[str, Any] = {"espnet": importlib.metadata.version("espnet")}
+    found: dict[str, Any] = {"espnet": importlib.metadata.version("espnet")}
     if action == "write":
         write_packs(folder)
     else:

@@ -3,7 +3,6 @@
 import io
 import zipfile
 from pathlib import Path
-from typing import Dict
 
 import torch
 import yaml
@@ -11,13 +10,13 @@ import yaml
 STEP = "exp/nac_se_tiny/1_enhance"
 
 
-def read_members(pack: Path) -> Dict[str, bytes]:
+def read_members(pack: Path) -> dict[str, bytes]:
     """``{name: content}`` of a zip, without folders."""
     with zipfile.ZipFile(pack) as archive:
         return {info.filename: archive.read(info) for info in archive.infolist() if not info.is_dir()}
 
 
-def edit_yaml(members: Dict[str, bytes], name: str, **changes) -> None:
+def edit_yaml(members: dict[str, bytes], name: str, **changes) -> None:
     """Change keys of a YAML member."""
     members[name] = yaml.safe_dump({**yaml.safe_load(members[name]), **changes}).encode()
 

@@ -1,7 +1,8 @@
 """Parameters and real-time factors of a codec's parts."""
 
 import statistics
-from typing import Any, Callable, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 

@@ -2,8 +2,8 @@
 
 import argparse
 import statistics
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable, Dict, Optional
 
 import torch
 
@@ -21,7 +21,7 @@ that of its largest part and more."""
 
 
 def dual_branch_report(
-    config: Path, device: str, num_threads: int, batch_size: Optional[int], num_rounds: int, num_steps: int
+    config: Path, device: str, num_threads: int, batch_size: int | None, num_rounds: int, num_steps: int
 ) -> str:
     """Measure and return the report in Markdown.
 
@@ -36,9 +36,7 @@ def dual_branch_report(
     configuration = read_configuration(config)
     batch_size = batch_size or configuration["batch_size"]
     names = ("coder_conf", "generator_conf", "discriminator_conf", "reconstruction_conf", "schedule_conf", "model_conf")
-    args = argparse.Namespace(
-        codec=configuration.get("codec"), **{name: configuration.get(name, {}) for name in names}
-    )
+    args = argparse.Namespace(codec=configuration.get("codec"), **{name: configuration.get(name, {}) for name in names})
     torch.manual_seed(0)
     model = DualBranchTask.build_model(args).to(device).train()
     num_samples = round(configuration["crop_seconds"] * model.generator.coder.sample_rate)
@@ -50,11 +48,16 @@ def dual_branch_report(
     total = sum(weights[name] * seconds for name, seconds in medians.items())
     where = torch.cuda.get_device_name() if device != "cpu" else f"CPU, {num_threads} threads"
     lines = [
-        "# A training step of dual_branch", "", *environment_lines(), "",
+        "# A training step of dual_branch",
+        "",
+        *environment_lines(),
+        "",
         f"{where}; {config.name}: {batch_size} recordings of {configuration['crop_seconds']:g} s; generator "
         f"{num_parameters(model.generator) / 1e6:.2f} M parameters, discriminators "
-        f"{num_parameters(model.discriminators) / 1e6:.2f} M; median of {num_rounds * num_steps} steps.", "",
-        "|part|time, ms|of a step|memory, MB|", "|---|---|---|---|",
+        f"{num_parameters(model.discriminators) / 1e6:.2f} M; median of {num_rounds * num_steps} steps.",
+        "",
+        "|part|time, ms|of a step|memory, MB|",
+        "|---|---|---|---|",
     ]
     for name, seconds in medians.items():
         percent = f"{100 * weights[name] * seconds / total:.0f} %" if weights[name] else ""
@@ -62,7 +65,7 @@ def dual_branch_report(
     return "\n".join([*lines, f"|a step on average|{1e3 * total:.0f}|100 %||", "", NOTE])
 
 
-def _parts(model: DualBranchModel, speech: torch.Tensor) -> Dict[str, Callable[[], float]]:
+def _parts(model: DualBranchModel, speech: torch.Tensor) -> dict[str, Callable[[], float]]:
     lengths = torch.full((len(speech),), speech.shape[1], device=speech.device)
     ensembles = list(model.discriminators.ensembles)
     fake = torch.roll(speech, 1, 0).requires_grad_()

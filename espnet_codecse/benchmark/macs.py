@@ -1,7 +1,7 @@
 """Counting multiply-accumulate operations (MACs), with and without attention."""
 
 import math
-from typing import Callable, List
+from collections.abc import Callable
 
 import torch
 
@@ -46,7 +46,7 @@ def count_module_macs(model: torch.nn.Module, function: Callable[[], object]) ->
             total += output.numel() // module.out_channels * weights
 
     kinds = (torch.nn.Linear, torch.nn.modules.conv._ConvNd)
-    hooks: List = [module.register_forward_hook(count) for module in model.modules() if isinstance(module, kinds)]
+    hooks: list = [module.register_forward_hook(count) for module in model.modules() if isinstance(module, kinds)]
     try:
         with torch.no_grad():
             function()

@@ -1,9 +1,10 @@
 """The cost of a trained model: parameters, MACs, real-time factors and memory, beside what its paper publishes."""
 
 import statistics
+from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,15 +27,15 @@ memory; memory is what it takes above what the process held before."""
 
 def model_report(
     model: str,
-    codec: Optional[str],
+    codec: str | None,
     device: str,
     num_threads: int,
     dtypes: Sequence[str],
     batch_sizes: Sequence[int],
     lengths: Sequence[float],
     num_rounds: int,
-    published: Sequence[Dict[str, Any]] = (),
-    options: Optional[Dict[str, Any]] = None,
+    published: Sequence[dict[str, Any]] = (),
+    options: dict[str, Any] | None = None,
 ) -> str:
     """Measure and return the report in Markdown.
 
@@ -61,7 +62,7 @@ def model_report(
     return "\n".join(lines).rstrip()
 
 
-def _size_lines(enhancer: AbsEnhancer) -> List[str]:
+def _size_lines(enhancer: AbsEnhancer) -> list[str]:
     if not isinstance(enhancer, EmbeddingEnhancer):
         network = enhancer.network
         # Lengths that are padded to whole windows little, and are one segment.
@@ -111,7 +112,7 @@ def _macs_per_second(enhancer: EmbeddingEnhancer, part: str) -> float:
     return _gmacs_of_a_second({seconds: lambda seconds=seconds: run(seconds) for seconds in (1, 2)})
 
 
-def _gmacs_of_a_second(work: Dict[int, Callable[[], object]]) -> float:
+def _gmacs_of_a_second(work: dict[int, Callable[[], object]]) -> float:
     """Return GMAC of one more second of audio, so that what is padded at the ends counts for nothing.
 
     Args:
@@ -121,7 +122,7 @@ def _gmacs_of_a_second(work: Dict[int, Callable[[], object]]) -> float:
     return (count_macs(work[long]) - count_macs(work[short])) / (long - short) / 1e9
 
 
-def _speed_table(model, codec, device, dtypes, batch_sizes, lengths, num_rounds, options) -> List[str]:
+def _speed_table(model, codec, device, dtypes, batch_sizes, lengths, num_rounds, options) -> list[str]:
     runs = {}
     for dtype in dtypes:
         enhancer = load_enhancer(model, codec, device, dtype, segment_seconds=max(lengths) + 1, **options)
@@ -142,18 +143,20 @@ def _speed_table(model, codec, device, dtypes, batch_sizes, lengths, num_rounds,
     return lines
 
 
-def _training_lines(model: str) -> List[str]:
+def _training_lines(model: str) -> list[str]:
     speed = read_training_speed(Path(find_model(model).train_config).parent / "train.log")
     if speed is None:
         return []
     return [
-        "## Training", "",
+        "## Training",
+        "",
         f"{speed.steps_per_second:.3g} steps per second (median of train.log), {100 * speed.waiting_share:.1f} % of "
-        "the time spent waiting for data.", "",
+        "the time spent waiting for data.",
+        "",
     ]
 
 
-def _published_lines(published: Sequence[Dict[str, Any]]) -> List[str]:
+def _published_lines(published: Sequence[dict[str, Any]]) -> list[str]:
     if not published:
         return []
     names = list(dict.fromkeys(name for row in published for name in row if name not in ("row", "source")))

@@ -1,8 +1,9 @@
 """What the stages of a recipe will take: disk, memory and time, from the data's seconds and short probes."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, NamedTuple
 
 from espnet_codecse.audio import audio_info
 from espnet_codecse.benchmark.codec import CodecSpeed
@@ -73,13 +74,13 @@ def plan_stages(
     codec: CodecSpeed,
     step: StepCost,
     scoring: float,
-    configuration: Dict[str, Any],
+    configuration: dict[str, Any],
     sample_rate: int,
     bytes_per_second: float,
     num_jobs: int,
     stored: bool,
     num_layers: int = 2,
-) -> List[StagePlan]:
+) -> list[StagePlan]:
     """Return the stages 2 to 7.
 
     Args:
@@ -123,13 +124,13 @@ def plan_stages(
     return stages
 
 
-def _num_steps(configuration: Dict[str, Any], num_utterances: int) -> "tuple[int, int]":
+def _num_steps(configuration: dict[str, Any], num_utterances: int) -> "tuple[int, int]":
     epochs = int(configuration.get("max_epoch", 40))
     a_round = max(1, num_utterances // int(configuration.get("batch_size", 20)))
     return epochs * int(configuration.get("num_iters_per_epoch") or a_round), epochs
 
 
-def format_plan(stages: Sequence[StagePlan], free_bytes: Optional[float] = None) -> List[str]:
+def format_plan(stages: Sequence[StagePlan], free_bytes: float | None = None) -> list[str]:
     """Return a line a stage, and the sum."""
     lines = [f"{'stage':<24}{'time':>10}{'disk':>12}{'memory':>12}"]
     for item in stages:

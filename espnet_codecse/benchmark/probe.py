@@ -3,8 +3,9 @@
 import argparse
 import statistics
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Sequence
+from typing import Any, NamedTuple
 
 import torch
 import yaml
@@ -21,7 +22,7 @@ class StepCost(NamedTuple):
     peak_bytes: int
 
 
-def training_step_cost(configuration: Dict[str, Any], device: str, stored: bool, seconds: float) -> StepCost:
+def training_step_cost(configuration: dict[str, Any], device: str, stored: bool, seconds: float) -> StepCost:
     """Measure training steps of the configuration's network and losses on noise.
 
     Args:
@@ -53,7 +54,7 @@ def training_step_cost(configuration: Dict[str, Any], device: str, stored: bool,
         frame_lengths = embeddings[0][1]
         embeddings = [embedding for embedding, _ in embeddings]
     names = ["speech_mix", *(f"speech_ref{index + 1}" for index in range(num_spk))]
-    batch: Dict[str, torch.Tensor] = {}
+    batch: dict[str, torch.Tensor] = {}
     for index, name in enumerate(names):
         as_waveform = not stored or (index > 0 and needs_waveform_reference(configuration))
         batch[name] = waveforms[index] if as_waveform else embeddings[index]
@@ -85,7 +86,7 @@ def scoring_seconds(metrics: Sequence[str], sample_rate: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         rng = np.random.default_rng(0)
         clean = 0.1 * np.sin(np.arange(round(PROBE_SECONDS * sample_rate)) * 0.05) * (rng.random(1) + 0.5)
-        files: List[str] = []
+        files: list[str] = []
         for name, noise in (("clean", 0.001), ("noisy", 0.03)):
             files.append(str(Path(folder) / f"{name}.flac"))
             speech = (clean + noise * rng.standard_normal(len(clean))).astype(np.float32)
@@ -95,4 +96,3 @@ def scoring_seconds(metrics: Sequence[str], sample_rate: int) -> float:
         started = time.perf_counter()
         score_utterance(task)
         return time.perf_counter() - started
-

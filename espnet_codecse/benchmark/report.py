@@ -2,8 +2,8 @@
 
 import statistics
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
 
 import torch
 
@@ -36,7 +36,7 @@ counts."""
 
 def separation_report(
     systems: Sequence[str],
-    codec: Optional[str],
+    codec: str | None,
     device: str,
     num_threads: int,
     batch_size: int,
@@ -72,7 +72,7 @@ def separation_report(
     return "\n".join(lines)
 
 
-def _costs(with_sepformer: bool, codec_name: str, title: str) -> List[str]:
+def _costs(with_sepformer: bool, codec_name: str, title: str) -> list[str]:
     codec = load_codec(codec_name)
     frames = [codec.num_frames(seconds * codec.sample_rate) for seconds in (1, 2)]
     rows = {title: [codecformer_macs(codec.dim, count) for count in frames]}
@@ -94,7 +94,7 @@ def _costs(with_sepformer: bool, codec_name: str, title: str) -> List[str]:
     return lines
 
 
-def _training_table(systems: Sequence[str], measured: Dict[str, Cost]) -> List[str]:
+def _training_table(systems: Sequence[str], measured: dict[str, Cost]) -> list[str]:
     slowest = measured.get("codecformer")
     other = measured.get("sepformer")
     lines = [

@@ -1,8 +1,9 @@
 """Codecformer-EL, Codecformer and SepFormer on the same seconds of speech: the table of costs of Codecformer-EL."""
 
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
-from typing import Callable, Dict, NamedTuple
+from typing import NamedTuple
 
 import torch
 
@@ -18,7 +19,7 @@ from espnet_codecse.enh.separator.codecformer import CodecformerSeparator
 
 SYSTEMS = ("codecformer_el_stored", "codecformer_el_on_the_fly", "codecformer", "sepformer")
 NUM_SPK = 2
-Batch = Dict[str, torch.Tensor]  # as ESPnet's collation names it
+Batch = dict[str, torch.Tensor]  # as ESPnet's collation names it
 
 
 class Setting(NamedTuple):
@@ -43,8 +44,14 @@ def save_random_dac(folder: Path) -> Path:
     from transformers import DacConfig, DacModel
 
     config = DacConfig(
-        encoder_hidden_size=64, downsampling_ratios=[2, 4, 5, 8], decoder_hidden_size=1536,
-        upsampling_ratios=[8, 5, 4, 2], n_codebooks=12, codebook_size=1024, codebook_dim=8, sampling_rate=16000,
+        encoder_hidden_size=64,
+        downsampling_ratios=[2, 4, 5, 8],
+        decoder_hidden_size=1536,
+        upsampling_ratios=[8, 5, 4, 2],
+        n_codebooks=12,
+        codebook_size=1024,
+        codebook_dim=8,
+        sampling_rate=16000,
     )
     torch.manual_seed(0)
     DacModel(config).save_pretrained(folder)
@@ -153,8 +160,11 @@ def _model(setting: Setting, codec, loss: str) -> EmbeddingEnhancementModel:
 
     wrapper = PITSolver(EmbeddingMSE()) if loss == "embedding" else ThresholdPITSolver(SISNRLoss(eps=1e-7))
     model = EmbeddingEnhancementModel(
-        encoder=CodecEncoder(setting.codec), separator=CodecformerSeparator(codec.dim, NUM_SPK, codec.activation),
-        decoder=CodecDecoder(setting.codec), mask_module=None, loss_wrappers=[wrapper],
+        encoder=CodecEncoder(setting.codec),
+        separator=CodecformerSeparator(codec.dim, NUM_SPK, codec.activation),
+        decoder=CodecDecoder(setting.codec),
+        mask_module=None,
+        loss_wrappers=[wrapper],
     )
     return model.to(setting.device).train()
 

@@ -1,7 +1,5 @@
 """SpeechBrain's SepFormer at the size published for WSJ0-2mix (Subakan et al., ICASSP 2021)."""
 
-from typing import List
-
 import torch
 
 from espnet_codecse.errors import UserError
@@ -34,12 +32,20 @@ class Sepformer(torch.nn.Module):
         self.num_spk = num_spk
         self.encoder = Encoder(kernel_size=16, out_channels=256)
         self.masknet = Dual_Path_Model(
-            256, 256, inside, between, num_layers=2, norm="ln", K=250, num_spks=num_spk, skip_around_intra=True,
+            256,
+            256,
+            inside,
+            between,
+            num_layers=2,
+            norm="ln",
+            K=250,
+            num_spks=num_spk,
+            skip_around_intra=True,
             linear_layer_after_inter_intra=False,
         )
         self.decoder = Decoder(256, 1, kernel_size=16, stride=8, bias=False)
 
-    def forward(self, mixture: torch.Tensor) -> List[torch.Tensor]:
+    def forward(self, mixture: torch.Tensor) -> list[torch.Tensor]:
         """Return an estimate ``(batch, sample)`` a speaker for ``mixture (batch, sample)`` at 8 kHz."""
         features = self.encoder(mixture)
         estimates = [self.decoder(features * mask) for mask in self.masknet(features)]

@@ -1,9 +1,10 @@
 """Seconds and memory of training steps of several systems, measured in turns."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
-from typing import Callable, Dict, List, NamedTuple
+from typing import NamedTuple
 
 import torch
 
@@ -11,14 +12,14 @@ import torch
 class Cost(NamedTuple):
     """Of one system: seconds of each step, the part of them spent on reading data, and bytes of memory at the peak."""
 
-    seconds: List[float]
+    seconds: list[float]
     reading_share: float
     peak_bytes: int
 
 
 def measure_in_turns(
-    steps: Dict[str, Callable[[], float]], device: str, num_rounds: int, steps_a_round: int
-) -> Dict[str, Cost]:
+    steps: dict[str, Callable[[], float]], device: str, num_rounds: int, steps_a_round: int
+) -> dict[str, Cost]:
     """Run every system's steps in turns, so that whatever else the machine does hits all alike.
 
     Args:
@@ -27,7 +28,7 @@ def measure_in_turns(
         num_rounds: rounds over all systems; one more comes first and is not counted.
         steps_a_round: steps of a system in each.
     """
-    seconds: Dict[str, List[float]] = {name: [] for name in steps}
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
     waited = dict.fromkeys(steps, 0.0)
     peaks = dict.fromkeys(steps, 0)
     for number in range(num_rounds + 1):

@@ -3,7 +3,7 @@
 import re
 import statistics
 from pathlib import Path
-from typing import List, NamedTuple, Optional
+from typing import NamedTuple
 
 
 class TrainingSpeed(NamedTuple):
@@ -13,15 +13,15 @@ class TrainingSpeed(NamedTuple):
     waiting_share: float
 
 
-def read_training_speed(log: Path) -> Optional[TrainingSpeed]:
+def read_training_speed(log: Path) -> TrainingSpeed | None:
     """Read ``train.log``; None where it is missing or holds no step.
 
     The first line of each run counts for nothing: workers start and caches fill in it.
     """
     if not log.is_file():
         return None
-    waiting: List[float] = []
-    seconds: List[float] = []
+    waiting: list[float] = []
+    seconds: list[float] = []
     for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
         found = re.search(r"epoch:train:(\d+)-\d+batch: iter_time=([\d.e+-]+),.*train_time=([\d.e+-]+)", line)
         if found and found.group(1) != "1":

@@ -15,7 +15,6 @@ turns in one run. dual_branch: how a training step's time divides among generato
 import argparse
 import sys
 from pathlib import Path
-from typing import List, Optional
 
 from espnet_codecse.bin.model_option import add_model_option
 
@@ -49,8 +48,12 @@ def get_parser() -> argparse.ArgumentParser:
 
     add = kinds.add_parser("separation", parents=[common], help="Codecformer-EL, Codecformer, SepFormer").add_argument
     add("--codec", help="name or folder (default: DAC at 16 kHz, 74 M parameters, with random weights)")
-    add("--systems", nargs="+", help="of codecformer_el_stored, codecformer_el_on_the_fly, codecformer, sepformer "
-        "(default: all; SepFormer needs SpeechBrain, pip install 'espnet_codecse[benchmark]')")
+    add(
+        "--systems",
+        nargs="+",
+        help="of codecformer_el_stored, codecformer_el_on_the_fly, codecformer, sepformer "
+        "(default: all; SepFormer needs SpeechBrain, pip install 'espnet_codecse[benchmark]')",
+    )
     add("--batch_size", type=int, default=1, help="mixtures a step (default: %(default)s)")
     add("--seconds", type=float, default=2.0, help="length of a mixture, s (default: %(default)s)")
     add("--rounds", type=int, default=5, help="rounds over all systems (default: %(default)s)")
@@ -66,7 +69,7 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Optional[List[str]] = None) -> None:
+def main(argv: list[str] | None = None) -> None:
     """Measure one kind and print it."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     import torch
@@ -98,8 +101,16 @@ def _model(args: argparse.Namespace) -> str:
 
     published = yaml.safe_load(args.published.read_text()) if args.published else ()
     return model_report(
-        args.model, args.codec, args.device, args.num_threads, args.dtypes, args.batch_sizes, args.lengths, args.rounds,
-        published, dict(args.model_option),
+        args.model,
+        args.codec,
+        args.device,
+        args.num_threads,
+        args.dtypes,
+        args.batch_sizes,
+        args.lengths,
+        args.rounds,
+        published,
+        dict(args.model_option),
     )
 
 
@@ -120,9 +131,7 @@ def _separation(args: argparse.Namespace) -> str:
 def _dual_branch(args: argparse.Namespace) -> str:
     from espnet_codecse.benchmark.dual_branch import dual_branch_report
 
-    return dual_branch_report(
-        args.config, args.device, args.num_threads, args.batch_size, args.rounds, args.steps
-    )
+    return dual_branch_report(args.config, args.device, args.num_threads, args.batch_size, args.rounds, args.steps)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
 """Check the environment and the settings of a run before its first stage, and print the codec's samples per frame.
 
-    hop=$(codecse check --codec small --fs 16k --metrics "SI_SDR PESQ")
+hop=$(codecse check --codec small --fs 16k --metrics "SI_SDR PESQ")
 """
 
 import argparse
 import sys
-from typing import List, Optional
 
 from espnet_codecse.bin.format_data import sample_rate
 from espnet_codecse.errors import UserError
@@ -23,7 +22,7 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Optional[List[str]] = None) -> None:
+def main(argv: list[str] | None = None) -> None:
     """Raise what a later stage would find hours later."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     problems = installed_problems()

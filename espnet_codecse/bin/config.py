@@ -1,13 +1,12 @@
 """Write the training configuration of a system's step, or list its steps or layers.
 
-    codecse config --system nac_se --list_steps
-    codecse config --system nac_se --step 1_enhance --codec small --loss post --output exp/train.yaml
+codecse config --system nac_se --list_steps
+codecse config --system nac_se --step 1_enhance --codec small --loss post --output exp/train.yaml
 """
 
 import argparse
 import sys
 from pathlib import Path
-from typing import List, Optional
 
 TEMPLATE = Path(__file__).resolve().parents[1] / "recipe_conf"  # the papers'; a link to those of egs2/TEMPLATE
 
@@ -32,7 +31,7 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Optional[List[str]] = None) -> None:
+def main(argv: list[str] | None = None) -> None:
     """Print or write."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     import yaml

@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from typing import List, Optional
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -18,7 +17,7 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Optional[List[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     args = get_parser().parse_args(argv)
     from espnet_codecse.corpus.data_dir import fix_data_dir, validate_data_dir

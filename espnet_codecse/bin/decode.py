@@ -9,7 +9,6 @@ of the recording that was encoded. Files, folders and globs, going on and failed
 import argparse
 import sys
 from pathlib import Path
-from typing import List, Optional
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -30,7 +29,7 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Optional[List[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Decode what is not done yet and report; 1 if a file failed."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     from espnet_codecse.bin.enhance import check_output_dir, run

@@ -5,16 +5,10 @@ import os
 import platform
 import shutil
 import sys
-from typing import List, NamedTuple, Optional, Tuple
+from typing import NamedTuple
 
 from espnet_codecse import __version__
-from espnet_codecse.installation import (
-    install_command,
-    installed_problems,
-    is_checkout,
-    support_table,
-    version_of,
-)
+from espnet_codecse.installation import install_command, installed_problems, is_checkout, support_table, version_of
 
 
 class Package(NamedTuple):
@@ -23,7 +17,7 @@ class Package(NamedTuple):
     module: str
     distribution: str
     purpose: str
-    extra: Optional[str] = None
+    extra: str | None = None
 
 
 REQUIRED = (
@@ -71,7 +65,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
 
 
-def torch_lines() -> Tuple[List[str], List[str]]:
+def torch_lines() -> tuple[list[str], list[str]]:
     """Import torch and return ``(lines on its build and devices, problems)``."""
     try:
         import torch
@@ -87,7 +81,7 @@ def torch_lines() -> Tuple[List[str], List[str]]:
     return lines, []
 
 
-def _library_lines() -> Tuple[List[str], List[str]]:
+def _library_lines() -> tuple[list[str], list[str]]:
     try:
         import soundfile
     except Exception as error:  # the wheel without its library raises OSError
@@ -96,7 +90,7 @@ def _library_lines() -> Tuple[List[str], List[str]]:
     return [f"libsndfile: {soundfile.__libsndfile_version__}, reads {', '.join(formats)}"], []
 
 
-def machine_lines() -> List[str]:
+def machine_lines() -> list[str]:
     """Cores, memory and disk."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -108,7 +102,7 @@ def machine_lines() -> List[str]:
     ]
 
 
-def _print_packages(packages: Tuple[Package, ...], note: str) -> List[Package]:
+def _print_packages(packages: tuple[Package, ...], note: str) -> list[Package]:
     """Print a line for each package, and return those that are missing."""
     missing = []
     for package in packages:
@@ -119,17 +113,19 @@ def _print_packages(packages: Tuple[Package, ...], note: str) -> List[Package]:
     return missing
 
 
-def _commands(missing: List[Package]) -> str:
+def _commands(missing: list[Package]) -> str:
     """Return the commands that install what is missing, one per extra."""
     extras = dict.fromkeys(package.extra for package in missing)
     return "; ".join(dict.fromkeys(install_command(extra) for extra in extras))
 
 
-def main(argv: Optional[List[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     get_parser().parse_args(argv)
     installed_as = "repository" if is_checkout() else "installed package"
-    print(f"espnet_codecse: {__version__} ({installed_as}, {os.path.dirname(os.path.dirname(os.path.dirname(__file__)))})")
+    print(
+        f"espnet_codecse: {__version__} ({installed_as}, {os.path.dirname(os.path.dirname(os.path.dirname(__file__)))})"
+    )
     print(f"Python: {platform.python_version()} ({sys.executable}), {platform.platform()}")
     print(f"supported ESPnet: {support_table()}")
     missing = _print_packages(REQUIRED, "")

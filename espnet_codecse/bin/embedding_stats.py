@@ -1,13 +1,12 @@
 """Mean and standard deviation per channel of stored embeddings, and ESPnet's shape files.
 
-    codecse embedding_stats dump/codec/small_continuous/train exp/stats_small_continuous/train
+codecse embedding_stats dump/codec/small_continuous/train exp/stats_small_continuous/train
 """
 
 import argparse
 import hashlib
 import sys
 from pathlib import Path
-from typing import List, Optional
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -32,7 +31,7 @@ def _key(folder: Path, stream: str) -> str:
     return digest.hexdigest()
 
 
-def main(argv: Optional[List[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Write the statistics."""
     args = get_parser().parse_args(argv)
     done = args.out_dir / ".done"

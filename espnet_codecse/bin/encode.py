@@ -12,7 +12,6 @@ by chunk as if it were encoded at once, in bounded memory (a codec with an LSTM 
 import argparse
 import sys
 from pathlib import Path
-from typing import List, Optional
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -33,7 +32,7 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Optional[List[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Encode what is not done yet and report; 1 if a recording failed."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     from espnet_codecse.bin.enhance import check_output_dir, run
@@ -44,7 +43,11 @@ def main(argv: Optional[List[str]] = None) -> int:
     from espnet_codecse.recording.session import Session
 
     options = Options(
-        source="wave", target="codes", codec=args.codec, device=args.device, mono=args.mono,
+        source="wave",
+        target="codes",
+        codec=args.codec,
+        device=args.device,
+        mono=args.mono,
         num_codebooks=args.num_codebooks,
     )
     files = sorted((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in codec_files(args.codec))

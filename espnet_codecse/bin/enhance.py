@@ -23,7 +23,6 @@ goes through the model and the quantiser to codes (see docs/bitstream.md).
 import argparse
 import sys
 from pathlib import Path
-from typing import List, Optional
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -37,29 +36,64 @@ def get_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("paths", nargs="+", metavar="PATH", help="file, folder or glob (** for any depth); - for the standard streams")
     add("-o", "--output_dir", type=Path, help="folder of the outputs; not with -")
-    add("--model", default="nac_se", help="nac_se, a packed zip, its folder, an experiment folder, a model-zoo tag or "
-        "a Hugging Face id (default: %(default)s)")
+    add(
+        "--model",
+        default="nac_se",
+        help="nac_se, a packed zip, its folder, an experiment folder, a model-zoo tag or "
+        "a Hugging Face id (default: %(default)s)",
+    )
     add("--codec", help="the model's codec, where it lies elsewhere now: name or folder")
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
-    add("--dtype", default="auto", choices=["auto", "float32", "bfloat16"], help="the model's arithmetic; auto: "
-        "bfloat16 where the device computes in it (default: %(default)s)")
+    add(
+        "--dtype",
+        default="auto",
+        choices=["auto", "float32", "bfloat16"],
+        help="the model's arithmetic; auto: bfloat16 where the device computes in it (default: %(default)s)",
+    )
     add_model_option(parser)
     add("--format", choices=list(CHOICES), help="format of the outputs (default: the input's)")
     add("--mono", action="store_true", help="average the channels first")
-    add("--mix", type=mix, default=1.0, help="share of the enhanced signal, 0 to 1; the rest is the input, and 0 "
-        "gives the input itself (default: %(default)s)")
-    add("--residual", action="store_true", help="also write what was removed, <name>.residual.<suffix>: the sum with "
-        "the output is the input, exactly so in integer formats")
+    add(
+        "--mix",
+        type=mix,
+        default=1.0,
+        help="share of the enhanced signal, 0 to 1; the rest is the input, and 0 "
+        "gives the input itself (default: %(default)s)",
+    )
+    add(
+        "--residual",
+        action="store_true",
+        help="also write what was removed, <name>.residual.<suffix>: the sum with "
+        "the output is the input, exactly so in integer formats",
+    )
     add("--from", dest="source", default="wave", choices=["wave", "codes"], help="what is read (default: %(default)s)")
     add("--to", dest="target", default="wave", choices=["wave", "codes"], help="what is written (default: %(default)s)")
-    add("--num_codebooks", type=positive, help="codes per frame that --to codes writes: the codec's first codebooks "
-        "(default: as many as the input has, or all)")
-    add("--jobs", type=positive, default=0, help="processes, each with a model of its own (default: one a core, where "
-        "each has minutes of audio to work on)")
-    add("--batch_seconds", type=float, default=60.0, help="short recordings of similar length are enhanced together, "
-        "up to this many seconds of padded audio (default: %(default)s)")
-    add("--segment_seconds", type=float, default=30.0, help="longer recordings go in cross-faded segments of this "
-        "length (default: %(default)s)")
+    add(
+        "--num_codebooks",
+        type=positive,
+        help="codes per frame that --to codes writes: the codec's first codebooks "
+        "(default: as many as the input has, or all)",
+    )
+    add(
+        "--jobs",
+        type=positive,
+        default=0,
+        help="processes, each with a model of its own (default: one a core, where "
+        "each has minutes of audio to work on)",
+    )
+    add(
+        "--batch_seconds",
+        type=float,
+        default=60.0,
+        help="short recordings of similar length are enhanced together, "
+        "up to this many seconds of padded audio (default: %(default)s)",
+    )
+    add(
+        "--segment_seconds",
+        type=float,
+        default=30.0,
+        help="longer recordings go in cross-faded segments of this length (default: %(default)s)",
+    )
     return parser
 
 
@@ -79,7 +113,7 @@ def positive(text: str) -> int:
     return value
 
 
-def main(argv: Optional[List[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Enhance what is not done yet and report; 1 if a recording failed."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     from espnet_codecse.errors import UserError
@@ -98,27 +132,41 @@ def main(argv: Optional[List[str]] = None) -> int:
         raise UserError("--format is that of waveforms; leave it out with --to codes")
     if args.target != "codes" and args.num_codebooks:
         raise UserError("--num_codebooks is of the codes written; give --to codes with it")
+    from espnet_codecse.fileio import sha256_of
     from espnet_codecse.recording.session import Session
     from espnet_codecse.task.configuration import num_speakers
     from espnet_codecse.zoo.find import find_model
-    from espnet_codecse.fileio import sha256_of
 
     model = find_model(args.model)
     options = Options(
-        source=args.source, target=args.target, model=args.model, codec=args.codec, device=args.device,
-        dtype=args.dtype, mono=args.mono, mix=args.mix, segment_seconds=args.segment_seconds,
-        model_options=tuple(args.model_option), num_codebooks=args.num_codebooks,
+        source=args.source,
+        target=args.target,
+        model=args.model,
+        codec=args.codec,
+        device=args.device,
+        dtype=args.dtype,
+        mono=args.mono,
+        mix=args.mix,
+        segment_seconds=args.segment_seconds,
+        model_options=tuple(args.model_option),
+        num_codebooks=args.num_codebooks,
     )
     # The weights, not their name: a training goes on under the same one.
     identity = {"model": [sha256_of(Path(file)) for file in (model.train_config, model.model_file)]}
     session = Session(
-        verb="enhanced", options=options, settings=identity, choice=args.format, residual=args.residual,
-        num_speakers=num_speakers(model.train_config), num_jobs=args.jobs, batch_seconds=args.batch_seconds,
+        verb="enhanced",
+        options=options,
+        settings=identity,
+        choice=args.format,
+        residual=args.residual,
+        num_speakers=num_speakers(model.train_config),
+        num_jobs=args.jobs,
+        batch_seconds=args.batch_seconds,
     )
     return run(session, args.paths, args.output_dir)
 
 
-def check_output_dir(paths: List[str], output_dir: Optional[Path]) -> None:
+def check_output_dir(paths: list[str], output_dir: Path | None) -> None:
     """Check that ``-`` stands alone and anything else has an output folder.
 
     Raises:
@@ -132,7 +180,7 @@ def check_output_dir(paths: List[str], output_dir: Optional[Path]) -> None:
         raise UserError("--output_dir: missing; name the folder of the outputs")
 
 
-def run(session, paths: List[str], output_dir: Optional[Path]) -> int:
+def run(session, paths: list[str], output_dir: Path | None) -> int:
     """Run a session over files or the standard streams, and return the exit status."""
     if paths == ["-"]:
         from espnet_codecse.recording.pipe import run_pipe

@@ -10,7 +10,6 @@ for codecse score to say.
 import argparse
 import sys
 from pathlib import Path
-from typing import List, Optional
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -25,7 +24,7 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Optional[List[str]] = None) -> None:
+def main(argv: list[str] | None = None) -> None:
     """Write the graph."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     import tempfile

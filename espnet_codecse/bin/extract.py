@@ -1,13 +1,12 @@
 """Extract codec embeddings of a data directory to arks; run again, it does only what is missing.
 
-    codecse extract --codec small dump/raw/train dump/codec/small_continuous/train
-    codecse extract --codec descript/dac_16khz --layer quantized --nj 4 dump/raw/test dump/codec/dac_quantized/test
+codecse extract --codec small dump/raw/train dump/codec/small_continuous/train
+codecse extract --codec descript/dac_16khz --layer quantized --nj 4 dump/raw/test dump/codec/dac_quantized/test
 """
 
 import argparse
 import sys
 from pathlib import Path
-from typing import List, Optional
 
 from espnet_codecse.bin.ark_options import add_ark_options
 from espnet_codecse.bin.enhance import positive
@@ -24,10 +23,17 @@ def get_parser() -> argparse.ArgumentParser:
     add("data_dir", type=Path, help="data directory with wav.scp, spk1.scp, ...")
     add("out_dir", type=Path, help="gets emb_mix.scp, emb_ref1.scp, ..., utt2num_frames, codec.yaml and parts/")
     add("--codec", required=True, help="name or folder of the codec")
-    add("--layer", default="continuous", choices=LAYERS,
-        help="before or after the quantiser, or its codes (default: %(default)s)")
-    add("--num_codebooks", type=positive, help="codes per frame of the layers quantized and codes: the codec's first "
-        "codebooks (default: all)")
+    add(
+        "--layer",
+        default="continuous",
+        choices=LAYERS,
+        help="before or after the quantiser, or its codes (default: %(default)s)",
+    )
+    add(
+        "--num_codebooks",
+        type=positive,
+        help="codes per frame of the layers quantized and codes: the codec's first codebooks (default: all)",
+    )
     add("--noise", action="store_true", help="also extract noise1.scp, ...")
     add("--batch_size", type=int, default=16, help="recordings per batch at most (default: %(default)s)")
     add("--max_batch_seconds", type=float, default=60.0, help="padded seconds per batch at most (default: %(default)s)")
@@ -35,7 +41,7 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Optional[List[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Extract."""
     argv = sys.argv[1:] if argv is None else argv
     args = get_parser().parse_args(argv)
@@ -44,9 +50,20 @@ def main(argv: Optional[List[str]] = None) -> int:
 
     nj = args.nj or default_nj(mem_per_job=3.0)
     extract(
-        args.codec, args.data_dir, args.out_dir, args.layer, args.compression, nj, args.batch_size,
-        args.max_batch_seconds, args.device, args.noise, args.part_seconds, args.part,
-        submitter("extract", args, argv, args.out_dir / "log", nj), num_codebooks=args.num_codebooks,
+        args.codec,
+        args.data_dir,
+        args.out_dir,
+        args.layer,
+        args.compression,
+        nj,
+        args.batch_size,
+        args.max_batch_seconds,
+        args.device,
+        args.noise,
+        args.part_seconds,
+        args.part,
+        submitter("extract", args, argv, args.out_dir / "log", nj),
+        num_codebooks=args.num_codebooks,
     )
     return 0
 

@@ -9,7 +9,6 @@ Run again, it does only what is missing. The codec's embeddings of codecse extra
 import argparse
 import sys
 from pathlib import Path
-from typing import List, Optional
 
 from espnet_codecse.bin.ark_options import add_ark_options
 from espnet_codecse.job.array import submitter
@@ -30,7 +29,7 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Optional[List[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Extract."""
     argv = sys.argv[1:] if argv is None else argv
     args = get_parser().parse_args(argv)
@@ -40,8 +39,17 @@ def main(argv: Optional[List[str]] = None) -> int:
     nj = args.nj or default_nj(mem_per_job=3.0)
     loader = "espnet_codecse.fuse.latents:load_latents" if args.vae else "espnet_codecse.features:load_features"
     extract(
-        args.vae or args.guidance, args.data_dir, args.out_dir, "continuous", args.compression, nj,
-        device=args.device, part_seconds=args.part_seconds, share=args.part, only_mixtures=not args.vae, loader=loader,
+        args.vae or args.guidance,
+        args.data_dir,
+        args.out_dir,
+        "continuous",
+        args.compression,
+        nj,
+        device=args.device,
+        part_seconds=args.part_seconds,
+        share=args.part,
+        only_mixtures=not args.vae,
+        loader=loader,
         submit=submitter("extract_latents", args, argv, args.out_dir / "log", nj),
     )
     return 0

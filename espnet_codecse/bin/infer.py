@@ -10,7 +10,7 @@ Parts (--part 2/4) may run as jobs; --collect then writes spk1.scp, ... and fail
 import argparse
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any
 
 from espnet_codecse.bin.enhance import positive
 from espnet_codecse.bin.model_option import add_model_option
@@ -29,10 +29,18 @@ def get_parser() -> argparse.ArgumentParser:
     add("--train_config", type=Path, help="config.yaml of the training; none: the codec alone")
     add("--model_file", type=Path, help="checkpoint of the training")
     add("--codec", help="name or folder; with a model only where its codec lies elsewhere now")
-    add("--layers", nargs="+", default=["continuous"], choices=LAYERS, help="what to decode: continuous, quantized or "
-        "both of a model on embeddings; waveform of any other")
-    add("--num_codebooks", type=positive, help="codes per frame of the layer quantized: the codec's first codebooks "
-        "(default: all)")
+    add(
+        "--layers",
+        nargs="+",
+        default=["continuous"],
+        choices=LAYERS,
+        help="what to decode: continuous, quantized or both of a model on embeddings; waveform of any other",
+    )
+    add(
+        "--num_codebooks",
+        type=positive,
+        help="codes per frame of the layer quantized: the codec's first codebooks (default: all)",
+    )
     add("--batch_seconds", type=float, default=60.0, help="padded seconds a batch (default: %(default)s)")
     add("--segment_seconds", type=float, default=30.0, help="longer recordings go in segments (default: %(default)s)")
     add("--device", default="cpu", help="torch device (default: %(default)s)")
@@ -44,7 +52,7 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Optional[List[str]] = None) -> None:
+def main(argv: list[str] | None = None) -> None:
     """Enhance what is not there yet, or collect."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     from espnet_codecse.errors import UserError
@@ -82,7 +90,7 @@ def _output_file(folder: Path, name: str, utterance: str) -> Path:
     return folder / "wavs" / name.removeprefix("spk") / f"{utterance}.flac"
 
 
-def _collect(paths: Dict[str, str], outputs: Dict[str, Path], names: List[str]) -> None:
+def _collect(paths: dict[str, str], outputs: dict[str, Path], names: list[str]) -> None:
     from espnet_codecse.errors import UserError
     from espnet_codecse.fileio import write_scp
 
@@ -98,7 +106,7 @@ def _collect(paths: Dict[str, str], outputs: Dict[str, Path], names: List[str]) 
             write_scp(folder / f"{name}.scp", {key: file.resolve() for key, file in files.items()})
 
 
-def _enhance(args: argparse.Namespace, paths: Dict[str, str], outputs: Dict[str, Path], names: List[str]) -> None:
+def _enhance(args: argparse.Namespace, paths: dict[str, str], outputs: dict[str, Path], names: list[str]) -> None:
     import time
 
     from tqdm import tqdm
@@ -160,7 +168,7 @@ def _enhance(args: argparse.Namespace, paths: Dict[str, str], outputs: Dict[str,
     print(f"part {part}/{num_parts}: {seconds:.0f} s of audio in {elapsed:.1f} s, real-time factor {factor:.4f}")
 
 
-def _options_time(folder: Path, options: List[Tuple[str, Any]]) -> int:
+def _options_time(folder: Path, options: list[tuple[str, Any]]) -> int:
     """Return when the model's options of a folder changed last, in ns; 0 where it never had any."""
     import json
 
@@ -194,7 +202,7 @@ def _build(args: argparse.Namespace):
     return enhancer
 
 
-def _references(enhancer, scp: Optional[Path]) -> Dict[str, str]:
+def _references(enhancer, scp: Path | None) -> dict[str, str]:
     """Return the clean speech of every utterance where the model is given it, else nothing."""
     from espnet_codecse.errors import UserError
     from espnet_codecse.fileio import read_scp
@@ -208,15 +216,15 @@ def _references(enhancer, scp: Optional[Path]) -> Dict[str, str]:
 
 def _enhance_batch(
     enhancer,
-    paths: Dict[str, str],
-    batch: List[str],
-    outputs: Dict[str, Path],
-    names: List[str],
-    references: Dict[str, str],
+    paths: dict[str, str],
+    batch: list[str],
+    outputs: dict[str, Path],
+    names: list[str],
+    references: dict[str, str],
 ) -> None:
     from espnet_codecse.audio import read_audio, write_audio
 
-    def read(table: Dict[str, str]) -> list:
+    def read(table: dict[str, str]) -> list:
         return [read_audio(table[utterance])[0][:, 0] for utterance in batch]
 
     given = {"references": read(references)} if references else {}
@@ -229,7 +237,7 @@ def _enhance_batch(
 
 
 def _enhance_long(
-    enhancer, path: str, utterance: str, num_samples: int, outputs: Dict[str, Path], names: List[str]
+    enhancer, path: str, utterance: str, num_samples: int, outputs: dict[str, Path], names: list[str]
 ) -> None:
     """Enhance a long recording with constant memory, writing as it goes."""
     from contextlib import ExitStack

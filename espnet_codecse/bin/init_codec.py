@@ -5,7 +5,6 @@ usage: codecse init_codec --config conf/train.yaml --wav_scp data/clean_train/wa
 
 import argparse
 import sys
-from typing import List, Optional
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -21,7 +20,7 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Optional[List[str]] = None) -> None:
+def main(argv: list[str] | None = None) -> None:
     """Write a checkpoint whose keys are those of ESPnet's codec model."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     import numpy as np

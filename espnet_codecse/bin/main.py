@@ -6,7 +6,6 @@ when it is called, so that ``codecse --help`` starts at once.
 
 import importlib
 import sys
-from typing import List, Optional
 
 from espnet_codecse import __version__
 from espnet_codecse.errors import UserError
@@ -58,7 +57,7 @@ def _usage() -> str:
     return "\n".join(lines)
 
 
-def main(argv: Optional[List[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit status; bad input is one line on stderr and status 1."""
     argv = sys.argv[1:] if argv is None else argv
     if not argv or argv[0] in ("-h", "--help"):

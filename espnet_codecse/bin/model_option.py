@@ -1,18 +1,22 @@
 """``--model_option NAME=VALUE`` of the commands that run a model."""
 
 import argparse
-from typing import Any, Tuple
+from typing import Any
 
 
 def add_model_option(parser: argparse.ArgumentParser) -> None:
     """Add the option; ``args.model_option`` is a list of ``(name, value)``."""
     parser.add_argument(
-        "--model_option", type=model_option, action="append", default=[], metavar="NAME=VALUE",
+        "--model_option",
+        type=model_option,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
         help="how the model is run, where it leaves a choice, such as num_steps=10 of a diffusion; repeat it",
     )
 
 
-def model_option(text: str) -> Tuple[str, Any]:
+def model_option(text: str) -> tuple[str, Any]:
     """Return name and value, which is a number, true, false or text.
 
     Raises:

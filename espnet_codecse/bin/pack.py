@@ -10,7 +10,6 @@ identity and, where they are small, its weights, a model card, and codecse.yaml 
 import argparse
 import sys
 from pathlib import Path
-from typing import List, Optional, Tuple
 
 from espnet_codecse.bin.scored_options import add_scored_options, read_outputs
 from espnet_codecse.task.kinds import LAYERS
@@ -33,20 +32,25 @@ def get_parser() -> argparse.ArgumentParser:
     add("--license", default="", help="such as apache-2.0 or cc-by-4.0")
     add("--datasets", nargs="+", default=[], help="what it was trained on")
     add_scored_options(parser)
-    add("--outputs", default="", help="name below --expdir of the outputs whose scores are the model's figures (default: "
-        "the experiment's)")
-    add("--figures", type=_figures, action="append", default=[], metavar="'LABEL|DIR'", help="further scores; repeat it")
+    add(
+        "--outputs",
+        default="",
+        help="name below --expdir of the outputs whose scores are the model's figures (default: the experiment's)",
+    )
+    add(
+        "--figures", type=_figures, action="append", default=[], metavar="'LABEL|DIR'", help="further scores; repeat it"
+    )
     add("--document", type=Path, action="append", default=[], help="a file to add, such as RESULTS.md; repeat it")
     add("--card", type=Path, help="README.md to use instead of the generated description")
     return parser
 
 
-def _figures(text: str) -> Tuple[str, Path]:
+def _figures(text: str) -> tuple[str, Path]:
     label, folder = text.split("|")
     return label.strip(), Path(folder.strip())
 
 
-def _scored_figures(args: argparse.Namespace) -> List[Tuple[str, Path]]:
+def _scored_figures(args: argparse.Namespace) -> list[tuple[str, Path]]:
     """Return ``(label, scoring folder)`` of the mixtures and of the experiment, as ``--expdir`` has them."""
     from espnet_codecse.report.experiments import CLEAN, EXPERIMENT, NOISY
 
@@ -63,7 +67,7 @@ def _scored_figures(args: argparse.Namespace) -> List[Tuple[str, Path]]:
     return figures
 
 
-def main(argv: Optional[List[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Write and verify the pack."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     from dataclasses import replace

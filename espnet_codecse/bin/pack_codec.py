@@ -6,7 +6,6 @@ usage: codecse pack_codec --checkpoint exp/codec/valid.loss.best.pth --output_di
 import argparse
 import sys
 from pathlib import Path
-from typing import List, Optional
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -24,15 +23,15 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Optional[List[str]] = None) -> None:
+def main(argv: list[str] | None = None) -> None:
     """Write the folder and print the codec's identity."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     import yaml
 
+    from espnet_codecse.checkpoint import load_checkpoint, load_strictly
     from espnet_codecse.codec.hybrid.codec import HybridCodec, save_hybrid_codec
     from espnet_codecse.codec.hybrid.model import HybridCodecNet
     from espnet_codecse.errors import UserError
-    from espnet_codecse.checkpoint import load_checkpoint, load_strictly
 
     checkpoint = Path(args.checkpoint)
     config = checkpoint.parent / "config.yaml"

@@ -9,7 +9,6 @@ import argparse
 import shutil
 import sys
 from pathlib import Path
-from typing import List, Optional
 
 from espnet_codecse.metrics.registry import DEFAULT_METRICS
 
@@ -32,7 +31,7 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Optional[List[str]] = None) -> None:
+def main(argv: list[str] | None = None) -> None:
     """Probe and print."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     import yaml

@@ -3,7 +3,6 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import List, Optional
 
 from espnet_codecse.bin.prepare_options import add_common_options
 from espnet_codecse.errors import UserError
@@ -28,27 +27,37 @@ def get_parser() -> argparse.ArgumentParser:
     add("--min_activity", type=float, default=0.6, help="portion of a clip with speech (default %(default)s)")
     add("--reverb_probability", type=float, default=0.5, help="portion of clips with a room response (default 0.5)")
     add(
-        "--reverb_target", choices=("reverberant", "early", "dry"), default="reverberant",
+        "--reverb_target",
+        choices=("reverberant", "early", "dry"),
+        default="reverberant",
         help="reference of a reverberant clip; those of the test set are reverberant (default)",
     )
     add("--rooms", choices=("real", "synthetic", "both"), default="both", help="room responses (default both)")
     add(
-        "--t60_range", type=float, nargs=2, metavar=("LOW", "HIGH"), default=(0.3, 1.3),
+        "--t60_range",
+        type=float,
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        default=(0.3, 1.3),
         help="reverberation time of the room responses, seconds (default 0.3 1.3)",
     )
     add("--synthetic", type=Path, help="folder of a synthetic training set with noisy and clean, read as it is")
     add("--test_dir", type=Path, help="folder of the 2020 test set, when the corpus is a later edition")
     add(
-        "--dynamic", action="store_true",
+        "--dynamic",
+        action="store_true",
         help="data/{clean,noise,rooms}_train for on-the-fly training instead of training clips",
     )
-    add("--low_snr", action="store_true", help="also data/low_snr: the test clips without reverberation, each with its own "
-        "noise at -10, -5, 0 or 5 dB")
+    add(
+        "--low_snr",
+        action="store_true",
+        help="also data/low_snr: the test clips without reverberation, each with its own noise at -10, -5, 0 or 5 dB",
+    )
     add("--seed", type=int, default=0, help="of everything drawn (default 0)")
     return parser
 
 
-def main(argv: Optional[List[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     args = get_parser().parse_args(argv)
     from espnet_codecse.corpus.dns import VARIABLE, DnsSettings, prepare
@@ -79,8 +88,15 @@ def main(argv: Optional[List[str]] = None) -> int:
         seed=args.seed,
     )
     settings = DnsSettings(
-        simulation, args.synthetic, args.test_dir, args.dynamic, args.rooms, tuple(args.t60_range), args.subset,
-        args.incomplete, args.low_snr,
+        simulation,
+        args.synthetic,
+        args.test_dir,
+        args.dynamic,
+        args.rooms,
+        tuple(args.t60_range),
+        args.subset,
+        args.incomplete,
+        args.low_snr,
     )
     root = corpus_root(VARIABLE, [], args.root)
     for line in prepare(root, args.datadir, settings, args.nj or default_num_jobs(), args.check):

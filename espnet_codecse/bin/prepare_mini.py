@@ -3,7 +3,6 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import List, Optional
 
 from espnet_codecse.bin.format_data import sample_rate
 from espnet_codecse.errors import UserError
@@ -36,10 +35,20 @@ def get_parser() -> argparse.ArgumentParser:
     add("--fs", type=sample_rate, default=16000, help="sample rate in Hz, also 16k (default 16000)")
     add("--num_speakers", type=int, choices=(1, 2, 3), default=1, help="speakers in a mixture (default 1)")
     add("--snr_range", **_range("LOW", "HIGH"), default=(-5.0, 20.0), help="train and valid, dB (default -5 20)")
-    add("--test_snrs", type=float, nargs="+", default=(-5.0, 0.0, 5.0, 10.0, 15.0), metavar="DB",
-        help="of the test mixtures, in turn (default -5 0 5 10 15)")
-    add("--ratio_range", **_range("LOW", "HIGH"), default=(-5.0, 5.0),
-        help="speaker 1 to each other one, dB (default -5 5)")
+    add(
+        "--test_snrs",
+        type=float,
+        nargs="+",
+        default=(-5.0, 0.0, 5.0, 10.0, 15.0),
+        metavar="DB",
+        help="of the test mixtures, in turn (default -5 0 5 10 15)",
+    )
+    add(
+        "--ratio_range",
+        **_range("LOW", "HIGH"),
+        default=(-5.0, 5.0),
+        help="speaker 1 to each other one, dB (default -5 5)",
+    )
     add("--level_range", **_range("LOW", "HIGH"), default=(-35.0, -15.0), help="mixture, dBFS (default -35 -15)")
     add("--noise_probability", type=float, help="portion with noise (default 1; 0 for several speakers)")
     add("--reverb_probability", type=float, default=0.2, help="portion of train and valid in a room (default 0.2)")
@@ -63,7 +72,7 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Optional[List[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     args = get_parser().parse_args(argv)
     from espnet_codecse.corpus.mini import MiniSettings, prepare

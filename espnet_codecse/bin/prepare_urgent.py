@@ -3,7 +3,6 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import List, Optional
 
 from espnet_codecse.bin.prepare_options import add_common_options
 from espnet_codecse.errors import UserError
@@ -29,14 +28,15 @@ def get_parser() -> argparse.ArgumentParser:
     add("--keep_rates", action="store_true", help="mix and write at the rate of each utterance, for any codec")
     add("--official_train", action="store_true", help="take the mixtures of the challenge's data/train as they are")
     add(
-        "--dynamic", action="store_true",
+        "--dynamic",
+        action="store_true",
         help="data/{clean,noise,rooms}_train for on-the-fly training instead of training mixtures",
     )
     add("--seed", type=int, default=0, help="of everything drawn (default 0)")
     return parser
 
 
-def main(argv: Optional[List[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     args = get_parser().parse_args(argv)
     from espnet_codecse.corpus import vctk_demand
@@ -60,7 +60,13 @@ def main(argv: Optional[List[str]] = None) -> int:
         seed=args.seed,
     )
     settings = UrgentSettings(
-        simulation, args.dynamic, args.official_train, test, args.num_train, args.num_valid, args.subset,
+        simulation,
+        args.dynamic,
+        args.official_train,
+        test,
+        args.num_train,
+        args.num_valid,
+        args.subset,
         args.incomplete,
     )
     for line in prepare(root, args.datadir, settings, args.nj or default_num_jobs(), args.check):

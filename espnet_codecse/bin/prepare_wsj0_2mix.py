@@ -3,7 +3,6 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import List, Optional
 
 from espnet_codecse.bin.format_data import sample_rate
 from espnet_codecse.bin.prepare_options import add_common_options
@@ -25,7 +24,7 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Optional[List[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     args = get_parser().parse_args(argv)
     from espnet_codecse.corpus.location import corpus_root

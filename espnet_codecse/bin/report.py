@@ -11,7 +11,6 @@ import argparse
 import shlex
 import sys
 from pathlib import Path
-from typing import List, Optional
 
 from espnet_codecse.bin.scored_options import add_row_option, add_scored_options, read_all_rows
 
@@ -26,15 +25,19 @@ def get_parser() -> argparse.ArgumentParser:
     add_row_option(parser)
     add("--output_dir", type=Path, required=True, help="folder of the page; open its index.html")
     add("--title", default="Report", help="heading (default: %(default)s)")
-    add("--metric", default="", help="utterances to hear are the best, middle and worst by it, on average over the "
-        "experiments (default: PESQ, else DNSMOS_OVRL, else SI_SDR)")
+    add(
+        "--metric",
+        default="",
+        help="utterances to hear are the best, middle and worst by it, on average over the "
+        "experiments (default: PESQ, else DNSMOS_OVRL, else SI_SDR)",
+    )
     add("--num_utterances", type=int, default=6, help="number of them, of each set (default: %(default)s)")
     add("--utterances", nargs="+", default=[], metavar="ID", help="more utterances to hear")
     add("--seconds", type=float, default=30.0, help="longer recordings are cut to this (default: %(default)s)")
     return parser
 
 
-def main(argv: Optional[List[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Write the page."""
     argv = sys.argv[1:] if argv is None else argv
     parser = get_parser()

@@ -11,8 +11,8 @@ are taken to.
 import argparse
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
 
 from espnet_codecse.bin.scored_options import add_row_option, add_scored_options, read_all_rows
 from espnet_codecse.errors import UserError
@@ -33,18 +33,24 @@ def get_parser() -> argparse.ArgumentParser:
     add("--data_note", default="", help="what data this is; stands below the heading of the unprocessed mixtures")
     add("--section_note", action="append", default=[], metavar="'SECTION|TEXT'", help="text below a heading; repeat it")
     add("--paper", type=Path, help="paper.yaml: published rows, which stand at the end with their sources")
-    add("--breakdown_metrics", default=" ".join(DEFAULT_BREAKDOWN_METRICS),
-        help="metrics by SNR, noise and speaker (default: '%(default)s')")
-    add("--baseline", help="of a study: experiments <variant>_seed<n> are compared with <baseline>_seed<n>, in all and by "
-        "SNR, and what is within noise is said")
+    add(
+        "--breakdown_metrics",
+        default=" ".join(DEFAULT_BREAKDOWN_METRICS),
+        help="metrics by SNR, noise and speaker (default: '%(default)s')",
+    )
+    add(
+        "--baseline",
+        help="of a study: experiments <variant>_seed<n> are compared with <baseline>_seed<n>, in all and by "
+        "SNR, and what is within noise is said",
+    )
     add("--title", default="RESULTS", help="heading (default: %(default)s)")
     add("--output", type=Path, default=Path("RESULTS.md"), help="file to write (default: %(default)s)")
     return parser
 
 
-def _notes(rows: Sequence[Row], data_note: str, specifications: Sequence[str]) -> Dict[str, List[str]]:
+def _notes(rows: Sequence[Row], data_note: str, specifications: Sequence[str]) -> dict[str, list[str]]:
     """Return ``{section: paragraphs}``: the data, each experiment's configurations, and what was given."""
-    notes: Dict[str, List[str]] = {}
+    notes: dict[str, list[str]] = {}
     if data_note:
         notes[UNPROCESSED] = [f"Data: {data_note}"]
     for row in rows:
@@ -59,7 +65,7 @@ def _notes(rows: Sequence[Row], data_note: str, specifications: Sequence[str]) -
     return notes
 
 
-def main(argv: Optional[List[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Write the file."""
     argv = sys.argv[1:] if argv is None else argv
     args = get_parser().parse_args(argv)

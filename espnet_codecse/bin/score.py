@@ -1,13 +1,12 @@
 """Score enhanced speech against clean references.
 
-    codecse score --ref_scp dump/raw/test/spk1.scp --inf_scp exp/x/enhanced_test/spk1.scp --output_dir exp/x/scoring
-    codecse score --ref_scp clean_folder --inf_scp enhanced_folder --output_dir scoring --metrics "SI_SDR PESQ"
+codecse score --ref_scp dump/raw/test/spk1.scp --inf_scp exp/x/enhanced_test/spk1.scp --output_dir exp/x/scoring
+codecse score --ref_scp clean_folder --inf_scp enhanced_folder --output_dir scoring --metrics "SI_SDR PESQ"
 """
 
 import argparse
 import sys
 from pathlib import Path
-from typing import List, Optional
 
 from espnet_codecse.bin.format_data import sample_rate
 from espnet_codecse.job.array import add_job_options, submitter
@@ -29,19 +28,34 @@ def _metric_table() -> str:
 def get_parser() -> argparse.ArgumentParser:
     """Build the argument parser."""
     parser = argparse.ArgumentParser(
-        prog="codecse score", description=__doc__.split("\n")[0], epilog=_metric_table(),
+        prog="codecse score",
+        description=__doc__.split("\n")[0],
+        epilog=_metric_table(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("--ref_scp", action="append", default=[], metavar="SCP", help="clean speech: scp or folder; repeat per speaker")
-    add("--inf_scp", action="append", required=True, metavar="SCP",
-        help="speech to score: scp or folder; repeat it per speaker (order chosen by SI-SDR)")
+    add(
+        "--inf_scp",
+        action="append",
+        required=True,
+        metavar="SCP",
+        help="speech to score: scp or folder; repeat it per speaker (order chosen by SI-SDR)",
+    )
     add("--without_reference", action="store_true", help="there is no clean speech: leave out metrics that need it")
     add("--mix_scp", default="", metavar="SCP", help="the unprocessed mixtures: scp or folder, for SI_SDRi and SDRi")
-    add("--fs", type=sample_rate, default=0,
-        help="sample rate to bring all recordings to first, Hz or such as 8k (default: none)")
-    add("--output_dir", required=True, type=Path,
-        help="gets <METRIC>_spk<n>, result_<metric>.txt, scores.csv, summary.json and summary.md")
+    add(
+        "--fs",
+        type=sample_rate,
+        default=0,
+        help="sample rate to bring all recordings to first, Hz or such as 8k (default: none)",
+    )
+    add(
+        "--output_dir",
+        required=True,
+        type=Path,
+        help="gets <METRIC>_spk<n>, result_<metric>.txt, scores.csv, summary.json and summary.md",
+    )
     add("--metrics", default=DEFAULT_METRICS, help="names, separated by spaces (default: '%(default)s')")
     add("--versa_config", type=Path, help="VERSA's list of metrics, where VERSA is installed; one speaker")
     add("--nj", type=int, default=0, help="processes (default: what cores and memory allow)")
@@ -49,15 +63,15 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Optional[List[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Score, write the files and print one line per metric."""
     argv = sys.argv[1:] if argv is None else argv
     args = get_parser().parse_args(argv)
     from espnet_codecse.errors import UserError
     from espnet_codecse.job import default_nj
     from espnet_codecse.metrics.overview import write_overview
-    from espnet_codecse.metrics.versa import versa_columns
     from espnet_codecse.metrics.score import score_set, write_column
+    from espnet_codecse.metrics.versa import versa_columns
 
     if args.versa_config and len(args.inf_scp) > 1:
         raise UserError("--versa_config: VERSA scores one speaker at a time; give one --inf_scp")

@@ -9,7 +9,6 @@ by which codecse results, report and pack find it. What was scored before is not
 import argparse
 import sys
 from pathlib import Path
-from typing import List, Optional
 
 from espnet_codecse.bin.format_data import sample_rate
 from espnet_codecse.metrics.registry import DEFAULT_METRICS
@@ -26,8 +25,12 @@ def get_parser() -> argparse.ArgumentParser:
     add("--dumpdir", type=Path, default=Path("dump"), help="formatted data (default: %(default)s)")
     add("--test_sets", default="test", help="sets, separated by spaces (default: '%(default)s')")
     add("--num_spk", type=int, default=1, help="speakers in a mixture (default: %(default)s)")
-    add("--resynthesised_references", action="store_true", help="score also against references that went through the "
-        "codec: what its decoder does to every signal then counts for nothing")
+    add(
+        "--resynthesised_references",
+        action="store_true",
+        help="score also against references that went through the "
+        "codec: what its decoder does to every signal then counts for nothing",
+    )
     add("--metrics", default=DEFAULT_METRICS, help="names, separated by spaces (default: '%(default)s')")
     add("--fs", type=sample_rate, default=0, help="sample rate at which everything is scored (default: its own)")
     add("--nj", type=int, default=0, help="processes (default: what cores and memory allow)")
@@ -35,7 +38,7 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Optional[List[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Score one output after the other; the first failure ends it."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     from espnet_codecse.bin import score

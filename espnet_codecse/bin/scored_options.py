@@ -2,7 +2,6 @@
 
 import argparse
 from pathlib import Path
-from typing import List
 
 
 def add_scored_options(parser: argparse.ArgumentParser) -> None:
@@ -15,11 +14,16 @@ def add_scored_options(parser: argparse.ArgumentParser) -> None:
 
 def add_row_option(parser: argparse.ArgumentParser) -> None:
     """Add ``--row``."""
-    parser.add_argument("--row", action="append", default=[], metavar="'SECTION|LABEL|SCORES[|DATA]'",
-        help="a further line of a section: scoring folder, data directory; repeat it")
+    parser.add_argument(
+        "--row",
+        action="append",
+        default=[],
+        metavar="'SECTION|LABEL|SCORES[|DATA]'",
+        help="a further line of a section: scoring folder, data directory; repeat it",
+    )
 
 
-def read_outputs(args: argparse.Namespace) -> List:
+def read_outputs(args: argparse.Namespace) -> list:
     """Return the outputs that the options name; see :func:`espnet_codecse.report.experiments.discover`.
 
     Raises:
@@ -36,7 +40,7 @@ def read_outputs(args: argparse.Namespace) -> List:
     return outputs
 
 
-def read_all_rows(args: argparse.Namespace) -> List:
+def read_all_rows(args: argparse.Namespace) -> list:
     """Return the rows of ``--expdir``, then those of ``--row``.
 
     Raises:

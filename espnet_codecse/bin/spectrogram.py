@@ -1,12 +1,11 @@
 """Draw spectrograms of recordings below each other, such as noisy, enhanced and clean.
 
-    codecse spectrogram --labels noisy enhanced clean --output images/u1.png noisy.wav enhanced.wav clean.wav
+codecse spectrogram --labels noisy enhanced clean --output images/u1.png noisy.wav enhanced.wav clean.wav
 """
 
 import argparse
 import sys
 from pathlib import Path
-from typing import List, Optional
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -25,7 +24,7 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Optional[List[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Write the figure."""
     args = get_parser().parse_args(argv)
     from espnet_codecse.report.spectrogram import plot_spectrograms

@@ -12,7 +12,6 @@ one can change it, which is 25 ms after it came in at the latest; outputs are as
 import argparse
 import sys
 from pathlib import Path
-from typing import List, Optional
 
 SAMPLE_RATE, HOP = 16000, 320
 
@@ -25,14 +24,17 @@ def get_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("input", help="recording at 16 kHz with one channel, or -")
     add("output", help="wav or flac to write, or -")
-    add("--model", required=True, help="model of the system ssl_gcrn (as in codecse enhance), or a graph of codecse "
-        "export_onnx")
+    add(
+        "--model",
+        required=True,
+        help="model of the system ssl_gcrn (as in codecse enhance), or a graph of codecse export_onnx",
+    )
     add("--chunk", type=int, default=HOP, help="samples read at once (default: %(default)s, a frame)")
     add("--report", action="store_true", help="print how long the frames took: p50, p95, p99 against their 20 ms")
     return parser
 
 
-def main(argv: Optional[List[str]] = None) -> None:
+def main(argv: list[str] | None = None) -> None:
     """Enhance, and report on the standard error."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     from time import perf_counter
@@ -48,7 +50,7 @@ def main(argv: Optional[List[str]] = None) -> None:
     stream = build_stream(args.model)
     latency = stream.latency_samples
     print(f"algorithmic latency: {latency} samples, {1000 * latency / SAMPLE_RATE:g} ms", file=sys.stderr)
-    seconds: List[float] = []
+    seconds: list[float] = []
     num_samples = 0
     with open_source(args.input, SAMPLE_RATE) as read, open_sink(args.output, SAMPLE_RATE) as write:
         samples = read(args.chunk)
@@ -88,7 +90,7 @@ def build_stream(model: str):
     return enhancer.stream()
 
 
-def latency_report(seconds: List[float], num_samples: int) -> str:
+def latency_report(seconds: list[float], num_samples: int) -> str:
     """Return the percentiles of what a frame took.
 
     Args:

@@ -7,17 +7,16 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import List, Optional, Tuple
 
 
-def _steps(text: str) -> Tuple[int, Path]:
+def _steps(text: str) -> tuple[int, Path]:
     number, _, folder = text.partition("=")
     if not (number.isdecimal() and folder):
         raise argparse.ArgumentTypeError(f"'{text}': give STEPS=SCORES, such as 6=exp/fuse/waveform_test/scoring")
     return int(number), Path(folder)
 
 
-def _line(text: str) -> Tuple[str, Path]:
+def _line(text: str) -> tuple[str, Path]:
     label, _, folder = text.partition("|")
     if not folder:
         raise argparse.ArgumentTypeError(f"'{text}': give 'LABEL|SCORES', such as 'noisy|exp/noisy_test/scoring'")
@@ -32,14 +31,20 @@ def get_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("folders", nargs="+", type=_steps, metavar="STEPS=SCORES", help="scoring folder of each number of steps")
     add("--output", type=Path, required=True, help="png, pdf or svg")
-    add("--line", type=_line, action="append", default=[], metavar="'LABEL|SCORES'",
-        help="scores to compare with, drawn as a level line; repeat it")
+    add(
+        "--line",
+        type=_line,
+        action="append",
+        default=[],
+        metavar="'LABEL|SCORES'",
+        help="scores to compare with, drawn as a level line; repeat it",
+    )
     add("--metrics", nargs="+", default=["PESQ", "ESTOI", "DNSMOS_OVRL"], help="a panel each (default: %(default)s)")
     add("--title", default="", help="above the panels")
     return parser
 
 
-def main(argv: Optional[List[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Draw."""
     args = get_parser().parse_args(argv)
     from espnet_codecse.report.sweep import plot_step_sweep

@@ -15,7 +15,6 @@ together; --batch_size is always that of all of them.
 import argparse
 import sys
 from pathlib import Path
-from typing import List, Optional, Tuple
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -30,19 +29,25 @@ def get_parser() -> argparse.ArgumentParser:
     add("--valid_dir", type=Path, required=True, help="formatted data directory")
     add("--train_embeddings", type=Path, help="folder written by codecse extract")
     add("--valid_embeddings", type=Path, help="folder written by codecse extract")
-    add("--folder", type=_named_pair, action="append", default=[], metavar="NAME=TRAIN,VALID", help="further folders "
-        "that the system reads, such as clean_prior=dump/raw/a,dump/raw/b; repeat it")
+    add(
+        "--folder",
+        type=_named_pair,
+        action="append",
+        default=[],
+        metavar="NAME=TRAIN,VALID",
+        help="further folders that the system reads, such as clean_prior=dump/raw/a,dump/raw/b; repeat it",
+    )
     add("--batch_size", type=int, help="mixtures a step (default: the configuration's)")
     return parser
 
 
-def _named_pair(text: str) -> Tuple[str, Tuple[Path, Path]]:
+def _named_pair(text: str) -> tuple[str, tuple[Path, Path]]:
     name, folders = text.split("=", 1)
     train, valid = folders.split(",")
     return name, (Path(train), Path(valid))
 
 
-def main(argv: Optional[List[str]] = None) -> None:
+def main(argv: list[str] | None = None) -> None:
     """Check that data and codec belong together and run ESPnet's trainer."""
     args, espnet_options = get_parser().parse_known_args(sys.argv[1:] if argv is None else argv)
     from espnet_codecse.errors import UserError

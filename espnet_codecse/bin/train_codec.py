@@ -9,7 +9,6 @@ hybrid", the small codec, is added here.
 
 import argparse
 import sys
-from typing import List, Optional
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -22,7 +21,7 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Optional[List[str]] = None) -> None:
+def main(argv: list[str] | None = None) -> None:
     """Train as ``espnet2.bin.gan_codec_train`` does."""
     args, espnet_options = get_parser().parse_known_args(sys.argv[1:] if argv is None else argv)
     from espnet_codecse.task.codec import CodecTask

@@ -1,7 +1,6 @@
 """The contract of a frozen neural audio codec."""
 
 from abc import ABC, abstractmethod
-from typing import Optional, Tuple
 
 import torch
 
@@ -22,8 +21,8 @@ class AbsCodec(ABC, torch.nn.Module):
     num_codebooks: int
     codebook_size: int  # entries of each codebook
     # How many frames on either side an output depends on; None: on the whole past, as with an LSTM.
-    encode_context: Optional[int]
-    decode_context: Optional[int]
+    encode_context: int | None
+    decode_context: int | None
     dequantize_context: int
 
     @abstractmethod
@@ -31,7 +30,7 @@ class AbsCodec(ABC, torch.nn.Module):
         """Return the number of frames of a signal of ``num_samples`` samples."""
 
     @abstractmethod
-    def encode(self, speech: torch.Tensor, lengths: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+    def encode(self, speech: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Encode up to, not including, the quantiser.
 
         Args:
@@ -44,11 +43,8 @@ class AbsCodec(ABC, torch.nn.Module):
 
     @abstractmethod
     def quantize(
-        self,
-        embedding: torch.Tensor,
-        frame_lengths: Optional[torch.Tensor] = None,
-        num_codebooks: Optional[int] = None,
-    ) -> Tuple[torch.Tensor, torch.Tensor]:
+        self, embedding: torch.Tensor, frame_lengths: torch.Tensor | None = None, num_codebooks: int | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return ``(quantised embedding (batch, frame, channel), codes (batch, codebook, frame) int64)``.
 
         With ``frame_lengths (batch,)`` what lies after an item's length does not reach into it. The first
@@ -64,7 +60,7 @@ class AbsCodec(ABC, torch.nn.Module):
 
     @abstractmethod
     def decode(
-        self, embedding: torch.Tensor, frame_lengths: torch.Tensor, num_samples: int, bandwidth: Optional[int] = None
+        self, embedding: torch.Tensor, frame_lengths: torch.Tensor, num_samples: int, bandwidth: int | None = None
     ) -> torch.Tensor:
         """Decode ``embedding (batch, frame, channel)`` to ``speech (batch, num_samples)``.
 

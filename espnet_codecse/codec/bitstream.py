@@ -19,7 +19,7 @@ import struct
 import zlib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import BinaryIO, Dict, Optional
+from typing import BinaryIO
 
 import numpy as np
 
@@ -232,17 +232,21 @@ class BitstreamReader:
         return UserError(f"{self.path}: truncated ({detail}); copy it again")
 
 
-def _parse(text: bytes) -> Optional[Header]:
+def _parse(text: bytes) -> Header | None:
     """Return the header, or None where a field is missing, of another type, or out of range."""
     try:
-        values: Dict[str, object] = json.loads(text)
+        values: dict[str, object] = json.loads(text)
     except (ValueError, RecursionError):
         return None
     if not isinstance(values, dict) or any(type(values.get(field.name)) is not field.type for field in fields(Header)):
         return None
     header = Header(**{field.name: values[field.name] for field in fields(Header)})
     positive = (
-        header.sample_rate, header.hop, header.num_codebooks, header.bits_per_code, header.num_channels,
+        header.sample_rate,
+        header.hop,
+        header.num_codebooks,
+        header.bits_per_code,
+        header.num_channels,
         header.source_rate,
     )
     counts = (header.num_frames, header.num_samples, header.source_num_samples)

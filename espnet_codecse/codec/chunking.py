@@ -6,11 +6,11 @@ cheap at the frame rate, between the chunked convolutions.
 """
 
 import math
-from typing import Callable, Iterable, List, Sequence, Tuple
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 
-Segment = Tuple[bool, Sequence[torch.nn.Module]]
+Segment = tuple[bool, Sequence[torch.nn.Module]]
 
 
 def reach_in_samples(layers: Iterable[torch.nn.Module], samples_per_unit: float) -> float:
@@ -38,9 +38,9 @@ def reach_in_samples(layers: Iterable[torch.nn.Module], samples_per_unit: float)
     return reach
 
 
-def split_at_recurrence(layers: Iterable[torch.nn.Module]) -> List[Segment]:
+def split_at_recurrence(layers: Iterable[torch.nn.Module]) -> list[Segment]:
     """Group layers into runs: ``(is recurrent, layers)``."""
-    segments: List[Segment] = []
+    segments: list[Segment] = []
     for layer in layers:
         recurrent = any(isinstance(module, torch.nn.RNNBase) for module in layer.modules())
         if segments and not recurrent and not segments[-1][0]:

@@ -4,7 +4,8 @@ import hashlib
 import json
 import math
 from abc import abstractmethod
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 
@@ -35,7 +36,7 @@ class ConvCodec(AbsCodec):
     chunk_frames: int = 750
     dequantize_context: int = 0  # most quantisers work frame by frame
 
-    def _freeze(self, encoder: List[torch.nn.Module], decoder: List[torch.nn.Module]) -> None:
+    def _freeze(self, encoder: list[torch.nn.Module], decoder: list[torch.nn.Module]) -> None:
         """Take the coders' layers, work out their reach and stop gradients to every weight."""
         self._encoder = split_at_recurrence(encoder)
         self._decoder = split_at_recurrence(decoder)
@@ -80,7 +81,7 @@ class ConvCodec(AbsCodec):
         return units
 
     @torch.no_grad()
-    def encode(self, speech: torch.Tensor, lengths: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+    def encode(self, speech: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """See :meth:`AbsCodec.encode`."""
         frame_lengths = torch.tensor([self.num_frames(n) for n in lengths.tolist()], device=speech.device)
         num_frames = int(frame_lengths.max())
@@ -93,7 +94,7 @@ class ConvCodec(AbsCodec):
         return embedding * _valid(frame_lengths, num_frames, embedding).unsqueeze(-1), frame_lengths
 
     def decode(
-        self, embedding: torch.Tensor, frame_lengths: torch.Tensor, num_samples: int, bandwidth: Optional[int] = None
+        self, embedding: torch.Tensor, frame_lengths: torch.Tensor, num_samples: int, bandwidth: int | None = None
     ) -> torch.Tensor:
         """See :meth:`AbsCodec.decode`."""
         num_frames = embedding.shape[1]
@@ -106,17 +107,14 @@ class ConvCodec(AbsCodec):
         speech = self._run(decoder, embedding.transpose(1, 2), 1, self.hop, self._decoder_context)
         return speech[:, 0, :num_samples]
 
-    def _decoder_up_to(self, bandwidth: Optional[int]) -> List[Segment]:
+    def _decoder_up_to(self, bandwidth: int | None) -> list[Segment]:
         """Return the decoder's segments; a codec whose decoder makes high bands by themselves leaves them out."""
         return self._decoder
 
     @torch.no_grad()
     def quantize(
-        self,
-        embedding: torch.Tensor,
-        frame_lengths: Optional[torch.Tensor] = None,
-        num_codebooks: Optional[int] = None,
-    ) -> Tuple[torch.Tensor, torch.Tensor]:
+        self, embedding: torch.Tensor, frame_lengths: torch.Tensor | None = None, num_codebooks: int | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """See :meth:`AbsCodec.quantize`."""
         quantized, codes = self._quantize(embedding.transpose(1, 2))
         if num_codebooks is not None and num_codebooks < codes.shape[1]:
@@ -134,20 +132,20 @@ class ConvCodec(AbsCodec):
         return self._dequantize(codes).transpose(1, 2)
 
     @abstractmethod
-    def _quantize(self, embedding: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+    def _quantize(self, embedding: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Map ``(batch, channel, frame)`` to the quantised embedding and ``codes (batch, codebook, frame)``."""
 
     @abstractmethod
     def _dequantize(self, codes: torch.Tensor) -> torch.Tensor:
         """Map ``codes (batch, codebook, frame)`` to ``(batch, channel, frame)``."""
 
-    def description(self) -> Dict[str, Any]:
+    def description(self) -> dict[str, Any]:
         """Return the identity of the codec as it stands in every file made with it."""
         keys = ("name", "fingerprint", "sample_rate", "hop", "dim", "activation")
         return {key: getattr(self, key) for key in keys}
 
 
-def _is_recurrent(segments: List[Segment]) -> bool:
+def _is_recurrent(segments: list[Segment]) -> bool:
     return any(recurrent for recurrent, _ in segments)
 
 

@@ -4,7 +4,7 @@ import tempfile
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any, Dict, Tuple
+from typing import Any
 
 import torch
 
@@ -43,7 +43,7 @@ class EspnetCodec(ConvCodec):
         self.fingerprint = fingerprint_of({"codec": config["codec"], "codec_conf": config["codec_conf"]}, state)
         self._freeze(list(self.generator.encoder.model), list(self.generator.decoder.model))
 
-    def _quantize(self, embedding: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+    def _quantize(self, embedding: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         quantizer = self.generator.quantizer
         codes = quantizer.encode(embedding, self.generator.frame_rate, self.generator.target_bandwidths[-1])
         return quantizer.decode(codes), codes.transpose(0, 1)
@@ -52,7 +52,7 @@ class EspnetCodec(ConvCodec):
         return self.generator.quantizer.decode(codes.transpose(0, 1))
 
 
-def find_experiment(folder: Path) -> Tuple[Path, Path]:
+def find_experiment(folder: Path) -> tuple[Path, Path]:
     """Return ``(config file, model file)`` of an experiment folder or an unpacked model-zoo archive.
 
     ``meta.yaml`` decides where there is one; otherwise the averaged, the best, the last epoch's checkpoint,
@@ -112,7 +112,7 @@ def unpack(archive: Path, cache: Path) -> Path:
     return target
 
 
-def download(tag: str) -> Tuple[Path, Path]:
+def download(tag: str) -> tuple[Path, Path]:
     """Fetch ``tag`` through espnet_model_zoo and return ``(config file, model file)``.
 
     Raises:
@@ -126,7 +126,7 @@ def download(tag: str) -> Tuple[Path, Path]:
     try:
         downloader = ModelDownloader()
         cache = str(downloader.cachedir)
-        files: Dict[str, Any] = downloader.download_and_unpack(tag)
+        files: dict[str, Any] = downloader.download_and_unpack(tag)
     except Exception as error:  # the downloader lets every network library's own exceptions through
         raise UserError(
             f"{tag}: not in the model zoo's cache {cache} and not to be downloaded "
@@ -136,7 +136,7 @@ def download(tag: str) -> Tuple[Path, Path]:
     return Path(files["train_config"]), Path(model_file[0] if isinstance(model_file, list) else model_file)
 
 
-def _read_config(path: Path) -> Dict[str, Any]:
+def _read_config(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
@@ -151,7 +151,7 @@ def _read_config(path: Path) -> Dict[str, Any]:
     return config
 
 
-def _build_generator(config: Dict[str, Any], config_file: Path) -> torch.nn.Module:
+def _build_generator(config: dict[str, Any], config_file: Path) -> torch.nn.Module:
     # Through ESPnet's own classes, but not its task: the discriminators are as large again and never used.
     from espnet2.gan_codec.dac.dac import DACGenerator
     from espnet2.gan_codec.soundstream.soundstream import SoundStreamGenerator
@@ -165,7 +165,7 @@ def _build_generator(config: Dict[str, Any], config_file: Path) -> torch.nn.Modu
         raise UserError(f"{config_file}: generator_params are not this ESPnet's ({error})") from None
 
 
-def _generator_state(model_file: Path) -> Dict[str, torch.Tensor]:
+def _generator_state(model_file: Path) -> dict[str, torch.Tensor]:
     state = load_checkpoint(model_file)
     if not isinstance(state, dict):
         raise UserError(f"{model_file}: holds no named weights; not an ESPnet codec checkpoint")

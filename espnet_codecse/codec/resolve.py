@@ -3,7 +3,6 @@
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import List, Optional
 
 from espnet_codecse.codec.abs_codec import AbsCodec
 from espnet_codecse.errors import UserError
@@ -53,7 +52,7 @@ def load_codec(name: str, device: str = "cpu") -> AbsCodec:
     return _load(str(name)).to(device)
 
 
-def check_num_codebooks(codec: AbsCodec, num_codebooks: Optional[int]) -> None:
+def check_num_codebooks(codec: AbsCodec, num_codebooks: int | None) -> None:
     """Check what ``--num_codebooks`` was given; None stands for all.
 
     Raises:
@@ -68,7 +67,7 @@ def lyra_folder() -> Path:
     return Path(os.environ.get("CODECSE_LYRA") or cache_dir() / LYRA).expanduser()
 
 
-def codec_files(name: str) -> List[Path]:
+def codec_files(name: str) -> list[Path]:
     """Return the local files that ``name`` stands for; none for what lies in a hub's cache."""
     for path in (PRETRAINED / f"{name}_codec", lyra_folder() if name == LYRA else Path(name).expanduser()):
         if path.is_dir():

@@ -6,7 +6,7 @@ its memory grows with the length.
 """
 
 from abc import abstractmethod
-from typing import Callable, Iterator, Optional, Tuple
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from espnet_codecse.codec.abs_codec import AbsCodec
 Read = Callable[[int, int], np.ndarray]  # (start, count) to (channel, count, ...), starts never falling
 
 
-def chunks(num_frames: int, chunk_frames: int, context: Optional[int]) -> Iterator[Tuple[int, int, int, int]]:
+def chunks(num_frames: int, chunk_frames: int, context: int | None) -> Iterator[tuple[int, int, int, int]]:
     """Yield ``(first frame, end frame, first frame with context, end frame with context)``."""
     if context is None:
         chunk_frames, context = max(num_frames, 1), 0
@@ -28,7 +28,7 @@ def chunks(num_frames: int, chunk_frames: int, context: Optional[int]) -> Iterat
 class _Frames:
     """Embeddings of a recording, read forwards, made chunk by chunk with the neighbours that a chunk depends on."""
 
-    def __init__(self, codec: AbsCodec, num_frames: int, chunk_frames: int, context: Optional[int]):
+    def __init__(self, codec: AbsCodec, num_frames: int, chunk_frames: int, context: int | None):
         self._codec, self.num_frames = codec, num_frames
         self._chunks = chunks(num_frames, chunk_frames, context)
         self._buffer = ForwardBuffer(self._produce, axis=1)
@@ -37,7 +37,7 @@ class _Frames:
         """Return ``(channel, count, dim)``; ``start`` never falls from call to call."""
         return self._buffer.read(start, count)
 
-    def _produce(self) -> Optional[torch.Tensor]:
+    def _produce(self) -> torch.Tensor | None:
         bounds = next(self._chunks, None)
         if bounds is None:
             return None

@@ -1,7 +1,6 @@
 """DAC and EnCodec through the transformers library: Hugging Face id or local folder."""
 
 from pathlib import Path
-from typing import List, Tuple
 
 import torch
 
@@ -86,7 +85,7 @@ class DacCodec(_TransformersCodec):
         self.dim = config.hidden_size
         self._freeze(_children(self.model.encoder), _children(self.model.decoder))
 
-    def _quantize(self, embedding: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+    def _quantize(self, embedding: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         # The quantiser's own sum, straight-through for training, loses digits where the embedding is large.
         codes = self.model.quantizer(embedding)[1]
         return self._dequantize(codes), codes
@@ -109,7 +108,7 @@ class EncodecCodec(_TransformersCodec):
         self.dim, self.bandwidth = config.hidden_size, max(config.target_bandwidths)
         self._freeze(list(self.model.encoder.layers), list(self.model.decoder.layers))
 
-    def _quantize(self, embedding: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+    def _quantize(self, embedding: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         codes = self.model.quantizer.encode(embedding, self.bandwidth)
         return self.model.quantizer.decode(codes), codes.transpose(0, 1)
 
@@ -117,9 +116,9 @@ class EncodecCodec(_TransformersCodec):
         return self.model.quantizer.decode(codes.transpose(0, 1))
 
 
-def _children(coder: torch.nn.Module) -> List[torch.nn.Module]:
+def _children(coder: torch.nn.Module) -> list[torch.nn.Module]:
     """Return DAC's coder as the layers that its forward runs in order."""
-    ordered: List[torch.nn.Module] = []
+    ordered: list[torch.nn.Module] = []
     for child in coder.children():
         ordered += list(child) if isinstance(child, torch.nn.ModuleList) else [child]
     return ordered

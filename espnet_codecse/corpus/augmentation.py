@@ -1,7 +1,8 @@
 """More to mix training speech with than was recorded: synthesised and altered noises, babble, simulated rooms."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,14 +21,14 @@ class RoomJob(NamedTuple):
     """A room response to simulate: where it is written, the generator's seed, Hz, range of RT60 in seconds."""
 
     path: str
-    seed: List[int]
+    seed: list[int]
     rate: int
-    rt60_range: Tuple[float, float]
+    rt60_range: tuple[float, float]
 
 
 def extra_noises(
     target: Path, speech: Sequence[Recording], count: int, rate: int, seed: int, num_jobs: int
-) -> List[Recording]:
+) -> list[Recording]:
     """Write ``count`` noises of all synthesised kinds in turn below ``target``; what is there already is kept.
 
     Args:
@@ -38,7 +39,7 @@ def extra_noises(
         seed: the same noises for the same seed.
         num_jobs: processes.
     """
-    by_speaker: Dict[str, List[str]] = {}
+    by_speaker: dict[str, list[str]] = {}
     for item in speech:
         by_speaker.setdefault(item.group, []).append(item.path)
     speakers, kinds = sorted(by_speaker), noise_kinds()
@@ -58,7 +59,7 @@ def extra_noises(
 
 def altered_noises(
     target: Path, noise: Sequence[Recording], count: int, rate: int, seed: int, num_jobs: int
-) -> List[Recording]:
+) -> list[Recording]:
     """Write ``count`` variants of recorded noises, every second one of a pair, below ``target``; what is there is kept.
 
     Args:
@@ -88,8 +89,8 @@ def altered_noises(
 
 
 def room_responses(
-    target: Path, count: int, rate: int, rt60_range: Tuple[float, float], seed: int, num_jobs: int
-) -> List[Recording]:
+    target: Path, count: int, rate: int, rt60_range: tuple[float, float], seed: int, num_jobs: int
+) -> list[Recording]:
     """Write ``count`` responses of random rooms below ``target``, for dynamic mixing (ESPnet's ``--rir_scp``)."""
     folder = target / f"rooms_{key_of([count, rate, rt60_range, seed])}"
     jobs = [

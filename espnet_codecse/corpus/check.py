@@ -9,9 +9,10 @@ import json
 import os
 import shutil
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -51,7 +52,7 @@ class Job(NamedTuple):
     """One utterance: its id, ``{table name: path}`` of its audio, the folder for rewritten audio, the settings."""
 
     utterance: str
-    paths: Dict[str, str]
+    paths: dict[str, str]
     data_dir: str
     settings: FormatSettings
 
@@ -68,7 +69,7 @@ def is_clipped(samples: np.ndarray) -> bool:
     return bool((np.convolve(loud, np.ones(CLIPPED_RUN, dtype=int)) >= CLIPPED_RUN).any())
 
 
-def _load(name: str, path: str, settings: FormatSettings) -> Tuple[np.ndarray, bool]:
+def _load(name: str, path: str, settings: FormatSettings) -> tuple[np.ndarray, bool]:
     """Return ``(samples (num_samples,) at settings.rate, whether they differ from the file)``."""
     what = name[: -len(".scp")] if name != "wav.scp" else "mixture"
     if not Path(path).is_file():
@@ -95,7 +96,7 @@ def _load(name: str, path: str, settings: FormatSettings) -> Tuple[np.ndarray, b
     return resample(mono, rate, settings.rate), channels > 1 or rate != settings.rate
 
 
-def check_utterance(job: Job) -> Dict[str, Any]:
+def check_utterance(job: Job) -> dict[str, Any]:
     """Check one utterance and rewrite what must change.
 
     Returns:
@@ -105,7 +106,7 @@ def check_utterance(job: Job) -> Dict[str, Any]:
     settings = job.settings
     path = job.paths.get("wav.scp", "")
     try:
-        loaded: Dict[str, Tuple[np.ndarray, bool]] = {}
+        loaded: dict[str, tuple[np.ndarray, bool]] = {}
         for name in sorted(job.paths, key=lambda name: (name != "wav.scp", name)):
             path = job.paths[name]
             if not path:
@@ -154,9 +155,9 @@ def format_data_dir(
     target: Path,
     settings: FormatSettings = FormatSettings(),
     num_jobs: int = 1,
-    expected_count: Optional[int] = None,
-    share: Optional[Share] = None,
-    submit: Optional[Submit] = None,
+    expected_count: int | None = None,
+    share: Share | None = None,
+    submit: Submit | None = None,
 ) -> str:
     """Write the checked copy ``target`` of the data directory ``source`` and return a summary line.
 
@@ -223,7 +224,7 @@ def _write(
             f"{source}: none of its {len(results)} utterances can be used (first: {first}); "
             f"see {target}/rejected.tsv and correct them"
         )
-    output: Dict[str, Dict[str, Any]] = {}
+    output: dict[str, dict[str, Any]] = {}
     for name, table in tables.items():
         if is_audio_table(name):
             output[name] = {utterance: results[utterance]["paths"][name] for utterance in kept}
@@ -231,14 +232,14 @@ def _write(
             # A side table may lack a line (a category, say); writing it short would break the directory for all.
             if all(utterance in table for utterance in kept):
                 output[name] = {utterance: table[utterance] for utterance in kept}
-    output["utt2fs"] = {utterance: rate for utterance in kept}
+    output["utt2fs"] = dict.fromkeys(kept, rate)
     output["utt2num_samples"] = {utterance: results[utterance]["num_samples"] for utterance in kept}
     write_data_dir(target, output)
     seconds = sum(output["utt2num_samples"].values()) / rate
     rewritten = sum(results[utterance]["rewritten"] for utterance in kept)
     text = f"{target}: {len(kept)} of {len(results)} utterances, {seconds / 60:.1f} min, {rewritten} files rewritten"
     if rejected:
-        reasons: List[Tuple[str, int]] = Counter(_kind(item["reason"]) for item in rejected.values()).most_common()
+        reasons: list[tuple[str, int]] = Counter(_kind(item["reason"]) for item in rejected.values()).most_common()
         listed = ", ".join(f"{number} x {reason}" for reason, number in reasons)
         text += f", {len(rejected)} rejected ({listed}), see {target}/rejected.tsv"
     return text

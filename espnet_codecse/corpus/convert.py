@@ -2,9 +2,10 @@
 
 import io
 import zipfile
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
+from typing import Any, NamedTuple
 
 from espnet_codecse.audio import audio_info, read_audio, resample, write_audio
 from espnet_codecse.corpus.parallel import run_parts
@@ -41,7 +42,7 @@ class Converted(NamedTuple):
     reason: str = ""
 
 
-def convert_all(jobs: Sequence[ConvertJob], work_dir: Path, num_jobs: int, description: str) -> List[Converted]:
+def convert_all(jobs: Sequence[ConvertJob], work_dir: Path, num_jobs: int, description: str) -> list[Converted]:
     """Convert ``jobs`` in parallel; what an earlier run did is kept, and files that are right are not rewritten.
 
     Args:
@@ -61,7 +62,7 @@ def convert_groups(
     rate: int,
     num_jobs: int,
     description: str,
-) -> Dict[str, List[Converted]]:
+) -> dict[str, list[Converted]]:
     """Convert what belongs together, such as mixture and reference, to ``folder/<kind>/<key>.flac``.
 
     Args:
@@ -81,7 +82,7 @@ def convert_groups(
     return {key: [next(results) for _ in group] for key, group in sources.items()}
 
 
-def zip_audio(path: Path) -> Dict[str, Source]:
+def zip_audio(path: Path) -> dict[str, Source]:
     """Return ``{file stem: member}`` of the wav and flac files in a zip.
 
     Raises:
@@ -95,7 +96,7 @@ def zip_audio(path: Path) -> Dict[str, Source]:
     return _by_stem([Source(str(path), name) for name in names if _is_audio(Path(name))], path)
 
 
-def folder_audio(path: Path) -> Dict[str, Source]:
+def folder_audio(path: Path) -> dict[str, Source]:
     """Return ``{file stem: file}`` of the wav and flac files below a folder.
 
     Raises:
@@ -109,8 +110,8 @@ def _is_audio(path: Path) -> bool:
     return path.suffix.lower() in (".wav", ".flac") and not path.name.startswith(".")
 
 
-def _by_stem(sources: Sequence[Source], where: Path) -> Dict[str, Source]:
-    found: Dict[str, Source] = {}
+def _by_stem(sources: Sequence[Source], where: Path) -> dict[str, Source]:
+    found: dict[str, Source] = {}
     for source in sources:
         stem = Path(source.member or source.path).stem
         if stem in found:

@@ -5,17 +5,19 @@ A directory holds tables of ``id value`` lines: ``wav.scp`` (mixture), ``spk1.sc
 all with the same utterance ids in the same order, and ``spk2utt``, which is derived from ``utt2spk``.
 """
 
+import itertools
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Dict, List, Mapping, Union
+from typing import Union
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import read_scp, write_scp
 
 PathLike = Union[str, Path]
-Tables = Dict[str, Dict[str, str]]
+Tables = dict[str, dict[str, str]]
 
 
-def table_names(path: PathLike) -> List[str]:
+def table_names(path: PathLike) -> list[str]:
     """Names of the tables keyed by utterance in ``path``, sorted; ``spk2utt`` is not one of them.
 
     Raises:
@@ -48,9 +50,9 @@ def read_data_dir(path: PathLike) -> Tables:
     return {name: read_scp(Path(path) / name) for name in names}
 
 
-def speaker_table(utt2spk: Mapping[str, str]) -> Dict[str, str]:
+def speaker_table(utt2spk: Mapping[str, str]) -> dict[str, str]:
     """Invert ``utt2spk``: ``{speaker: 'utterance utterance ...'}``, utterances sorted."""
-    utterances: Dict[str, List[str]] = {}
+    utterances: dict[str, list[str]] = {}
     for utterance in sorted(utt2spk):
         utterances.setdefault(utt2spk[utterance], []).append(utterance)
     return {speaker: " ".join(names) for speaker, names in utterances.items()}
@@ -93,7 +95,7 @@ def validate_data_dir(path: PathLike, num_references: int = 0, check_files: bool
         raise UserError(f"{path}/wav.scp: it is empty; a data directory needs at least one utterance")
     for name, table in tables.items():
         keys = list(table)
-        for first, second in zip(keys, keys[1:]):
+        for first, second in itertools.pairwise(keys):
             if first > second:
                 raise UserError(f"{path}/{name}: not sorted, '{second}' comes after '{first}'; {fix}")
         for key in utterances.keys() ^ table.keys():
@@ -122,7 +124,7 @@ def reject_pipe(file: PathLike, utterance: str, value: str) -> None:
         raise UserError(f"{file}: '{utterance}' is a pipe ({value[:60]}); write its output to a file and give the path")
 
 
-def fix_data_dir(path: PathLike) -> Dict[str, int]:
+def fix_data_dir(path: PathLike) -> dict[str, int]:
     """Keep the ids that all files have, sort, and rewrite ``spk2utt``.
 
     Lines repeated word for word are merged. Returns:
@@ -133,13 +135,13 @@ def fix_data_dir(path: PathLike) -> Dict[str, int]:
     """
     path = Path(path)
     tables: Tables = {}
-    dropped: Dict[str, int] = {}
+    dropped: dict[str, int] = {}
     names = table_names(path)
     if "wav.scp" not in names or "utt2spk" not in names:
         raise UserError(f"{path}: wav.scp or utt2spk is missing; they cannot be made from the other files")
     for name in names:
         lines = [line.strip() for line in (path / name).read_text(encoding="utf-8").splitlines() if line.strip()]
-        table: Dict[str, str] = {}
+        table: dict[str, str] = {}
         for line in lines:
             key, _, value = line.partition(" ") if " " in line else line.partition("\t")
             if not value.strip():

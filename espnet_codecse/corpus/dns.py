@@ -4,9 +4,10 @@
 speech and noise, a synthetic training set as the challenge's script writes it: ``training/{noisy,clean[,noise]}``.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any
 
 from espnet_codecse.corpus import dns_layout as layout
 from espnet_codecse.corpus.convert import Source, convert_groups, folder_audio
@@ -21,7 +22,7 @@ from espnet_codecse.errors import UserError
 
 VARIABLE = layout.VARIABLE
 VALID_PORTION = 0.1
-Rejected = List[Tuple[str, str, str]]
+Rejected = list[tuple[str, str, str]]
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,11 @@ class DnsSettings:
     """
 
     simulation: DnsSimulation = DnsSimulation()
-    synthetic: Optional[Path] = None
-    test_dir: Optional[Path] = None
+    synthetic: Path | None = None
+    test_dir: Path | None = None
     dynamic: bool = False
     rooms: str = "both"
-    t60_range: Tuple[float, float] = (0.3, 1.3)
+    t60_range: tuple[float, float] = (0.3, 1.3)
     subset: int = 0
     incomplete: bool = False
     low_snr: bool = False
@@ -56,7 +57,7 @@ class DnsSettings:
         return self.simulation.rate
 
 
-def prepare(root: Path, target: Path, settings: DnsSettings, num_jobs: int, check: bool = False) -> List[str]:
+def prepare(root: Path, target: Path, settings: DnsSettings, num_jobs: int, check: bool = False) -> list[str]:
     """Write ``target/{train,valid,no_reverb,with_reverb,real_recordings}``; returns a line for each.
 
     With ``dynamic`` there are ``target/{clean,noise,rooms}_train`` instead of ``train``: clean recordings (as mixture
@@ -105,14 +106,14 @@ def prepare(root: Path, target: Path, settings: DnsSettings, num_jobs: int, chec
     return lines
 
 
-def find_tests(root: Path, settings: DnsSettings) -> Dict[str, Dict[str, Tuple[Source, ...]]]:
+def find_tests(root: Path, settings: DnsSettings) -> dict[str, dict[str, tuple[Source, ...]]]:
     """Return ``{set: {id: (noisy[, clean])}}`` of the Interspeech-2020 test set, complete as published.
 
     Raises:
         UserError: a folder is missing, the count is not the published one, or a file has no counterpart.
     """
     folder = settings.test_dir or layout.needed_folder(root, layout.TESTS)
-    found: Dict[str, Dict[str, Tuple[Source, ...]]] = {}
+    found: dict[str, dict[str, tuple[Source, ...]]] = {}
     advice = ("recordings", "download it again", settings.incomplete)
     for name, published in layout.SYNTHETIC_TESTS.items():
         pairs = layout.paired_by_fileid(folder / "synthetic" / name)
@@ -132,25 +133,23 @@ def _pair_name(number: int, path: str) -> str:
     return f"{speaker}_fileid_{number}" if speaker.startswith("reader_") else f"fileid_{number}"
 
 
-def _divide(items: Mapping[str, Any]) -> Tuple[Dict[str, Any], Dict[str, Any]]:
+def _divide(items: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return ``(train, valid)``: valid is the last 10 % by id, as ESPnet's recipe divides them, one at least."""
     keys = sorted(items)
     num_train = min(int(len(keys) * (1 - VALID_PORTION) + 1e-9), len(keys) - 1)
     return {key: items[key] for key in keys[:num_train]}, {key: items[key] for key in keys[num_train:]}
 
 
-def _common_tables(names: Sequence[str], num_samples: Mapping[str, int], rate: int) -> Dict[str, Dict[str, Any]]:
+def _common_tables(names: Sequence[str], num_samples: Mapping[str, int], rate: int) -> dict[str, dict[str, Any]]:
     return {
         # Ids are <speaker>_fileid_<N>; where no speaker is known every recording is its own.
         "utt2spk": {name: name.split("_fileid_")[0] for name in names},
-        "utt2fs": {name: rate for name in names},
+        "utt2fs": dict.fromkeys(names, rate),
         "utt2num_samples": {name: num_samples[name] for name in names},
     }
 
 
-def _convert_set(
-    target: Path, name: str, sources: Mapping[str, Tuple[Source, ...]], rate: int, num_jobs: int
-) -> str:
+def _convert_set(target: Path, name: str, sources: Mapping[str, tuple[Source, ...]], rate: int, num_jobs: int) -> str:
     """Write ``target/name`` of recordings that are mixed already: (noisy[, clean[, noise]])."""
     kinds = ("wav", "spk1", "noise1")[: max(map(len, sources.values()))]
     made = convert_groups(target / "audio" / f"{name}_{rate}", kinds, sources, rate, num_jobs, f"{name} to {rate} Hz")
@@ -165,7 +164,7 @@ def _convert_set(
     return write_prepared_set(target / name, tables, rejected)
 
 
-def _simulate(root: Path, target: Path, settings: DnsSettings, num_jobs: int) -> List[str]:
+def _simulate(root: Path, target: Path, settings: DnsSettings, num_jobs: int) -> list[str]:
     simulation, audio = settings.simulation, target / "audio"
     speech, rejected = layout.list_recordings(layout.needed_folder(root, layout.CLEAN), audio, num_jobs)
     noise, no_noise = layout.list_recordings(layout.needed_folder(root, layout.NOISE), audio, num_jobs)

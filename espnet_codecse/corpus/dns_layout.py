@@ -6,8 +6,9 @@ The Interspeech-2020 edition (branch interspeech2020/master) has ``datasets/{cle
 
 import csv
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import NamedTuple
 
 from espnet_codecse.corpus.convert import Source, folder_audio
 from espnet_codecse.corpus.headers import read_headers
@@ -17,15 +18,17 @@ from espnet_codecse.errors import UserError
 
 VARIABLE = "DNS"
 _DATASETS = ("datasets", "datasets_fullband")
-CLEAN = tuple(f"{top}/{name}" for top in _DATASETS for name in ("clean", "clean_fullband", "read_speech")) + (
+CLEAN = (
+    *tuple(f"{top}/{name}" for top in _DATASETS for name in ("clean", "clean_fullband", "read_speech")),
     "clean",
     "clean_fullband",
 )
-NOISE = tuple(f"{top}/{name}" for top in _DATASETS for name in ("noise", "noise_fullband")) + (
+NOISE = (
+    *tuple(f"{top}/{name}" for top in _DATASETS for name in ("noise", "noise_fullband")),
     "noise",
     "noise_fullband",
 )
-ROOMS = tuple(f"{top}/impulse_responses" for top in _DATASETS) + ("impulse_responses",)
+ROOMS = (*tuple(f"{top}/impulse_responses" for top in _DATASETS), "impulse_responses")
 ROOM_TABLES = tuple(
     f"{top}/acoustic_params/{name}"
     for top in (*_DATASETS, ".")
@@ -45,7 +48,7 @@ class Room(NamedTuple):
     channel: int
 
 
-def find_folder(root: Path, choices: Sequence[str]) -> Optional[Path]:
+def find_folder(root: Path, choices: Sequence[str]) -> Path | None:
     """Return the first of ``choices`` that is a folder below ``root``."""
     return next((root / choice for choice in choices if (root / choice).is_dir()), None)
 
@@ -63,7 +66,7 @@ def needed_folder(root: Path, choices: Sequence[str]) -> Path:
     return folder
 
 
-def by_fileid(folder: Path) -> Dict[int, Source]:
+def by_fileid(folder: Path) -> dict[int, Source]:
     """Return ``{N: file}`` of the recordings ``..._fileid_N.wav`` in a folder.
 
     Raises:
@@ -71,7 +74,7 @@ def by_fileid(folder: Path) -> Dict[int, Source]:
     """
     if not folder.is_dir():
         raise UserError(f"{VARIABLE}: {folder}: no such folder; is the corpus complete?")
-    found: Dict[int, Source] = {}
+    found: dict[int, Source] = {}
     for stem, source in folder_audio(folder).items():
         match = re.search(r"fileid_(\d+)$", stem)
         if match is None:
@@ -86,7 +89,7 @@ def by_fileid(folder: Path) -> Dict[int, Source]:
     return found
 
 
-def paired_by_fileid(folder: Path, kinds: Sequence[str] = ("noisy", "clean")) -> Dict[int, Tuple[Source, ...]]:
+def paired_by_fileid(folder: Path, kinds: Sequence[str] = ("noisy", "clean")) -> dict[int, tuple[Source, ...]]:
     """Return ``{N: (noisy, clean, ...)}`` of ``folder/<kind>``.
 
     Raises:
@@ -101,7 +104,7 @@ def paired_by_fileid(folder: Path, kinds: Sequence[str] = ("noisy", "clean")) ->
     return {number: tuple(table[number] for table in tables) for number in sorted(tables[0])}
 
 
-def snr_of(path: str) -> Optional[int]:
+def snr_of(path: str) -> int | None:
     """Return the SNR (dB) that the challenge's script writes into a name: ``..._snr-3_tl-21_fileid_158.wav``."""
     match = re.search(r"_snr(-?\d+)_", Path(path).name)
     return int(match.group(1)) if match else None
@@ -114,9 +117,7 @@ def speaker_of(path: Path, root: Path) -> str:
     return match.group() if match else safe_name(parts[0] if len(parts) > 1 else path.stem)
 
 
-def list_recordings(
-    folder: Path, work_dir: Path, num_jobs: int
-) -> Tuple[List[Recording], List[Tuple[str, str, str]]]:
+def list_recordings(folder: Path, work_dir: Path, num_jobs: int) -> tuple[list[Recording], list[tuple[str, str, str]]]:
     """Read the headers of all recordings below ``folder``, in parallel.
 
     Returns:
@@ -140,7 +141,7 @@ def list_recordings(
     return recordings, rejected
 
 
-def list_rooms(root: Path, choice: str, t60_range: Tuple[float, float]) -> List[Room]:
+def list_rooms(root: Path, choice: str, t60_range: tuple[float, float]) -> list[Room]:
     """Return the room responses to draw from; none when the edition has none.
 
     The challenge's table gives channel, reverberation time and kind of each; without it all files are taken.
@@ -172,7 +173,7 @@ def _kind(path: Path) -> str:
     return "real" if "real_rirs" in str(path) else "synthetic"
 
 
-def _rooms_of_table(table: Path, folder: Path, choice: str, t60_range: Tuple[float, float]) -> Iterable[Room]:
+def _rooms_of_table(table: Path, folder: Path, choice: str, t60_range: tuple[float, float]) -> Iterable[Room]:
     # Its paths begin with the folder as it was where the table was made.
     with open(table, newline="", encoding="utf-8") as stream:
         for number, line in enumerate(csv.DictReader(stream), 2):

@@ -1,7 +1,8 @@
 """A test set at low SNRs: the official clips, each with its own noise, louder."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Dict, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,7 +28,7 @@ class RemixJob(NamedTuple):
     audio_dir: str
 
 
-def remix_clip(job: RemixJob) -> Dict[str, Any]:
+def remix_clip(job: RemixJob) -> dict[str, Any]:
     """Write ``<audio_dir>/{mix,spk1,noise1}/<name>.flac``: the clip's noise is what its speech leaves of it.
 
     Returns:
@@ -46,7 +47,7 @@ def remix_clip(job: RemixJob) -> Dict[str, Any]:
     return {"reason": None, "num_samples": len(mixture)}
 
 
-def remix_tests(target: Path, pairs: Mapping[str, Tuple[Source, ...]], rate: int, num_jobs: int) -> str:
+def remix_tests(target: Path, pairs: Mapping[str, tuple[Source, ...]], rate: int, num_jobs: int) -> str:
     """Write ``target/low_snr`` of ``{id: (noisy, clean)}``; what an earlier run did is kept. Returns a line."""
     key = key_of([rate, SNRS, {name: [source.path for source in sources] for name, sources in pairs.items()}])
     audio_dir = target / "audio" / f"{NAME}_{key}"
@@ -59,10 +60,10 @@ def remix_tests(target: Path, pairs: Mapping[str, Tuple[Source, ...]], rate: int
     return write_prepared_set(target / NAME, *_tables(jobs, results))
 
 
-def _tables(jobs: Sequence[RemixJob], results: Sequence[Dict[str, Any]]):
+def _tables(jobs: Sequence[RemixJob], results: Sequence[dict[str, Any]]):
     made = [(job, result) for job, result in zip(jobs, results) if result["reason"] is None]
     rejected = [(job.name, job.noisy, result["reason"]) for job, result in zip(jobs, results) if result["reason"]]
-    tables: Dict[str, Dict[str, Any]] = {
+    tables: dict[str, dict[str, Any]] = {
         table: {job.name: _path(job, kind) for job, _ in made}
         for table, kind in (("wav.scp", "mix"), ("spk1.scp", "spk1"), ("noise1.scp", "noise1"))
     }

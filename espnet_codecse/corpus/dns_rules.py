@@ -7,7 +7,8 @@ were already brought to one level, which shifts the SNR by the difference of the
 asked for.
 """
 
-from typing import Callable, List, NamedTuple, Sequence, Tuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,7 +32,7 @@ class Filled(NamedTuple):
     """A clip's signal (num_samples,), ``(path, reason)`` of the recordings passed over, and how many were seen."""
 
     signal: np.ndarray
-    skipped: List[Tuple[str, str]]
+    skipped: list[tuple[str, str]]
     num_seen: int
 
 
@@ -58,7 +59,7 @@ def fill(
         ValueError: the usable recordings do not fill the clip.
     """
     signal, place = np.zeros(num_samples), 0
-    skipped: List[Tuple[str, str]] = []
+    skipped: list[tuple[str, str]] = []
     for number, recording in enumerate(recordings, 1):
         wanted = -(-(num_samples - place) * recording.rate // rate)  # rounded up
         spare = recording.num_samples - wanted
@@ -98,7 +99,7 @@ def activity(speech: np.ndarray, rate: int) -> float:
     return float(np.mean(weight * likely + (1.0 - weight) * before > METER_THRESHOLD))
 
 
-def active_rms(speech: np.ndarray, noise: np.ndarray, rate: int) -> Tuple[float, float]:
+def active_rms(speech: np.ndarray, noise: np.ndarray, rate: int) -> tuple[float, float]:
     """Return the RMS of both, ``(num_samples,)``, over the 100 ms windows in which the noise is active."""
     window = int(ACTIVE_WINDOW * rate)
     edges = np.arange(0, len(noise), window)
@@ -112,7 +113,7 @@ def active_rms(speech: np.ndarray, noise: np.ndarray, rate: int) -> Tuple[float,
 
 def mix(
     speech: np.ndarray, reference: np.ndarray, noise: np.ndarray, snr: float, level: float, rate: int
-) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return ``(mixture, reference, noise)`` at their levels, all ``(num_samples,)``.
 
     Args:

@@ -5,9 +5,10 @@ script the next one takes the place of one that is clipped, and speech with too 
 """
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -45,8 +46,8 @@ class DnsSimulation:
     hours: float = 100.0
     clip_seconds: float = 30.0
     silence_seconds: float = 0.2
-    snr_range: Tuple[int, int] = (-5, 20)
-    level_range: Tuple[int, int] = (-35, -15)
+    snr_range: tuple[int, int] = (-5, 20)
+    level_range: tuple[int, int] = (-35, -15)
     min_activity: float = 0.6
     reverb_probability: float = 0.5
     reverb_target: str = "reverberant"
@@ -58,12 +59,12 @@ class Clip(NamedTuple):
 
     name: str
     speaker: str
-    speech: List[Recording]
-    noise: List[Recording]
-    room: Optional[Room]
+    speech: list[Recording]
+    noise: list[Recording]
+    room: Room | None
     snr: int
     level: int
-    seed: List[int]
+    seed: list[int]
 
 
 class _Shuffled:
@@ -71,12 +72,12 @@ class _Shuffled:
 
     def __init__(self, recordings: Sequence[Recording], rng: np.random.Generator):
         self._recordings, self._rng = sorted(recordings), rng
-        self._order: List[int] = []
+        self._order: list[int] = []
         self._place = 0
 
-    def take(self, seconds: float, silence: float) -> List[Recording]:
+    def take(self, seconds: float, silence: float) -> list[Recording]:
         """Return recordings that last ``seconds`` with ``silence`` between them, and the spare ones behind them."""
-        chosen: List[Recording] = []
+        chosen: list[Recording] = []
         total = 0.0
         while total < seconds:
             chosen.append(self._at(self._place))
@@ -92,7 +93,7 @@ class _Shuffled:
 
 def plan_clips(
     speech: Sequence[Recording], noise: Sequence[Recording], rooms: Sequence[Room], settings: DnsSimulation
-) -> List[Clip]:
+) -> list[Clip]:
     """Draw the clips, sorted by name ``<speaker>_fileid_<number>``; the speaker is that of the first recording."""
     count = max(2, round(settings.hours * 3600 / settings.clip_seconds))
     speech_list = _Shuffled(speech, np.random.default_rng([settings.seed, 0]))
@@ -121,7 +122,7 @@ class RenderJob(NamedTuple):
     settings: DnsSimulation
 
 
-def render_clip(job: RenderJob) -> Dict[str, Any]:
+def render_clip(job: RenderJob) -> dict[str, Any]:
     """Write ``<audio_dir>/{mix,spk1,noise1}/<name>.flac``.
 
     Returns:
@@ -148,7 +149,7 @@ def render_clip(job: RenderJob) -> Dict[str, Any]:
     return {"reason": None, "paths": paths, "num_samples": num_samples, "skipped": skipped}
 
 
-def _fill(recordings: Sequence[Recording], num_samples: int, settings: DnsSimulation, seed: List[int]) -> Filled:
+def _fill(recordings: Sequence[Recording], num_samples: int, settings: DnsSimulation, seed: list[int]) -> Filled:
     def read(recording: Recording, start: int, count: int) -> np.ndarray:
         samples, rate = read_audio(recording.path, start, count)
         return resample(samples.mean(axis=1), rate, settings.rate).astype(np.float64)
@@ -157,10 +158,10 @@ def _fill(recordings: Sequence[Recording], num_samples: int, settings: DnsSimula
     return fill(recordings, num_samples, settings.rate, silence, read, np.random.default_rng(seed))
 
 
-def _speech(clip: Clip, num_samples: int, settings: DnsSimulation) -> Tuple[np.ndarray, List[Tuple[str, str]]]:
+def _speech(clip: Clip, num_samples: int, settings: DnsSimulation) -> tuple[np.ndarray, list[tuple[str, str]]]:
     """Return the first signal with enough speech in it, and the recordings that cannot be used."""
     first, most = 0, 0.0
-    skipped: List[Tuple[str, str]] = []
+    skipped: list[tuple[str, str]] = []
     while True:
         try:
             filled = _fill(clip.speech[first:], num_samples, settings, [*clip.seed, 0, first])
@@ -176,7 +177,7 @@ def _speech(clip: Clip, num_samples: int, settings: DnsSimulation) -> Tuple[np.n
         first += filled.num_seen
 
 
-def _in_room(speech: np.ndarray, room: Room, settings: DnsSimulation) -> Tuple[np.ndarray, np.ndarray]:
+def _in_room(speech: np.ndarray, room: Room, settings: DnsSimulation) -> tuple[np.ndarray, np.ndarray]:
     """Return ``(reverberant speech, reference)`` aligned with ``speech``, all ``(num_samples,)``."""
     samples, rate = read_audio(room.path)
     if samples.shape[1] <= room.channel:

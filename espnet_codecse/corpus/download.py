@@ -5,7 +5,6 @@ import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Optional
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import sha256_of
@@ -14,7 +13,7 @@ BLOCK_BYTES = 1 << 20
 TIMEOUT_SECONDS = 30.0
 
 
-def download(url: str, path: Path, sha256: Optional[str] = None) -> None:
+def download(url: str, path: Path, sha256: str | None = None) -> None:
     """Download ``url`` to ``path`` by way of ``path.part``, from where an earlier call was stopped; done: nothing.
 
     The size is compared with what the server says, and the content with ``sha256`` where it is known.
@@ -61,9 +60,12 @@ def download(url: str, path: Path, sha256: Optional[str] = None) -> None:
 def _store(response, part: Path, start: int, total: int, name: str) -> None:
     from tqdm import tqdm
 
-    with open(part, "ab" if start else "wb") as stream, tqdm(
-        total=total or None, initial=start, unit="B", unit_scale=True, desc=name, file=sys.stderr, disable=None
-    ) as progress:
+    with (
+        open(part, "ab" if start else "wb") as stream,
+        tqdm(
+            total=total or None, initial=start, unit="B", unit_scale=True, desc=name, file=sys.stderr, disable=None
+        ) as progress,
+    ):
         while block := response.read(BLOCK_BYTES):
             stream.write(block)
             progress.update(len(block))

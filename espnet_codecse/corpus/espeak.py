@@ -12,7 +12,7 @@ import ctypes
 import json
 import struct
 import sys
-from typing import Any, BinaryIO, Dict, List
+from typing import Any, BinaryIO
 
 SAMPLE_RATE = 22050
 _SYNCHRONOUS = 2
@@ -31,7 +31,7 @@ class Synthesiser:
         import espeakng_loader
 
         self._library = ctypes.CDLL(espeakng_loader.get_library_path())
-        self._chunks: List[bytes] = []
+        self._chunks: list[bytes] = []
         callback_type = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
         self._callback = callback_type(self._collect)  # kept: ctypes frees a callback that nobody refers to
         rate = self._library.espeak_Initialize(_SYNCHRONOUS, 0, espeakng_loader.get_data_path().encode(), 0)
@@ -47,7 +47,7 @@ class Synthesiser:
             self._chunks.append(ctypes.string_at(samples, 2 * num_samples))
         return 0
 
-    def say(self, request: Dict[str, Any]) -> bytes:
+    def say(self, request: dict[str, Any]) -> bytes:
         """Return the int16 samples of one request.
 
         Raises:

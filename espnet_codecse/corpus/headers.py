@@ -1,7 +1,7 @@
 """Headers of a corpus's recordings, read once and in parallel."""
 
 from pathlib import Path
-from typing import Dict, List, NamedTuple
+from typing import NamedTuple
 
 from espnet_codecse.audio import audio_info
 from espnet_codecse.corpus.parallel import run_parts
@@ -17,7 +17,7 @@ class Header(NamedTuple):
     reason: str = ""
 
 
-def read_headers(paths: List[str], work_dir: Path, num_jobs: int, description: str) -> Dict[str, Header]:
+def read_headers(paths: list[str], work_dir: Path, num_jobs: int, description: str) -> dict[str, Header]:
     """Return ``{path: header}``, read in parallel; what an earlier run read is kept."""
     values = run_parts(_header, paths, work_dir / f".headers_{key_of(paths)}", num_jobs, description, part_size=512)
     return {path: Header(*value) for path, value in zip(paths, values)}

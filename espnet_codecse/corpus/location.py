@@ -1,13 +1,13 @@
 """Where a corpus lies: a variable of the recipe's db.sh, checked before anything is read; and whether it is complete."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional, Sequence
 
 from espnet_codecse.errors import UserError
 
 
-def corpus_root(variable: str, needed: Sequence[str], root: Optional[Path] = None) -> Path:
+def corpus_root(variable: str, needed: Sequence[str], root: Path | None = None) -> Path:
     """Return the folder of a corpus that has all that is needed.
 
     Args:
@@ -21,7 +21,9 @@ def corpus_root(variable: str, needed: Sequence[str], root: Optional[Path] = Non
     """
     value = str(root) if root is not None else os.environ.get(variable, "")
     if not value:
-        raise UserError(f"{variable}: not set; write the corpus's folder into db.sh, or set {variable} in the environment")
+        raise UserError(
+            f"{variable}: not set; write the corpus's folder into db.sh, or set {variable} in the environment"
+        )
     folder = Path(value).expanduser().absolute()
     if not folder.is_dir():
         raise UserError(f"{variable}: {folder}: no such folder; correct db.sh, or set {variable} in the environment")

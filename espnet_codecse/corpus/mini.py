@@ -3,9 +3,10 @@
 import hashlib
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any
 
 from espnet_codecse.corpus.augmentation import altered_noises, extra_noises, room_responses
 from espnet_codecse.corpus.data_dir import validate_data_dir, write_data_dir
@@ -52,10 +53,10 @@ def prepare(
     target: Path,
     settings: MiniSettings,
     num_jobs: int,
-    clean_dir: Optional[Path] = None,
-    noise_dir: Optional[Path] = None,
+    clean_dir: Path | None = None,
+    noise_dir: Path | None = None,
     downloads: Path = Path("downloads"),
-) -> List[str]:
+) -> list[str]:
     """Write ``target/{train,valid,test}`` and ``target/{clean,noise}_{train,valid,test}``; returns a line for each set.
 
     With ``num_rooms`` there is ``target/rooms_train`` too.
@@ -77,9 +78,7 @@ def prepare(
         clean_dir = downloads / f"espeak_{settings.mixtures.rate}_{settings.mixtures.seed}"
         write_corpus(clean_dir, settings.mixtures.rate, settings.mixtures.seed, num_jobs)
         settings = replace(
-            settings,
-            num_train=settings.num_train or SYNTHETIC_TRAIN,
-            num_valid=settings.num_valid or SYNTHETIC_VALID,
+            settings, num_train=settings.num_train or SYNTHETIC_TRAIN, num_valid=settings.num_valid or SYNTHETIC_VALID
         )
     sources = find_sources(clean_dir, noise_dir)
     if sources.skipped:
@@ -94,7 +93,7 @@ def prepare(
     return lines
 
 
-def _augment(target: Path, settings: MiniSettings, sources: Sources, num_jobs: int) -> List[str]:
+def _augment(target: Path, settings: MiniSettings, sources: Sources, num_jobs: int) -> list[str]:
     """Add altered and synthesised noises to the train noises of ``sources``, write ``target/rooms_train``, as asked."""
     common, lines = settings.mixtures, []
     audio = target / "audio"
@@ -116,7 +115,7 @@ def _augment(target: Path, settings: MiniSettings, sources: Sources, num_jobs: i
     return lines
 
 
-def _split_settings(settings: MiniSettings, split: str, num_utterances: int) -> Tuple[MixtureSettings, int]:
+def _split_settings(settings: MiniSettings, split: str, num_utterances: int) -> tuple[MixtureSettings, int]:
     common = settings.mixtures
     if split == "train":
         return common, settings.num_train or settings.train_copies * num_utterances
@@ -157,12 +156,12 @@ def _write_recordings(path: Path, recordings: Sequence[Recording], prefix_of_nam
     )
 
 
-def _make_set(target: Path, split: str, plan: List[Mixture], settings: MixtureSettings, num_jobs: int) -> str:
+def _make_set(target: Path, split: str, plan: list[Mixture], settings: MixtureSettings, num_jobs: int) -> str:
     """Render ``plan`` and write ``target/split``; nothing is done when the same plan was completed before."""
     description = json.dumps([plan, asdict(settings)], sort_keys=True)
     key = hashlib.sha256(description.encode()).hexdigest()[:8]
     done = target / split / ".done"
-    before: Dict[str, Any] = json.loads(done.read_text(encoding="utf-8")) if done.is_file() else {}
+    before: dict[str, Any] = json.loads(done.read_text(encoding="utf-8")) if done.is_file() else {}
     if before.get("key") == key:
         return f"{before['summary']} (skipped: done by an earlier run)"
     done.unlink(missing_ok=True)
@@ -186,10 +185,10 @@ def _make_set(target: Path, split: str, plan: List[Mixture], settings: MixtureSe
     return summary
 
 
-def _write_mixtures(path: Path, made: Sequence[Tuple[Mixture, Dict[str, Any]]], settings: MixtureSettings) -> str:
+def _write_mixtures(path: Path, made: Sequence[tuple[Mixture, dict[str, Any]]], settings: MixtureSettings) -> str:
     # Noise references are a table for all or for none: a data directory has the same ids in every file.
     names = set.intersection(*(set(result["paths"]) for _, result in made))
-    tables: Dict[str, Dict[str, Any]] = {
+    tables: dict[str, dict[str, Any]] = {
         name: {mixture.name: result["paths"][name] for mixture, result in made} for name in sorted(names)
     }
     tables["utt2spk"] = {mixture.name: mixture.speaker for mixture, _ in made}

@@ -5,7 +5,7 @@ P.56: the recordings that are mixed are utterances with little silence, and a pl
 SI-SDR of the mixture measures, so that the SNR asked for is the SI-SDR row of the noisy mixture.
 """
 
-from typing import List, Sequence, Tuple
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -63,7 +63,7 @@ def fit_length(signal: np.ndarray, num_samples: int, rng: np.random.Generator, n
 
 def set_level(
     mixture: np.ndarray, parts: Sequence[np.ndarray], target_db: float
-) -> Tuple[np.ndarray, List[np.ndarray]]:
+) -> tuple[np.ndarray, list[np.ndarray]]:
     """Scale ``mixture`` and its ``parts``, all ``(num_samples,)``, by one factor.
 
     The mixture gets the level ``target_db`` (dBFS, root mean square), or less where a peak of any of the signals would
@@ -82,7 +82,7 @@ def set_level(
 
 def add_noise(
     speech: np.ndarray, noise: np.ndarray, snr_db: float, rng: np.random.Generator
-) -> Tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Return ``(mixture, noise as it is in the mixture)``, both of the length of ``speech``.
 
     Raises:

@@ -5,9 +5,10 @@ that the audio is the same for any number of processes and after any interruptio
 """
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -46,16 +47,16 @@ class MixtureSettings:
 
     rate: int = 16000
     num_speakers: int = 1
-    snr_range: Tuple[float, float] = (-5.0, 20.0)
-    ratio_range: Tuple[float, float] = (-5.0, 5.0)
-    level_range: Tuple[float, float] = (-35.0, -15.0)
+    snr_range: tuple[float, float] = (-5.0, 20.0)
+    ratio_range: tuple[float, float] = (-5.0, 5.0)
+    level_range: tuple[float, float] = (-35.0, -15.0)
     noise_probability: float = 1.0
     reverb_probability: float = 0.0
-    rt60_range: Tuple[float, float] = (0.15, 0.6)
+    rt60_range: tuple[float, float] = (0.15, 0.6)
     reverb_target: str = "dry"
     max_duration: float = 0.0
     cycle: bool = False
-    test_snrs: Tuple[float, ...] = TEST_SNRS
+    test_snrs: tuple[float, ...] = TEST_SNRS
     seed: int = 0
 
 
@@ -72,14 +73,14 @@ class Mixture(NamedTuple):
 
     name: str
     speaker: str
-    speech: List[Stretch]
-    noise: Optional[Stretch]
+    speech: list[Stretch]
+    noise: Stretch | None
     noise_kind: str
-    snr: Optional[float]
-    ratio: Optional[float]
+    snr: float | None
+    ratio: float | None
     level: float
     reverberant: bool
-    seed: List[int]
+    seed: list[int]
 
 
 def may_mix(first: str, second: str) -> bool:
@@ -102,25 +103,22 @@ def _stretch(recording: Recording, seconds: float, rng: np.random.Generator) -> 
     return Stretch(recording.path, int(rng.integers(recording.num_samples - limit + 1)), limit)
 
 
-def _draw(rng: np.random.Generator, limits: Tuple[float, float]) -> float:
+def _draw(rng: np.random.Generator, limits: tuple[float, float]) -> float:
     return round(float(rng.uniform(*limits)), 1)
 
 
 def plan_mixtures(
-    speech: Sequence[Recording],
-    noise: Sequence[Recording],
-    settings: MixtureSettings,
-    num_mixtures: int = 0,
-) -> List[Mixture]:
+    speech: Sequence[Recording], noise: Sequence[Recording], settings: MixtureSettings, num_mixtures: int = 0
+) -> list[Mixture]:
     """Draw ``num_mixtures`` mixtures (0: every utterance once); every utterance occurs equally often, give or take one.
 
     Raises:
         UserError: more speakers are wanted than there are (or only unidentified ones).
     """
     utterances = sorted(speech)
-    plan: List[Mixture] = []
+    plan: list[Mixture] = []
     count = num_mixtures if num_mixtures and not settings.cycle else len(utterances)
-    order: List[int] = []
+    order: list[int] = []
     shuffle = np.random.default_rng([settings.seed, 0])
     while len(order) < count:
         order += (
@@ -178,7 +176,7 @@ def _read(stretch: Stretch, rate: int) -> np.ndarray:
     return read_first_channel(stretch.path, rate, stretch.start, stretch.num_samples).astype(np.float64)
 
 
-def render_mixture(job: RenderJob) -> Dict[str, Any]:
+def render_mixture(job: RenderJob) -> dict[str, Any]:
     """Write ``<audio_dir>/{mix,spk1,spk2,noise1}/<name>.flac``; mixture = references + noise unless reverberant.
 
     Returns:

@@ -1,6 +1,6 @@
 """Synthesised and altered noises, each a function of a random generator: the same bytes for the same seed."""
 
-from typing import Callable, Dict, List, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -91,15 +91,15 @@ def altered(rng: np.random.Generator, num_samples: int, rate: int, recordings: S
     return _level(signal)
 
 
-def simple_noises() -> Dict[str, Callable[[np.random.Generator, int, int], np.ndarray]]:
+def simple_noises() -> dict[str, Callable[[np.random.Generator, int, int], np.ndarray]]:
     """Noises that need no speech: ``{kind: function(rng, num_samples, rate)}``."""
-    noises: Dict[str, Callable[[np.random.Generator, int, int], np.ndarray]] = {}
+    noises: dict[str, Callable[[np.random.Generator, int, int], np.ndarray]] = {}
     for name, exponent in COLOURS.items():
         noises[name] = lambda rng, num_samples, rate, exponent=exponent: coloured(rng, num_samples, rate, exponent)
     noises.update(hum=hum, modulated=modulated, impulses=impulses)
     return noises
 
 
-def noise_kinds() -> List[str]:
+def noise_kinds() -> list[str]:
     """Names of all kinds of noise, babble included."""
     return [*simple_noises(), "babble"]

@@ -9,10 +9,11 @@ import multiprocessing
 import os
 import sys
 import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any, Callable, List, Optional, Sequence
+from typing import Any
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
@@ -70,7 +71,7 @@ def _end_with_parent() -> None:
         threading.Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
 
 
-def _run_part(function: Callable[[Any], Any], items: Sequence[Any], result: str) -> List[Any]:
+def _run_part(function: Callable[[Any], Any], items: Sequence[Any], result: str) -> list[Any]:
     values = [function(item) for item in items]
     write_json(Path(result), values)
     return values
@@ -84,8 +85,8 @@ def run_parts(
     description: str,
     part_size: int = 32,
     share: Share = (1, 1),
-    submit: Optional[Submit] = None,
-) -> List[Any]:
+    submit: Submit | None = None,
+) -> list[Any]:
     """Apply ``function`` to every item and return the values in order; parts done by an earlier run are kept.
 
     Args:
@@ -102,7 +103,7 @@ def run_parts(
         UserError: raised by ``function``, or a worker was killed.
     """
     starts = list(range(0, len(items), part_size))
-    values: List[Optional[List[Any]]] = [None] * len(starts)
+    values: list[list[Any] | None] = [None] * len(starts)
     missing = []
     for part, start in enumerate(starts):
         result = work_dir / f"{part}.json"

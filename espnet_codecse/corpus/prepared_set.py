@@ -2,17 +2,18 @@
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Dict, Mapping, Sequence, Tuple
+from typing import Any
 
 from espnet_codecse.corpus.data_dir import write_data_dir
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
 
-Rejected = Tuple[str, str, str]
+Rejected = tuple[str, str, str]
 
 
-def spread(items: Mapping[str, Any], count: int) -> Dict[str, Any]:
+def spread(items: Mapping[str, Any], count: int) -> dict[str, Any]:
     """Return ``count`` items spread evenly over all, sorted by key, so that all speakers occur; 0 for all."""
     keys = sorted(items)
     if count and count < len(keys):

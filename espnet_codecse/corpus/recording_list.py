@@ -1,7 +1,8 @@
 """Lists of single recordings (clean speech, noise, room responses) for on-the-fly and for unpaired training."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Dict, Mapping, NamedTuple
+from typing import Any, NamedTuple
 
 from espnet_codecse.corpus.convert import ConvertJob, Source, convert_all
 from espnet_codecse.corpus.prepared_set import key_of, write_prepared_set
@@ -38,10 +39,10 @@ def write_list(
     ]
     results = convert_all(jobs, folder / f".parts_{key_of(jobs)}", num_jobs, f"{name} to {rate} Hz")
     good = {key: item for key, item in zip(recordings, results) if not item.reason}
-    tables: Dict[str, Dict[str, Any]] = {
+    tables: dict[str, dict[str, Any]] = {
         "wav.scp": {key: item.path for key, item in good.items()},
         "utt2spk": {key: recordings[key].speaker for key in good},
-        "utt2fs": {key: rate for key in good},
+        "utt2fs": dict.fromkeys(good, rate),
         "utt2num_samples": {key: item.num_samples for key, item in good.items()},
     }
     if own_reference:

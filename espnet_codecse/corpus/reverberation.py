@@ -6,8 +6,6 @@ SI-SDR and a waveform loss a meaning. ``early`` keeps the first 50 ms of reflect
 often left in the target.
 """
 
-from typing import Tuple
-
 import numpy as np
 
 TARGETS = ("dry", "early")
@@ -19,10 +17,10 @@ MIN_DISTANCE = 0.4  # metres between talker and microphone
 def random_room_response(
     rng: np.random.Generator,
     rate: int,
-    rt60_range: Tuple[float, float] = (0.15, 0.6),
-    floor_range: Tuple[float, float] = (3.0, 8.0),
-    height_range: Tuple[float, float] = (2.4, 3.5),
-) -> Tuple[np.ndarray, int]:
+    rt60_range: tuple[float, float] = (0.15, 0.6),
+    floor_range: tuple[float, float] = (3.0, 8.0),
+    height_range: tuple[float, float] = (2.4, 3.5),
+) -> tuple[np.ndarray, int]:
     """Simulate the response from a talker to a microphone in a random room.
 
     Args:
@@ -61,7 +59,7 @@ def random_room_response(
     delay = (
         distance / pyroomacoustics.constants.get("c") * rate + pyroomacoustics.constants.get("frac_delay_length") // 2
     )
-    direct = int(round(delay))
+    direct = round(delay)
     # The peak of the band-limited direct path, searched near its geometric place: a later reflection may be larger.
     start = max(0, direct - 8)
     direct = start + int(np.argmax(np.abs(response[start : direct + 9])))
@@ -70,7 +68,7 @@ def random_room_response(
 
 def reverberate(
     speech: np.ndarray, response: np.ndarray, direct: int, rate: int, target: str = "dry"
-) -> Tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Return ``(reverberant speech, its reference)``, both ``(num_samples,)`` as ``speech`` and aligned with it.
 
     Args:

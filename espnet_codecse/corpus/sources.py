@@ -6,8 +6,9 @@ is, or the speakers (folders) and the noise recordings are divided here, so that
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -37,9 +38,9 @@ class Recording(NamedTuple):
 class Sources(NamedTuple):
     """Recordings of each split, and what was found but cannot be used: ``(path, reason)``."""
 
-    speech: Dict[str, List[Recording]]
-    noise: Dict[str, List[Recording]]
-    skipped: List[Tuple[str, str]]
+    speech: dict[str, list[Recording]]
+    noise: dict[str, list[Recording]]
+    skipped: list[tuple[str, str]]
 
 
 def has_given_split(root: Path) -> bool:
@@ -47,7 +48,7 @@ def has_given_split(root: Path) -> bool:
     return all((root / split / kind).is_dir() for split in SPLITS for kind in ("speech", "noise"))
 
 
-def audio_files(root: Path) -> List[Path]:
+def audio_files(root: Path) -> list[Path]:
     """All recordings below ``root``, sorted, hidden files left out.
 
     Raises:
@@ -77,7 +78,7 @@ def speaker_of(path: Path, root: Path, flat_speakers: bool) -> str:
     return safe_name(re.split(r"[_-]", path.stem)[0] if flat_speakers else path.stem)
 
 
-def scan(root: Path, speech: bool, skipped: List[Tuple[str, str]]) -> List[Recording]:
+def scan(root: Path, speech: bool, skipped: list[tuple[str, str]]) -> list[Recording]:
     """Read the headers of all recordings below ``root``; files that cannot be used are appended to ``skipped``.
 
     The group of a noise is its kind: the file name without the number at its end, or its folder.
@@ -93,7 +94,7 @@ def scan(root: Path, speech: bool, skipped: List[Tuple[str, str]]) -> List[Recor
         root = inner
     prefixes = Counter(re.split(r"[_-]", path.stem)[0] for path in files)
     flat_speakers = 3 <= len(prefixes) < len(files)
-    recordings: List[Recording] = []
+    recordings: list[Recording] = []
     used: Counter = Counter()
     for path in files:
         try:
@@ -122,7 +123,7 @@ def scan(root: Path, speech: bool, skipped: List[Tuple[str, str]]) -> List[Recor
     return recordings
 
 
-def _divide(groups: Sequence[str], what: str, root: Path) -> Dict[str, str]:
+def _divide(groups: Sequence[str], what: str, root: Path) -> dict[str, str]:
     """Assign every group to a split, always in the same way: about 80 / 10 / 10 %."""
     names = sorted(set(groups))
     if len(names) < 3:
@@ -139,13 +140,13 @@ def _divide(groups: Sequence[str], what: str, root: Path) -> Dict[str, str]:
     return split
 
 
-def find_sources(clean_dir: Path, noise_dir: Optional[Path]) -> Sources:
+def find_sources(clean_dir: Path, noise_dir: Path | None) -> Sources:
     """Find speech and noise, with the split that ``clean_dir`` gives or one made here.
 
     Raises:
         UserError: a folder is missing or has nothing readable, or there are too few speakers or noises to divide.
     """
-    skipped: List[Tuple[str, str]] = []
+    skipped: list[tuple[str, str]] = []
     if has_given_split(clean_dir):
         speech = {split: scan(clean_dir / split / "speech", True, skipped) for split in SPLITS}
         if noise_dir is None:

@@ -1,7 +1,5 @@
 """Active speech level as in Recommendation ITU-T P.56, method B: the level of speech without its longer pauses."""
 
-from typing import Tuple
-
 import numpy as np
 
 TIME_CONSTANT = 0.03  # of each of the two smoothing stages of the envelope, seconds
@@ -15,7 +13,7 @@ STOP_RATIO = 0.398  # of the stop band's edge to the limit of the band
 STOP_DB = 50.0
 
 
-def active_level(speech: np.ndarray, rate: int, band_limited: bool = True) -> Tuple[float, float]:
+def active_level(speech: np.ndarray, rate: int, band_limited: bool = True) -> tuple[float, float]:
     """Measure ``speech (num_samples,)``.
 
     Args:

@@ -4,7 +4,6 @@ import io
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Dict, Tuple
 
 import numpy as np
 
@@ -18,7 +17,7 @@ INSTALL = (
 )
 
 
-def sphere_header(path: Path) -> Dict[str, str]:
+def sphere_header(path: Path) -> dict[str, str]:
     """Return the fields of a SPHERE file's header; empty for a file of another kind.
 
     Raises:
@@ -55,7 +54,7 @@ def require_sph2pipe(path: Path) -> str:
     return program
 
 
-def speech_info(path: Path) -> Tuple[int, int, int]:
+def speech_info(path: Path) -> tuple[int, int, int]:
     """Return ``(number of samples, sample rate in Hz, number of channels)`` of any audio file, by its header.
 
     Raises:
@@ -70,7 +69,7 @@ def speech_info(path: Path) -> Tuple[int, int, int]:
         raise UserError(f"{path}: damaged SPHERE header; copy the file again") from None
 
 
-def read_speech(path: Path) -> Tuple[np.ndarray, int]:
+def read_speech(path: Path) -> tuple[np.ndarray, int]:
     """Return ``(samples (num_samples,) of the first channel, float32, sample rate in Hz)`` of any audio file.
 
     Raises:
@@ -80,7 +79,7 @@ def read_speech(path: Path) -> Tuple[np.ndarray, int]:
         import soundfile
 
         command = [require_sph2pipe(path), "-f", "wav", "-p", str(path)]
-        result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+        result = subprocess.run(command, capture_output=True, check=False)
         try:
             if result.returncode:
                 raise RuntimeError((result.stderr.decode(errors="replace").split("\n")[0] or "no message").strip())

@@ -9,7 +9,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Tuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -57,7 +57,7 @@ class Utterance(NamedTuple):
     """One sentence of one voice: where it is written and the request for eSpeak NG."""
 
     path: str
-    request: Dict[str, Any]
+    request: dict[str, Any]
 
 
 class NoiseJob(NamedTuple):
@@ -65,8 +65,8 @@ class NoiseJob(NamedTuple):
 
     path: str
     kind: str
-    recordings: List[str]
-    seed: List[int]
+    recordings: list[str]
+    seed: list[int]
     seconds: float
     rate: int
 
@@ -77,7 +77,7 @@ def sentence(rng: np.random.Generator) -> str:
     return " ".join(words) + "."
 
 
-def speakers(split: str, num_speakers: int, seed: int) -> List[Tuple[str, Dict[str, Any]]]:
+def speakers(split: str, num_speakers: int, seed: int) -> list[tuple[str, dict[str, Any]]]:
     """Return ``(speaker id, voice settings)`` of ``num_speakers`` voices that only ``split`` has."""
     rng = np.random.default_rng([seed, SPLIT_SEED[split]])
     variants = VARIANTS[split].split()
@@ -95,7 +95,7 @@ def speakers(split: str, num_speakers: int, seed: int) -> List[Tuple[str, Dict[s
     return voices
 
 
-def synthesise(requests: List[Dict[str, Any]], rate: int) -> List[np.ndarray]:
+def synthesise(requests: list[dict[str, Any]], rate: int) -> list[np.ndarray]:
     """Say ``requests`` in one fresh process; each result is ``(num_samples,)`` float32 at ``rate`` Hz.
 
     Raises:
@@ -104,8 +104,7 @@ def synthesise(requests: List[Dict[str, Any]], rate: int) -> List[np.ndarray]:
     process = subprocess.run(
         [sys.executable, "-m", "espnet_codecse.corpus.espeak"],
         input=json.dumps(requests).encode(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         check=False,
     )
     if process.returncode != 0:
@@ -120,7 +119,7 @@ def synthesise(requests: List[Dict[str, Any]], rate: int) -> List[np.ndarray]:
     return output
 
 
-def _write_speaker(job: Tuple[List[Utterance], int]) -> int:
+def _write_speaker(job: tuple[list[Utterance], int]) -> int:
     """Synthesise and write the sentences of one voice; returns how many."""
     utterances, rate = job
     for utterance, samples in zip(utterances, synthesise([item.request for item in utterances], rate)):
@@ -144,7 +143,7 @@ def write_noise(job: NoiseJob) -> str:
 
 
 def write_corpus(
-    root: Path, rate: int, seed: int, num_jobs: int, sizes: Dict[str, Tuple[int, int, int]] = SIZES
+    root: Path, rate: int, seed: int, num_jobs: int, sizes: dict[str, tuple[int, int, int]] = SIZES
 ) -> None:
     """Write the synthetic corpus below ``root``; parts written by an earlier run are kept.
 
@@ -161,7 +160,7 @@ def write_corpus(
     for split, (num_speakers, num_utterances, num_noises) in sizes.items():
         split_seed = 0 if split == "test" else seed
         rng = np.random.default_rng([split_seed, SPLIT_SEED[split], 1])
-        paths: List[str] = []
+        paths: list[str] = []
         for speaker, settings in speakers(split, num_speakers, split_seed):
             utterances = []
             for number in range(num_utterances):

@@ -4,22 +4,26 @@ The test set is VoiceBank-DEMAND's, on which the dual-branch system (Klement and
 training speech leaves its two speakers out.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any
 
 from espnet_codecse.corpus import urgent_layout as layout
 from espnet_codecse.corpus.convert import Converted, Source, convert_groups
-from espnet_codecse.corpus.parallel import remove_temporary, run_parts
 from espnet_codecse.corpus.headers import read_headers
+from espnet_codecse.corpus.parallel import remove_temporary, run_parts
 from espnet_codecse.corpus.prepared_set import Rejected, key_of, spread, write_prepared_set
 from espnet_codecse.corpus.sources import Recording
 from espnet_codecse.corpus.urgent_layout import Pair
-from espnet_codecse.corpus.urgent_lists import (
-    divide_noise, halves_of, read_recordings, write_dynamic, write_unpaired,
-)
+from espnet_codecse.corpus.urgent_lists import divide_noise, halves_of, read_recordings, write_dynamic, write_unpaired
 from espnet_codecse.corpus.urgent_simulation import (
-    RenderJob, Speech, UrgentSimulation, audio_paths, plan_mixtures, render_mixture,
+    RenderJob,
+    Speech,
+    UrgentSimulation,
+    audio_paths,
+    plan_mixtures,
+    render_mixture,
 )
 from espnet_codecse.corpus.vctk_demand import find_pairs, read_log
 from espnet_codecse.errors import UserError
@@ -44,14 +48,14 @@ class UrgentSettings:
     simulation: UrgentSimulation = UrgentSimulation()
     dynamic: bool = False
     official_train: bool = False
-    vctk_demand: Optional[Path] = None
+    vctk_demand: Path | None = None
     num_train: int = 0
     num_valid: int = 0
     subset: int = 0
     incomplete: bool = False
 
 
-def prepare(root: Path, target: Path, settings: UrgentSettings, num_jobs: int, check: bool = False) -> List[str]:
+def prepare(root: Path, target: Path, settings: UrgentSettings, num_jobs: int, check: bool = False) -> list[str]:
     """Write ``target/{train,validation,vctk_demand_test}`` and the unpaired lists; returns a line for each.
 
     ``unpaired_noisy`` holds the mixtures of one half of the speakers, ``unpaired_speech`` the references of the other,
@@ -75,7 +79,7 @@ def prepare(root: Path, target: Path, settings: UrgentSettings, num_jobs: int, c
     data = layout.find_data(root, [name, layout.VALIDATION, layout.NOISE, layout.ROOMS])
     train, valid = (layout.read_pairs(data / kind, settings.incomplete) for kind in (name, layout.VALIDATION))
     lists = {kind: layout.read_list(data / kind, settings.incomplete) for kind in (layout.NOISE, layout.ROOMS)}
-    test: Dict[str, Tuple[Source, Source]] = {}
+    test: dict[str, tuple[Source, Source]] = {}
     if settings.vctk_demand is not None:
         test = find_pairs(settings.vctk_demand, "testset", settings.incomplete)
     if check:
@@ -113,7 +117,7 @@ def _simulate(
     simulation: UrgentSimulation,
     num_jobs: int,
     rejected: Sequence[Rejected],
-) -> Tuple[Dict[str, Dict[str, Any]], str]:
+) -> tuple[dict[str, dict[str, Any]], str]:
     speech = {name: Speech(pair.speaker, pair.clean, pair.rate, half[pair.speaker]) for name, pair in train.items()}
     plan = plan_mixtures(speech, noise, rooms, simulation)
     audio_dir = target / "audio" / f"train_{key_of([asdict(simulation), noise, rooms])}"
@@ -126,7 +130,7 @@ def _simulate(
     bad = [(mixture.name, result["path"], result["reason"]) for mixture, result in results_of if result["reason"]]
     files = {mixture.name: audio_paths(str(audio_dir), mixture) for mixture, _ in made}
     rates = {mixture.name: simulation.output_rate(mixture.rate) for mixture, _ in made}
-    tables: Dict[str, Dict[str, Any]] = {
+    tables: dict[str, dict[str, Any]] = {
         "utt2spk": {mixture.name: mixture.speaker for mixture, _ in made},
         "utt2fs": dict(rates),
         "utt2num_samples": {mixture.name: result["num_samples"] for mixture, result in made},
@@ -141,7 +145,7 @@ def _simulate(
 
 def _write_pairs(
     target: Path, name: str, pairs: Mapping[str, Pair], simulation: UrgentSimulation, num_jobs: int
-) -> Tuple[Dict[str, Dict[str, Any]], str]:
+) -> tuple[dict[str, dict[str, Any]], str]:
     """Write ``target/name`` of official mixtures and references, both at the codec's rate or both at their own."""
     files = list(dict.fromkeys(path for pair in pairs.values() for path in (pair.noisy, pair.clean)))
     headers = read_headers(files, target / "audio", num_jobs, f"headers of {name}")
@@ -168,10 +172,10 @@ def _write_made(
     rates: Mapping[str, int],
     rejected: Sequence[Rejected],
     extra: Mapping[str, Mapping[str, str]],
-) -> Tuple[Dict[str, Dict[str, Any]], str]:
+) -> tuple[dict[str, dict[str, Any]], str]:
     bad = [(key, item.path, item.reason) for key, items in made.items() for item in items if item.reason]
     good = {key: items for key, items in made.items() if not any(item.reason for item in items)}
-    tables: Dict[str, Dict[str, Any]] = {
+    tables: dict[str, dict[str, Any]] = {
         "utt2spk": {key: speakers[key] for key in good},
         "utt2fs": {key: rates[key] for key in good},
         "utt2num_samples": {key: items[0].num_samples for key, items in good.items()},
@@ -186,8 +190,8 @@ def _write_made(
 
 def _write_test(
     target: Path,
-    pairs: Mapping[str, Tuple[Source, Source]],
-    log: Mapping[str, Tuple[str, str]],
+    pairs: Mapping[str, tuple[Source, Source]],
+    log: Mapping[str, tuple[str, str]],
     rate: int,
     num_jobs: int,
 ) -> str:

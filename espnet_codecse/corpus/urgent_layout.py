@@ -6,8 +6,9 @@
 
 import os
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Dict, Iterable, List, Mapping, NamedTuple, Tuple
+from typing import NamedTuple
 
 from espnet_codecse.corpus.data_dir import reject_pipe
 from espnet_codecse.corpus.headers import Header
@@ -43,7 +44,7 @@ def find_data(root: Path, needed: Iterable[str]) -> Path:
     return corpus_root(VARIABLE, list(needed), data)
 
 
-def read_pairs(directory: Path, incomplete: bool = False) -> Dict[str, Pair]:
+def read_pairs(directory: Path, incomplete: bool = False) -> dict[str, Pair]:
     """Return ``{<speaker>_<id>: pair}``; the speaker is put before ids that do not begin with it, as Kaldi wants.
 
     Args:
@@ -64,7 +65,7 @@ def read_pairs(directory: Path, incomplete: bool = False) -> Dict[str, Pair]:
                 "prepare it again, or pass --incomplete"
             )
     base = directory.parent.parent
-    pairs: Dict[str, Pair] = {}
+    pairs: dict[str, Pair] = {}
     for utterance in sorted(set.intersection(*(set(table) for table in tables.values()))):
         speaker, rate = tables["utt2spk"][utterance], tables["utt2fs"][utterance]
         if not rate.isdigit() or int(rate) not in _RATES:
@@ -82,7 +83,7 @@ def read_pairs(directory: Path, incomplete: bool = False) -> Dict[str, Pair]:
     return {name: pair for name, pair in pairs.items() if name not in missing}
 
 
-def read_list(path: Path, incomplete: bool = False) -> Dict[str, str]:
+def read_list(path: Path, incomplete: bool = False) -> dict[str, str]:
     """Return ``{id: file}`` of a list of noise or room responses: lines ``path``, ``id path`` or ``id rate path``.
 
     Args:
@@ -93,8 +94,8 @@ def read_list(path: Path, incomplete: bool = False) -> Dict[str, str]:
         UserError: a file is missing or listed twice, two lines have one id, or the list is empty.
     """
     base = path.parent.parent
-    files: Dict[str, str] = {}
-    seen: Dict[str, int] = {}
+    files: dict[str, str] = {}
+    seen: dict[str, int] = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         text = line.strip()
         if not text:
@@ -134,7 +135,7 @@ def _new_name(file: Path, taken: Mapping[str, str]) -> str:
     return name
 
 
-def _missing(where: Path, files: Mapping[str, Iterable[str]], incomplete: bool) -> Dict[str, str]:
+def _missing(where: Path, files: Mapping[str, Iterable[str]], incomplete: bool) -> dict[str, str]:
     """Return ``{id: file that is not there}``."""
     missing = {key: path for key, paths in files.items() for path in sorted(paths) if not os.path.isfile(path)}
     if missing and not incomplete:
@@ -148,7 +149,7 @@ def _missing(where: Path, files: Mapping[str, Iterable[str]], incomplete: bool) 
 
 def usable(
     pairs: Mapping[str, Pair], headers: Mapping[str, Header]
-) -> Tuple[Dict[str, Pair], List[Tuple[str, str, str]]]:
+) -> tuple[dict[str, Pair], list[tuple[str, str, str]]]:
     """Divide pairs by their headers: ``(what can be used, (id, path, reason) of the rest)``."""
     good, rejected = {}, []
     for name, pair in pairs.items():

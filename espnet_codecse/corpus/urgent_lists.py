@@ -1,8 +1,9 @@
 """Lists of the URGENT recipe: halves that share no speaker and no noise, unpaired lists, lists for dynamic mixing."""
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
+from typing import Any
 
 from espnet_codecse.corpus.headers import read_headers
 from espnet_codecse.corpus.prepared_set import Rejected, spread
@@ -14,7 +15,7 @@ from espnet_codecse.errors import UserError
 
 def read_recordings(
     files: Mapping[str, str], work_dir: Path, num_jobs: int, what: str
-) -> Tuple[List[Recording], List[Rejected]]:
+) -> tuple[list[Recording], list[Rejected]]:
     """Read the headers of a list, in parallel: ``(recordings, (id, path, reason) of what cannot be used)``.
 
     Args:
@@ -40,7 +41,7 @@ def read_recordings(
     return good, rejected
 
 
-def divide_noise(noise: Sequence[Recording]) -> Tuple[List[Recording], List[Recording]]:
+def divide_noise(noise: Sequence[Recording]) -> tuple[list[Recording], list[Recording]]:
     """Divide noise into two halves; what was cut from one recording (``<name>_<number>``) stays together.
 
     Raises:
@@ -55,7 +56,7 @@ def divide_noise(noise: Sequence[Recording]) -> Tuple[List[Recording], List[Reco
     return first, second
 
 
-def halves_of(names: Iterable[str]) -> Dict[str, int]:
+def halves_of(names: Iterable[str]) -> dict[str, int]:
     """Return ``{name: half, 0 or 1}``: every second one of the different names."""
     return {name: number % 2 for number, name in enumerate(sorted(set(names)))}
 
@@ -68,7 +69,7 @@ def write_unpaired(
     rate: int,
     subset: int,
     num_jobs: int,
-) -> List[str]:
+) -> list[str]:
     """Write ``target/{unpaired_noisy,unpaired_speech,unpaired_noise}``; returns a line for each.
 
     Args:
@@ -98,7 +99,7 @@ def write_dynamic(
     rate: int,
     subset: int,
     num_jobs: int,
-) -> List[str]:
+) -> list[str]:
     """Write ``target/{clean,noise,rooms}_train`` for ESPnet's preprocessor; returns a line for each.
 
     Args:

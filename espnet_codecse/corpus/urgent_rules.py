@@ -3,8 +3,6 @@
 After the challenge's simulation scripts; what differs is said where it does.
 """
 
-from typing import Tuple
-
 import numpy as np
 
 from espnet_codecse.audio import audio_info, read_audio, read_first_channel, resample
@@ -47,7 +45,7 @@ def read_noise(path: str, num_samples: int, rate: int, rng: np.random.Generator)
     return fit_length(_checked(resample(samples, file_rate, rate)), num_samples, rng)
 
 
-def in_room(speech: np.ndarray, path: str, rate: int) -> Tuple[np.ndarray, np.ndarray]:
+def in_room(speech: np.ndarray, path: str, rate: int) -> tuple[np.ndarray, np.ndarray]:
     """Return ``(reverberant speech, reference)``, both ``(num_samples,)`` and aligned with ``speech``.
 
     The reference keeps the first 50 ms of reflections. Both begin with the direct path; in the challenge's script both

@@ -8,16 +8,23 @@ number of processes, has the same mixtures.
 
 import zlib
 from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from espnet_codecse.audio import resample, write_audio
 from espnet_codecse.corpus.sources import Recording
 from espnet_codecse.corpus.urgent_rules import (
-    RESAMPLERS, active_power, clip, in_room, limit_bandwidth, read_noise, read_speech,
+    RESAMPLERS,
+    active_power,
+    clip,
+    in_room,
+    limit_bandwidth,
+    read_noise,
+    read_speech,
 )
 from espnet_codecse.errors import UserError
 
@@ -41,10 +48,10 @@ class UrgentSimulation:
 
     rate: int = 16000
     keep_rates: bool = False
-    snr_range: Tuple[float, float] = (-5.0, 20.0)
+    snr_range: tuple[float, float] = (-5.0, 20.0)
     reverb_probability: float = 0.5
-    clip_low: Tuple[float, float] = (0.0, 0.1)
-    clip_high: Tuple[float, float] = (0.9, 1.0)
+    clip_low: tuple[float, float] = (0.0, 0.1)
+    clip_high: tuple[float, float] = (0.9, 1.0)
     seed: int = 0
 
     def mixing_rate(self, rate: int) -> int:
@@ -84,7 +91,7 @@ class Mixture(NamedTuple):
     high: float
     bandwidth: int
     resampler: str
-    seed: List[int]
+    seed: list[int]
 
 
 class _ByRate:
@@ -105,7 +112,7 @@ def plan_mixtures(
     noise: Sequence[Sequence[Recording]],
     rooms: Sequence[Recording],
     settings: UrgentSimulation,
-) -> List[Mixture]:
+) -> list[Mixture]:
     """Draw a mixture for each of ``speech``, in its order; ``noise`` is that of the two halves."""
     noises, responses = [_ByRate(half) for half in noise], _ByRate(rooms)
     plan = []
@@ -124,8 +131,19 @@ def plan_mixtures(
         resampler = RESAMPLERS[int(rng.integers(len(RESAMPLERS)))]
         plan.append(
             Mixture(
-                name, item.speaker, item.path, item.rate, noises[item.half].draw(rate, rng), room, snr, distortion,
-                low, high, bandwidth, resampler, seed,
+                name,
+                item.speaker,
+                item.path,
+                item.rate,
+                noises[item.half].draw(rate, rng),
+                room,
+                snr,
+                distortion,
+                low,
+                high,
+                bandwidth,
+                resampler,
+                seed,
             )
         )
     return plan
@@ -139,14 +157,14 @@ class RenderJob(NamedTuple):
     settings: UrgentSimulation
 
 
-def audio_paths(audio_dir: str, mixture: Mixture) -> Dict[str, str]:
+def audio_paths(audio_dir: str, mixture: Mixture) -> dict[str, str]:
     """Return ``{table name: file}`` of a mixture: a folder a speaker, as a million files in one are slow."""
     folder, file = mixture.speaker.replace("/", "_"), f"{mixture.name}.flac"
     kinds = {"wav.scp": "mix", "spk1.scp": "spk1", "noise1.scp": "noise1"}
     return {table: str(Path(audio_dir) / kind / folder / file) for table, kind in kinds.items()}
 
 
-def render_mixture(job: RenderJob) -> Dict[str, Any]:
+def render_mixture(job: RenderJob) -> dict[str, Any]:
     """Write mixture, reference and noise; the mixture is their sum only without reverberation and last distortion.
 
     Returns:

@@ -8,7 +8,7 @@
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any
 
 from espnet_codecse.corpus.convert import Converted, Source, convert_groups, folder_audio, zip_audio
 from espnet_codecse.corpus.location import check_count
@@ -40,17 +40,17 @@ class VctkDemandSettings:
     rate: int = 16000
     speakers: str = "28"
     subset: int = 0
-    prior_dir: Optional[Path] = None
+    prior_dir: Path | None = None
     incomplete: bool = False
 
 
-def archives(speakers: str) -> List[str]:
+def archives(speakers: str) -> list[str]:
     """Return the names, without ``.zip``, of the archives that a training set needs; the valid set is of the 28."""
     sets = ["testset", *dict.fromkeys(["trainset_28spk", *TRAIN_SETS[speakers]])]
     return [f"{kind}_{name}_wav" for name in sets for kind in ("noisy", "clean")] + ["logfiles"]
 
 
-def find_pairs(root: Path, name: str, incomplete: bool = False) -> Dict[str, Tuple[Source, Source]]:
+def find_pairs(root: Path, name: str, incomplete: bool = False) -> dict[str, tuple[Source, Source]]:
     """Return ``{utterance: (noisy, clean)}`` of a set such as ``testset``, complete as published.
 
     Raises:
@@ -70,14 +70,14 @@ def find_pairs(root: Path, name: str, incomplete: bool = False) -> Dict[str, Tup
     for first, second, kind in ((noisy, clean, "clean"), (clean, noisy, "noisy")):
         alone = sorted(set(first) - set(second))
         if alone:
-            raise UserError(f"{first[alone[0]].label}: {len(alone)} files have no {kind} counterpart, this is the first")
-    check_count(
-        root, len(noisy), COUNTS[name], f"utterances in {name}", "unpack or download it again", incomplete
-    )
+            raise UserError(
+                f"{first[alone[0]].label}: {len(alone)} files have no {kind} counterpart, this is the first"
+            )
+    check_count(root, len(noisy), COUNTS[name], f"utterances in {name}", "unpack or download it again", incomplete)
     return {utterance: (noisy[utterance], clean[utterance]) for utterance in sorted(noisy)}
 
 
-def read_log(root: Path, name: str) -> Dict[str, Tuple[str, str]]:
+def read_log(root: Path, name: str) -> dict[str, tuple[str, str]]:
     """Return ``{utterance: (noise, SNR in dB)}`` of the official log; empty without one.
 
     Raises:
@@ -106,11 +106,13 @@ def read_log(root: Path, name: str) -> Dict[str, Tuple[str, str]]:
             utterance, noise, snr = fields
             log[utterance] = (noise, f"{float(snr):g}")
         except ValueError:
-            raise UserError(f"{where}: line {number} is not 'utterance noise SNR': '{line}'; download it again") from None
+            raise UserError(
+                f"{where}: line {number} is not 'utterance noise SNR': '{line}'; download it again"
+            ) from None
     return log
 
 
-def prepare(root: Path, target: Path, settings: VctkDemandSettings, num_jobs: int, check: bool = False) -> List[str]:
+def prepare(root: Path, target: Path, settings: VctkDemandSettings, num_jobs: int, check: bool = False) -> list[str]:
     """Write ``target/{train,valid,test}`` and the unpaired lists; returns a line for each.
 
     ``unpaired_noisy`` holds the noisy recordings of one half of the training speakers, ``prior_in_domain`` the clean
@@ -131,11 +133,11 @@ def prepare(root: Path, target: Path, settings: VctkDemandSettings, num_jobs: in
     pairs = {name: find_pairs(root, name, settings.incomplete) for name in names}
     if check:
         return [f"{root}: {name}: {len(found)} utterances, complete" for name, found in pairs.items()]
-    sets: Dict[str, Dict[str, Tuple[Source, Source]]] = {"train": {}, "valid": {}, "test": pairs["testset"]}
+    sets: dict[str, dict[str, tuple[Source, Source]]] = {"train": {}, "valid": {}, "test": pairs["testset"]}
     for name in TRAIN_SETS[settings.speakers]:
         sets["train"].update({key: pair for key, pair in pairs[name].items() if _speaker(key) not in VALID_SPEAKERS})
     sets["valid"] = {key: pair for key, pair in pairs["trainset_28spk"].items() if _speaker(key) in VALID_SPEAKERS}
-    log: Dict[str, Tuple[str, str]] = {}
+    log: dict[str, tuple[str, str]] = {}
     for name in pairs:
         log.update(read_log(root, name))
     lines = []
@@ -157,14 +159,14 @@ def _speaker(utterance: str) -> str:
     return utterance.split("_")[0]
 
 
-def _write_pairs(path: Path, made: Dict[str, List[Converted]], log: Dict[str, Tuple[str, str]], rate: int) -> str:
+def _write_pairs(path: Path, made: dict[str, list[Converted]], log: dict[str, tuple[str, str]], rate: int) -> str:
     good = _usable(made)
     rejected = [(key, item.path, item.reason) for key, pair in made.items() for item in pair if item.reason]
-    tables: Dict[str, Dict[str, Any]] = {
+    tables: dict[str, dict[str, Any]] = {
         "wav.scp": {key: noisy.path for key, (noisy, _) in good.items()},
         "spk1.scp": {key: clean.path for key, (_, clean) in good.items()},
         "utt2spk": {key: _speaker(key) for key in good},
-        "utt2fs": {key: rate for key in good},
+        "utt2fs": dict.fromkeys(good, rate),
         "utt2num_samples": {key: noisy.num_samples for key, (noisy, _) in good.items()},
     }
     if all(key in log for key in good):
@@ -174,11 +176,11 @@ def _write_pairs(path: Path, made: Dict[str, List[Converted]], log: Dict[str, Tu
     return line if "utt2snr" in tables else line + "; no log files: no breakdown by SNR"
 
 
-def _usable(made: Dict[str, List[Converted]]) -> Dict[str, List[Converted]]:
+def _usable(made: dict[str, list[Converted]]) -> dict[str, list[Converted]]:
     return {key: pair for key, pair in made.items() if not any(item.reason for item in pair)}
 
 
-def _write_unpaired(target: Path, made: Dict[str, List[Converted]], rate: int, num_jobs: int) -> List[str]:
+def _write_unpaired(target: Path, made: dict[str, list[Converted]], rate: int, num_jobs: int) -> list[str]:
     good = _usable(made)
     speakers = sorted({_speaker(key) for key in good})
     lines = []
@@ -191,7 +193,7 @@ def _write_unpaired(target: Path, made: Dict[str, List[Converted]], rate: int, n
     return lines
 
 
-def _prior(root: Path) -> Dict[str, Listed]:
+def _prior(root: Path) -> dict[str, Listed]:
     """Return another corpus's clean speech; its speakers are the folders below ``root``."""
     names = {}
     for path in audio_files(root):

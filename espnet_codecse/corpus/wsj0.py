@@ -1,8 +1,8 @@
 """WSJ0 (LDC93S6A, CSR-I): where its utterances are, on discs as published or in one converted tree."""
 
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Dict, Iterator, Sequence, Tuple
 
 from espnet_codecse.corpus.sphere import is_compressed, require_sph2pipe
 from espnet_codecse.errors import UserError
@@ -18,7 +18,7 @@ def speaker_of(utterance: str) -> str:
     return utterance[:SPEAKER_LETTERS]
 
 
-def find_utterances(root: Path, splits: Sequence[str]) -> Dict[str, Path]:
+def find_utterances(root: Path, splits: Sequence[str]) -> dict[str, Path]:
     """Return ``{split/speaker/utterance: file}`` of all utterances of some splits, sorted by that name.
 
     Splits are folders anywhere below the root, as in ``11-1.1/wsj0/si_tr_s`` (discs) or ``wsj0/si_tr_s`` (merged).
@@ -30,7 +30,7 @@ def find_utterances(root: Path, splits: Sequence[str]) -> Dict[str, Path]:
     Raises:
         UserError: a split is not there, or an utterance is there twice.
     """
-    found: Dict[str, Path] = {}
+    found: dict[str, Path] = {}
     for path, split in _walk(root, splits):
         if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
             continue
@@ -60,7 +60,7 @@ def require_decoder(files: Sequence[Path]) -> None:
             require_sph2pipe(path)
 
 
-def _walk(root: Path, splits: Sequence[str]) -> Iterator[Tuple[Path, str]]:
+def _walk(root: Path, splits: Sequence[str]) -> Iterator[tuple[Path, str]]:
     """Yield the files below the splits' folders, each with its split; links to folders are followed once."""
     seen = set()
     for folder, names, files in os.walk(root, followlinks=True):

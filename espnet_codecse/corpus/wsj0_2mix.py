@@ -6,9 +6,10 @@ files such as ``wsj0/si_tr_s/01t/01to030v.wav``.
 """
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, NamedTuple
 
 from espnet_codecse.audio import audio_info
 from espnet_codecse.corpus.location import check_count
@@ -38,7 +39,7 @@ class Wsj0MixSettings:
 
     rate: int = 8000
     length: str = "min"
-    lists: Optional[Path] = None
+    lists: Path | None = None
     subset: int = 0
     incomplete: bool = False
 
@@ -50,11 +51,11 @@ class Wsj0MixSettings:
 class InspectJob(NamedTuple):
     """The mixture and the speakers of one utterance of an existing tree, and the rate they must have (Hz)."""
 
-    paths: Dict[str, str]
+    paths: dict[str, str]
     rate: int
 
 
-def find_tree(root: Path, settings: Wsj0MixSettings) -> Optional[Path]:
+def find_tree(root: Path, settings: Wsj0MixSettings) -> Path | None:
     """Return the folder of ``tr``, ``cv`` and ``tt`` of an existing tree; None when there is none.
 
     Raises:
@@ -69,13 +70,13 @@ def find_tree(root: Path, settings: Wsj0MixSettings) -> Optional[Path]:
     return None
 
 
-def find_mixtures(tree: Path, part: str, incomplete: bool = False) -> Dict[str, Dict[str, str]]:
+def find_mixtures(tree: Path, part: str, incomplete: bool = False) -> dict[str, dict[str, str]]:
     """Return ``{mixture: {table: path}}`` of ``tr``, ``cv`` or ``tt``, complete as published.
 
     Raises:
         UserError: a folder is missing, the count is not the published one, or a file has no counterpart.
     """
-    found: Dict[str, Dict[str, Path]] = {}
+    found: dict[str, dict[str, Path]] = {}
     for kind in NAMES.values():
         folder = tree / part / kind
         if not folder.is_dir():
@@ -98,7 +99,7 @@ def find_mixtures(tree: Path, part: str, incomplete: bool = False) -> Dict[str, 
     }
 
 
-def read_list(path: Path, incomplete: bool = False) -> List[Pair]:
+def read_list(path: Path, incomplete: bool = False) -> list[Pair]:
     """Read a mixing list.
 
     Raises:
@@ -107,7 +108,7 @@ def read_list(path: Path, incomplete: bool = False) -> List[Pair]:
     """
     if not path.is_file():
         raise UserError(f"{path}: no such mixing list; give its folder with --lists ({LISTS})")
-    pairs: Dict[str, Pair] = {}
+    pairs: dict[str, Pair] = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         fields = line.split()
         if not fields:
@@ -131,7 +132,7 @@ def _key(file: str) -> str:
     return f"{split}/{speaker}/{Path(name).stem}"
 
 
-def prepare(root: Path, target: Path, settings: Wsj0MixSettings, num_jobs: int, check: bool = False) -> List[str]:
+def prepare(root: Path, target: Path, settings: Wsj0MixSettings, num_jobs: int, check: bool = False) -> list[str]:
     """Write ``target/{tr,cv,tt}_<length>_<rate>``; returns a line for each.
 
     Files of an existing tree stay where they are; mixtures made from raw WSJ0 go to ``target/audio``.
@@ -165,22 +166,18 @@ def prepare(root: Path, target: Path, settings: Wsj0MixSettings, num_jobs: int, 
     missing = {part: _missing(lists[part], pairs[part], root, utterances, settings.incomplete) for part in COUNTS}
     require_decoder(list(utterances.values()))
     if check:
-        return [
-            f"{lists[part]}: {len(pairs[part]) - len(missing[part])} of {COUNTS[part]} mixtures" for part in COUNTS
-        ]
-    return [
-        _prepare_raw(target, part, pairs[part], utterances, missing[part], settings, num_jobs) for part in COUNTS
-    ]
+        return [f"{lists[part]}: {len(pairs[part]) - len(missing[part])} of {COUNTS[part]} mixtures" for part in COUNTS]
+    return [_prepare_raw(target, part, pairs[part], utterances, missing[part], settings, num_jobs) for part in COUNTS]
 
 
-def _splits(pairs: Dict[str, List[Pair]]) -> Sequence[str]:
+def _splits(pairs: dict[str, list[Pair]]) -> Sequence[str]:
     used = {key.split("/")[0] for chosen in pairs.values() for pair in chosen for key in (pair.first, pair.second)}
     return [split for split in WSJ0_SPLITS if split in used] or WSJ0_SPLITS
 
 
 def _missing(
-    path: Path, pairs: Sequence[Pair], root: Path, utterances: Dict[str, Path], incomplete: bool
-) -> Dict[str, Rejected]:
+    path: Path, pairs: Sequence[Pair], root: Path, utterances: dict[str, Path], incomplete: bool
+) -> dict[str, Rejected]:
     """Mixtures of a list whose utterances are not there."""
     missing = {}
     for pair in pairs:
@@ -195,7 +192,7 @@ def _missing(
 
 
 def _prepare_tree(
-    target: Path, part: str, mixtures: Dict[str, Dict[str, str]], settings: Wsj0MixSettings, num_jobs: int
+    target: Path, part: str, mixtures: dict[str, dict[str, str]], settings: Wsj0MixSettings, num_jobs: int
 ) -> str:
     chosen = spread(mixtures, settings.subset)
     jobs = [InspectJob(paths, settings.rate) for paths in chosen.values()]
@@ -208,7 +205,7 @@ def _prepare_tree(
     return _write(target / name, list(chosen), results, [], settings.rate)
 
 
-def inspect(job: InspectJob) -> Dict[str, Any]:
+def inspect(job: InspectJob) -> dict[str, Any]:
     """Look at the headers of a mixture of an existing tree: ``{reason, path, paths, num_samples}``."""
     lengths = []
     path = ""
@@ -233,8 +230,8 @@ def _prepare_raw(
     target: Path,
     part: str,
     pairs: Sequence[Pair],
-    utterances: Dict[str, Path],
-    missing: Dict[str, Rejected],
+    utterances: dict[str, Path],
+    missing: dict[str, Rejected],
     settings: Wsj0MixSettings,
     num_jobs: int,
 ) -> str:
@@ -256,7 +253,7 @@ def _prepare_raw(
     return _write(target / settings.set_name(part), list(chosen), results, list(missing.values()), settings.rate)
 
 
-def utterance_id(mixture: str) -> Tuple[str, str]:
+def utterance_id(mixture: str) -> tuple[str, str]:
     """Return ESPnet's ``(utterance id, speaker id)`` of a mixture: both speakers before its name, and both speakers.
 
     Raises:
@@ -270,12 +267,12 @@ def utterance_id(mixture: str) -> Tuple[str, str]:
 
 
 def _write(
-    path: Path, mixtures: Sequence[str], results: Sequence[Dict[str, Any]], rejected: List[Rejected], rate: int
+    path: Path, mixtures: Sequence[str], results: Sequence[dict[str, Any]], rejected: list[Rejected], rate: int
 ) -> str:
     good = {mixture: result for mixture, result in zip(mixtures, results) if result["reason"] is None}
     bad = [(name, result["path"], result["reason"]) for name, result in zip(mixtures, results) if result["reason"]]
     keys = {mixture: utterance_id(mixture) for mixture in good}
-    tables: Dict[str, Dict[str, Any]] = {
+    tables: dict[str, dict[str, Any]] = {
         name: {keys[mixture][0]: result["paths"][name] for mixture, result in good.items()} for name in NAMES
     }
     tables["utt2spk"] = dict(keys.values())

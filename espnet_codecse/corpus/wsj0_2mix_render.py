@@ -1,7 +1,7 @@
 """One mixture of WSJ0-2mix from two utterances, by the steps of the published create-speaker-mixtures."""
 
 from pathlib import Path
-from typing import Any, Dict, NamedTuple, Tuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,8 +30,8 @@ class RenderJob(NamedTuple):
     """A mixture: its name, the speakers' files and levels (dB), where it is written, Hz, and ``min`` or ``max``."""
 
     name: str
-    files: Tuple[str, str]
-    levels: Tuple[float, float]
+    files: tuple[str, str]
+    levels: tuple[float, float]
     folder: str
     rate: int
     length: str
@@ -43,7 +43,7 @@ def mixture_name(pair: Pair) -> str:
     return f"{first}_{pair.first_db:.5g}_{second}_{pair.second_db:.5g}"
 
 
-def render(job: RenderJob) -> Dict[str, Any]:
+def render(job: RenderJob) -> dict[str, Any]:
     """Write ``<folder>/{mix,s1,s2}/<name>.flac``; mixture = sum of both speakers.
 
     Each speaker is brought to an active level (P.56) of 0 dB and then to the list's level; the longer one is cut or the

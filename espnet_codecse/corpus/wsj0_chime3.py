@@ -4,9 +4,10 @@ Every utterance once: ``si_tr_s`` (train), ``si_dt_05`` (valid) and ``si_et_05``
 random background (channel 1) at an SNR uniform in 0 to 20 dB, all drawn one after the other from seed 0.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,7 +42,7 @@ class Wsj0Chime3Settings:
     """
 
     rate: int = RATE
-    snr_range: Tuple[float, float] = (0.0, 20.0)
+    snr_range: tuple[float, float] = (0.0, 20.0)
     seed: int = 0
     subset: int = 0
     incomplete: bool = False
@@ -66,7 +67,7 @@ class MixJob(NamedTuple):
     rate: int
 
 
-def find_backgrounds(root: Path) -> List[Path]:
+def find_backgrounds(root: Path) -> list[Path]:
     """Return the backgrounds' first channels, sorted by name.
 
     Raises:
@@ -81,7 +82,7 @@ def find_backgrounds(root: Path) -> List[Path]:
     return [found[name] for name in sorted(found)]
 
 
-def find_speech(root: Path, incomplete: bool = False) -> Dict[str, Path]:
+def find_speech(root: Path, incomplete: bool = False) -> dict[str, Path]:
     """Return ``{split/speaker/utterance: file}``, complete.
 
     Raises:
@@ -96,8 +97,8 @@ def find_speech(root: Path, incomplete: bool = False) -> Dict[str, Path]:
 
 
 def plan(
-    utterances: Dict[str, Path], noises: Sequence[Path], settings: Wsj0Chime3Settings
-) -> Tuple[Dict[str, Dict[str, Mixture]], Dict[str, List[Rejected]]]:
+    utterances: dict[str, Path], noises: Sequence[Path], settings: Wsj0Chime3Settings
+) -> tuple[dict[str, dict[str, Mixture]], dict[str, list[Rejected]]]:
     """Draw all mixtures: ``({set: {utterance: mixture}}, {set: utterances that cannot be used})``.
 
     The draws follow each other as in the published script: SNR, background, first sample; train, valid, test.
@@ -112,8 +113,8 @@ def plan(
             raise UserError(f"{path}: wrong rate, {rate} Hz; the backgrounds of CHiME-3 have {RATE} Hz")
         lengths.append(num_samples)
     generator = np.random.RandomState(settings.seed)
-    mixtures: Dict[str, Dict[str, Mixture]] = {name: {} for name in SPLITS}
-    rejected: Dict[str, List[Rejected]] = {name: [] for name in SPLITS}
+    mixtures: dict[str, dict[str, Mixture]] = {name: {} for name in SPLITS}
+    rejected: dict[str, list[Rejected]] = {name: [] for name in SPLITS}
     for name, split in SPLITS.items():
         for key, path in utterances.items():
             if not key.startswith(f"{split}/"):
@@ -137,7 +138,7 @@ def plan(
     return mixtures, rejected
 
 
-def mix(job: MixJob) -> Dict[str, Any]:
+def mix(job: MixJob) -> dict[str, Any]:
     """Write ``<folder>/noisy/<name>.flac``, and ``clean/`` where the corpus's own file cannot be the reference.
 
     Noise is scaled by the plain energies of both; mixture and reference are turned down together, which the published
@@ -173,7 +174,7 @@ def mix(job: MixJob) -> Dict[str, Any]:
 
 def prepare(
     wsj0: Path, chime3: Path, target: Path, settings: Wsj0Chime3Settings, num_jobs: int, check: bool = False
-) -> List[str]:
+) -> list[str]:
     """Write ``target/{train,valid,test}``; returns a line for each.
 
     Args:
@@ -210,20 +211,20 @@ def snr_bin(snr: float, lowest: float) -> float:
 
 def _write(
     path: Path,
-    mixtures: Dict[str, Mixture],
-    results: Dict[str, Dict[str, Any]],
-    rejected: List[Rejected],
+    mixtures: dict[str, Mixture],
+    results: dict[str, dict[str, Any]],
+    rejected: list[Rejected],
     settings: Wsj0Chime3Settings,
 ) -> str:
     good = {key: result for key, result in results.items() if result["reason"] is None}
     bad = [(key, result["path"], result["reason"]) for key, result in results.items() if result["reason"]]
     lowest = settings.snr_range[0]
     kinds = {key: Path(mixtures[key].noise).name.split(".")[0].rsplit("_", 1)[-1] for key in good}
-    tables: Dict[str, Dict[str, Any]] = {
+    tables: dict[str, dict[str, Any]] = {
         "wav.scp": {key: result["noisy"] for key, result in good.items()},
         "spk1.scp": {key: result["clean"] for key, result in good.items()},
         "utt2spk": {key: speaker_of(key) for key in good},
-        "utt2fs": {key: settings.rate for key in good},
+        "utt2fs": dict.fromkeys(good, settings.rate),
         "utt2num_samples": {key: result["num_samples"] for key, result in good.items()},
         # The results table has a column a value: bins, with the middles of VoiceBank-DEMAND's test set. All values too.
         "utt2snr": {key: f"{snr_bin(mixtures[key].snr, lowest):g}" for key in good},

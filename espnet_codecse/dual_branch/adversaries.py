@@ -1,6 +1,7 @@
 """When the discriminators take part and what they are shown."""
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 
@@ -39,7 +40,7 @@ class Schedule(torch.nn.Module):
         discriminator_start: int = 0,
         adversarial_start: int = 0,
         discriminator_interval: int = 1,
-        nets_per_step: Optional[int] = None,
+        nets_per_step: int | None = None,
     ):
         super().__init__()
         self.discriminator_start, self.adversarial_start = discriminator_start, adversarial_start
@@ -61,7 +62,7 @@ class Schedule(torch.nn.Module):
         late = int(self.num_steps) - self.discriminator_start
         return late >= 0 and late % self.discriminator_interval == 0
 
-    def draw(self, num_nets: int) -> List[int]:
+    def draw(self, num_nets: int) -> list[int]:
         """Return which discriminators take part in this step."""
         if self.nets_per_step is None or self.nets_per_step >= num_nets:
             return list(range(num_nets))
@@ -75,13 +76,13 @@ def generator_losses(
     chosen: Sequence[int],
     match_features: bool,
     dtype: torch.dtype,
-) -> Dict[str, torch.Tensor]:
+) -> dict[str, torch.Tensor]:
     """Return ``adversarial_<ensemble>`` and, for paired signals, ``features_<ensemble>``."""
     fakes = {name: pair.fake for name, pair in pairs.items()}
     with without_gradient(discriminators):
         fake = discriminators(fakes, {name: pair.fake_lengths for name, pair in pairs.items()}, chosen, dtype)
     paired = {name: pair for name, pair in pairs.items() if pair.paired and match_features}
-    real: Dict[str, Any] = {}
+    real: dict[str, Any] = {}
     if paired:
         with torch.no_grad():
             signals = {name: pair.real for name, pair in paired.items()}
@@ -101,7 +102,7 @@ def discriminator_losses(
     pairs: Mapping[str, Pair],
     chosen: Sequence[int],
     dtype: torch.dtype,
-) -> Dict[str, torch.Tensor]:
+) -> dict[str, torch.Tensor]:
     """Return ``real_<ensemble>`` and ``fake_<ensemble>``; fake and real go through each net as one batch."""
     both, lengths = {}, {}
     for name, pair in pairs.items():
@@ -116,9 +117,7 @@ def discriminator_losses(
     return losses
 
 
-def _together(pair: Pair) -> Tuple[torch.Tensor, torch.Tensor]:
+def _together(pair: Pair) -> tuple[torch.Tensor, torch.Tensor]:
     num_samples = max(pair.fake.shape[1], pair.real.shape[1])
-    signals = [
-        torch.nn.functional.pad(signal, (0, num_samples - signal.shape[1])) for signal in (pair.fake, pair.real)
-    ]
+    signals = [torch.nn.functional.pad(signal, (0, num_samples - signal.shape[1])) for signal in (pair.fake, pair.real)]
     return torch.cat(signals), torch.cat([pair.fake_lengths, pair.real_lengths])

@@ -1,13 +1,13 @@
 """Shares of the gradient instead of weights of losses (Defossez et al., 2022, section 3.4)."""
 
-from typing import Dict, List, Mapping, Sequence, Tuple
+from collections.abc import Mapping, Sequence
 
 import torch
 
 
 def balanced_loss(
-    losses: Mapping[str, Tuple[float, torch.Tensor]], outputs: Sequence[torch.Tensor]
-) -> Tuple[torch.Tensor, Dict[str, torch.Tensor]]:
+    losses: Mapping[str, tuple[float, torch.Tensor]], outputs: Sequence[torch.Tensor]
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Return what to differentiate so that each loss has its share of the gradient at ``outputs``.
 
     Every loss's gradient is brought to unit size per item and weighted by its weight over the sum of weights: a loss
@@ -22,7 +22,7 @@ def balanced_loss(
         ``(a scalar whose gradient is the balanced one, {name: size of the gradient before})``.
     """
     total = sum(weight for weight, _ in losses.values())
-    combined: List[torch.Tensor] = [torch.zeros_like(output) for output in outputs]
+    combined: list[torch.Tensor] = [torch.zeros_like(output) for output in outputs]
     sizes = {}
     for name, (weight, value) in losses.items():
         gradients = torch.autograd.grad(value, list(outputs), retain_graph=True, allow_unused=True)

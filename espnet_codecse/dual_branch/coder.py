@@ -2,7 +2,8 @@
 
 import copy
 import math
-from typing import Any, Dict, Mapping, Optional, Tuple
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 
@@ -61,7 +62,7 @@ def _layers(coder: torch.nn.Module):
     return ordered
 
 
-def coder_description(codec: str) -> Dict[str, Any]:
+def coder_description(codec: str) -> dict[str, Any]:
     """Return ``{"kind": ..., ...}``, from which :func:`build_coder` makes networks of the layout of ``codec``.
 
     Raises:
@@ -70,7 +71,7 @@ def coder_description(codec: str) -> Dict[str, Any]:
     return _describe(_load(codec))
 
 
-def build_coder(description: Mapping[str, Any], codec: Optional[str] = None) -> Tuple[Coder, torch.nn.Module]:
+def build_coder(description: Mapping[str, Any], codec: str | None = None) -> tuple[Coder, torch.nn.Module]:
     """Return encoder and decoder, and a quantiser to copy for each branch.
 
     Args:
@@ -116,13 +117,19 @@ def _network(codec: torch.nn.Module) -> torch.nn.Module:
     return codec.net if hasattr(codec, "net") else codec.model
 
 
-def _describe(codec: torch.nn.Module) -> Dict[str, Any]:
+def _describe(codec: torch.nn.Module) -> dict[str, Any]:
     if hasattr(codec, "net"):
         return {"kind": "hybrid", **codec.net.configuration}
     config = codec.model.config
     names = (
-        "encoder_hidden_size", "downsampling_ratios", "decoder_hidden_size", "n_codebooks", "codebook_size",
-        "codebook_dim", "quantizer_dropout", "sampling_rate",
+        "encoder_hidden_size",
+        "downsampling_ratios",
+        "decoder_hidden_size",
+        "n_codebooks",
+        "codebook_size",
+        "codebook_dim",
+        "quantizer_dropout",
+        "sampling_rate",
     )
     values = {name: getattr(config, name) for name in names}
     return {"kind": "dac", **{key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}}

@@ -1,11 +1,12 @@
 """Three ensembles of complex-spectrum discriminators that look at the same spectra."""
 
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from espnet2.gan_codec.shared.discriminator.msstft_discriminator import DiscriminatorSTFT
 
-Scores = List[List[Any]]
+Scores = list[list[Any]]
 
 
 class SpectrumDiscriminators(torch.nn.Module):
@@ -37,8 +38,13 @@ class SpectrumDiscriminators(torch.nn.Module):
         for name in names:
             nets = [
                 DiscriminatorSTFT(
-                    filters, n_fft=n_fft, hop_length=n_fft // 4, win_length=n_fft, kernel_size=tuple(kernel_size),
-                    stride=tuple(stride), dilations=list(dilations),
+                    filters,
+                    n_fft=n_fft,
+                    hop_length=n_fft // 4,
+                    win_length=n_fft,
+                    kernel_size=tuple(kernel_size),
+                    stride=tuple(stride),
+                    dilations=list(dilations),
                 )
                 for n_fft in self.n_ffts
             ]
@@ -64,9 +70,9 @@ class SpectrumDiscriminators(torch.nn.Module):
         self,
         signals: Mapping[str, torch.Tensor],
         lengths: Mapping[str, torch.Tensor],
-        chosen: Optional[Sequence[int]] = None,
+        chosen: Sequence[int] | None = None,
         dtype: torch.dtype = torch.float32,
-    ) -> Dict[str, Scores]:
+    ) -> dict[str, Scores]:
         """Judge.
 
         Args:
@@ -83,7 +89,7 @@ class SpectrumDiscriminators(torch.nn.Module):
         together = torch.cat(
             [torch.nn.functional.pad(speech, (0, num_samples - speech.shape[1])) for speech in signals.values()]
         )
-        results: Dict[str, Scores] = {name: [] for name in signals}
+        results: dict[str, Scores] = {name: [] for name in signals}
         for index in range(len(self.n_ffts)) if chosen is None else chosen:
             hop = self.n_ffts[index] // 4
             spectra = self.spectrum(together, self.n_ffts[index])

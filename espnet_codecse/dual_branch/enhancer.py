@@ -1,8 +1,8 @@
 """The trained system on recordings: speech, noise, and what they add up to."""
 
 import argparse
+from collections.abc import Sequence
 from time import perf_counter
-from typing import Dict, List, Sequence
 
 import numpy as np
 import torch
@@ -58,7 +58,7 @@ class DualBranchEnhancer(AbsEnhancer):
         return cls(model.generator.to(device), dtype, segment_seconds)
 
     @torch.no_grad()
-    def enhance_batch(self, speech: Sequence[np.ndarray]) -> List[Dict[str, np.ndarray]]:
+    def enhance_batch(self, speech: Sequence[np.ndarray]) -> list[dict[str, np.ndarray]]:
         """See :meth:`AbsEnhancer.enhance_batch`."""
         batch, lengths = pad_batch(speech)
         device = next(self.network.parameters()).device

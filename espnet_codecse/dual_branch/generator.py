@@ -1,8 +1,9 @@
 """The generator: one encoder, two transformers, two quantisers, one decoder, and the scales of the two branches."""
 
 import math
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -27,7 +28,7 @@ class Branches(NamedTuple):
     """
 
     clean: torch.Tensor
-    noise: Optional[torch.Tensor]
+    noise: torch.Tensor | None
     alpha: torch.Tensor
     beta: torch.Tensor
     commitment: torch.Tensor
@@ -60,13 +61,13 @@ class DualBranchGenerator(torch.nn.Module):
     def __init__(
         self,
         coder_conf: Mapping[str, Any],
-        codec: Optional[str] = None,
+        codec: str | None = None,
         noise_branch: bool = True,
         num_quantizers: int = 12,
         scales: bool = True,
         level_db: float = -26.0,
         frozen: Sequence[str] = (),
-        roformer: Optional[Dict[str, Any]] = None,
+        roformer: dict[str, Any] | None = None,
     ):
         super().__init__()
         unknown = sorted(set(frozen) - set(PARTS))
@@ -76,9 +77,7 @@ class DualBranchGenerator(torch.nn.Module):
         self.scales, self.level_db, self.num_quantizers = scales, level_db, num_quantizers
         self.margin = self.coder.reach
         branches = ("speech", "noise") if noise_branch else ("speech",)
-        self.branches = torch.nn.ModuleDict(
-            {name: RoFormer(self.coder.dim, **(roformer or {})) for name in branches}
-        )
+        self.branches = torch.nn.ModuleDict({name: RoFormer(self.coder.dim, **(roformer or {})) for name in branches})
         self.quantizers = torch.nn.ModuleDict()
         if num_quantizers:
             self.quantizers.update({name: BranchQuantizer(quantizer, num_quantizers) for name in branches})
@@ -88,13 +87,13 @@ class DualBranchGenerator(torch.nn.Module):
             self.part(name).requires_grad_(False)
         self.train(self.training)
 
-    def part(self, name: str) -> Optional[torch.nn.Module]:
+    def part(self, name: str) -> torch.nn.Module | None:
         """Return one of :data:`PARTS`; None where this generator has none."""
         if name in ("encoder", "decoder"):
             return getattr(self.coder, name)
         branch, kind = name.split("_")
         modules = self.branches if kind == "branch" else self.quantizers
-        return modules[branch] if branch in modules else None
+        return modules.get(branch, None)
 
     def train(self, mode: bool = True) -> "DualBranchGenerator":
         """Leave frozen parts in evaluation mode: dropout in what does not learn is only noise."""
@@ -142,8 +141,8 @@ class DualBranchGenerator(torch.nn.Module):
         return Branches(clean, noise, alpha, beta, commitment, codebook)
 
     def _scales(
-        self, speech: torch.Tensor, clean: torch.Tensor, noise: Optional[torch.Tensor]
-    ) -> Tuple[torch.Tensor, torch.Tensor]:
+        self, speech: torch.Tensor, clean: torch.Tensor, noise: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         if self.scales:
             return branch_scales(speech, clean, noise)
         ones = speech.new_ones(len(speech), 1)

@@ -1,6 +1,6 @@
 """Reconstruction and adversarial losses, made of ESPnet's."""
 
-from typing import Dict, Optional, Sequence
+from collections.abc import Sequence
 
 import torch
 from espnet2.enh.loss.criterions.time_domain import MultiResL1SpecLoss, SISNRLoss
@@ -54,7 +54,7 @@ class ReconstructionLoss(torch.nn.Module):
             for name, buffer in list(module.named_buffers(recurse=False)):
                 module.register_buffer(name, buffer, persistent=False)
 
-    def forward(self, estimate: torch.Tensor, reference: torch.Tensor) -> Dict[str, torch.Tensor]:
+    def forward(self, estimate: torch.Tensor, reference: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return ``{"loss", "si_sdr" (dB), ...}``, means over the batch.
 
         Args:
@@ -82,14 +82,14 @@ class AdversarialLoss(torch.nn.Module):
         self.discriminator = DiscriminatorAdversarialLoss(loss_type="mse")
         self.features = FeatureMatchLoss(include_final_outputs=False)
 
-    def of_generator(self, fake, real: Optional[list] = None) -> Dict[str, torch.Tensor]:
+    def of_generator(self, fake, real: list | None = None) -> dict[str, torch.Tensor]:
         """Return ``adversarial`` and, given scores of the real counterparts, ``features``."""
         losses = {"adversarial": self.generator(fake)}
         if real is not None:
             losses["features"] = self.features(fake, real)
         return losses
 
-    def of_discriminator(self, fake, real) -> Dict[str, torch.Tensor]:
+    def of_discriminator(self, fake, real) -> dict[str, torch.Tensor]:
         """Return the losses of telling ``real`` (1) from ``fake`` (0)."""
         real_loss, fake_loss = self.discriminator(fake, real)
         return {"real": real_loss, "fake": fake_loss}

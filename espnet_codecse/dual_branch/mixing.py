@@ -1,6 +1,7 @@
 """ESPnet's dynamic mixing, and which of its references hold afterwards."""
 
-from typing import Any, Dict, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from espnet2.train.preprocessor import AbsPreprocessor, EnhPreprocessor
@@ -20,13 +21,13 @@ class DynamicMixing(AbsPreprocessor):
     """
 
     def __init__(
-        self, train: bool, options: Mapping[str, Any], supervised: bool, before: Optional[AbsPreprocessor] = None
+        self, train: bool, options: Mapping[str, Any], supervised: bool, before: AbsPreprocessor | None = None
     ):
         super().__init__(train)
         self.mix = EnhPreprocessor(train=True, **options) if train else None
         self.supervised, self.before = supervised, before
 
-    def __call__(self, uid: str, data: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+    def __call__(self, uid: str, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return ``data`` with a new ``speech_mix (sample,)`` of the speech in ``speech_ref1``."""
         if self.before is not None:
             data = self.before(uid, data)

@@ -1,6 +1,7 @@
 """The ESPnet model: losses of the generator and of the discriminators, supervised or from unpaired priors."""
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from espnet2.torch_utils.device_funcs import force_gatherable
@@ -15,9 +16,7 @@ from espnet_codecse.dual_branch.watch import branch_statistics
 from espnet_codecse.errors import UserError
 
 SIGNALS = ("clean", "noise", "noisy")
-WEIGHTS = (
-    *SIGNALS, *(f"adversarial_{name}" for name in SIGNALS), "feature_matching", "commitment", "codebook",
-)
+WEIGHTS = (*SIGNALS, *(f"adversarial_{name}" for name in SIGNALS), "feature_matching", "commitment", "codebook")
 SELECTIONS = ("reconstruction", "latest")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -27,9 +26,9 @@ class Batch(NamedTuple):
 
     speech: torch.Tensor
     lengths: torch.Tensor
-    clean: Optional[torch.Tensor]
-    noise: Optional[torch.Tensor]
-    priors: Mapping[str, Tuple[torch.Tensor, torch.Tensor]]
+    clean: torch.Tensor | None
+    noise: torch.Tensor | None
+    priors: Mapping[str, tuple[torch.Tensor, torch.Tensor]]
 
 
 class DualBranchModel(AbsGANESPnetModel):
@@ -69,10 +68,10 @@ class DualBranchModel(AbsGANESPnetModel):
         schedule: Schedule,
         weights: Mapping[str, float],
         supervised: bool = True,
-        prior_level_db: Optional[Mapping[str, Sequence[float]]] = None,
+        prior_level_db: Mapping[str, Sequence[float]] | None = None,
         balance_gradients: bool = False,
         dtype: str = "float32",
-        micro_batch_size: Optional[int] = None,
+        micro_batch_size: int | None = None,
         selection: str = "reconstruction",
     ):
         super().__init__()
@@ -87,10 +86,10 @@ class DualBranchModel(AbsGANESPnetModel):
         self.supervised, self.balance_gradients, self.selection = supervised, balance_gradients, selection
         self.prior_level_db = {"clean": (-26.0, -26.0), "noise": (-36.0, -26.0), **(prior_level_db or {})}
         self.dtype, self.micro_batch_size = DTYPES[dtype], micro_batch_size
-        self._kept: List[Dict[str, Pair]] = []  # of the generator's turn, for the discriminators' turn
-        self._chosen: List[int] = []
+        self._kept: list[dict[str, Pair]] = []  # of the generator's turn, for the discriminators' turn
+        self._chosen: list[int] = []
 
-    def inference_state_dict(self) -> Dict[str, torch.Tensor]:
+    def inference_state_dict(self) -> dict[str, torch.Tensor]:
         """Return the weights that inference needs: those of the generator, as they are named in a checkpoint."""
         return {key: value for key, value in self.state_dict().items() if key.startswith("generator.")}
 
@@ -103,7 +102,7 @@ class DualBranchModel(AbsGANESPnetModel):
 
     def forward(
         self, speech_mix: torch.Tensor, forward_generator: bool = True, **others: torch.Tensor
-    ) -> Dict[str, Any]:
+    ) -> dict[str, Any]:
         """Return ESPnet's dictionary of loss, stats, weight and optimiser index.
 
         Args:
@@ -135,7 +134,7 @@ class DualBranchModel(AbsGANESPnetModel):
         loss, stats, weight = force_gatherable((loss, stats, size), speech_mix.device)
         return {"loss": loss, "stats": stats, "weight": weight, "optim_idx": 0 if forward_generator else 1}
 
-    def collect_feats(self, **batch: torch.Tensor) -> Dict[str, torch.Tensor]:
+    def collect_feats(self, **batch: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return nothing: lengths come from the data directories."""
         return {}
 
@@ -157,7 +156,7 @@ class DualBranchModel(AbsGANESPnetModel):
         scaled = [None if signal is None else signal * gain for signal in (clean, noise)]
         return Batch(speech * gain, lengths, *scaled, priors)
 
-    def _pairs(self, batch: Batch, branches: Branches) -> Dict[str, Pair]:
+    def _pairs(self, batch: Batch, branches: Branches) -> dict[str, Pair]:
         """Return what each ensemble is to tell apart."""
         fakes = {"clean": branches.clean, "noise": branches.noise, "noisy": branches.reconstruction()}
         pairs = {}
@@ -171,7 +170,7 @@ class DualBranchModel(AbsGANESPnetModel):
             pairs[name] = Pair(fakes[name], batch.lengths, *real, paired)
         return pairs
 
-    def _generator_turn(self, batch: Mapping[str, torch.Tensor]) -> Tuple[torch.Tensor, Dict[str, torch.Tensor]]:
+    def _generator_turn(self, batch: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         prepared = self._prepare(batch)
         branches = self.generator(prepared.speech, prepared.lengths, self.dtype)
         stats = branch_statistics(prepared.speech, branches, prepared.clean, prepared.noise)
@@ -187,7 +186,8 @@ class DualBranchModel(AbsGANESPnetModel):
         stats.update({f"loss_{name}": value for name, (_, value) in losses.items()})
         quantizer = {
             name: (self.weights[name], getattr(branches, name))
-            for name in ("commitment", "codebook") if self.generator.num_quantizers
+            for name in ("commitment", "codebook")
+            if self.generator.num_quantizers
         }
         stats.update({name: value for name, (_, value) in quantizer.items()})
         total = sum(weight * value for weight, value in {**losses, **quantizer}.values())
@@ -202,8 +202,8 @@ class DualBranchModel(AbsGANESPnetModel):
         return total, stats
 
     def _reconstruction_losses(
-        self, batch: Batch, branches: Branches, stats: Dict[str, torch.Tensor]
-    ) -> Dict[str, Tuple[float, torch.Tensor]]:
+        self, batch: Batch, branches: Branches, stats: dict[str, torch.Tensor]
+    ) -> dict[str, tuple[float, torch.Tensor]]:
         """Return weighted losses of what has a reference; SI-SDR of all signals goes into ``stats``."""
         signals = {
             "clean": (branches.clean, batch.clean),
@@ -223,11 +223,11 @@ class DualBranchModel(AbsGANESPnetModel):
                     stats[f"{name}_si_sdr"] = self.reconstruction(estimate, reference)["si_sdr"]
         return losses
 
-    def _adversarial_losses(self, pairs: Mapping[str, Pair]) -> Dict[str, torch.Tensor]:
+    def _adversarial_losses(self, pairs: Mapping[str, Pair]) -> dict[str, torch.Tensor]:
         matching = bool(self.weights["feature_matching"])
         return generator_losses(self.discriminators, self.adversarial, pairs, self._chosen, matching, self.dtype)
 
-    def _discriminator_turn(self, index: int) -> Tuple[torch.Tensor, Dict[str, torch.Tensor]]:
+    def _discriminator_turn(self, index: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         learning = self.training and self.schedule.discriminating
         if not learning or not self.discriminators.ensembles:
             # Nothing to learn: a gradient that reaches no weight lets the optimiser's step change none.
@@ -246,7 +246,7 @@ def check_weights(weights: Mapping[str, float]) -> None:
         raise UserError(f"model_conf weights: '{unknown[0]}' is unknown; known: {', '.join(WEIGHTS)}")
 
 
-def ensemble_names(weights: Mapping[str, float], noise_branch: bool) -> List[str]:
+def ensemble_names(weights: Mapping[str, float], noise_branch: bool) -> list[str]:
     """Return the ensembles that weights ask for.
 
     Raises:
@@ -264,5 +264,5 @@ def _lengths(batch: Mapping[str, torch.Tensor], name: str) -> torch.Tensor:
     return batch.get(f"{name}_lengths", torch.full((len(signal),), signal.shape[1], device=signal.device))
 
 
-def _cut(batch: Mapping[str, torch.Tensor], start: int, count: int) -> Dict[str, torch.Tensor]:
+def _cut(batch: Mapping[str, torch.Tensor], start: int, count: int) -> dict[str, torch.Tensor]:
     return {name: value[start : start + count] for name, value in batch.items()}

@@ -1,8 +1,8 @@
 """Unpaired recordings: with every noisy one, one of clean speech and one of noise, drawn at random."""
 
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Dict, Mapping, Optional
 
 import numpy as np
 from espnet2.train.preprocessor import AbsPreprocessor
@@ -38,7 +38,7 @@ class UnpairedPriors(AbsPreprocessor):
         lists: Mapping[str, Path],
         num_samples: int,
         sample_rate: int,
-        before: Optional[AbsPreprocessor] = None,
+        before: AbsPreprocessor | None = None,
     ):
         super().__init__(train)
         self.num_samples, self.sample_rate, self.before = num_samples, sample_rate, before
@@ -49,7 +49,7 @@ class UnpairedPriors(AbsPreprocessor):
             if len(self.files[name]) == 0:
                 raise UserError(f"{scp}: holds no recordings; the {name.replace('_', ' ')} needs some")
 
-    def __call__(self, uid: str, data: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+    def __call__(self, uid: str, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return ``data`` with ``(sample,)`` segments added."""
         if self.before is not None:
             data = self.before(uid, data)

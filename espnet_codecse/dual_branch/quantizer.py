@@ -1,7 +1,6 @@
 """The residual vector quantiser of one branch: it bounds what the branch can carry."""
 
 import copy
-from typing import Tuple
 
 import torch
 
@@ -35,7 +34,7 @@ class BranchQuantizer(torch.nn.Module):
         if not self.fitted:
             self.network.n_codebooks = num_quantizers
 
-    def forward(self, embedding: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def forward(self, embedding: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Quantise ``embedding (batch, frame, channel)``.
 
         Returns:

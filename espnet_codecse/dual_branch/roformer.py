@@ -1,14 +1,12 @@
 """A transformer whose attention knows positions by rotation: RoFormer (Su et al., 2024), pre-norm."""
 
-from typing import Optional, Tuple
-
 import torch
 from torch.nn import functional as F
 
 OUTPUTS = ("direct", "gate")
 
 
-def rotation(num_frames: int, head_dim: int, like: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+def rotation(num_frames: int, head_dim: int, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return cosine and sine ``(frame, head_dim)`` of each position's angles (eq. 15)."""
     frequency = 10000.0 ** (-torch.arange(0, head_dim, 2, device=like.device, dtype=torch.float32) / head_dim)
     angle = torch.arange(num_frames, device=like.device, dtype=torch.float32)[:, None] * frequency
@@ -40,19 +38,25 @@ class RoFormerLayer(torch.nn.Module):
         self.norm1, self.norm2 = torch.nn.LayerNorm(width), torch.nn.LayerNorm(width)
         self.qkv, self.project = torch.nn.Linear(width, 3 * width), torch.nn.Linear(width, width)
         self.ffn = torch.nn.Sequential(
-            torch.nn.Linear(width, ffn_width), torch.nn.GELU(), torch.nn.Dropout(dropout),
-            torch.nn.Linear(ffn_width, width), torch.nn.Dropout(dropout),
+            torch.nn.Linear(width, ffn_width),
+            torch.nn.GELU(),
+            torch.nn.Dropout(dropout),
+            torch.nn.Linear(ffn_width, width),
+            torch.nn.Dropout(dropout),
         )
 
     def forward(
-        self, hidden: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor, mask: Optional[torch.Tensor]
+        self, hidden: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor, mask: torch.Tensor | None
     ) -> torch.Tensor:
         """Map ``hidden (batch, frame, width)``; ``mask (batch, 1, 1, frame)`` is true for frames to look at."""
         batch, num_frames, width = hidden.shape
         qkv = self.qkv(self.norm1(hidden)).view(batch, num_frames, 3, self.num_heads, width // self.num_heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
         attended = F.scaled_dot_product_attention(
-            rotate(query, cosine, sine), rotate(key, cosine, sine), value, attn_mask=mask,
+            rotate(query, cosine, sine),
+            rotate(key, cosine, sine),
+            value,
+            attn_mask=mask,
             dropout_p=self.dropout if self.training else 0.0,
         )
         attended = self.project(attended.transpose(1, 2).reshape(batch, num_frames, width))
@@ -101,7 +105,7 @@ class RoFormer(torch.nn.Module):
                 self.project.bias.zero_()
                 self.project.bias[:dim] = initial_gate
 
-    def forward(self, embedding: torch.Tensor, frame_mask: Optional[torch.Tensor]) -> torch.Tensor:
+    def forward(self, embedding: torch.Tensor, frame_mask: torch.Tensor | None) -> torch.Tensor:
         """Map ``embedding (batch, frame, channel)`` to the same shape.
 
         Args:

@@ -1,15 +1,13 @@
 """How much of each branch makes up the input: least squares in closed form."""
 
-from typing import Optional, Tuple
-
 import torch
 
 FLOOR = 1e-8  # of the input's energy: what a branch weaker than -80 dB may not be amplified beyond
 
 
 def branch_scales(
-    speech: torch.Tensor, clean: torch.Tensor, noise: Optional[torch.Tensor], ridge: float = 1e-6
-) -> Tuple[torch.Tensor, torch.Tensor]:
+    speech: torch.Tensor, clean: torch.Tensor, noise: torch.Tensor | None, ridge: float = 1e-6
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Return ``(alpha, beta)``, each ``(batch, 1)``, that minimise ``|speech - alpha clean - beta noise|^2`` (eq. 1).
 
     The 2 x 2 normal equations are solved in double precision, and differentiably. The ridge is relative to each

@@ -1,15 +1,13 @@
 """What shows a collapse of the branches while they train."""
 
-from typing import Dict, Optional
-
 import torch
 
 from espnet_codecse.dual_branch.generator import Branches
 
 
 def branch_statistics(
-    speech: torch.Tensor, branches: Branches, clean: Optional[torch.Tensor], noise: Optional[torch.Tensor]
-) -> Dict[str, torch.Tensor]:
+    speech: torch.Tensor, branches: Branches, clean: torch.Tensor | None, noise: torch.Tensor | None
+) -> dict[str, torch.Tensor]:
     """Return energies, scales and leakage, means over the batch.
 
     ``clean_energy`` and ``noise_energy`` are those of the scaled branches relative to the input, dB; a branch at -60

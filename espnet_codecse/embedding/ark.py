@@ -1,7 +1,7 @@
 """Matrices in Kaldi arks: one part written atomically, one matrix read with a clear error."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Dict, Iterable, Optional, Tuple
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
 
 
-def write_ark(path: Path, items: Iterable[Tuple[str, np.ndarray]], compression: Optional[int]) -> Dict[str, int]:
+def write_ark(path: Path, items: Iterable[tuple[str, np.ndarray]], compression: int | None) -> dict[str, int]:
     """Write ``(id, array)`` pairs to a temporary ark, sync it and rename it to ``path``.
 
     Args:
@@ -25,7 +25,7 @@ def write_ark(path: Path, items: Iterable[Tuple[str, np.ndarray]], compression: 
     """
     from kaldiio.matio import write_array
 
-    offsets: Dict[str, int] = {}
+    offsets: dict[str, int] = {}
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
         for key, array in items:
             if array.dtype == np.float32 and not np.isfinite(array).all():

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Dict, Optional, Union
+from typing import Any
 
 from espnet_codecse import __version__
 from espnet_codecse.errors import UserError
@@ -36,12 +36,10 @@ class EmbeddingDescription:
     layer: str
     compression: str
     version: str
-    num_codebooks: Optional[int] = None
+    num_codebooks: int | None = None
 
     @classmethod
-    def of(
-        cls, codec: Any, layer: str, compression: str, num_codebooks: Optional[int] = None
-    ) -> "EmbeddingDescription":
+    def of(cls, codec: Any, layer: str, compression: str, num_codebooks: int | None = None) -> "EmbeddingDescription":
         """Describe what ``codec`` (the contract of ``espnet_codecse.codec``) is going to write.
 
         Raises:
@@ -54,11 +52,18 @@ class EmbeddingDescription:
         if num_codebooks is not None and layer == "continuous":
             raise UserError("--num_codebooks: the layer 'continuous' lies before the quantiser; leave it out")
         return cls(
-            codec.name, codec.fingerprint, codec.sample_rate, codec.hop, codec.dim, layer,
-            "none" if layer == "codes" else compression, __version__, num_codebooks,
+            codec.name,
+            codec.fingerprint,
+            codec.sample_rate,
+            codec.hop,
+            codec.dim,
+            layer,
+            "none" if layer == "codes" else compression,
+            __version__,
+            num_codebooks,
         )
 
-    def fields(self) -> Dict[str, Any]:
+    def fields(self) -> dict[str, Any]:
         """Return all attributes that say something, as they are stored."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
@@ -88,7 +93,7 @@ def read_description(folder: Path) -> EmbeddingDescription:
         raise UserError(f"{path}: not a codec description of this version; extract the embeddings again") from None
 
 
-def check_codec(folder: Path, codec_or_fingerprint: Union[str, Any]) -> EmbeddingDescription:
+def check_codec(folder: Path, codec_or_fingerprint: str | Any) -> EmbeddingDescription:
     """Return the description of a folder after comparing it with the codec that is going to be used.
 
     Args:

@@ -7,8 +7,9 @@ import importlib
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from espnet_codecse.job.array import Share, Submit
 from espnet_codecse.job.pool import map_unordered
 from espnet_codecse.job.resources import num_cores
 
-_WORKER: Dict[str, Any] = {}  # codec and settings of this process
+_WORKER: dict[str, Any] = {}  # codec and settings of this process
 LEAST_PEAK = 1e-4  # softer mixtures are not brought up
 CODEC = "espnet_codecse.codec:load_codec"
 
@@ -39,10 +40,10 @@ def load_encoder(loader: str, name: str, device: str) -> Any:
 
 
 def make_batches(
-    recordings: Tuple[Recording, ...], batch_size: int, max_batch_seconds: float
-) -> Iterator[List[Recording]]:
+    recordings: tuple[Recording, ...], batch_size: int, max_batch_seconds: float
+) -> Iterator[list[Recording]]:
     """Group recordings that are sorted by length; padded, a batch of several holds at most ``max_batch_seconds``."""
-    batch: List[Recording] = []
+    batch: list[Recording] = []
     for recording in recordings:
         if batch and (len(batch) == batch_size or (len(batch) + 1) * recording.seconds > max_batch_seconds):
             yield batch
@@ -52,7 +53,7 @@ def make_batches(
         yield batch
 
 
-def start_worker(loader: str, codec: str, device: str, threads: int, settings: Dict[str, Any]) -> None:
+def start_worker(loader: str, codec: str, device: str, threads: int, settings: dict[str, Any]) -> None:
     """Load the codec once per process; with several GPUs each process takes another one."""
     import multiprocessing
 
@@ -84,8 +85,8 @@ def read_recording(recording: Recording, sample_rate: int) -> np.ndarray:
 
 
 def encode_batch(
-    codec: Any, speech: List[np.ndarray], layer: str, device: str, num_codebooks: Optional[int] = None
-) -> List[np.ndarray]:
+    codec: Any, speech: list[np.ndarray], layer: str, device: str, num_codebooks: int | None = None
+) -> list[np.ndarray]:
     """Encode recordings ``(num_samples,)`` together; halves the batch when the GPU's memory does not hold it.
 
     Returns:
@@ -119,10 +120,10 @@ def encode_batch(
 def extract_part(part: ExtractionPart) -> float:
     """Encode and write one part; return its seconds of audio."""
     codec, layer = _WORKER["codec"], _WORKER["layer"]
-    num_frames: Dict[str, int] = {}
+    num_frames: dict[str, int] = {}
     num_codebooks = [0]
 
-    def _arrays() -> Iterator[Tuple[str, np.ndarray]]:
+    def _arrays() -> Iterator[tuple[str, np.ndarray]]:
         for batch in make_batches(part.recordings, _WORKER["batch_size"], _WORKER["max_batch_seconds"]):
             speech = [read_recording(recording, codec.sample_rate) for recording in batch]
             arrays = encode_batch(codec, speech, layer, _WORKER["device"], _WORKER["num_codebooks"])
@@ -140,7 +141,7 @@ def extract_part(part: ExtractionPart) -> float:
     return part.seconds
 
 
-def estimate_bytes(codec: Any, description: EmbeddingDescription, parts: List[ExtractionPart]) -> int:
+def estimate_bytes(codec: Any, description: EmbeddingDescription, parts: list[ExtractionPart]) -> int:
     """Disk that ``parts`` will take, in bytes."""
     per_frame = description.dim * (2 if description.compression == "3" else 4)
     if description.layer == "codes":
@@ -186,11 +187,11 @@ def extract(
     device: str = "cpu",
     with_noise: bool = False,
     part_seconds: float = PART_SECONDS,
-    share: Optional[Share] = None,
-    submit: Optional[Submit] = None,
+    share: Share | None = None,
+    submit: Submit | None = None,
     only_mixtures: bool = False,
     loader: str = CODEC,
-    num_codebooks: Optional[int] = None,
+    num_codebooks: int | None = None,
 ) -> int:
     """Write the embeddings of a data directory; a second run does only what is missing or has changed.
 
@@ -253,8 +254,11 @@ def extract(
             missing = [part for part in missing if read_marker(part) is None]
     if missing:
         settings = {
-            "layer": layer, "compression": COMPRESSIONS[description.compression],
-            "batch_size": batch_size, "max_batch_seconds": max_batch_seconds, "num_codebooks": num_codebooks,
+            "layer": layer,
+            "compression": COMPRESSIONS[description.compression],
+            "batch_size": batch_size,
+            "max_batch_seconds": max_batch_seconds,
+            "num_codebooks": num_codebooks,
         }
         _run(missing, codec, (loader, codec_name), device, min(nj, len(missing)), settings)
     if share is not None:
@@ -271,7 +275,7 @@ def _remove_leftovers(out_dir: Path) -> None:
 
 
 def _run(
-    parts: List[ExtractionPart], codec: Any, source: Tuple[str, str], device: str, nj: int, settings: Dict[str, Any]
+    parts: list[ExtractionPart], codec: Any, source: tuple[str, str], device: str, nj: int, settings: dict[str, Any]
 ) -> None:
     threads = max(1, num_cores() // nj)
     if nj <= 1:
@@ -285,19 +289,21 @@ def _run(
         factor = (time.monotonic() - start) / max(done, 1e-9)
         print(
             f"extract: {number} of {len(parts)} parts, {done / 60:.1f} of {total / 60:.1f} min of audio, "
-            f"real-time factor {factor:.4f}, {factor * (total - done):.0f} s left", file=sys.stderr, flush=True,
+            f"real-time factor {factor:.4f}, {factor * (total - done):.0f} s left",
+            file=sys.stderr,
+            flush=True,
         )
 
 
-def merge(parts: List[ExtractionPart], out_dir: Path, description: EmbeddingDescription) -> int:
+def merge(parts: list[ExtractionPart], out_dir: Path, description: EmbeddingDescription) -> int:
     """Write the lists of all streams from the markers; return the number of utterances.
 
     Raises:
         UserError: a part is missing, or the streams have different lengths.
     """
-    streams: Dict[str, Dict[str, str]] = {}
-    num_frames: Dict[str, int] = {}
-    num_codebooks: Dict[str, int] = {}
+    streams: dict[str, dict[str, str]] = {}
+    num_frames: dict[str, int] = {}
+    num_codebooks: dict[str, int] = {}
     for part in parts:
         marker = read_marker(part)
         if marker is None or set(marker["utterances"]) != {recording.id for recording in part.recordings}:

@@ -5,7 +5,6 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
 
 from espnet_codecse.audio import audio_info
 from espnet_codecse.embedding.description import EmbeddingDescription
@@ -26,7 +25,7 @@ class Recording:
     id: str
     path: str
     seconds: float
-    mixture: Optional[str] = None
+    mixture: str | None = None
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class ExtractionPart:
     """
 
     ark: Path
-    recordings: Tuple[Recording, ...]
+    recordings: tuple[Recording, ...]
     hash: str
 
     @property
@@ -54,7 +53,7 @@ class ExtractionPart:
         return sum(recording.seconds for recording in self.recordings)
 
 
-def list_streams(data_dir: Path, with_noise: bool) -> Dict[str, str]:
+def list_streams(data_dir: Path, with_noise: bool) -> dict[str, str]:
     """Return ``{stream: scp name}``: ``mix`` of wav.scp, ``ref<n>`` of spk<n>.scp, ``noise<n>`` of noise<n>.scp.
 
     Raises:
@@ -73,7 +72,7 @@ def list_streams(data_dir: Path, with_noise: bool) -> Dict[str, str]:
     return streams
 
 
-def _seconds(data_dir: Path, paths: Dict[str, str]) -> Dict[str, float]:
+def _seconds(data_dir: Path, paths: dict[str, str]) -> dict[str, float]:
     """Length of each recording in seconds, from utt2num_samples where it tells, else from the headers."""
     samples, rates = (
         read_scp(data_dir / name) if (data_dir / name).is_file() else {} for name in ("utt2num_samples", "utt2fs")
@@ -96,7 +95,7 @@ def make_plan(
     part_seconds: float = PART_SECONDS,
     only_mixtures: bool = False,
     at_peak_of_mixture: bool = False,
-) -> List[ExtractionPart]:
+) -> list[ExtractionPart]:
     """Divide all streams into parts; the division depends on the data alone, not on the number of jobs.
 
     Args:
@@ -111,8 +110,8 @@ def make_plan(
     Raises:
         UserError: a list is missing or empty, a file is missing, or the lists hold different utterances.
     """
-    parts: List[ExtractionPart] = []
-    seconds: Dict[str, float] = {}
+    parts: list[ExtractionPart] = []
+    seconds: dict[str, float] = {}
     mixtures = read_scp(data_dir / "wav.scp") if at_peak_of_mixture else {}
     for stream, name in list_streams(data_dir, with_noise).items():
         if only_mixtures and stream != "mix":
@@ -130,7 +129,7 @@ def make_plan(
         order = sorted(paths, key=lambda key: (seconds[key], key))
         recordings = [Recording(key, paths[key], seconds[key], mixtures.get(key)) for key in order]
         limit = max(part_seconds, sum(seconds.values()) / MAX_PARTS)
-        current: List[Recording] = []
+        current: list[Recording] = []
         groups, filled = [current], 0.0
         for recording in recordings:
             if current and filled + recording.seconds > limit:
@@ -144,7 +143,7 @@ def make_plan(
     return parts
 
 
-def _hash(recordings: List[Recording], description: EmbeddingDescription) -> str:
+def _hash(recordings: list[Recording], description: EmbeddingDescription) -> str:
     layout = {**description.fields(), "version": None, "codec": None}  # the fingerprint says which codec it is
     digest = hashlib.sha256(json.dumps(layout).encode())
     for recording in recordings:
@@ -157,17 +156,19 @@ def _hash(recordings: List[Recording], description: EmbeddingDescription) -> str
     return digest.hexdigest()
 
 
-def write_marker(part: ExtractionPart, offsets: Dict[str, int], num_frames: Dict[str, int], num_codebooks: int) -> None:
+def write_marker(part: ExtractionPart, offsets: dict[str, int], num_frames: dict[str, int], num_codebooks: int) -> None:
     """Record what a finished part holds."""
     document = {
-        "hash": part.hash, "bytes": part.ark.stat().st_size, "num_codebooks": num_codebooks,
+        "hash": part.hash,
+        "bytes": part.ark.stat().st_size,
+        "num_codebooks": num_codebooks,
         "utterances": {key: [offset, num_frames[key]] for key, offset in offsets.items()},
     }
     with atomic_path(part.marker) as temporary:
         temporary.write_text(json.dumps(document), encoding="utf-8")
 
 
-def read_marker(part: ExtractionPart) -> Optional[dict]:
+def read_marker(part: ExtractionPart) -> dict | None:
     """The marker of a part that is complete and up to date, else None."""
     try:
         document = json.loads(part.marker.read_text(encoding="utf-8"))

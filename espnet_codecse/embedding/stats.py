@@ -2,7 +2,6 @@
 
 import sys
 from pathlib import Path
-from typing import Tuple
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from espnet_codecse.fileio import atomic_path, write_scp
 SHAPE_NAMES = {"mix": "speech_mix_shape", "ref": "speech_ref{}_shape", "noise": "noise_ref{}_shape"}
 
 
-def channel_statistics(reader: EmbeddingReader) -> Tuple[np.ndarray, np.ndarray, int]:
+def channel_statistics(reader: EmbeddingReader) -> tuple[np.ndarray, np.ndarray, int]:
     """Return ``(mean (channel,), standard deviation (channel,), number of frames)`` over a stream.
 
     One utterance is in memory at a time; sums are in float64 and merged by Chan's formula, which does not lose
@@ -54,12 +53,15 @@ def embedding_stats(folder: Path, out_dir: Path, stream: str = "mix") -> int:
     mean, std, num_frames = channel_statistics(reader)
     with atomic_path(Path(out_dir) / "stats.npz") as temporary:
         np.savez(
-            temporary, mean=mean.astype(np.float32), std=std.astype(np.float32), num_frames=num_frames,
+            temporary,
+            mean=mean.astype(np.float32),
+            std=std.astype(np.float32),
+            num_frames=num_frames,
             fingerprint=reader.description.fingerprint,
         )
     for path in sorted(Path(folder).glob("emb_*.scp")):
-        kind = path.stem[len("emb_"):].rstrip("0123456789")
-        number = path.stem[len("emb_") + len(kind):]
+        kind = path.stem[len("emb_") :].rstrip("0123456789")
+        number = path.stem[len("emb_") + len(kind) :]
         if kind not in SHAPE_NAMES:
             print(f"embedding_stats: {path}: unknown stream, left out", file=sys.stderr)
             continue

@@ -1,7 +1,8 @@
 """Reading stored embeddings by utterance."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Dict, Iterator, Optional, Union
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ class EmbeddingReader:
     ``reader[id]`` is ``(frame, channel)`` float32, or for the layer ``codes`` ``(codebook, frame)`` int32.
     """
 
-    def __init__(self, folder: Union[str, Path], stream: str = "mix", codec: Optional[Any] = None) -> None:
+    def __init__(self, folder: str | Path, stream: str = "mix", codec: Any | None = None) -> None:
         """Open the lists; arrays are read when asked for.
 
         Args:
@@ -31,10 +32,10 @@ class EmbeddingReader:
         self.folder = Path(folder)
         self.description = read_description(folder) if codec is None else check_codec(folder, codec)
         self.locations = read_scp(self.folder / f"emb_{stream}.scp")
-        self.num_frames: Dict[str, int] = {
+        self.num_frames: dict[str, int] = {
             key: int(value) for key, value in read_scp(self.folder / "utt2num_frames").items()
         }
-        self.num_codebooks: Dict[str, int] = {}
+        self.num_codebooks: dict[str, int] = {}
         if self.description.layer == "codes":
             table = read_scp(self.folder / "utt2num_codebooks")
             self.num_codebooks = {key: int(value) for key, value in table.items()}

@@ -1,7 +1,7 @@
 """What every trained system looks like from outside: recordings in, estimates out."""
 
 from abc import ABC, abstractmethod
-from typing import Callable, Dict, Iterator, List, Mapping, Sequence, Tuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -55,7 +55,7 @@ class AbsEnhancer(ABC):
         self.network_seconds = 0.0
 
     @abstractmethod
-    def enhance_batch(self, speech: Sequence[np.ndarray]) -> List[Dict[str, np.ndarray]]:
+    def enhance_batch(self, speech: Sequence[np.ndarray]) -> list[dict[str, np.ndarray]]:
         """Enhance several recordings at once; each comes out as it would alone.
 
         Args:
@@ -65,7 +65,7 @@ class AbsEnhancer(ABC):
             For each recording ``{layer: (output, sample) float32}`` of the recording's length.
         """
 
-    def enhance_long(self, read: ReadSamples, num_samples: int) -> Iterator[Dict[str, np.ndarray]]:
+    def enhance_long(self, read: ReadSamples, num_samples: int) -> Iterator[dict[str, np.ndarray]]:
         """Enhance a recording segment by segment in memory bounded by the segment.
 
         Args:
@@ -77,11 +77,14 @@ class AbsEnhancer(ABC):
         """
         return in_segments(
             lambda start, count: self.enhance_batch([read(start, count)])[0],
-            num_samples, self.segment_samples, self.overlap_samples, reorder=self.num_spk > 1,
+            num_samples,
+            self.segment_samples,
+            self.overlap_samples,
+            reorder=self.num_spk > 1,
         )
 
 
-def pad_batch(speech: Sequence[np.ndarray]) -> Tuple[torch.Tensor, torch.Tensor]:
+def pad_batch(speech: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
     """Return ``(batch, sample)`` float32 with zeros after each recording, and their lengths ``(batch,)`` in samples."""
     lengths = torch.tensor([len(samples) for samples in speech])
     batch = torch.zeros(len(speech), int(lengths.max()))

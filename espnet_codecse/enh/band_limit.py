@@ -1,7 +1,5 @@
 """Narrow-band recordings for training: the same low-pass on mixture and references."""
 
-from typing import Optional, Tuple
-
 import numpy as np
 from espnet2.train.preprocessor import AbsPreprocessor
 
@@ -27,13 +25,13 @@ class BandLimit(RandomFilter):
         train: bool,
         probability: float,
         sample_rate: int,
-        cutoff_range: Tuple[float, float] = (2500.0, 7000.0),
-        before: Optional[AbsPreprocessor] = None,
+        cutoff_range: tuple[float, float] = (2500.0, 7000.0),
+        before: AbsPreprocessor | None = None,
     ):
         super().__init__(train, before)
         self.probability, self.sample_rate, self.cutoff_range = probability, sample_rate, cutoff_range
 
-    def _draw(self) -> Optional[Filter]:
+    def _draw(self) -> Filter | None:
         if np.random.random() >= self.probability:
             return None
         from scipy.signal import butter, sosfilt

@@ -1,7 +1,5 @@
 """Random segments for training, cut so that frames and samples stay together."""
 
-from typing import Dict
-
 import numpy as np
 from espnet2.train.preprocessor import AbsPreprocessor
 
@@ -23,7 +21,7 @@ class PairedCrop(AbsPreprocessor):
         super().__init__(train)
         self.num_frames, self.hop, self.before = num_frames, hop, before
 
-    def __call__(self, uid: str, data: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+    def __call__(self, uid: str, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return ``data`` with ``(sample,)`` and ``(frame, channel)`` arrays cut; other entries as they are."""
         if self.before is not None:
             data = self.before(uid, data)

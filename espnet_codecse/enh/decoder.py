@@ -1,7 +1,5 @@
 """A frozen codec decoder as ESPnet enhancement back end."""
 
-from typing import Optional, Tuple
-
 import torch
 
 from espnet_codecse.codec import load_codec
@@ -17,13 +15,13 @@ class CodecDecoder(AbsDecoder):
         bandwidth: of the training data, Hz, such as 4000 for data of 8 kHz; what lies above need not be decoded.
     """
 
-    def __init__(self, codec: str, quantize: bool = False, bandwidth: Optional[int] = None):
+    def __init__(self, codec: str, quantize: bool = False, bandwidth: int | None = None):
         super().__init__()
         self.codec_name, self.quantize, self.bandwidth = codec, quantize, bandwidth
 
     def forward(
-        self, input: torch.Tensor, ilens: torch.Tensor, fs: Optional[int] = None
-    ) -> Tuple[torch.Tensor, torch.Tensor]:
+        self, input: torch.Tensor, ilens: torch.Tensor, fs: int | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return ``(speech (batch, sample), ilens)``.
 
         Args:

@@ -2,7 +2,6 @@
 
 import importlib.util
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
 
 import torch
 from espnet2.enh.loss.criterions.time_domain import TimeDomainLoss
@@ -30,9 +29,9 @@ class _Network:
 
         graph = onnx.load(str(path)).graph
         constants = {item.name: torch.from_numpy(numpy_helper.to_array(item).copy()) for item in graph.initializer}
-        self.analysis: List[torch.Tensor] = []
-        self.planes: List[Tuple[str, torch.Tensor, torch.Tensor]] = []
-        self.dense: List[Tuple[torch.Tensor, torch.Tensor]] = []
+        self.analysis: list[torch.Tensor] = []
+        self.planes: list[tuple[str, torch.Tensor, torch.Tensor]] = []
+        self.dense: list[tuple[torch.Tensor, torch.Tensor]] = []
         for node in graph.node:
             weights = [constants[name] for name in node.input if name in constants]
             if node.op_type == "Conv" and weights[0].dim() == 3:
@@ -88,8 +87,8 @@ class DNSMOSLoss(TimeDomainLoss):
 
     def __init__(
         self,
-        scores: Dict[str, float] = {"OVRL": 1.0, "P808": 1.0},
-        num_items: Optional[int] = None,
+        scores: dict[str, float] = {"OVRL": 1.0, "P808": 1.0},
+        num_items: int | None = None,
         bfloat16: bool = False,
         name: str = "",
         only_for_test: bool = False,
@@ -122,7 +121,7 @@ class DNSMOSLoss(TimeDomainLoss):
         reached = self.predict(inf, self.bfloat16 and inf.requires_grad)
         return sum(weight * F.relu(best[name] - reached[name]) for name, weight in self.scores.items())
 
-    def predict(self, speech: torch.Tensor, bfloat16: bool = False) -> Dict[str, torch.Tensor]:
+    def predict(self, speech: torch.Tensor, bfloat16: bool = False) -> dict[str, torch.Tensor]:
         """Return the fitted scores ``(batch,)``, by name, of ``(batch, sample)`` of 16 kHz, each as one window."""
         while speech.shape[1] < SAMPLE_RATE:
             speech = torch.cat([speech, speech], dim=1)

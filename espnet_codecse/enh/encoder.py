@@ -1,7 +1,5 @@
 """A frozen codec encoder as ESPnet enhancement front end."""
 
-from typing import Optional, Tuple
-
 import torch
 
 from espnet_codecse.codec import AbsCodec, load_codec
@@ -43,8 +41,8 @@ class CodecEncoder(AbsEncoder):
         return load_codec(self.codec_name, str(device))
 
     def forward(
-        self, input: torch.Tensor, ilens: torch.Tensor, fs: Optional[int] = None
-    ) -> Tuple[torch.Tensor, torch.Tensor]:
+        self, input: torch.Tensor, ilens: torch.Tensor, fs: int | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return ``(embedding (batch, frame, channel), frame_lengths (batch,))``.
 
         Args:

@@ -1,7 +1,7 @@
 """Enhancing recordings of any length: batches of short ones, overlapping segments of long ones."""
 
+from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
-from typing import Callable, Dict, Iterator, List, Optional, Sequence
 
 import numpy as np
 import torch
@@ -41,13 +41,13 @@ class EmbeddingEnhancer(AbsEnhancer):
     def __init__(
         self,
         codec: AbsCodec,
-        separator: Optional[torch.nn.Module] = None,
+        separator: torch.nn.Module | None = None,
         layers: Sequence[str] = ("continuous",),
         segment_seconds: float = 30.0,
-        overlap_seconds: Optional[float] = None,
+        overlap_seconds: float | None = None,
         restore_level: bool = False,
         quantize_mixture: bool = False,
-        peak: Optional[float] = None,
+        peak: float | None = None,
     ):
         num_spk = 1 if separator is None else separator.num_spk
         if overlap_seconds is None:
@@ -61,10 +61,10 @@ class EmbeddingEnhancer(AbsEnhancer):
         )
         self.codec, self.separator, self.network = codec, separator, separator
         self.restore_level, self.quantize_mixture, self.peak = restore_level, quantize_mixture, peak
-        self.num_codebooks: Optional[int] = None
+        self.num_codebooks: int | None = None
 
     @torch.no_grad()
-    def enhance_batch(self, speech: Sequence[np.ndarray]) -> List[Dict[str, np.ndarray]]:
+    def enhance_batch(self, speech: Sequence[np.ndarray]) -> list[dict[str, np.ndarray]]:
         """See :meth:`AbsEnhancer.enhance_batch`."""
         device = device_of(self.codec)
         batch, lengths = pad_batch(speech)
@@ -87,7 +87,7 @@ class EmbeddingEnhancer(AbsEnhancer):
         ]
 
     @torch.no_grad()
-    def separate(self, embedding: torch.Tensor, frame_lengths: torch.Tensor) -> List[torch.Tensor]:
+    def separate(self, embedding: torch.Tensor, frame_lengths: torch.Tensor) -> list[torch.Tensor]:
         """Return a speaker's estimate each for ``embedding``, both ``(batch, frame, channel)``.
 
         What the separator takes is added to ``network_seconds``.
@@ -105,7 +105,7 @@ class EmbeddingEnhancer(AbsEnhancer):
         self.network_seconds += perf_counter() - started
         return estimates
 
-    def _estimates(self, embedding: torch.Tensor, frame_lengths: torch.Tensor) -> List[torch.Tensor]:
+    def _estimates(self, embedding: torch.Tensor, frame_lengths: torch.Tensor) -> list[torch.Tensor]:
         num_frames = int(frame_lengths.max())
         estimates = self.separator(embedding[:, :num_frames], frame_lengths, {})[0]
         missing = embedding.shape[1] - num_frames
@@ -114,9 +114,7 @@ class EmbeddingEnhancer(AbsEnhancer):
     def _decode(self, estimates, frame_lengths, num_samples: int, layer: str) -> np.ndarray:
         """Return ``(speaker, batch, sample)``."""
         if layer == "quantized":
-            estimates = [
-                self.codec.quantize(estimate, frame_lengths, self.num_codebooks)[0] for estimate in estimates
-            ]
+            estimates = [self.codec.quantize(estimate, frame_lengths, self.num_codebooks)[0] for estimate in estimates]
         waveforms = [self.codec.decode(estimate, frame_lengths, num_samples) for estimate in estimates]
         return torch.stack(waveforms).float().cpu().numpy()
 
@@ -131,7 +129,7 @@ class EmbeddingEnhancer(AbsEnhancer):
             ``(speaker, frame, channel)`` pieces that make up the whole, in order.
         """
 
-        def process(start: int, count: int) -> Dict[str, np.ndarray]:
+        def process(start: int, count: int) -> dict[str, np.ndarray]:
             embedding = read(start, count)[None]
             estimates = self.separate(embedding, torch.tensor([count], device=embedding.device))
             return {"estimate": torch.cat(estimates).float().cpu().numpy()}

@@ -1,7 +1,5 @@
 """ESPnet's enhancement model with losses on embeddings, and decoding only where a loss needs a waveform."""
 
-from typing import Dict, List, Optional, Tuple
-
 import torch
 from espnet2.enh.espnet_model import ESPnetEnhancementModel
 from espnet2.torch_utils.device_funcs import force_gatherable
@@ -33,7 +31,7 @@ class EmbeddingEnhancementModel(ESPnetEnhancementModel):
         separator_dtype: str = "float32",
         compile_separator: bool = False,
         quantize_mixture: bool = False,
-        peak: Optional[float] = None,
+        peak: float | None = None,
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
@@ -45,8 +43,8 @@ class EmbeddingEnhancementModel(ESPnetEnhancementModel):
         self.separator_dtype = separator_dtype
 
     def forward(
-        self, speech_mix: torch.Tensor, speech_mix_lengths: Optional[torch.Tensor] = None, **kwargs
-    ) -> Tuple[torch.Tensor, Dict[str, torch.Tensor], torch.Tensor]:
+        self, speech_mix: torch.Tensor, speech_mix_lengths: torch.Tensor | None = None, **kwargs
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
         """Return ``(loss, stats, batch size)``.
 
         Args:
@@ -67,7 +65,7 @@ class EmbeddingEnhancementModel(ESPnetEnhancementModel):
             estimates, _, others = self.separator(mixture, lengths, {})
         estimates = [estimate.float() for estimate in estimates]
         losses, stats = [], {}
-        prepared: Dict[str, Tuple[List[torch.Tensor], List[torch.Tensor]]] = {}
+        prepared: dict[str, tuple[list[torch.Tensor], list[torch.Tensor]]] = {}
         for wrapper in self.loss_wrappers:
             criterion = wrapper.criterion
             if getattr(criterion, "only_for_test", False) and self.training:

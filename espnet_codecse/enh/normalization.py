@@ -1,7 +1,5 @@
 """Scaling of embeddings at a separator's input; the mask still multiplies the embedding as it was."""
 
-from typing import Optional, Tuple
-
 import torch
 
 MODES = ("none", "global", "utterance")
@@ -35,8 +33,8 @@ class EmbeddingNormalization(torch.nn.Module):
             self.std.copy_(std.clamp(min=1e-5))
 
     def forward(
-        self, embedding: torch.Tensor, lengths: Optional[torch.Tensor] = None
-    ) -> Tuple[torch.Tensor, torch.Tensor]:
+        self, embedding: torch.Tensor, lengths: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the normalised embedding and the scale that was taken out, which broadcasts with it.
 
         Args:

@@ -1,7 +1,5 @@
 """Permutation-invariant training that leaves out what is solved already."""
 
-from typing import Dict, List, Optional, Tuple
-
 import torch
 from espnet2.enh.loss.criterions.abs_loss import AbsEnhLoss
 from espnet2.enh.loss.wrappers.pit_solver import PITSolver
@@ -31,8 +29,8 @@ class ThresholdPITSolver(PITSolver):
         self.threshold = threshold
 
     def forward(
-        self, ref: List[torch.Tensor], inf: List[torch.Tensor], others: Optional[Dict] = None
-    ) -> Tuple[torch.Tensor, Dict, Dict]:
+        self, ref: list[torch.Tensor], inf: list[torch.Tensor], others: dict | None = None
+    ) -> tuple[torch.Tensor, dict, dict]:
         """Return ``(loss, stats, {"perm": (batch, speaker)})``.
 
         Args:

@@ -1,7 +1,6 @@
 """Other voices and microphones for training: the same random equaliser on mixture and references."""
 
 from functools import partial
-from typing import Optional
 
 import numpy as np
 from espnet2.train.preprocessor import AbsPreprocessor
@@ -20,9 +19,7 @@ class RandomEqualization(RandomFilter):
         before: another preprocessor to run first, such as ESPnet's dynamic mixing.
     """
 
-    def __init__(
-        self, train: bool, deviation_db: float, sample_rate: int, before: Optional[AbsPreprocessor] = None
-    ):
+    def __init__(self, train: bool, deviation_db: float, sample_rate: int, before: AbsPreprocessor | None = None):
         super().__init__(train, before)
         self.deviation_db, self.sample_rate = deviation_db, sample_rate
 

@@ -1,7 +1,7 @@
 """What preprocessors share that filter the waveforms of a training utterance alike."""
 
 from abc import abstractmethod
-from typing import Callable, Dict, Optional
+from collections.abc import Callable
 
 import numpy as np
 from espnet2.train.preprocessor import AbsPreprocessor
@@ -17,15 +17,15 @@ class RandomFilter(AbsPreprocessor):
         before: another preprocessor to run first, such as ESPnet's dynamic mixing.
     """
 
-    def __init__(self, train: bool, before: Optional[AbsPreprocessor]):
+    def __init__(self, train: bool, before: AbsPreprocessor | None):
         super().__init__(train)
         self.before = before
 
     @abstractmethod
-    def _draw(self) -> Optional[Filter]:
+    def _draw(self) -> Filter | None:
         """Return a function of ``(sample,)``, or None where the utterance stays as it is."""
 
-    def __call__(self, uid: str, data: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+    def __call__(self, uid: str, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return ``data`` with its waveforms ``(sample,)`` filtered; embeddings and other entries as they are."""
         if self.before is not None:
             data = self.before(uid, data)

@@ -1,7 +1,6 @@
 """Random draws that differ between the processes of a distributed training."""
 
 import random
-from typing import Dict, Optional
 
 import numpy as np
 import torch
@@ -20,11 +19,11 @@ class RankSeed(AbsPreprocessor):
         before: a preprocessor to run next, such as ESPnet's dynamic mixing.
     """
 
-    def __init__(self, train: bool, rank: int, before: Optional[AbsPreprocessor] = None):
+    def __init__(self, train: bool, rank: int, before: AbsPreprocessor | None = None):
         super().__init__(train)
         self.rank, self.before = rank, before
 
-    def __call__(self, uid: str, data: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+    def __call__(self, uid: str, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Move this process's random numbers on and return what the next preprocessor makes of ``data``."""
         if self.train and self.rank:
             seed = (int(np.random.randint(2**31)) + self.rank) % 2**31
@@ -33,7 +32,7 @@ class RankSeed(AbsPreprocessor):
         return data if self.before is None else self.before(uid, data)
 
 
-def with_rank_seed(train: bool, before: Optional[AbsPreprocessor] = None) -> Optional[AbsPreprocessor]:
+def with_rank_seed(train: bool, before: AbsPreprocessor | None = None) -> AbsPreprocessor | None:
     """Return ``before`` behind a :class:`RankSeed` in the training of several processes, and as it is otherwise."""
     if train and torch.distributed.is_available() and torch.distributed.is_initialized():
         return RankSeed(train, torch.distributed.get_rank(), before)

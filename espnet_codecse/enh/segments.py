@@ -1,18 +1,18 @@
 """Long signals in overlapping segments, cross-faded: samples of waveforms or frames of embeddings."""
 
+from collections.abc import Callable, Iterator
 from itertools import permutations
-from typing import Callable, Dict, Iterator, Tuple
 
 import numpy as np
 
 
 def in_segments(
-    process: Callable[[int, int], Dict[str, np.ndarray]],
+    process: Callable[[int, int], dict[str, np.ndarray]],
     num_units: int,
     segment: int,
     overlap: int,
     reorder: bool = True,
-) -> Iterator[Dict[str, np.ndarray]]:
+) -> Iterator[dict[str, np.ndarray]]:
     """Process a signal segment by segment in memory bounded by the segment.
 
     Args:
@@ -25,7 +25,7 @@ def in_segments(
     Yields:
         ``{name: (speaker, unit, ...)}`` pieces that make up the whole, in order.
     """
-    tail: Dict[str, np.ndarray] = {}
+    tail: dict[str, np.ndarray] = {}
     for start, count in segment_bounds(num_units, segment, overlap):
         last = start + count >= num_units
         output = {}
@@ -37,7 +37,7 @@ def in_segments(
         yield output
 
 
-def segment_bounds(num_units: int, segment: int, overlap: int) -> Iterator[Tuple[int, int]]:
+def segment_bounds(num_units: int, segment: int, overlap: int) -> Iterator[tuple[int, int]]:
     """Yield ``(first unit, number of units)``; only the last segment is shorter, never than the overlap."""
     start = 0
     while True:

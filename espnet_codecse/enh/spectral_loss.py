@@ -1,6 +1,6 @@
 """A loss on waveforms in the compressed short-time spectrum, near to what listeners and perceptual metrics hear."""
 
-from typing import List, Sequence
+from collections.abc import Sequence
 
 import torch
 from espnet2.enh.loss.criterions.time_domain import TimeDomainLoss
@@ -32,7 +32,7 @@ class CompressedSpectrumLoss(TimeDomainLoss):
         errors = [error for size in self.windows for error in self._errors(ref, inf, size)]
         return torch.stack(errors).mean(0)
 
-    def _errors(self, ref: torch.Tensor, inf: torch.Tensor, size: int) -> List[torch.Tensor]:
+    def _errors(self, ref: torch.Tensor, inf: torch.Tensor, size: int) -> list[torch.Tensor]:
         """Return errors of the magnitude and of the complex spectrum, ``(batch,)`` each, dB."""
         window = self.windows[size] = self.windows[size].to(ref.device)
         reference, estimate = (
@@ -46,10 +46,9 @@ class CompressedSpectrumLoss(TimeDomainLoss):
         reference_magnitude = (self.power / 2 * reference_log).exp()
         magnitude = reference_magnitude - (self.power / 2 * estimate_log).exp()
         factor = (self.power - 1) / 2
-        difference = (
-            reference * (factor * reference_log).exp().unsqueeze(-1)
-            - estimate * (factor * estimate_log).exp().unsqueeze(-1)
-        )
+        difference = reference * (factor * reference_log).exp().unsqueeze(-1) - estimate * (
+            factor * estimate_log
+        ).exp().unsqueeze(-1)
         total = reference_magnitude.square().mean((1, 2))
         errors = magnitude.square().mean((1, 2)), difference.square().sum(-1).mean((1, 2))
         return [10 * torch.log10(error / total + 1e-4) for error in errors]

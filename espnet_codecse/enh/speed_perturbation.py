@@ -1,6 +1,6 @@
 """Speed perturbation of every speaker by itself, and the mixture made anew."""
 
-from typing import Dict, Optional, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from espnet2.train.preprocessor import AbsPreprocessor
@@ -20,11 +20,11 @@ class SpeedPerturbation(AbsPreprocessor):
         before: another preprocessor to run first, such as ESPnet's dynamic mixing.
     """
 
-    def __init__(self, train: bool, speeds: Sequence[int] = (95, 100, 105), before: Optional[AbsPreprocessor] = None):
+    def __init__(self, train: bool, speeds: Sequence[int] = (95, 100, 105), before: AbsPreprocessor | None = None):
         super().__init__(train)
         self.speeds, self.before = tuple(speeds), before
 
-    def __call__(self, uid: str, data: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+    def __call__(self, uid: str, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return ``data`` with ``speech_mix`` and every ``speech_ref`` ``(sample,)`` made anew; others as they are.
 
         Raises:

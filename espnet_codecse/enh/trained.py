@@ -1,7 +1,6 @@
 """What running a trained model on embeddings needs of it, built without ESPnet's task."""
 
 import argparse
-from typing import Optional
 
 import torch
 
@@ -17,7 +16,7 @@ class EncoderAndSeparator(torch.nn.Module):
         self.encoder, self.separator = encoder, separator
 
 
-def build_trained(args: argparse.Namespace) -> Optional[EncoderAndSeparator]:
+def build_trained(args: argparse.Namespace) -> EncoderAndSeparator | None:
     """Build from a training's options; None where its separator is ESPnet's, which only the task builds.
 
     Raises:

@@ -3,7 +3,7 @@
 import hashlib
 from abc import ABC, abstractmethod
 from functools import lru_cache
-from typing import Any, Dict, Optional, Tuple
+from typing import Any
 
 import torch
 
@@ -42,7 +42,7 @@ class AbsFeatures(ABC, torch.nn.Module):
         """Return ``(batch, frame, dim)`` for recordings of one length, ``(batch, sample)``."""
 
     @torch.no_grad()
-    def encode(self, speech: torch.Tensor, lengths: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+    def encode(self, speech: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return ``(features (batch, frame, dim), frames (batch,))`` of ``speech (batch, sample)``; see the codecs'."""
         each = [self.features(row[None, :length])[0] for row, length in zip(speech, lengths.tolist())]
         padded = torch.nn.utils.rnn.pad_sequence(each, batch_first=True)
@@ -122,7 +122,7 @@ class TransformersFeatures(AbsFeatures):
         return self.network(speech).last_hidden_state
 
 
-def fingerprint_of(network: torch.nn.Module, left_out: Tuple[str, ...] = ()) -> str:
+def fingerprint_of(network: torch.nn.Module, left_out: tuple[str, ...] = ()) -> str:
     """Return 16 hexadecimal digits that tell whether weights are the same.
 
     Args:
@@ -166,7 +166,7 @@ def _load(source: str) -> AbsFeatures:
     return loaded.eval().requires_grad_(False)
 
 
-def configured_features(conf: Dict[str, Any], codec: Optional[str]) -> Tuple[str, AbsFeatures]:
+def configured_features(conf: dict[str, Any], codec: str | None) -> tuple[str, AbsFeatures]:
     """Load the features of a configuration, and write into it which weights they have.
 
     Saved with the experiment, that tells later whether the features are those of the training.

@@ -1,13 +1,14 @@
 """Models from the dictionaries of a configuration."""
 
-from typing import Any, Callable, Dict, Mapping, Optional, Union
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from diffusers import DDIMScheduler
 
 from espnet_codecse.errors import UserError
+from espnet_codecse.features import configured_features
 from espnet_codecse.fuse.conv_denoiser import ConvDenoiser
 from espnet_codecse.fuse.denoiser import Denoiser
-from espnet_codecse.features import configured_features
 from espnet_codecse.fuse.model import FuseModel
 from espnet_codecse.fuse.spectrogram import CompressedSpectrogram
 from espnet_codecse.fuse.vae import NoVAE, SpectrogramVAE
@@ -36,7 +37,7 @@ def _build(name: str, make: Callable, *positional: Any, **given: Any) -> Any:
         raise UserError(f"{name}: {reason}; compare it with the template's conf/fuse") from None
 
 
-def build_vae(vae_conf: Mapping[str, Any], use_vae: bool = True) -> Union[SpectrogramVAE, NoVAE]:
+def build_vae(vae_conf: Mapping[str, Any], use_vae: bool = True) -> SpectrogramVAE | NoVAE:
     """Return the VAE of ``vae_conf``, or what stands in its place."""
     return _build("vae_conf", SpectrogramVAE, **vae_conf) if use_vae else NoVAE()
 
@@ -56,14 +57,14 @@ def build_fuse_model(
     vae_conf: Mapping[str, Any],
     denoiser_conf: Mapping[str, Any],
     diffusion_conf: Mapping[str, Any],
-    guidance_conf: Dict[str, Any],
+    guidance_conf: dict[str, Any],
     window_frames: int = 256,
     use_vae: bool = True,
     average_decay: float = 0.999,
-    codec: Optional[str] = None,
+    codec: str | None = None,
     latents_fingerprint: str = "",
     denoiser: str = "unet",
-    objective_conf: Optional[Mapping[str, Any]] = None,
+    objective_conf: Mapping[str, Any] | None = None,
 ) -> FuseModel:
     """Return the model of the second step.
 
@@ -90,7 +91,7 @@ def build_fuse_model(
     vae = build_vae(vae_conf, use_vae)
     features, guidance = _guidance(guidance_conf, codec)
     bins = spectrogram.num_bins // vae.reduction
-    latent: Dict[str, Any] = {"latent_channels": vae.latent_channels, "latent_bins": bins}
+    latent: dict[str, Any] = {"latent_channels": vae.latent_channels, "latent_bins": bins}
     scheduler = _build("diffusion_conf", DDIMScheduler, **{**DIFFUSION, **diffusion_conf})
     if denoiser == "convolutional":
         if scheduler.config.prediction_type != "v_prediction":
@@ -105,7 +106,7 @@ def build_fuse_model(
     return _build("objective_conf", FuseModel, *fixed, **(objective_conf or {}))
 
 
-def _guidance(conf: Dict[str, Any], codec: Optional[str]):
+def _guidance(conf: dict[str, Any], codec: str | None):
     """Return ``(source of the features or None, arguments of Guidance or None)``."""
     kind = conf.get("kind", "none")
     if kind == "none":

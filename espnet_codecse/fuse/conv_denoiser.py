@@ -1,7 +1,8 @@
 """A denoiser of convolutions alone, which learns more per second without a GPU than one that attends."""
 
+import itertools
 import math
-from typing import Dict, List, Optional, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -50,7 +51,7 @@ class ConvDenoiser(torch.nn.Module):
         blocks: Sequence[int] = (1, 1, 2),
         norm_groups: int = 8,
         time_width: int = 128,
-        guidance: Optional[Dict] = None,
+        guidance: dict | None = None,
     ):
         super().__init__()
         if len(blocks) != len(channels):
@@ -76,7 +77,7 @@ class ConvDenoiser(torch.nn.Module):
             torch.nn.ModuleList(_Block(width, time_width, norm_groups) for _ in range(count))
             for width, count in zip(channels, blocks)
         )
-        pairs = list(zip(channels[:-1], channels[1:]))
+        pairs = list(itertools.pairwise(channels))
         self.shrink = torch.nn.ModuleList(torch.nn.Conv2d(upper, lower, 2, stride=2) for upper, lower in pairs)
         self.widen = torch.nn.ModuleList(torch.nn.Conv2d(lower, 4 * upper, 1) for upper, lower in pairs)
         self.up = torch.nn.ModuleList(_Block(upper, time_width, norm_groups) for upper, _ in pairs)
@@ -88,8 +89,8 @@ class ConvDenoiser(torch.nn.Module):
         latent: torch.Tensor,
         times: torch.Tensor,
         noisy: torch.Tensor,
-        features: Optional[torch.Tensor] = None,
-        kept: Optional[torch.Tensor] = None,
+        features: torch.Tensor | None = None,
+        kept: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Predict.
 
@@ -117,7 +118,7 @@ class ConvDenoiser(torch.nn.Module):
         """Return ``(batch, 3 * channel, bin, frame)``."""
         time = self.time(_sinusoids(times).to(inputs.dtype))
         hidden = self.first(inputs)
-        skipped: List[torch.Tensor] = []
+        skipped: list[torch.Tensor] = []
         for level, (blocks, bins) in enumerate(zip(self.down, self.bins)):
             hidden = hidden + bins
             for block in blocks:

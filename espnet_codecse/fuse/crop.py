@@ -1,7 +1,5 @@
 """Windows for training: the same time of waveforms, of stored latents and of stored features."""
 
-from typing import Dict
-
 import numpy as np
 import torch
 from espnet2.train.preprocessor import AbsPreprocessor
@@ -29,11 +27,11 @@ class WindowCrop(AbsPreprocessor):
         before: another preprocessor to run first.
     """
 
-    def __init__(self, train: bool, num_samples: int, step: int, hops: Dict[str, int], before=None):
+    def __init__(self, train: bool, num_samples: int, step: int, hops: dict[str, int], before=None):
         super().__init__(train)
         self.num_samples, self.step, self.hops, self.before = num_samples, step, hops, before
 
-    def __call__(self, uid: str, data: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+    def __call__(self, uid: str, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return ``data`` with ``(sample,)`` and ``(frame, channel)`` arrays cut."""
         if self.before is not None:
             data = self.before(uid, data)
@@ -57,7 +55,7 @@ class WindowCrop(AbsPreprocessor):
 class LevelledCrop(WindowCrop):
     """Windows already at the network's level, for ESPnet's own model, which has no part that brings them there."""
 
-    def __call__(self, uid: str, data: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+    def __call__(self, uid: str, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return windows of waveforms."""
         data = super().__call__(uid, data)
         gain = 1 / max(float(data.pop("peak")[0]), LEAST_PEAK)

@@ -1,6 +1,6 @@
 """The denoiser: diffusers' conditional U-Net on the noised latent beside the noisy speech's."""
 
-from typing import Dict, Optional, Sequence
+from collections.abc import Sequence
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -32,7 +32,7 @@ class Denoiser(torch.nn.Module):
         layers_per_block: int = 2,
         norm_groups: int = 32,
         head_channels: int = 32,
-        guidance: Optional[Dict] = None,
+        guidance: dict | None = None,
     ):
         super().__init__()
         self.guidance = None
@@ -65,8 +65,8 @@ class Denoiser(torch.nn.Module):
         latent: torch.Tensor,
         times: torch.Tensor,
         noisy: torch.Tensor,
-        features: Optional[torch.Tensor] = None,
-        kept: Optional[torch.Tensor] = None,
+        features: torch.Tensor | None = None,
+        kept: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Predict.
 

@@ -2,8 +2,8 @@
 
 import argparse
 from abc import abstractmethod
+from collections.abc import Sequence
 from time import perf_counter
-from typing import Dict, List, Sequence
 
 import numpy as np
 import torch
@@ -36,7 +36,10 @@ class WindowEnhancer(AbsEnhancer):
         self.spectrogram, self.window_frames, self.device = spectrogram, window_frames, torch.device(device)
         self.overlap_frames = min(OVERLAP_FRAMES, window_frames // 4)
         super().__init__(
-            SAMPLE_RATE, ("waveform",), ("spk1",), round(segment_seconds * SAMPLE_RATE),
+            SAMPLE_RATE,
+            ("waveform",),
+            ("spk1",),
+            round(segment_seconds * SAMPLE_RATE),
             round(OVERLAP_SECONDS * SAMPLE_RATE),
         )
 
@@ -66,7 +69,7 @@ class WindowEnhancer(AbsEnhancer):
         return cls(model, training.window_frames, device, dtype, segment_seconds, **given)
 
     @abstractmethod
-    def enhance_windows(self, windows: torch.Tensor, speech: torch.Tensor, numbers: List[int]) -> torch.Tensor:
+    def enhance_windows(self, windows: torch.Tensor, speech: torch.Tensor, numbers: list[int]) -> torch.Tensor:
         """Return enhanced spectrograms ``(window, 2, bin, frame)``.
 
         Args:
@@ -76,7 +79,7 @@ class WindowEnhancer(AbsEnhancer):
         """
 
     @torch.no_grad()
-    def enhance_batch(self, speech: Sequence[np.ndarray]) -> List[Dict[str, np.ndarray]]:
+    def enhance_batch(self, speech: Sequence[np.ndarray]) -> list[dict[str, np.ndarray]]:
         """See the base class."""
         pieces, waveforms, plans = [], [], []
         for samples in speech:
@@ -107,7 +110,7 @@ class WindowEnhancer(AbsEnhancer):
             outputs.append({"waveform": output.float().cpu().numpy() * np.float32(np.any(samples))})
         return outputs
 
-    def _waveforms(self, recording: torch.Tensor, starts: List[int]) -> torch.Tensor:
+    def _waveforms(self, recording: torch.Tensor, starts: list[int]) -> torch.Tensor:
         """Return ``(window, sample)`` of ``recording (sample,)``, zeros after its end."""
         hop, length = self.spectrogram.hop, self.spectrogram.num_samples(self.window_frames)
         padded = torch.nn.functional.pad(recording, (0, max(0, starts[-1] * hop + length - len(recording))))
@@ -155,7 +158,7 @@ class FuseEnhancer(WindowEnhancer):
         if isinstance(model, FuseModel):
             sampling_times(model.scheduler, num_steps, start)  # what is out of range is said now
 
-    def enhance_windows(self, windows: torch.Tensor, speech: torch.Tensor, numbers: List[int]) -> torch.Tensor:
+    def enhance_windows(self, windows: torch.Tensor, speech: torch.Tensor, numbers: list[int]) -> torch.Tensor:
         """See the base class."""
         with torch.autocast(windows.device.type, self.dtype, enabled=self.dtype != torch.float32):
             if isinstance(self.model, FuseVAEModel):

@@ -1,6 +1,6 @@
 """The diffusion as one of ESPnet's enhancement front ends, beside its own score model."""
 
-from typing import Any, Dict, Optional
+from typing import Any
 
 import torch
 from espnet2.enh.diffusion.abs_diffusion import AbsDiffusion
@@ -25,14 +25,12 @@ class FuseDiffusion(AbsDiffusion):
         conf: see :func:`build_fuse_model`.
     """
 
-    def __init__(
-        self, vae_file: Optional[str] = None, num_steps: int = 6, overlap_frames: int = 32, **conf: Any
-    ):
+    def __init__(self, vae_file: str | None = None, num_steps: int = 6, overlap_frames: int = 32, **conf: Any):
         super().__init__()
         # Imported here: whoever imports ESPnet's task has this class registered, and need not wait for diffusers.
         from espnet_codecse.fuse.build import build_fuse_model
 
-        defaults: Dict[str, Any] = {
+        defaults: dict[str, Any] = {
             "spectrogram_conf": {}, "vae_conf": {}, "denoiser_conf": {}, "diffusion_conf": {}, "guidance_conf": {},
         }  # fmt: skip
         self.model = build_fuse_model(**{**defaults, **conf})
@@ -63,7 +61,7 @@ class FuseDiffusion(AbsDiffusion):
             enhanced.append(join(output, starts, self.overlap_frames, item.shape[-1]))
         return torch.complex(*torch.stack(enhanced).unbind(1)).transpose(1, 2)
 
-    def _features(self, spectrogram: torch.Tensor) -> Optional[torch.Tensor]:
+    def _features(self, spectrogram: torch.Tensor) -> torch.Tensor | None:
         if self.model.features_source is None:
             return None
         front_end = self.model.spectrogram

@@ -1,7 +1,6 @@
 """How features enter the denoiser: by cross-attention, addition or concatenation."""
 
 import math
-from typing import Optional, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -58,8 +57,8 @@ class Guidance(torch.nn.Module):
         return self.map_channels if self.injection == "concatenation" else 0
 
     def forward(
-        self, features: torch.Tensor, num_frames: int, kept: Optional[torch.Tensor] = None
-    ) -> Tuple[Optional[torch.Tensor], Optional[torch.Tensor]]:
+        self, features: torch.Tensor, num_frames: int, kept: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
         """Project.
 
         Args:
@@ -87,12 +86,12 @@ class Guidance(torch.nn.Module):
 
 
 def denoiser_input(
-    guidance: Optional[Guidance],
+    guidance: Guidance | None,
     latent: torch.Tensor,
     noisy: torch.Tensor,
-    features: Optional[torch.Tensor],
-    kept: Optional[torch.Tensor],
-) -> Tuple[torch.Tensor, Optional[torch.Tensor]]:
+    features: torch.Tensor | None,
+    kept: torch.Tensor | None,
+) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Return ``(noised and noisy latent with the guidance's map, (batch, channel, bin, frame); tokens or None)``.
 
     Args:

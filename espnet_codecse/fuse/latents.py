@@ -1,16 +1,15 @@
 """Latents of whole recordings, for storing them once instead of encoding them in every training step."""
 
 from pathlib import Path
-from typing import Tuple
 
 import torch
 import yaml
 
 from espnet_codecse.checkpoint import check_weights, load_checkpoint
 from espnet_codecse.errors import UserError
+from espnet_codecse.features import fingerprint_of
 from espnet_codecse.fuse.build import SAMPLE_RATE, build_vae_model
 from espnet_codecse.fuse.enhancer import OVERLAP_FRAMES
-from espnet_codecse.features import fingerprint_of
 from espnet_codecse.fuse.vae_model import FuseVAEModel
 from espnet_codecse.fuse.windows import cut, join
 
@@ -46,7 +45,7 @@ class LatentEncoder(torch.nn.Module):
         return self.window_frames // self.reduction
 
     @torch.no_grad()
-    def encode(self, speech: torch.Tensor, lengths: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+    def encode(self, speech: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return ``(latents (batch, frame, channel * bin), frames (batch,))`` of ``speech (batch, sample)``."""
         each = [self._encode(row[:length]) for row, length in zip(speech, lengths.tolist())]
         padded = torch.nn.utils.rnn.pad_sequence(each, batch_first=True)

@@ -1,6 +1,6 @@
 """Diffusion in the latent space: training, and sampling of windows."""
 
-from typing import Dict, Optional, Sequence, Tuple, Union
+from collections.abc import Sequence
 
 import torch
 from diffusers import DDIMScheduler
@@ -10,8 +10,8 @@ from espnet2.train.abs_espnet_model import AbsESPnetModel
 from espnet_codecse.errors import UserError
 from espnet_codecse.features import AbsFeatures, fingerprint_of, load_features
 from espnet_codecse.fuse.average import WeightAverage
-from espnet_codecse.fuse.crop import peak_gain
 from espnet_codecse.fuse.conv_denoiser import ConvDenoiser
+from espnet_codecse.fuse.crop import peak_gain
 from espnet_codecse.fuse.denoiser import Denoiser
 from espnet_codecse.fuse.sampling import sample, sampling_times, seeded_noise
 from espnet_codecse.fuse.spectrogram import CompressedSpectrogram
@@ -44,11 +44,11 @@ class FuseModel(AbsESPnetModel):
     def __init__(
         self,
         spectrogram: CompressedSpectrogram,
-        vae: Union[SpectrogramVAE, NoVAE],
-        denoiser: Union[Denoiser, ConvDenoiser],
+        vae: SpectrogramVAE | NoVAE,
+        denoiser: Denoiser | ConvDenoiser,
         scheduler: DDIMScheduler,
         window_frames: int = 256,
-        features: Optional[str] = None,
+        features: str | None = None,
         average_decay: float = 0.999,
         latents_fingerprint: str = "",
         matched_steps: int = 6,
@@ -84,14 +84,14 @@ class FuseModel(AbsESPnetModel):
 
     def forward(
         self,
-        speech_mix: Optional[torch.Tensor] = None,
-        speech_ref1: Optional[torch.Tensor] = None,
-        peak: Optional[torch.Tensor] = None,
-        latent_mix: Optional[torch.Tensor] = None,
-        latent_ref1: Optional[torch.Tensor] = None,
-        guidance: Optional[torch.Tensor] = None,
+        speech_mix: torch.Tensor | None = None,
+        speech_ref1: torch.Tensor | None = None,
+        peak: torch.Tensor | None = None,
+        latent_mix: torch.Tensor | None = None,
+        latent_ref1: torch.Tensor | None = None,
+        guidance: torch.Tensor | None = None,
         **kwargs: torch.Tensor,
-    ) -> Tuple[torch.Tensor, Dict[str, torch.Tensor], torch.Tensor]:
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
         """Return ``(loss, stats, batch size)``; windows are waveforms, or stored latents and features.
 
         Args:
@@ -138,7 +138,7 @@ class FuseModel(AbsESPnetModel):
         """Return ``(batch, channel, bin, frame)`` of stored ``(batch, frame, channel * bin)``."""
         return stored.transpose(1, 2).unflatten(1, (self.vae.latent_channels, -1))
 
-    def loss(self, clean: torch.Tensor, noisy: torch.Tensor, guidance: Optional[torch.Tensor]) -> torch.Tensor:
+    def loss(self, clean: torch.Tensor, noisy: torch.Tensor, guidance: torch.Tensor | None) -> torch.Tensor:
         """Return the mean squared error of what the denoiser predicts.
 
         In evaluation mode the average of the weights is asked, at times and with noise that are always the same.
@@ -182,7 +182,7 @@ class FuseModel(AbsESPnetModel):
     def enhance(
         self,
         spectrogram: torch.Tensor,
-        features: Optional[torch.Tensor],
+        features: torch.Tensor | None,
         numbers: Sequence[int],
         num_steps: int = 6,
         num_samples: int = 1,
@@ -224,6 +224,6 @@ class FuseModel(AbsESPnetModel):
             total += self.vae.decode(sample(self.scheduler, network, noise, noisy, num_steps, start))
         return total / num_samples
 
-    def collect_feats(self, **kwargs: torch.Tensor) -> Dict[str, torch.Tensor]:
+    def collect_feats(self, **kwargs: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return what ESPnet's statistics are of; they are not used."""
         return {"feats": next(iter(kwargs.values()))}

@@ -1,6 +1,6 @@
 """DDIM from noise, or from the noisy latent, to the clean one."""
 
-from typing import Callable, List
+from collections.abc import Callable
 
 import torch
 from diffusers import DDIMScheduler
@@ -10,7 +10,7 @@ from espnet_codecse.errors import UserError
 MAX_STEPS = 50
 
 
-def sampling_times(scheduler: DDIMScheduler, num_steps: int, start: float) -> List[int]:
+def sampling_times(scheduler: DDIMScheduler, num_steps: int, start: float) -> list[int]:
     """Set the scheduler up for ``num_steps`` evaluations of the network and return their times, falling.
 
     Args:

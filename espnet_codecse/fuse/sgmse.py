@@ -1,7 +1,5 @@
 """ESPnet's score model (SGMSE+, 2208.05830), the baseline, run like the other systems."""
 
-from typing import List
-
 import torch
 
 from espnet_codecse.errors import UserError
@@ -44,14 +42,15 @@ class SGMSEEnhancer(WindowEnhancer):
         self.network = model.diffusion
         self.dtype, self.num_steps, self.seed = dtype, num_steps, seed
 
-    def enhance_windows(self, windows: torch.Tensor, speech: torch.Tensor, numbers: List[int]) -> torch.Tensor:
+    def enhance_windows(self, windows: torch.Tensor, speech: torch.Tensor, numbers: list[int]) -> torch.Tensor:
         """See the base class."""
         devices = [windows.device] if windows.is_cuda else []
         outputs = []
         for window, number in zip(windows, numbers):
             noisy = torch.complex(window[0], window[1]).T[None]
-            with torch.random.fork_rng(devices), torch.autocast(
-                windows.device.type, self.dtype, enabled=self.dtype != torch.float32
+            with (
+                torch.random.fork_rng(devices),
+                torch.autocast(windows.device.type, self.dtype, enabled=self.dtype != torch.float32),
             ):
                 torch.manual_seed(self.seed * 1_000_003 + number)
                 enhanced = self.network.enhance(noisy, N=self.num_steps)

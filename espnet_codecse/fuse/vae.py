@@ -1,6 +1,6 @@
 """The variational autoencoder between spectrograms and latents (paper, section 2.2)."""
 
-from typing import Sequence, Tuple
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -59,7 +59,7 @@ class SpectrogramVAE(torch.nn.Module):
         self.register_buffer("square", torch.ones(latent_channels))
         self.register_buffer("num_batches", torch.zeros((), dtype=torch.long))
 
-    def forward(self, spectrogram: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, spectrogram: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Encode, draw, decode.
 
         Args:

@@ -1,7 +1,5 @@
 """Training of the VAE, the first step."""
 
-from typing import Dict, Tuple
-
 import torch
 from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.train.abs_espnet_model import AbsESPnetModel
@@ -37,7 +35,7 @@ class FuseVAEModel(AbsESPnetModel):
 
     def forward(
         self, speech_mix: torch.Tensor, speech_ref1: torch.Tensor, peak: torch.Tensor, **kwargs: torch.Tensor
-    ) -> Tuple[torch.Tensor, Dict[str, torch.Tensor], torch.Tensor]:
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
         """Return ``(loss, stats, batch size)``.
 
         Args:
@@ -61,6 +59,6 @@ class FuseVAEModel(AbsESPnetModel):
         stats["loss"] = loss.detach()
         return force_gatherable((loss, stats, len(speech_mix)), loss.device)
 
-    def collect_feats(self, speech_mix: torch.Tensor, **kwargs: torch.Tensor) -> Dict[str, torch.Tensor]:
+    def collect_feats(self, speech_mix: torch.Tensor, **kwargs: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return what ESPnet's statistics are of; they are not used."""
         return {"feats": speech_mix}

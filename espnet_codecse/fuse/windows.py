@@ -1,17 +1,15 @@
 """Long signals as windows of equal length, and windows cross-faded to long signals."""
 
-from typing import List, Tuple
-
 import torch
 
 
-def window_starts(num_frames: int, window: int, overlap: int) -> List[int]:
+def window_starts(num_frames: int, window: int, overlap: int) -> list[int]:
     """Return the first frames of windows that cover ``num_frames``; the last one may reach beyond the end."""
     hop = window - overlap
     return list(range(0, max(num_frames - overlap, 1), hop))
 
 
-def cut(signal: torch.Tensor, window: int, overlap: int) -> Tuple[torch.Tensor, List[int]]:
+def cut(signal: torch.Tensor, window: int, overlap: int) -> tuple[torch.Tensor, list[int]]:
     """Return ``(windows (window, ..., frame), their first frames)`` of ``signal (..., frame)``, zeros after its end."""
     starts = window_starts(signal.shape[-1], window, overlap)
     missing = starts[-1] + window - signal.shape[-1]
@@ -19,7 +17,7 @@ def cut(signal: torch.Tensor, window: int, overlap: int) -> Tuple[torch.Tensor, 
     return torch.stack([padded[..., start : start + window] for start in starts]), starts
 
 
-def join(windows: torch.Tensor, starts: List[int], overlap: int, num_frames: int) -> torch.Tensor:
+def join(windows: torch.Tensor, starts: list[int], overlap: int, num_frames: int) -> torch.Tensor:
     """Return ``(..., num_frames)`` of ``windows (window, ..., frame)``, linearly cross-faded where they overlap."""
     length = windows.shape[-1]
     # No end of the fade is 0 or 1: each frame of an overlap is of both windows.

@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Tuple
 
 
 @dataclass(frozen=True)
@@ -18,7 +17,7 @@ class Part:
 
     index: int
     log: Path
-    command: Tuple[str, ...]
+    command: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -33,14 +32,14 @@ class Resources:
 
     gpu: int
     max_jobs_run: int
-    other: Dict[str, str]
+    other: dict[str, str]
 
 
 class AbsBackend(ABC):
     """Runs parts somewhere and reports the exit status of each."""
 
     @abstractmethod
-    def run(self, parts: List[Part], resources: Resources) -> Dict[int, int]:
+    def run(self, parts: list[Part], resources: Resources) -> dict[int, int]:
         """Run all parts, also after one has failed.
 
         Each log begins with host, command and start time and ends with status and seconds. A part that

@@ -3,13 +3,13 @@
 import argparse
 import shlex
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable, List, Optional, Tuple
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.job.interrupt import Interrupted, signals_as_exception
 
-Share = Tuple[int, int]  # (k, n): the k-th of n shares of the work, from 1
+Share = tuple[int, int]  # (k, n): the k-th of n shares of the work, from 1
 Submit = Callable[[int], None]  # called with the largest useful number of shares; returns when all have ended
 INDEX = "CODECSE_PART"  # replaced by the runner; nobody has it in a path
 
@@ -25,14 +25,16 @@ def parse_share(text: str) -> Share:
 def add_job_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--cmd`` and ``--part`` to a command that has ``--nj``."""
     parser.add_argument(
-        "--cmd", default="", help="a runner such as '${train_cmd}': the nj parts run as its jobs, logs beside the output"
+        "--cmd",
+        default="",
+        help="a runner such as '${train_cmd}': the nj parts run as its jobs, logs beside the output",
     )
     parser.add_argument(
         "--part", type=parse_share, help="k/n: do the k-th of n parts and leave the lists to the call without --part"
     )
 
 
-def submitter(command: str, args: argparse.Namespace, argv: List[str], log_dir: Path, nj: int) -> Optional[Submit]:
+def submitter(command: str, args: argparse.Namespace, argv: list[str], log_dir: Path, nj: int) -> Submit | None:
     """Return what runs the parts of this very call as jobs; None where no ``--cmd`` was given.
 
     Args:
@@ -59,7 +61,7 @@ def submitter(command: str, args: argparse.Namespace, argv: List[str], log_dir: 
     return submit
 
 
-def _run_to_the_end(command: List[str]) -> int:
+def _run_to_the_end(command: list[str]) -> int:
     """Run the runner; a signal for this process goes to it, and it gets the time to stop its jobs."""
     with signals_as_exception():
         process = subprocess.Popen(command)
@@ -71,7 +73,7 @@ def _run_to_the_end(command: List[str]) -> int:
             raise
 
 
-def _without(argv: List[str], options: Tuple[str, ...]) -> List[str]:
+def _without(argv: list[str], options: tuple[str, ...]) -> list[str]:
     """Return ``argv`` without these options and their values."""
     kept, skip = [], False
     for word in argv:

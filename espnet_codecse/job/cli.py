@@ -3,7 +3,6 @@
 import re
 import sys
 from pathlib import Path
-from typing import Dict, List, Tuple
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.job.abs_backend import AbsBackend, Part, Resources
@@ -37,7 +36,7 @@ FLAGS = ("resume", "print_nj", "help")
 TAIL_LINES = 20
 
 
-def _take_options(argv: List[str], options: Dict[str, str]) -> List[str]:
+def _take_options(argv: list[str], options: dict[str, str]) -> list[str]:
     """Move leading ``--name value`` (or ``-name value``) pairs to ``options`` and return the rest."""
     while argv and re.match(r"--?[A-Za-z]", argv[0]):
         name = argv[0].lstrip("-").replace("-", "_")
@@ -52,16 +51,16 @@ def _take_options(argv: List[str], options: Dict[str, str]) -> List[str]:
     return argv
 
 
-def _number(options: Dict[str, str], name: str, default: float) -> float:
+def _number(options: dict[str, str], name: str, default: float) -> float:
     try:
         return float(options.get(name, default))
     except ValueError:
         raise UserError(f"--{name}: not a number; see --help") from None
 
 
-def parse(argv: List[str]) -> Tuple[List[Part], Dict[str, str]]:
+def parse(argv: list[str]) -> tuple[list[Part], dict[str, str]]:
     """Return the parts (empty when nothing is to be run) and the options by name."""
-    options: Dict[str, str] = {}
+    options: dict[str, str] = {}
     argv = _take_options(list(argv), options)
     name, first, last = "", 1, 1
     found = re.fullmatch(r"([A-Za-z_]\w*)=(\d+)(?::(\d+))?", argv[0]) if argv else None
@@ -84,7 +83,7 @@ def parse(argv: List[str]) -> Tuple[List[Part], Dict[str, str]]:
     return parts, options
 
 
-def make_backend(options: Dict[str, str]) -> AbsBackend:
+def make_backend(options: dict[str, str]) -> AbsBackend:
     """Return the back end that the options name, and take its own options out of them."""
     name, kind, config = options.pop("backend", "local"), options.pop("kind", "train"), options.pop("config", "")
     if name == "local":
@@ -99,7 +98,7 @@ def make_backend(options: Dict[str, str]) -> AbsBackend:
     raise UserError(f"--backend {name}: unknown; known: {', '.join(BACKENDS)}")
 
 
-def report_failures(parts: List[Part], status: Dict[int, int]) -> None:
+def report_failures(parts: list[Part], status: dict[int, int]) -> None:
     """Show the first failing part's log path and last lines, and name the other failing logs."""
     failed = [part for part in parts if status[part.index] != 0]
     print(f"job: {len(failed)} of {len(parts)} parts failed", file=sys.stderr)
@@ -110,7 +109,7 @@ def report_failures(parts: List[Part], status: Dict[int, int]) -> None:
             print("\n".join(f"    {line}" for line in lines[-TAIL_LINES:]), file=sys.stderr)
 
 
-def main(argv: List[str]) -> int:
+def main(argv: list[str]) -> int:
     """Run the parts; 0 when all ended well, 1 when one failed, 128 + signal when interrupted."""
     try:
         parts, options = parse(argv)

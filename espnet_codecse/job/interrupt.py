@@ -1,8 +1,8 @@
 """Signals that end a runner, turned into an exception so that it can stop what it has started."""
 
 import signal
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Iterator
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -1,9 +1,9 @@
 """The local back end: processes of this machine, each its own process group."""
 
+import contextlib
 import os
 import signal
 import time
-from typing import Dict, List
 
 from espnet_codecse.job.abs_backend import AbsBackend, Part, Resources
 from espnet_codecse.job.interrupt import signals_as_exception
@@ -17,7 +17,7 @@ GRACE_SECONDS = 5.0
 class LocalBackend(AbsBackend):
     """Runs at most ``max_jobs_run`` parts at once; by default one a core, or one a GPU with ``--gpu``."""
 
-    def run(self, parts: List[Part], resources: Resources) -> Dict[int, int]:
+    def run(self, parts: list[Part], resources: Resources) -> dict[int, int]:
         gpus = visible_gpus() if resources.gpu > 0 else []
         limit = resources.max_jobs_run
         if limit <= 0:
@@ -40,7 +40,7 @@ class LocalBackend(AbsBackend):
         return default_nj(mem_per_job)
 
 
-def _start(part: Part, gpus: List[str], num_gpus: int) -> PartProcess:
+def _start(part: Part, gpus: list[str], num_gpus: int) -> PartProcess:
     environment = {}
     if gpus:
         chosen = {gpus[(part.index * num_gpus + offset) % len(gpus)]: None for offset in range(num_gpus)}
@@ -48,14 +48,12 @@ def _start(part: Part, gpus: List[str], num_gpus: int) -> PartProcess:
     return PartProcess(part, environment)
 
 
-def _stop(running: List[PartProcess]) -> None:
+def _stop(running: list[PartProcess]) -> None:
     """Stop the whole process group of every running part: politely, then after some seconds for good."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         for job in running:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(job.process.pid, number)
-            except ProcessLookupError:
-                pass
         deadline = time.monotonic() + GRACE_SECONDS
         while running and time.monotonic() < deadline and any(job.process.poll() is None for job in running):
             time.sleep(POLL_SECONDS)

@@ -5,8 +5,8 @@ import shlex
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Mapping, Optional
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.job.abs_backend import Part
@@ -42,7 +42,7 @@ class PartProcess:
         UserError: the log cannot be written.
     """
 
-    def __init__(self, part: Part, environment: Optional[Mapping[str, str]] = None, own_group: bool = True):
+    def __init__(self, part: Part, environment: Mapping[str, str] | None = None, own_group: bool = True):
         self.part = part
         forget(part)
         try:
@@ -55,8 +55,12 @@ class PartProcess:
         self._log.flush()
         self._start = time.monotonic()
         self.process = subprocess.Popen(
-            ["bash", "-c", f"set -o pipefail; {line}"], stdin=subprocess.DEVNULL, stdout=self._log,
-            stderr=subprocess.STDOUT, env={**os.environ, **(environment or {})}, start_new_session=own_group,
+            ["bash", "-c", f"set -o pipefail; {line}"],
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(environment or {})},
+            start_new_session=own_group,
         )
 
     def finish(self) -> int:

@@ -4,17 +4,18 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait as wait_for
-from typing import Any, Callable, Iterable, Iterator, Optional, Tuple
+from typing import Any
 
 from espnet_codecse.errors import UserError
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def _start_worker(initializer: Optional[Callable], initargs: Tuple) -> None:
+def _start_worker(initializer: Callable | None, initargs: tuple) -> None:
     # A pool's worker waits for work for ever when its parent is killed with SIGKILL: watch the parent.
     parent = multiprocessing.parent_process()
 
@@ -33,8 +34,8 @@ def map_unordered(
     items: Iterable[Any],
     nj: int,
     threads: int = 1,
-    initializer: Optional[Callable] = None,
-    initargs: Tuple = (),
+    initializer: Callable | None = None,
+    initargs: tuple = (),
 ) -> Iterator[Any]:
     """Yield ``function(item)`` as the results come; a few items per worker are under way at once.
 

@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import List
 
 
 def num_cores() -> int:
@@ -67,7 +66,7 @@ def default_nj(mem_per_job: float = 2.0) -> int:
     return max(1, int(min(num_cores(), by_memory)))
 
 
-def visible_gpus() -> List[str]:
+def visible_gpus() -> list[str]:
     """Names for CUDA_VISIBLE_DEVICES of the GPUs that this process may use, found without torch."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:

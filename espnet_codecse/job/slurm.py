@@ -17,7 +17,6 @@ import uuid
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Optional, Set
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
@@ -51,16 +50,16 @@ class SlurmBackend(AbsBackend):
         files: the slurm.yaml files.
     """
 
-    def __init__(self, kind: str, files: List[Path]):
+    def __init__(self, kind: str, files: list[Path]):
         self.kind, self.files = kind, files
 
-    def run(self, parts: List[Part], resources: Resources) -> Dict[int, int]:
+    def run(self, parts: list[Part], resources: Resources) -> dict[int, int]:
         settings = read_settings(self.kind, self.files, resources)
         if not parts:
             return {}
         check_programs()
-        running: Dict[int, _Submitted] = {}
-        status: Dict[int, int] = {}
+        running: dict[int, _Submitted] = {}
+        status: dict[int, int] = {}
         with signals_as_exception():
             try:
                 running.update(_adopt(parts))
@@ -77,7 +76,7 @@ class SlurmBackend(AbsBackend):
     def default_nj(self, mem_per_job: float) -> int:
         return read_settings(self.kind, self.files, Resources(0, 0, {})).nj
 
-    def _wait(self, settings: SlurmSettings, running: Dict[int, _Submitted], status: Dict[int, int]) -> None:
+    def _wait(self, settings: SlurmSettings, running: dict[int, _Submitted], status: dict[int, int]) -> None:
         """Wait until nothing is ``running``; fill in ``status``; submit what failed again."""
         start, told, silent = time.monotonic(), "", False
         while running:
@@ -102,7 +101,8 @@ class SlurmBackend(AbsBackend):
                 if status[index] and job.attempt < settings.retries and not cancelled:
                     print(
                         f"job: {job.part.log}: status {status[index]} ({entry or 'no longer in the queue'}); "
-                        f"submitted again, {job.attempt + 1} of {settings.retries}", file=sys.stderr,
+                        f"submitted again, {job.attempt + 1} of {settings.retries}",
+                        file=sys.stderr,
                     )
                     again.append(job)
             if again:
@@ -123,10 +123,10 @@ def _label(part: Part) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_") or "job"
 
 
-def _adopt(parts: List[Part]) -> Dict[int, _Submitted]:
+def _adopt(parts: list[Part]) -> dict[int, _Submitted]:
     """Find the tasks that an earlier runner left; cancel those of other commands."""
-    found: Dict[int, _Submitted] = {}
-    outdated: Set[str] = set()
+    found: dict[int, _Submitted] = {}
+    outdated: set[str] = set()
     for part in parts:
         try:
             record = json.loads(_record_path(part).read_text(encoding="utf-8"))
@@ -146,7 +146,8 @@ def _adopt(parts: List[Part]) -> Dict[int, _Submitted]:
         print("job: jobs of an earlier, different command are cancelled", file=sys.stderr)
         _cancel_and_wait(outdated)
     adopted = {
-        index: job for index, job in found.items()
+        index: job
+        for index, job in found.items()
         if job.task[0] not in outdated and job.task in queue and queue[job.task].alive
     }
     if adopted:
@@ -154,7 +155,7 @@ def _adopt(parts: List[Part]) -> Dict[int, _Submitted]:
     return adopted
 
 
-def _submit(parts: List[Part], settings: SlurmSettings, running: Dict[int, _Submitted]) -> None:
+def _submit(parts: list[Part], settings: SlurmSettings, running: dict[int, _Submitted]) -> None:
     """Submit ``parts`` as one array and add them to ``running``.
 
     Raises:
@@ -206,7 +207,7 @@ def _refusal(text: str, settings: SlurmSettings) -> str:
     return f"{settings.source}: sbatch refuses the job ({'; '.join(dict.fromkeys(errors))}); {advice}"
 
 
-def _outcome(job: _Submitted, entry: Optional[QueueEntry]) -> int:
+def _outcome(job: _Submitted, entry: QueueEntry | None) -> int:
     """Return the status of a task that is no longer in the queue; 0 exactly where its part is marked done."""
     from submitit.core.utils import JobPaths, pickle_load
 
@@ -243,7 +244,7 @@ def _tell_restart(job: _Submitted, entry: QueueEntry) -> None:
         print(f"job: {job.part.log}: requeued by Slurm (preempted, out of time, or its node failed)", file=sys.stderr)
 
 
-def _tell_pending(running: Dict[int, _Submitted], queue: Dict[Task, QueueEntry], told: str) -> str:
+def _tell_pending(running: dict[int, _Submitted], queue: dict[Task, QueueEntry], told: str) -> str:
     """Say why parts wait whenever it has changed; return what was said."""
     entries = [queue[job.task] for job in running.values() if job.task in queue]
     # The array's own limit is no news.
@@ -259,7 +260,7 @@ def _tell_pending(running: Dict[int, _Submitted], queue: Dict[Task, QueueEntry],
     return text
 
 
-def _cancel_and_wait(names: Set[str]) -> None:
+def _cancel_and_wait(names: set[str]) -> None:
     cancel(names)
     deadline = time.monotonic() + CANCEL_SECONDS
     while time.monotonic() < deadline:
@@ -269,7 +270,7 @@ def _cancel_and_wait(names: Set[str]) -> None:
         time.sleep(0.5)
 
 
-def _cancel_all(running: Dict[int, _Submitted]) -> None:
+def _cancel_all(running: dict[int, _Submitted]) -> None:
     """Cancel what is in the queue and close the logs."""
     if running:
         _cancel_and_wait({job.task[0] for job in running.values()})
@@ -278,7 +279,7 @@ def _cancel_all(running: Dict[int, _Submitted]) -> None:
             note_end(job.part.log, "stopped from outside")
 
 
-def _tidy(parts: List[Part]) -> None:
+def _tidy(parts: list[Part]) -> None:
     """After all went well: remove submitit's files and the records, those of earlier attempts too."""
     folder, label = parts[0].log.parent, _label(parts[0])
     for record in folder.glob("*.slurm"):

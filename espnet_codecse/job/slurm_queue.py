@@ -3,16 +3,27 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Dict, Iterable, List, Optional, Tuple
 
 from espnet_codecse.errors import UserError
 
 # States after which nothing more happens; in all others Slurm still runs the task, or will (again).
 FINAL = frozenset(
-    "COMPLETED FAILED CANCELLED TIMEOUT NODE_FAIL PREEMPTED OUT_OF_MEMORY BOOT_FAIL DEADLINE REVOKED".split()
+    [
+        "COMPLETED",
+        "FAILED",
+        "CANCELLED",
+        "TIMEOUT",
+        "NODE_FAIL",
+        "PREEMPTED",
+        "OUT_OF_MEMORY",
+        "BOOT_FAIL",
+        "DEADLINE",
+        "REVOKED",
+    ]
 )
-Task = Tuple[str, int]  # name of the job, index in its array
+Task = tuple[str, int]  # name of the job, index in its array
 
 
 @dataclass(frozen=True)
@@ -56,7 +67,7 @@ def check_programs() -> None:
         raise UserError("submitit: not installed; run python3 -m pip install submitit") from None
 
 
-def list_queue(names: Iterable[str]) -> Optional[Dict[Task, QueueEntry]]:
+def list_queue(names: Iterable[str]) -> dict[Task, QueueEntry] | None:
     """Return the tasks of the jobs ``names``; None when the controller does not answer."""
     command = ["squeue", "--noheader", "--array", "--states=all", f"--user={os.getuid()}", f"--name={','.join(names)}"]
     # The short --format knows no restarts; a column of --Format is cut at its width. Only the last one has blanks.
@@ -80,7 +91,7 @@ def cancel(names: Iterable[str]) -> None:
         subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL)
 
 
-def partitions() -> List[str]:
+def partitions() -> list[str]:
     """Names of the cluster's partitions."""
     result = subprocess.run(["sinfo", "--noheader", "--format=%R"], capture_output=True, text=True, check=False)
     return sorted(set(result.stdout.split()))

@@ -4,7 +4,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 import yaml
 
@@ -31,25 +31,25 @@ class SlurmSettings:
     """
 
     source: str
-    parameters: Dict[str, Any]
+    parameters: dict[str, Any]
     nj: int
     retries: int
 
 
-def settings_files(given: str = "") -> List[Path]:
+def settings_files(given: str = "") -> list[Path]:
     """Return ``given`` (a file), or those of the variable CODECSE_SLURM_CONF that are there."""
     if given:
         return [Path(given)]
     return [path for path in map(Path, filter(None, os.environ.get(FILES_VARIABLE, "").split(":"))) if path.is_file()]
 
 
-def read_settings(kind: str, files: List[Path], resources: Resources) -> SlurmSettings:
+def read_settings(kind: str, files: list[Path], resources: Resources) -> SlurmSettings:
     """Merge the rows of ``kind`` in all ``files`` and the options of the command line.
 
     Raises:
         UserError: a file is missing or malformed, an unknown kind, or a value that is no number or time.
     """
-    rows: Dict[str, str] = {}
+    rows: dict[str, str] = {}
     source = f"{', '.join(map(str, files)) or 'slurm.yaml'}: {kind}"
     for file in files:
         content = _read(file)
@@ -60,10 +60,14 @@ def read_settings(kind: str, files: List[Path], resources: Resources) -> SlurmSe
     rows = {name: value for name, value in rows.items() if value != ""}
     numbers = {name: _number(source, name, rows.pop(name)) for name in NUMBERS if name in rows}
     cpus, num_nodes = numbers.get("cpus", 1), numbers.get("num_nodes", 1)
-    parameters: Dict[str, Any] = {
-        "cpus_per_task": cpus, "nodes": num_nodes, "ntasks_per_node": 1, "stderr_to_stdout": True,
+    parameters: dict[str, Any] = {
+        "cpus_per_task": cpus,
+        "nodes": num_nodes,
+        "ntasks_per_node": 1,
+        "stderr_to_stdout": True,
         # Since Slurm 22.05 srun does not take it over from sbatch.
-        "srun_args": [f"--cpus-per-task={cpus}"], "time": minutes(source, rows.pop("time", "8:00:00")),
+        "srun_args": [f"--cpus-per-task={cpus}"],
+        "time": minutes(source, rows.pop("time", "8:00:00")),
     }
     if numbers.get("gpu"):
         parameters["gpus_per_node"] = numbers["gpu"]
@@ -84,16 +88,14 @@ def minutes(source: str, text: str) -> int:
     if not found:
         raise UserError(f"{source}: time: '{text}' is no time; write hours:minutes:seconds or days-hours")
     days, *others = (int(group) if group else 0 for group in found.groups())
-    if found.group(1):
-        hours, mins, seconds = others
-    elif found.group(4):
+    if found.group(1) or found.group(4):
         hours, mins, seconds = others
     else:
         hours, (mins, seconds) = 0, others[:2]
     return max(1, days * 1440 + hours * 60 + mins + (seconds > 0))
 
 
-def _read(file: Path) -> Dict[str, Dict[str, str]]:
+def _read(file: Path) -> dict[str, dict[str, str]]:
     try:
         # Every value as the text that it is: YAML takes 8:00:00 for a number of base 60.
         content = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)

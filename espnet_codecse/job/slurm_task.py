@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import replace
-from typing import Optional
 
 from espnet_codecse.job.abs_backend import Part
 from espnet_codecse.job.part_process import PartProcess
@@ -24,7 +23,7 @@ class RunPart:
         job.process.wait()
         return job.finish()
 
-    def checkpoint(self) -> Optional[object]:
+    def checkpoint(self) -> object | None:
         """Called before the end of a task's time and before preemption: it is to run again, as it was submitted."""
         from submitit.helpers import DelayedSubmission
 

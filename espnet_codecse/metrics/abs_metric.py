@@ -3,7 +3,6 @@
 import importlib.util
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Dict, Optional, Tuple
 
 import numpy as np
 
@@ -22,9 +21,9 @@ class Signals:
 
     estimate: np.ndarray
     sample_rate: int
-    reference: Optional[np.ndarray] = None
-    mixture: Optional[np.ndarray] = None
-    others: Tuple[np.ndarray, ...] = ()
+    reference: np.ndarray | None = None
+    mixture: np.ndarray | None = None
+    others: tuple[np.ndarray, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,9 @@ class Metric:
     """
 
     name: str
-    sample_rate: Optional[int]
+    sample_rate: int | None
     needs_reference: bool
-    range: Tuple[float, float]
+    range: tuple[float, float]
     higher_is_better: bool
     package: str
     description: str
@@ -55,7 +54,7 @@ class Metric:
 class AbsMetricFamily(ABC):
     """Columns that come from one computation; all have the same rate and need of a reference and of the mixture."""
 
-    columns: Tuple[Metric, ...] = ()
+    columns: tuple[Metric, ...] = ()
 
     @abstractmethod
     def load(self) -> None:
@@ -72,7 +71,7 @@ class AbsMetricFamily(ABC):
         return f"pip install {' '.join(packages)}" if packages else ""
 
     @abstractmethod
-    def compute(self, signals: Signals) -> Dict[str, float]:
+    def compute(self, signals: Signals) -> dict[str, float]:
         """Score one utterance.
 
         Returns:

@@ -1,7 +1,5 @@
 """Composite measures CSIG, CBAK, COVL and segmental SNR (Hu and Loizou, 2008), as VoiceBank-DEMAND papers report."""
 
-from typing import Dict
-
 import numpy as np
 
 from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric, Signals
@@ -15,12 +13,58 @@ KEPT = 0.95  # of the frames, the best ones: the rest are outliers
 FFT_SIZE = 1024
 # Klatt's 25 critical bands: centre and width in Hz.
 CENTRES = (
-    50.0, 120.0, 190.0, 260.0, 330.0, 400.0, 470.0, 540.0, 617.372, 703.378, 798.717, 904.128, 1020.38, 1148.30,
-    1288.72, 1442.54, 1610.70, 1794.16, 1993.93, 2211.08, 2446.71, 2701.97, 2978.04, 3276.17, 3597.63,
+    50.0,
+    120.0,
+    190.0,
+    260.0,
+    330.0,
+    400.0,
+    470.0,
+    540.0,
+    617.372,
+    703.378,
+    798.717,
+    904.128,
+    1020.38,
+    1148.30,
+    1288.72,
+    1442.54,
+    1610.70,
+    1794.16,
+    1993.93,
+    2211.08,
+    2446.71,
+    2701.97,
+    2978.04,
+    3276.17,
+    3597.63,
 )
 WIDTHS = (
-    70.0, 70.0, 70.0, 70.0, 70.0, 70.0, 70.0, 77.3724, 86.0056, 95.3398, 105.411, 116.256, 127.914, 140.423, 153.823,
-    168.154, 183.457, 199.776, 217.153, 235.631, 255.255, 276.072, 298.126, 321.465, 346.136,
+    70.0,
+    70.0,
+    70.0,
+    70.0,
+    70.0,
+    70.0,
+    70.0,
+    77.3724,
+    86.0056,
+    95.3398,
+    105.411,
+    116.256,
+    127.914,
+    140.423,
+    153.823,
+    168.154,
+    183.457,
+    199.776,
+    217.153,
+    235.631,
+    255.255,
+    276.072,
+    298.126,
+    321.465,
+    346.136,
 )
 
 
@@ -108,7 +152,7 @@ class SegmentalSnr(AbsMetricFamily):
     def load(self) -> None:
         """Nothing to load."""
 
-    def compute(self, signals: Signals) -> Dict[str, float]:
+    def compute(self, signals: Signals) -> dict[str, float]:
         if not np.any(signals.reference):
             return {"SSNR": float("nan")}
         return {"SSNR": segmental_snr(signals.reference, signals.estimate)}
@@ -134,7 +178,7 @@ class Composite(AbsMetricFamily):
         self._pesq = family_of("PESQ")()
         self._pesq.load()
 
-    def compute(self, signals: Signals) -> Dict[str, float]:
+    def compute(self, signals: Signals) -> dict[str, float]:
         pesq = self._pesq.compute(signals)["PESQ"]
         llr = log_likelihood_ratio(signals.reference, signals.estimate)
         wss = weighted_slope_distance(signals.reference, signals.estimate)

@@ -2,7 +2,6 @@
 
 import importlib.util
 from pathlib import Path
-from typing import Dict, List, Tuple
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from espnet_codecse.metrics.registry import register
 SAMPLE_RATE = 16000  # Hz
 WINDOW_SAMPLES = int(9.01 * SAMPLE_RATE)
 # Raw network outputs to the published scale for SIG, BAK and OVRL (DNS-Challenge dnsmos_local.py).
-Polynomials = Tuple[Tuple[float, ...], Tuple[float, ...], Tuple[float, ...]]
+Polynomials = tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]
 FIT: Polynomials = (
     (-0.08397278, 1.22083953, 0.0052439),
     (-0.13166888, 1.60915514, -0.39604546),
@@ -27,10 +26,15 @@ PERSONALISED_FIT: Polynomials = (
 NO_FIT: Polynomials = ((1.0, 0.0),) * 3
 
 
-def _columns(prefix: str, variant: str) -> Tuple[Metric, ...]:
+def _columns(prefix: str, variant: str) -> tuple[Metric, ...]:
     return tuple(
         Metric(
-            f"{prefix}_{name}", SAMPLE_RATE, False, (1.0, 5.0), True, "speechmos onnxruntime",
+            f"{prefix}_{name}",
+            SAMPLE_RATE,
+            False,
+            (1.0, 5.0),
+            True,
+            "speechmos onnxruntime",
             f"DNSMOS P.835 {text}{variant}",
         )
         for name, text in (("SIG", "speech quality"), ("BAK", "background quality"), ("OVRL", "overall quality"))
@@ -64,10 +68,10 @@ class _Dnsmos(AbsMetricFamily):
             for name in self._networks()
         ]
 
-    def _networks(self) -> List[str]:
+    def _networks(self) -> list[str]:
         return [f"{self.folder}/sig_bak_ovr.onnx"]
 
-    def compute(self, signals: Signals) -> Dict[str, float]:
+    def compute(self, signals: Signals) -> dict[str, float]:
         speech = np.clip(signals.estimate, -1.0, 1.0)
         while len(speech) < WINDOW_SAMPLES:
             speech = np.concatenate([speech, speech])
@@ -92,11 +96,12 @@ class Dnsmos(_Dnsmos):
 
     columns = (
         *_columns("DNSMOS", ""),
-        Metric("DNSMOS_P808", SAMPLE_RATE, False, (1.0, 5.0), True, "speechmos onnxruntime",
-               "DNSMOS P.808 overall quality"),
+        Metric(
+            "DNSMOS_P808", SAMPLE_RATE, False, (1.0, 5.0), True, "speechmos onnxruntime", "DNSMOS P.808 overall quality"
+        ),
     )
 
-    def _networks(self) -> List[str]:
+    def _networks(self) -> list[str]:
         return [*super()._networks(), f"{self.folder}/model_v8.onnx"]
 
     def load(self) -> None:

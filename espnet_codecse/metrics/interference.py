@@ -1,7 +1,6 @@
 """SIR and SAR: what of the error is the other speakers, and what is artefacts."""
 
 import warnings
-from typing import Dict, Optional, Tuple
 
 import numpy as np
 
@@ -29,7 +28,7 @@ class InterferenceAndArtefacts(AbsMetricFamily):
         torch.set_num_threads(1)
         self._tensor, self._bss_eval = torch.from_numpy, fast_bss_eval.bss_eval_sources
 
-    def compute(self, signals: Signals) -> Dict[str, float]:
+    def compute(self, signals: Signals) -> dict[str, float]:
         pair = _sources(signals)
         if pair is None or len(pair[0]) < 2:
             return {"SIR": float("nan"), "SAR": float("nan")}
@@ -51,7 +50,7 @@ class MirEval(AbsMetricFamily):
 
         self._bss_eval = bss_eval_sources
 
-    def compute(self, signals: Signals) -> Dict[str, float]:
+    def compute(self, signals: Signals) -> dict[str, float]:
         pair = _sources(signals)
         if pair is None:
             return {column.name: float("nan") for column in self.columns}
@@ -63,7 +62,7 @@ class MirEval(AbsMetricFamily):
         return values if signals.others else {**values, "MIR_SIR": float("nan")}
 
 
-def _sources(signals: Signals) -> Optional[Tuple[np.ndarray, np.ndarray]]:
+def _sources(signals: Signals) -> tuple[np.ndarray, np.ndarray] | None:
     """Return references, the speaker's own first, and as many times the estimate, ``(speaker, sample)`` each.
 
     None where one of them is silent: what it holds of others is then not defined.

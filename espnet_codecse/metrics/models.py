@@ -5,12 +5,11 @@ Nothing is fetched while scores are computed: hundreds of processes would, and a
 
 import os
 from pathlib import Path
-from typing import Optional
 
 from espnet_codecse.metrics.abs_metric import AbsMetricFamily
 
 
-def hub_folder(variable: str, hub_id: str) -> Optional[str]:
+def hub_folder(variable: str, hub_id: str) -> str | None:
     """Return the folder that ``variable`` names, or where the Hugging Face hub's cache holds ``hub_id``; None."""
     chosen = os.environ.get(variable)
     if chosen:

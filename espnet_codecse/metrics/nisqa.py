@@ -1,7 +1,6 @@
 """NISQA v2: neural estimates of quality and its dimensions without a reference (Mittag et al., 2021)."""
 
 from pathlib import Path
-from typing import Dict
 
 from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric, Signals
 from espnet_codecse.metrics.registry import register
@@ -38,7 +37,7 @@ class Nisqa(AbsMetricFamily):
         torch.set_num_threads(1)
         self._torch, self._assess = torch, non_intrusive_speech_quality_assessment
 
-    def compute(self, signals: Signals) -> Dict[str, float]:
+    def compute(self, signals: Signals) -> dict[str, float]:
         try:
             values = self._assess(self._torch.from_numpy(signals.estimate.copy()), signals.sample_rate).tolist()
         except RuntimeError:  # too short for one segment, or too long

@@ -3,8 +3,8 @@
 import csv
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import List, Sequence
 
 from espnet_codecse.fileio import atomic_path, read_scp
 from espnet_codecse.metrics.score import Summary
@@ -39,7 +39,7 @@ def write_overview(output_dir: Path, summaries: Sequence[Summary], num_speakers:
     ]
     with atomic_path(output_dir / "summary.json") as temporary:
         temporary.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    lines: List[str] = ["|metric|mean|values|without a value|", "|---|---|---|---|"]
+    lines: list[str] = ["|metric|mean|values|without a value|", "|---|---|---|---|"]
     for item in summaries:
         mean = "n/a" if math.isnan(item.mean) else f"{item.mean:.3f}"
         lines.append(f"|{item.metric}|{mean}|{item.num_values}|{item.num_nan}|")

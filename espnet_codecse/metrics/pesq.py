@@ -1,7 +1,5 @@
 """PESQ (ITU-T P.862) as MOS-LQO: wide-band (P.862.2) at 16 kHz and narrow-band (P.862.1) at 8 kHz."""
 
-from typing import Dict
-
 import numpy as np
 
 from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric, Signals
@@ -16,7 +14,7 @@ class _Pesq(AbsMetricFamily):
 
         self._pesq = pesq
 
-    def compute(self, signals: Signals) -> Dict[str, float]:
+    def compute(self, signals: Signals) -> dict[str, float]:
         name = self.columns[0].name
         if not np.any(signals.reference) or not np.any(signals.estimate):
             return {name: float("nan")}

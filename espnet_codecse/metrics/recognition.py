@@ -1,7 +1,6 @@
 """Word error rate of a recogniser on the estimate, against its own transcript of the clean speech."""
 
 import re
-from typing import Dict, List
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from espnet_codecse.metrics.registry import register
 HUB_ID = "openai/whisper-small.en"
 
 
-def words_of(text: str) -> List[str]:
+def words_of(text: str) -> list[str]:
     """Return the words in lower case, without punctuation."""
     return re.sub(r"[^\w\s']", " ", text.lower()).split()
 
@@ -26,8 +25,15 @@ class DifferentialWordErrorRate(HubMetricFamily):
 
     variable, hub_id = "CODECSE_ASR_MODEL", HUB_ID
     columns = (
-        Metric("DWER", 16000, True, (0.0, float("inf")), False, "torch transformers editdistance",
-               f"word errors against the clean speech's transcript, %, {HUB_ID}"),
+        Metric(
+            "DWER",
+            16000,
+            True,
+            (0.0, float("inf")),
+            False,
+            "torch transformers editdistance",
+            f"word errors against the clean speech's transcript, %, {HUB_ID}",
+        ),
     )
 
     def load(self) -> None:
@@ -40,7 +46,7 @@ class DifferentialWordErrorRate(HubMetricFamily):
         folder = self.folder()
         self._recognise = pipeline("automatic-speech-recognition", model=folder, device="cpu", chunk_length_s=30)
 
-    def compute(self, signals: Signals) -> Dict[str, float]:
+    def compute(self, signals: Signals) -> dict[str, float]:
         wanted, found = (words_of(self._text(speech)) for speech in (signals.reference, signals.estimate))
         if not wanted:
             return {"DWER": float("nan")}

@@ -1,20 +1,30 @@
 """The registry of metric families; families are found by the names of their columns."""
 
 import importlib
-from typing import Dict, List, Sequence, Tuple, Type
+from collections.abc import Sequence
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric
 
 # Modules that register themselves when imported; they import their packages only when a score is computed.
 FAMILY_MODULES = (
-    "sdr", "interference", "pesq", "stoi", "composite", "spectral_distance", "visqol",
-    "dnsmos", "utmos", "nisqa", "speaker", "recognition",
+    "sdr",
+    "interference",
+    "pesq",
+    "stoi",
+    "composite",
+    "spectral_distance",
+    "visqol",
+    "dnsmos",
+    "utmos",
+    "nisqa",
+    "speaker",
+    "recognition",
 )
 DEFAULT_METRICS = "SI_SDR SDR PESQ STOI ESTOI DNSMOS"
 
-_FAMILIES: Dict[str, Type[AbsMetricFamily]] = {}
-_GROUPS: Dict[str, Tuple[str, ...]] = {}
+_FAMILIES: dict[str, type[AbsMetricFamily]] = {}
+_GROUPS: dict[str, tuple[str, ...]] = {}
 
 
 def register(group: str = ""):
@@ -24,12 +34,12 @@ def register(group: str = ""):
         ValueError: a name is taken.
     """
 
-    def _register(family: Type[AbsMetricFamily]) -> Type[AbsMetricFamily]:
+    def _register(family: type[AbsMetricFamily]) -> type[AbsMetricFamily]:
         names = [column.name for column in family.columns]
         for name in names + ([group] if group else []):
             if name in _FAMILIES or name in _GROUPS:
                 raise ValueError(f"the metric name '{name}' is registered twice")
-        _FAMILIES.update({name: family for name in names})
+        _FAMILIES.update(dict.fromkeys(names, family))
         if group:
             _GROUPS[group] = tuple(names)
         return family
@@ -42,7 +52,7 @@ def _import_families() -> None:
         importlib.import_module(f"espnet_codecse.metrics.{module}")
 
 
-def known_metrics() -> List[Metric]:
+def known_metrics() -> list[Metric]:
     """All metrics in the order of :data:`FAMILY_MODULES`, whichever of them was imported first."""
     _import_families()
     modules = [f"espnet_codecse.metrics.{module}" for module in FAMILY_MODULES]
@@ -54,7 +64,7 @@ def known_metrics() -> List[Metric]:
     return [get_metric(name) for name in sorted(_FAMILIES, key=rank)]
 
 
-def groups() -> Dict[str, Tuple[str, ...]]:
+def groups() -> dict[str, tuple[str, ...]]:
     """Return the groups with the metrics that they stand for."""
     _import_families()
     return dict(_GROUPS)
@@ -74,7 +84,7 @@ def get_metric(name: str) -> Metric:
     return next(column for column in _FAMILIES[name].columns if column.name == name)
 
 
-def select(names: Sequence[str]) -> List[Metric]:
+def select(names: Sequence[str]) -> list[Metric]:
     """Turn names of metrics and groups into metrics, each once, in the given order.
 
     Raises:
@@ -93,7 +103,7 @@ def higher_is_better(name: str) -> bool:
     return get_metric(name).higher_is_better if name in _FAMILIES else True
 
 
-def family_of(name: str) -> Type[AbsMetricFamily]:
+def family_of(name: str) -> type[AbsMetricFamily]:
     """The family class that computes the metric ``name``."""
     get_metric(name)
     return _FAMILIES[name]

@@ -5,9 +5,9 @@ import math
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -22,8 +22,8 @@ from espnet_codecse.metrics.score_inputs import Utterance, check_audio, read_inp
 from espnet_codecse.metrics.score_log import ScoreLog, Scores
 from espnet_codecse.metrics.sdr import si_sdr
 
-_LOADED: Dict[type, AbsMetricFamily] = {}
-Task = Tuple[Utterance, Tuple[str, ...]]
+_LOADED: dict[type, AbsMetricFamily] = {}
+Task = tuple[Utterance, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def _family(metric: str) -> AbsMetricFamily:
     return _LOADED[kind]
 
 
-def best_permutation(references: Sequence[np.ndarray], estimates: Sequence[np.ndarray]) -> Tuple[int, ...]:
+def best_permutation(references: Sequence[np.ndarray], estimates: Sequence[np.ndarray]) -> tuple[int, ...]:
     """Index of the estimate for each reference, by the largest sum of SI-SDR (dB); as found when all are silent."""
     if len(references) < 2:
         return tuple(range(len(estimates)))
@@ -59,7 +59,7 @@ def best_permutation(references: Sequence[np.ndarray], estimates: Sequence[np.nd
     return max(itertools.permutations(rows), key=lambda order: sum(table[row, order[row]] for row in rows))
 
 
-def score_utterance(task: Task) -> Tuple[str, Scores]:
+def score_utterance(task: Task) -> tuple[str, Scores]:
     """Compute the metrics of one utterance; ``{metric: [value per speaker]}``, None where it is not defined."""
     utterance, metrics = task
     signals = []
@@ -92,7 +92,7 @@ def score_utterance(task: Task) -> Tuple[str, Scores]:
     return utterance.id, scores
 
 
-def available(metrics: Sequence[Metric]) -> List[Metric]:
+def available(metrics: Sequence[Metric]) -> list[Metric]:
     """The metrics that can be computed here; one warning line for each family that has to be left out."""
     present, warned = [], set()
     for metric in metrics:
@@ -106,7 +106,7 @@ def available(metrics: Sequence[Metric]) -> List[Metric]:
     return present
 
 
-def write_column(output_dir: Path, metric: str, table: Dict[str, Scores], num_speakers: int) -> Summary:
+def write_column(output_dir: Path, metric: str, table: dict[str, Scores], num_speakers: int) -> Summary:
     """Write ``<METRIC>_spk<n>`` of each speaker and ``result_<metric>.txt``, the mean of all.
 
     Args:
@@ -137,11 +137,11 @@ def score_set(
     output_dir: Path,
     metrics: Sequence[str],
     nj: int = 1,
-    share: Optional[Share] = None,
-    submit: Optional[Submit] = None,
+    share: Share | None = None,
+    submit: Submit | None = None,
     mixtures: str = "",
     sample_rate: int = 0,
-) -> List[Summary]:
+) -> list[Summary]:
     """Score estimates against references and write ``<METRIC>_spk<n>`` and ``result_<metric>.txt``.
 
     Only scores that are missing, or whose files have changed, are computed; ``scores.jsonl`` keeps them.
@@ -198,7 +198,7 @@ def score_set(
     return [write_column(output_dir, metric.name, table, len(estimates)) for metric in (*present, *absent)]
 
 
-def _open_log(output_dir: Path, utterances: List[Utterance], share: Optional[Share]) -> ScoreLog:
+def _open_log(output_dir: Path, utterances: list[Utterance], share: Share | None) -> ScoreLog:
     """Return the log of all scores, those of all shares taken in, or that of one share."""
     signatures = {item.id: item.signature() for item in utterances}
     whole = output_dir / "scores.jsonl"
@@ -207,11 +207,11 @@ def _open_log(output_dir: Path, utterances: List[Utterance], share: Optional[Sha
     return ScoreLog(output_dir / "parts" / f"scores.{share[0]}of{share[1]}.jsonl", signatures, [whole])
 
 
-def _tasks(log: ScoreLog, utterances: List[Utterance], names: List[str]) -> List[Task]:
+def _tasks(log: ScoreLog, utterances: list[Utterance], names: list[str]) -> list[Task]:
     return [(item, tuple(log.missing(item.id, names))) for item in utterances if log.missing(item.id, names)]
 
 
-def _run(tasks: List[Task], log: ScoreLog, nj: int) -> None:
+def _run(tasks: list[Task], log: ScoreLog, nj: int) -> None:
     start = shown = time.monotonic()
     for number, (utterance, scores) in enumerate(map_unordered(score_utterance, tasks, nj), 1):
         log.add(utterance, scores)

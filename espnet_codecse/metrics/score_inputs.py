@@ -2,9 +2,9 @@
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple
 
 from espnet_codecse.audio import audio_info
 from espnet_codecse.errors import UserError
@@ -27,8 +27,8 @@ class Utterance:
     """
 
     id: str
-    references: Tuple[str, ...]
-    estimates: Tuple[str, ...]
+    references: tuple[str, ...]
+    estimates: tuple[str, ...]
     mixture: str = ""
     sample_rate: int = 0
 
@@ -41,7 +41,7 @@ class Utterance:
         return digest.hexdigest()[:24]
 
 
-def read_table(source: str) -> Dict[str, str]:
+def read_table(source: str) -> dict[str, str]:
     """Read an scp, or make its table from a folder: the id is the file name without suffix.
 
     Raises:
@@ -49,7 +49,7 @@ def read_table(source: str) -> Dict[str, str]:
     """
     if not Path(source).is_dir():
         return read_scp(source)
-    table: Dict[str, str] = {}
+    table: dict[str, str] = {}
     for path in sorted(path for path in Path(source).rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES):
         if path.stem in table:
             raise UserError(f"{path}: the name '{path.stem}' occurs twice in {source}; rename one of the files")
@@ -59,7 +59,7 @@ def read_table(source: str) -> Dict[str, str]:
     return table
 
 
-def _check_same_ids(source: str, table: Dict[str, str], first_source: str, first_table: Dict[str, str]) -> None:
+def _check_same_ids(source: str, table: dict[str, str], first_source: str, first_table: dict[str, str]) -> None:
     for one, one_table, other, other_table in (
         (source, table, first_source, first_table),
         (first_source, first_table, source, table),
@@ -74,7 +74,7 @@ def _check_same_ids(source: str, table: Dict[str, str], first_source: str, first
 
 def read_inputs(
     references: Sequence[str], estimates: Sequence[str], mixtures: str = "", sample_rate: int = 0
-) -> List[Utterance]:
+) -> list[Utterance]:
     """Match the lists of all speakers by utterance id, sorted by id.
 
     Args:

@@ -1,13 +1,14 @@
 """The log of finished scores, from which an interrupted or extended scoring goes on."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, TextIO
+from typing import TextIO
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
 
-Scores = Dict[str, List[Optional[float]]]  # metric -> value per speaker; None stands for nan
+Scores = dict[str, list[float | None]]  # metric -> value per speaker; None stands for nan
 
 
 class ScoreLog:
@@ -17,7 +18,7 @@ class ScoreLog:
     Scores of files that have changed since (another signature) are not used.
     """
 
-    def __init__(self, path: Path, signatures: Dict[str, str], others: Sequence[Path] = ()) -> None:
+    def __init__(self, path: Path, signatures: dict[str, str], others: Sequence[Path] = ()) -> None:
         """Read what is valid and rewrite the log with just that.
 
         Args:
@@ -27,9 +28,9 @@ class ScoreLog:
         """
         self.path = path
         self.signatures = signatures
-        self.scores: Dict[str, Scores] = {}
+        self.scores: dict[str, Scores] = {}
         self.num_outdated = 0
-        self._stream: Optional[TextIO] = None
+        self._stream: TextIO | None = None
         outdated = set()
         files = [file for file in (*others, path) if file.exists()]
         for line in (line for file in files for line in file.read_text(encoding="utf-8").splitlines()):
@@ -43,16 +44,15 @@ class ScoreLog:
             else:
                 outdated.add(utterance)
         self.num_outdated = len(outdated)
-        with atomic_path(path) as temporary:
-            with open(temporary, "w", encoding="utf-8") as stream:
-                for utterance, scores in self.scores.items():
-                    stream.write(self._line(utterance, scores))
+        with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as stream:
+            for utterance, scores in self.scores.items():
+                stream.write(self._line(utterance, scores))
 
     def _line(self, utterance: str, scores: Scores) -> str:
         entry = {"id": utterance, "signature": self.signatures[utterance], "scores": scores}
         return json.dumps(entry, ensure_ascii=False) + "\n"
 
-    def missing(self, utterance: str, metrics: List[str]) -> List[str]:
+    def missing(self, utterance: str, metrics: list[str]) -> list[str]:
         """Those of ``metrics`` that have no valid score yet."""
         return [metric for metric in metrics if metric not in self.scores.get(utterance, {})]
 

@@ -1,6 +1,6 @@
 """SI-SDR and SDR in dB, and their improvements over the mixture."""
 
-from typing import Callable, Dict
+from collections.abc import Callable
 
 import numpy as np
 
@@ -39,7 +39,7 @@ class SISDR(AbsMetricFamily):
     def load(self) -> None:
         """Nothing to load."""
 
-    def compute(self, signals: Signals) -> Dict[str, float]:
+    def compute(self, signals: Signals) -> dict[str, float]:
         return {"SI_SDR": si_sdr(signals.reference, signals.estimate)}
 
 
@@ -79,7 +79,7 @@ class SDR(AbsMetricFamily):
     def load(self) -> None:
         """Nothing to keep: scipy is imported where it is used."""
 
-    def compute(self, signals: Signals) -> Dict[str, float]:
+    def compute(self, signals: Signals) -> dict[str, float]:
         return {"SDR": sdr(signals.reference, signals.estimate)}
 
 
@@ -91,7 +91,7 @@ class _Improvement(AbsMetricFamily):
     def load(self) -> None:
         """Nothing to load."""
 
-    def compute(self, signals: Signals) -> Dict[str, float]:
+    def compute(self, signals: Signals) -> dict[str, float]:
         measure = type(self).measure
         value, unprocessed = (measure(signals.reference, one) for one in (signals.estimate, signals.mixture))
         return {self.columns[0].name: value - unprocessed}

@@ -1,7 +1,5 @@
 """Speaker similarity: whether the voice is still the same."""
 
-from typing import Dict
-
 import numpy as np
 
 from espnet_codecse.metrics.abs_metric import Metric, Signals
@@ -30,7 +28,7 @@ class SpeakerSimilarity(HubMetricFamily):
         self._features = AutoFeatureExtractor.from_pretrained(folder)
         self._network = AutoModelForAudioXVector.from_pretrained(folder).eval()
 
-    def compute(self, signals: Signals) -> Dict[str, float]:
+    def compute(self, signals: Signals) -> dict[str, float]:
         if not np.any(signals.reference) or not np.any(signals.estimate):
             return {"SPK_SIM": float("nan")}
         try:

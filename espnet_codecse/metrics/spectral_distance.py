@@ -1,7 +1,5 @@
 """Distances between short-time spectra: log-spectral and mel-cepstral."""
 
-from typing import Dict
-
 import numpy as np
 
 from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric, Signals
@@ -29,7 +27,7 @@ class LogSpectralDistance(AbsMetricFamily):
     def load(self) -> None:
         """Nothing to load."""
 
-    def compute(self, signals: Signals) -> Dict[str, float]:
+    def compute(self, signals: Signals) -> dict[str, float]:
         levels = [10 * np.log10(_power(speech) + FLOOR) for speech in (signals.reference, signals.estimate)]
         if not len(levels[0]):
             return {"LSD": float("nan")}
@@ -52,7 +50,7 @@ class MelCepstralDistortion(AbsMetricFamily):
         # Of log amplitude = sum over d of c_d cos(d w), as mel-cepstra are defined: distances are then in dB.
         self._series = 2 / NUM_MELS * np.cos(np.pi / NUM_MELS * np.outer(np.arange(1, NUM_CEPSTRA + 1), band))
 
-    def compute(self, signals: Signals) -> Dict[str, float]:
+    def compute(self, signals: Signals) -> dict[str, float]:
         cepstra = [
             0.5 * np.log(_power(speech) @ self._filterbank.T + FLOOR) @ self._series.T
             for speech in (signals.reference, signals.estimate)

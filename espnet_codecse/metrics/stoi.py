@@ -1,7 +1,6 @@
 """Short-time objective intelligibility and its extended form."""
 
 import warnings
-from typing import Dict
 
 import numpy as np
 
@@ -17,7 +16,7 @@ class _Stoi(AbsMetricFamily):
 
         self._stoi = pystoi.stoi
 
-    def compute(self, signals: Signals) -> Dict[str, float]:
+    def compute(self, signals: Signals) -> dict[str, float]:
         name = self.columns[0].name
         if not np.any(signals.reference) or not np.any(signals.estimate):
             return {name: float("nan")}

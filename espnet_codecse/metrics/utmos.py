@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from typing import Dict, Optional
 
 from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric, Signals
 from espnet_codecse.metrics.models import torch_hub_folder
@@ -12,7 +11,7 @@ HUB_REPOSITORY, ENTRY = "tarepan/SpeechMOS:v1.2.0", "utmos22_strong"
 VARIABLE = "CODECSE_UTMOS"
 
 
-def _repository() -> Optional[Path]:
+def _repository() -> Path | None:
     """Return the folder with the repository's ``hubconf.py``."""
     cached = torch_hub_folder() / HUB_REPOSITORY.replace("/", "_").replace(":", "_")
     folder = Path(os.environ.get(VARIABLE) or cached)
@@ -42,7 +41,7 @@ class Utmos(AbsMetricFamily):
         self._torch = torch
         self._network = torch.hub.load(str(_repository()), ENTRY, source="local", trust_repo=True).eval()
 
-    def compute(self, signals: Signals) -> Dict[str, float]:
+    def compute(self, signals: Signals) -> dict[str, float]:
         with self._torch.inference_mode():
             score = self._network(self._torch.from_numpy(signals.estimate.copy())[None], signals.sample_rate)
         return {"UTMOS": float(score.squeeze())}

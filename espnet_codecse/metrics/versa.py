@@ -6,17 +6,16 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Dict, Optional
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path, is_up_to_date, write_scp
 from espnet_codecse.metrics.score_inputs import read_table
 
 ADVICE = "pip install git+https://github.com/wavlab-speech/versa.git"
-Columns = Dict[str, Dict[str, float]]
+Columns = dict[str, dict[str, float]]
 
 
-def versa_columns(reference: Optional[str], estimate: str, config: Path, output_dir: Path) -> Columns:
+def versa_columns(reference: str | None, estimate: str, config: Path, output_dir: Path) -> Columns:
     """Return ``{"VERSA_<NAME>": {utterance: value}}`` for one speaker; empty, with a line, where it is not installed.
 
     ``versa.jsonl`` in ``output_dir`` keeps the values until the lists or the configuration change.
@@ -50,7 +49,7 @@ def versa_columns(reference: Optional[str], estimate: str, config: Path, output_
     return _read(results)
 
 
-def _run(lists: Dict[str, str], folder: Path, config: Path, results: Path) -> None:
+def _run(lists: dict[str, str], folder: Path, config: Path, results: Path) -> None:
     log = folder / "versa.log"
     with atomic_path(results) as temporary, open(log, "w", encoding="utf-8") as stream:
         command = [sys.executable, "-m", "versa.bin.scorer", "--score_config", str(config), "--io", "soundfile"]

@@ -1,7 +1,5 @@
 """ViSQOL in speech mode, MOS-LQO (Chinen et al., 2020)."""
 
-from typing import Dict
-
 import numpy as np
 
 from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric, Signals
@@ -25,7 +23,7 @@ class Visqol(AbsMetricFamily):
         self._api = VisqolApi()
         self._api.create(mode="speech", use_lattice_model=False)
 
-    def compute(self, signals: Signals) -> Dict[str, float]:
+    def compute(self, signals: Signals) -> dict[str, float]:
         if not np.any(signals.reference) or not np.any(signals.estimate):
             return {"VISQOL": float("nan")}
         clean, estimate = (speech.astype(np.float64) for speech in (signals.reference, signals.estimate))

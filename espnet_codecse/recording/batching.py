@@ -1,13 +1,14 @@
 """Grouping recordings of similar length."""
 
-from typing import Hashable, List, Mapping, Sequence, TypeVar
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TypeVar
 
 Item = TypeVar("Item", bound=Hashable)
 
 
 def group_by_length(
     order: Sequence[Item], seconds: Mapping[Item, float], budget: float, longest: float
-) -> List[List[Item]]:
+) -> list[list[Item]]:
     """Group items sorted by falling length so that the padded length of a group stays within ``budget``.
 
     Those over ``longest`` stay alone: they are enhanced in segments.
@@ -18,7 +19,7 @@ def group_by_length(
         budget: padded seconds a group.
         longest: seconds.
     """
-    groups: List[List[Item]] = []
+    groups: list[list[Item]] = []
     for item in order:
         first = seconds[groups[-1][0]] if groups else 0.0
         if groups and first <= longest and first * (len(groups[-1]) + 1) <= budget:

@@ -2,9 +2,9 @@
 
 import glob
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, List, Sequence, Tuple
 
 from espnet_codecse.errors import UserError
 
@@ -17,7 +17,7 @@ class Recording:
     relative: Path
 
 
-def find_recordings(arguments: Sequence[str], suffixes: Sequence[str], output: Path) -> List[Recording]:
+def find_recordings(arguments: Sequence[str], suffixes: Sequence[str], output: Path) -> list[Recording]:
     """Find what files, folders and globs name.
 
     A file goes right below the output folder; what lies in a folder keeps its place below it; what a glob finds, its
@@ -31,7 +31,7 @@ def find_recordings(arguments: Sequence[str], suffixes: Sequence[str], output: P
     Raises:
         UserError: nothing by that name, or nothing in it.
     """
-    found: Dict[str, Recording] = {}
+    found: dict[str, Recording] = {}
     for argument in arguments:
         count = 0
         for recording in _expand(argument, suffixes, output.resolve()):
@@ -62,7 +62,7 @@ def _expand(argument: str, suffixes: Sequence[str], output: Path) -> Iterator[Re
 
 def _fixed_part(pattern: str) -> Path:
     """Return the folder before the first part with a wildcard."""
-    parts: List[str] = []
+    parts: list[str] = []
     for part in Path(pattern).parts[:-1]:
         if glob.has_magic(part):
             break
@@ -89,7 +89,7 @@ def _is_below(path: Path, folder: Path) -> bool:
     return path.resolve().is_relative_to(folder)
 
 
-def check_outputs(pairs: Sequence[Tuple[Path, Path]], inputs: Sequence[Path]) -> None:
+def check_outputs(pairs: Sequence[tuple[Path, Path]], inputs: Sequence[Path]) -> None:
     """Check that every output is one recording's alone and none is an input.
 
     Args:
@@ -99,7 +99,7 @@ def check_outputs(pairs: Sequence[Tuple[Path, Path]], inputs: Sequence[Path]) ->
     Raises:
         UserError: two recordings have the same output, or an output is an input.
     """
-    owners: Dict[Path, Path] = {}
+    owners: dict[Path, Path] = {}
     collisions = []
     for recording, output in pairs:
         owner = owners.setdefault(output, recording)

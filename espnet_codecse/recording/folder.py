@@ -4,9 +4,10 @@ import fcntl
 import json
 import os
 import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Sequence, Tuple
+from typing import Any
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path, is_up_to_date
@@ -15,7 +16,7 @@ MANIFEST, FAILED = ".codecse.json", "failed.tsv"
 
 
 @contextmanager
-def output_folder(folder: Path, settings: Dict[str, Any]) -> Iterator["OutputFolder"]:
+def output_folder(folder: Path, settings: dict[str, Any]) -> Iterator["OutputFolder"]:
     """Yield the folder, made where it is missing, while no run with other settings writes into it.
 
     Args:
@@ -57,7 +58,7 @@ class OutputFolder:
     the settings change.
     """
 
-    def __init__(self, folder: Path, settings: Dict[str, Any], alone: bool):
+    def __init__(self, folder: Path, settings: dict[str, Any], alone: bool):
         self.folder, self._alone = folder, alone
         manifest = folder / MANIFEST
         text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
@@ -80,7 +81,7 @@ class OutputFolder:
         """Delete what a killed run left of ``files``, unless another run is writing."""
         if not self._alone:
             return
-        stems: Dict[Tuple[Path, str], None] = {(path.parent, f".{path.stem}."): None for path in files}
+        stems: dict[tuple[Path, str], None] = {(path.parent, f".{path.stem}."): None for path in files}
         for folder in {parent for parent, _ in stems}:
             if not folder.is_dir():
                 continue
@@ -89,13 +90,13 @@ class OutputFolder:
                 if found and (folder, found.group(1)) in stems:
                     entry.unlink(missing_ok=True)
 
-    def write_failures(self, failures: Sequence[Tuple[Path, str]]) -> None:
+    def write_failures(self, failures: Sequence[tuple[Path, str]]) -> None:
         """Write ``failed.tsv`` (path, reason), or remove it where nothing failed."""
         path = self.folder / FAILED
         if not failures:
             path.unlink(missing_ok=True)
             return
-        lines: List[str] = ["path\treason"]
+        lines: list[str] = ["path\treason"]
         # A name may hold anything but a slash; surrogates stand for bytes that are no UTF-8.
         lines += [re.sub(r"[\t\n\r]", " ", str(name)) + f"\t{reason}" for name, reason in failures]
         with atomic_path(path) as temporary:

@@ -3,21 +3,46 @@
 import io
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Optional
 
 from espnet_codecse.errors import UserError
 
 # What folders are searched for. Those that libsndfile cannot read are there to be reported, not silently left out.
-READABLE = (
-    ".wav .wave .flac .ogg .oga .opus .mp3 .aiff .aif .aifc .au .snd .caf .w64 .rf64 .sph .nist .voc .ircam .paf .sd2"
-).split()
-UNREADABLE = ".m4a .mp4 .aac .wma .amr .3gp .webm .mka .ape .wv .ac3 .dts .m4b".split()
+READABLE = [
+    ".wav",
+    ".wave",
+    ".flac",
+    ".ogg",
+    ".oga",
+    ".opus",
+    ".mp3",
+    ".aiff",
+    ".aif",
+    ".aifc",
+    ".au",
+    ".snd",
+    ".caf",
+    ".w64",
+    ".rf64",
+    ".sph",
+    ".nist",
+    ".voc",
+    ".ircam",
+    ".paf",
+    ".sd2",
+]
+UNREADABLE = [".m4a", ".mp4", ".aac", ".wma", ".amr", ".3gp", ".webm", ".mka", ".ape", ".wv", ".ac3", ".dts", ".m4b"]
 SUFFIXES = tuple(READABLE + UNREADABLE)
 
 # --format: libsndfile's format and suffix. Opus is a subtype of OGG to libsndfile.
 CHOICES = {
-    "wav": ("WAV", ".wav"), "flac": ("FLAC", ".flac"), "ogg": ("OGG", ".ogg"), "opus": ("OGG", ".opus"),
-    "mp3": ("MP3", ".mp3"), "aiff": ("AIFF", ".aiff"), "w64": ("W64", ".w64"), "caf": ("CAF", ".caf"),
+    "wav": ("WAV", ".wav"),
+    "flac": ("FLAC", ".flac"),
+    "ogg": ("OGG", ".ogg"),
+    "opus": ("OGG", ".opus"),
+    "mp3": ("MP3", ".mp3"),
+    "aiff": ("AIFF", ".aiff"),
+    "w64": ("W64", ".w64"),
+    "caf": ("CAF", ".caf"),
 }
 LOSSY = {"ogg": "VORBIS", "opus": "OPUS", "mp3": "MPEG_LAYER_III"}
 _WAV_BYTES = 2**32 - 65536  # what a wav can count, with room for its header
@@ -39,7 +64,7 @@ class AudioFormat:
     is_fallback: bool = False
 
     @property
-    def bits(self) -> Optional[int]:
+    def bits(self) -> int | None:
         """Bits a sample where it is stored as an integer, else None."""
         return _PCM_BITS.get(self.subtype)
 
@@ -51,12 +76,20 @@ class AudioFormat:
 
 _PCM_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 _BYTES = {"PCM_U8": 1, "ULAW": 1, "ALAW": 1, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
-_FINE = {"PCM_24": 24, "PCM_32": 32, "FLOAT": 33, "DOUBLE": 33, "ALAC_20": 24, "ALAC_24": 24, "ALAC_32": 32,
-         "DWVW_24": 24}
+_FINE = {
+    "PCM_24": 24,
+    "PCM_32": 32,
+    "FLOAT": 33,
+    "DOUBLE": 33,
+    "ALAC_20": 24,
+    "ALAC_24": 24,
+    "ALAC_32": 32,
+    "DWVW_24": 24,
+}
 
 
 def choose_format(
-    name: str, subtype: str, suffix: str, rate: int, num_channels: int, num_samples: int, choice: Optional[str] = None
+    name: str, subtype: str, suffix: str, rate: int, num_channels: int, num_samples: int, choice: str | None = None
 ) -> AudioFormat:
     """Return the input's own format, or that of ``--format``.
 

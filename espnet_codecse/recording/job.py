@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, List, Optional, Tuple
+from typing import Any
 
 from espnet_codecse.recording.formats import AudioFormat
 
@@ -25,15 +25,15 @@ class Options:
 
     source: str = "wave"
     target: str = "wave"
-    model: Optional[str] = None
-    codec: Optional[str] = None
+    model: str | None = None
+    codec: str | None = None
     device: str = "auto"
     dtype: str = "auto"
     mono: bool = False
     mix: float = 1.0
     segment_seconds: float = 30.0
-    model_options: Tuple[Tuple[str, Any], ...] = ()
-    num_codebooks: Optional[int] = None
+    model_options: tuple[tuple[str, Any], ...] = ()
+    num_codebooks: int | None = None
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,14 @@ class Job:
     """
 
     recording: Path
-    outputs: Tuple[Path, ...]
-    residual: Optional[Path]
-    form: Optional[AudioFormat]
+    outputs: tuple[Path, ...]
+    residual: Path | None
+    form: AudioFormat | None
     seconds: float
     num_channels: int
 
     @property
-    def files(self) -> List[Path]:
+    def files(self) -> list[Path]:
         """All files that it writes."""
         return [*self.outputs, *([] if self.residual is None else [self.residual])]
 
@@ -75,7 +75,7 @@ class Outcome:
 
     recording: Path
     seconds: float
-    error: Optional[str] = None
+    error: str | None = None
     num_clipped: int = 0
 
 
@@ -91,7 +91,7 @@ class Report:
         num_processes: that worked.
     """
 
-    outcomes: List[Outcome] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
     load_seconds: float = 0.0
     network_seconds: float = 0.0
     peak_memory: int = 0

@@ -1,9 +1,9 @@
 """Reading and writing a stream piece by piece: sound files, or raw samples on the standard streams."""
 
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable, Iterator
 
 import numpy as np
 import soundfile

@@ -1,7 +1,7 @@
 """From recordings to jobs: headers, output names and formats, before any work is done."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple
 
 from espnet_codecse.audio import open_audio
 from espnet_codecse.codec.bitstream import SUFFIX, BitstreamReader
@@ -17,10 +17,10 @@ def make_jobs(
     recordings: Sequence[Recording],
     output: Path,
     options: Options,
-    choice: Optional[str] = None,
+    choice: str | None = None,
     residual: bool = False,
     num_speakers: int = 1,
-) -> Tuple[List[Job], List[Outcome]]:
+) -> tuple[list[Job], list[Outcome]]:
     """Return the jobs, and the recordings whose headers are already wrong.
 
     Args:
@@ -41,7 +41,7 @@ def make_jobs(
 
 
 def make_job(
-    recording: Recording, output: Path, options: Options, choice: Optional[str], residual: bool, num_speakers: int
+    recording: Recording, output: Path, options: Options, choice: str | None, residual: bool, num_speakers: int
 ) -> Job:
     """Return the job of one recording.
 
@@ -80,7 +80,7 @@ def make_job(
     )
 
 
-def make_units(jobs: Sequence[Job], options: Options, batch_seconds: float) -> List[List[Job]]:
+def make_units(jobs: Sequence[Job], options: Options, batch_seconds: float) -> list[list[Job]]:
     """Group short recordings of similar length; the longest come first, so that memory is at its peak early.
 
     Args:

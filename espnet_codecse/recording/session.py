@@ -3,11 +3,12 @@
 import multiprocessing
 import sys
 import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, perf_counter
-from typing import Any, Dict, Iterator, Optional, Sequence
+from typing import Any
 
 from espnet_codecse.codec.bitstream import SUFFIX
 from espnet_codecse.job.pool import map_unordered
@@ -39,8 +40,8 @@ class Session:
 
     verb: str
     options: Options
-    settings: Dict[str, Any] = field(default_factory=dict)
-    choice: Optional[str] = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    choice: str | None = None
     residual: bool = False
     num_speakers: int = 1
     num_jobs: int = 0
@@ -71,14 +72,21 @@ class Session:
             self._print(report, todo, len(jobs) - len(todo), failed, perf_counter() - started, folder)
         return 1 if failed else 0
 
-    def _identity(self) -> Dict[str, Any]:
+    def _identity(self) -> dict[str, Any]:
         options = self.options
         # Named only where it was given: outputs of earlier versions stay done.
         codebooks = {} if options.num_codebooks is None else {"num_codebooks": options.num_codebooks}
         return {
-            "from": options.source, "to": options.target, "mono": options.mono, "mix": options.mix,
-            "dtype": options.dtype, "segment_seconds": options.segment_seconds, "format": self.choice,
-            "residual": self.residual, **codebooks, **self.settings,
+            "from": options.source,
+            "to": options.target,
+            "mono": options.mono,
+            "mix": options.mix,
+            "dtype": options.dtype,
+            "segment_seconds": options.segment_seconds,
+            "format": self.choice,
+            "residual": self.residual,
+            **codebooks,
+            **self.settings,
             **{f"model_option {name}": value for name, value in options.model_options},
         }
 
@@ -110,7 +118,12 @@ class Session:
         return min(chosen, num_units)
 
     def _print(
-        self, report: Report, jobs: Sequence[Job], skipped: int, failed: Sequence[Outcome], elapsed: float,
+        self,
+        report: Report,
+        jobs: Sequence[Job],
+        skipped: int,
+        failed: Sequence[Outcome],
+        elapsed: float,
         folder: OutputFolder,
     ) -> None:
         succeeded = [outcome for outcome in report.outcomes if outcome.error is None]
@@ -147,7 +160,10 @@ def _progress(seconds: float, done: Any, verb: str) -> Iterator[None]:
     from tqdm import tqdm
 
     with tqdm(
-        total=round(seconds, 1), desc=verb, unit="s", disable=None,
+        total=round(seconds, 1),
+        desc=verb,
+        unit="s",
+        disable=None,
         bar_format="{l_bar}{bar}| {n:.0f}/{total:.0f} s of audio [{elapsed}<{remaining}{postfix}]",
     ) as bar:
         started, finished = perf_counter(), threading.Event()

@@ -2,7 +2,6 @@
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import List, Optional
 
 import numpy as np
 
@@ -37,16 +36,16 @@ class RecordingWriter:
 
     def __init__(
         self,
-        paths: List[Path],
+        paths: list[Path],
         form: AudioFormat,
         rate: int,
         num_channels: int,
         num_samples: int,
         codec_rate: int,
-        recording: Optional[Path] = None,
+        recording: Path | None = None,
         mono: bool = False,
         mix: float = 1.0,
-        residual: Optional[Path] = None,
+        residual: Path | None = None,
     ):
         self._paths, self._residual = paths, residual
         self._form, self._rate, self._num_channels = form, rate, num_channels
@@ -64,7 +63,7 @@ class RecordingWriter:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(self, *error) -> Optional[bool]:
+    def __exit__(self, *error) -> bool | None:
         return self._stack.__exit__(*error)
 
     def _open(self, stack: ExitStack, path: Path):
@@ -87,7 +86,7 @@ class RecordingWriter:
             raise UserError("the model's estimate is not a number; report the recording, or try --dtype float32")
         self._put(self._resampler.push(estimates.reshape(-1, estimates.shape[-1]).T))
 
-    def finish(self, num_samples: Optional[int] = None) -> None:
+    def finish(self, num_samples: int | None = None) -> None:
         """Write what the resampler still holds, and silence where a rounding left it short.
 
         Args:
@@ -104,9 +103,7 @@ class RecordingWriter:
         estimates = estimates[: self._num_samples - self._num_written].astype(np.float64)
         outputs = estimates.reshape(len(estimates), len(self._paths), self._num_channels).transpose(1, 0, 2)
         if self._dry is not None:
-            dry = read_block(
-                self._dry, self._recording, self._num_written, self._mono, "float64", len(estimates)
-            )
+            dry = read_block(self._dry, self._recording, self._num_written, self._mono, "float64", len(estimates))
             outputs = self._mix * outputs[:, : len(dry)] + (1.0 - self._mix) * dry
         outputs = self._stored(outputs)
         for file, path, samples in zip(self._files, self._paths, outputs):

@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 
@@ -52,7 +51,7 @@ class RecordingReader:
         self.num_output = samples_at(self.num_samples, self.rate, codec_rate)
         self.num_read = 0
         self._num_left = self.num_output
-        self._resampler: Optional[StreamingResampler] = StreamingResampler(self.rate, codec_rate, self.num_channels)
+        self._resampler: StreamingResampler | None = StreamingResampler(self.rate, codec_rate, self.num_channels)
         self._buffer = ForwardBuffer(self._produce, axis=1)
 
     @property
@@ -70,7 +69,7 @@ class RecordingReader:
         """Return ``(channel, count) float32``; ``start`` never falls from call to call."""
         return self._buffer.read(start, count)
 
-    def _produce(self) -> Optional[np.ndarray]:
+    def _produce(self) -> np.ndarray | None:
         if self._num_left <= 0:
             return None
         if self._resampler is None:  # a rounding left the stream short: the rest is silence
@@ -95,9 +94,7 @@ class RecordingReader:
             )
 
 
-def read_block(
-    file, path: Path, position: int, mono: bool, dtype: str, num_samples: int = BLOCK
-) -> np.ndarray:
+def read_block(file, path: Path, position: int, mono: bool, dtype: str, num_samples: int = BLOCK) -> np.ndarray:
     """Read the next ``(num_samples, channels)`` of an open file, fewer at its end.
 
     ``position`` says how many were read before: not every decoder can tell.

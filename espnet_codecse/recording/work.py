@@ -1,10 +1,11 @@
 """What a worker process does: enhance, encode or decode one recording after the other, or some at once."""
 
 import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 import torch
@@ -40,7 +41,7 @@ class Worker:
     def __init__(self, options: Options, done: Any, created: float = 0.0):
         self.options, self._done, self._begin_loading = options, done, created
         self._counted = 0.0
-        self._enhancer: Optional["AbsEnhancer"] = None
+        self._enhancer: AbsEnhancer | None = None
 
     def run(self, jobs: Sequence[Job]) -> Report:
         """Work on ``jobs``; what is wrong with one of them stops none of the others.
@@ -62,13 +63,18 @@ class Worker:
         after = 0.0 if self._enhancer is None else self._enhancer.network_seconds
         return Report(outcomes, loaded - started, after - before, peak_memory())
 
-    def _build(self, codec: Optional[str]) -> "AbsEnhancer":
+    def _build(self, codec: str | None) -> "AbsEnhancer":
         from espnet_codecse.zoo.enhancer import load_enhancer, resolve_device
 
         options = self.options
         if options.model is not None:
             enhancer = load_enhancer(
-                options.model, codec, options.device, options.dtype, (LAYER,), options.segment_seconds,
+                options.model,
+                codec,
+                options.device,
+                options.dtype,
+                (LAYER,),
+                options.segment_seconds,
                 **dict(options.model_options),
             )
             codes = "codes" in (options.source, options.target)
@@ -103,11 +109,19 @@ class Worker:
 
     def _writer(self, job: Job, rate: int, num_samples: int) -> RecordingWriter:
         return RecordingWriter(
-            list(job.outputs), job.form, rate, job.num_channels, num_samples, self._enhancer.sample_rate,
-            job.recording, self.options.mono, self.options.mix, job.residual,
+            list(job.outputs),
+            job.form,
+            rate,
+            job.num_channels,
+            num_samples,
+            self._enhancer.sample_rate,
+            job.recording,
+            self.options.mono,
+            self.options.mix,
+            job.residual,
         )
 
-    def _enhance_together(self, jobs: Sequence[Job]) -> List[Outcome]:
+    def _enhance_together(self, jobs: Sequence[Job]) -> list[Outcome]:
         """Enhance recordings that fit into one batch, each channel an item of it."""
         outcomes, readers, batch = {}, {}, {}
         for job in jobs:
@@ -152,7 +166,7 @@ class Worker:
             writer.finish(reader.true_num_samples)
         return writer.num_clipped
 
-    def _speakers(self, estimates: Dict[str, np.ndarray]) -> np.ndarray:
+    def _speakers(self, estimates: dict[str, np.ndarray]) -> np.ndarray:
         """Return ``(speaker, sample)`` of what an enhancer gave: systems may have other outputs besides."""
         return estimates[self._enhancer.layers[0]][: self._enhancer.num_spk]
 
@@ -164,9 +178,7 @@ class Worker:
                 if self.options.model is None and self.options.codec is None:
                     self._enhancer = self._build(known_codec(stored))
                 stored.check_codec(self._enhancer.codec)
-                header = replace(
-                    stored.header, num_codebooks=self.options.num_codebooks or stored.header.num_codebooks
-                )
+                header = replace(stored.header, num_codebooks=self.options.num_codebooks or stored.header.num_codebooks)
                 frames: Frames = FramesOfCodes(self._enhancer.codec, stored.read, header.num_frames)
             else:
                 reader = stack.enter_context(self._reader(job))
@@ -230,7 +242,7 @@ class Worker:
     def _decode(self, job: Job, header: Header, pieces: Iterator[np.ndarray]) -> int:
         codec, num_speakers = self._enhancer.codec, len(job.outputs)
 
-        def next_piece() -> Optional[torch.Tensor]:
+        def next_piece() -> torch.Tensor | None:
             piece = next(pieces, None)
             if piece is None:
                 return None
@@ -258,7 +270,7 @@ def known_codec(stored: BitstreamReader) -> str:
     raise UserError(f"{stored.path}: made with the codec '{name}', which is not here; pass --codec with its folder")
 
 
-_worker: Optional[Worker] = None
+_worker: Worker | None = None
 
 
 def start_worker(options: Options, done: Any, created: float) -> None:

@@ -1,6 +1,6 @@
 """Means by SNR of the mixture, kind of noise and speaker."""
 
-from typing import List, Sequence
+from collections.abc import Sequence
 
 from espnet_codecse.report.bootstrap import mean_interval
 from espnet_codecse.report.groups import NOISE, SNR, SPEAKER, names_in_order
@@ -8,9 +8,9 @@ from espnet_codecse.report.scores import Row
 from espnet_codecse.report.tables import table
 
 
-def breakdown_lines(rows: Sequence[Row], metrics: Sequence[str]) -> List[str]:
+def breakdown_lines(rows: Sequence[Row], metrics: Sequence[str]) -> list[str]:
     """Return a section for every kind of group that a row's data directory tells; none without metrics."""
-    lines: List[str] = []
+    lines: list[str] = []
     for heading in (SNR, NOISE, SPEAKER) if metrics else ():
         grouped = [row for row in rows if heading in row.groups]
         if grouped:
@@ -18,7 +18,7 @@ def breakdown_lines(rows: Sequence[Row], metrics: Sequence[str]) -> List[str]:
     return lines
 
 
-def _table(rows: Sequence[Row], metrics: Sequence[str], heading: str) -> List[str]:
+def _table(rows: Sequence[Row], metrics: Sequence[str], heading: str) -> list[str]:
     names = names_in_order(heading, [row.groups[heading] for row in rows])
     labels = [row.label for row in rows]
     lines = []

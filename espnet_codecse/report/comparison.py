@@ -1,6 +1,7 @@
 """The best experiment of each metric against the others."""
 
-from typing import List, NamedTuple, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from espnet_codecse.metrics.registry import higher_is_better
 from espnet_codecse.report.scores import Row
@@ -27,7 +28,7 @@ class Best(NamedTuple):
         return all(p_value < LEVEL for _, _, p_value in self.others)
 
 
-def compare_experiments(rows: Sequence[Row], metrics: Sequence[str]) -> List[Best]:
+def compare_experiments(rows: Sequence[Row], metrics: Sequence[str]) -> list[Best]:
     """Compare, set by set and metric by metric, the best experiment with the others by their common utterances."""
     found = []
     for test_set in dict.fromkeys(row.test_set for row in rows):
@@ -44,7 +45,7 @@ def compare_experiments(rows: Sequence[Row], metrics: Sequence[str]) -> List[Bes
     return found
 
 
-def comparison_lines(comparisons: Sequence[Best]) -> List[str]:
+def comparison_lines(comparisons: Sequence[Best]) -> list[str]:
     """Return the section that tells what the best experiments are significantly better than."""
     if not comparisons:
         return []

@@ -5,7 +5,6 @@ import platform
 import subprocess
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import List
 
 from espnet_codecse import __version__
 
@@ -25,7 +24,7 @@ def _git(*arguments: str) -> str:
         return ""
 
 
-def environment_lines() -> List[str]:
+def environment_lines() -> list[str]:
     """Markdown list: date, Python, PyTorch, ESPnet, this package with its commit."""
     commit = _git("rev-parse", "--short=12", "HEAD")
     changed = " with changes" if commit and _git("status", "--porcelain", "--untracked-files=no") else ""

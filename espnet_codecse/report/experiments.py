@@ -4,9 +4,10 @@
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
@@ -43,12 +44,14 @@ class ScoredOutput:
     layer: str = ""
     target: str = CLEAN
     folder: Path = Path()
-    data_dir: Optional[Path] = None
+    data_dir: Path | None = None
 
     @property
     def name(self) -> str:
         """How a table calls it within its experiment, ``clean, continuous`` or ``waveform, noise``."""
-        return (NOISY if self.kind == NOISY else f"{_BEGINNINGS[self.kind]}{self.layer}") + _ENDINGS.get(self.target, "")
+        return (NOISY if self.kind == NOISY else f"{_BEGINNINGS[self.kind]}{self.layer}") + _ENDINGS.get(
+            self.target, ""
+        )
 
     @property
     def experiment_dir(self) -> Path:
@@ -56,7 +59,7 @@ class ScoredOutput:
         return self.folder.parent.parent
 
 
-def parse_label(label: str) -> Dict[str, str]:
+def parse_label(label: str) -> dict[str, str]:
     """Return kind, test set, layer and target of a label that a user gave with ``--row``."""
     test_set, _, name = label.rpartition("/")
     target = next((target for target, ending in _ENDINGS.items() if name.endswith(ending)), CLEAN)
@@ -99,7 +102,7 @@ def read_description(path: Path, dumpdir: Path) -> ScoredOutput:
     return output
 
 
-def discover(expdir: Path, dumpdir: Path, test_sets: Sequence[str]) -> List[ScoredOutput]:
+def discover(expdir: Path, dumpdir: Path, test_sets: Sequence[str]) -> list[ScoredOutput]:
     """Return all that was scored below ``expdir``, in the order of the tables.
 
     Set by set: the mixture, codecs (the ceilings before the rest), then experiments, each layer by name.

@@ -1,14 +1,13 @@
 """Groups of utterances for breakdowns: by SNR of the mixture, kind of noise, speaker."""
 
 from pathlib import Path
-from typing import Dict, List
 
 import numpy as np
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import read_scp
 
-Groups = Dict[str, Dict[str, str]]
+Groups = dict[str, dict[str, str]]
 """``{heading: {utterance: group}}``."""
 
 SNR, NOISE, SPEAKER = "By SNR of the mixture", "By noise", "By speaker"
@@ -36,7 +35,7 @@ def read_groups(data_dir: Path) -> Groups:
     return groups
 
 
-def _levels(path: Path) -> Dict[str, str]:
+def _levels(path: Path) -> dict[str, str]:
     try:
         levels = {key: float(value) for key, value in read_scp(path).items()}
     except ValueError as error:
@@ -48,7 +47,7 @@ def _levels(path: Path) -> Dict[str, str]:
     return {key: f"{low:g} to {low + SNR_STEP:g} dB" for key, low in lows.items()}
 
 
-def names_in_order(heading: str, tables: List[Dict[str, str]]) -> List[str]:
+def names_in_order(heading: str, tables: list[dict[str, str]]) -> list[str]:
     """Return the groups of several sets, each once: SNRs from low to high, others in the tables' own order."""
     names = list(dict.fromkeys(name for table in tables for name in table.values()))
     return sorted(names, key=lambda name: float(name.split()[0])) if heading == SNR else names

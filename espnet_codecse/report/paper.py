@@ -1,15 +1,16 @@
 """Published rows beside a recipe's own: ``paper.yaml``.
 
-    tables:
-    -   title: "LatentSE (2502.16240)"
-        source: "table of ..., quoted by ..."
-        note: "DNSMOS as the authors ran it"          # optional
-        rows:
-        -   {row: noisy, DNSMOS_SIG: 3.39, DNSMOS_BAK: 2.62, DNSMOS_OVRL: 2.48}
+tables:
+-   title: "LatentSE (2502.16240)"
+    source: "table of ..., quoted by ..."
+    note: "DNSMOS as the authors ran it"          # optional
+    rows:
+    -   {row: noisy, DNSMOS_SIG: 3.39, DNSMOS_BAK: 2.62, DNSMOS_OVRL: 2.48}
 """
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Sequence
+from typing import Any
 
 import yaml
 
@@ -17,7 +18,7 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.report.scores import METRIC_ORDER
 
 
-def read_paper(path: Path) -> List[Dict[str, Any]]:
+def read_paper(path: Path) -> list[dict[str, Any]]:
     """Return the tables of ``paper.yaml``: ``{"title", "source", "note", "rows": [{"row": label, metric: value}]}``.
 
     Raises:
@@ -40,7 +41,7 @@ def read_paper(path: Path) -> List[Dict[str, Any]]:
     return tables
 
 
-def paper_lines(tables: Sequence[Dict[str, Any]]) -> List[str]:
+def paper_lines(tables: Sequence[dict[str, Any]]) -> list[str]:
     """Return the section of RESULTS.md that holds ``tables`` as published, without intervals."""
     lines = ["## Published", ""]
     for table in tables:

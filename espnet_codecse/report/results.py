@@ -1,7 +1,7 @@
 """RESULTS.md in ESPnet's shape: means with bootstrap intervals, differences to noisy, tests, breakdowns."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -19,13 +19,13 @@ from espnet_codecse.report.tables import number, table
 DEFAULT_BREAKDOWN_METRICS = ("SI_SDR", "PESQ", "DNSMOS_OVRL")
 
 
-def _noisy_row(row: Row, rows: Sequence[Row]) -> Optional[Row]:
+def _noisy_row(row: Row, rows: Sequence[Row]) -> Row | None:
     """Return the unprocessed mixture of the row's set, or that of a label without a set."""
     by_set = {candidate.test_set: candidate for candidate in rows if candidate.output.kind == NOISY}
     return by_set.get(row.test_set) or by_set.get("")
 
 
-def _section_table(rows: Sequence[Row], metrics: Sequence[str], best: Set[Tuple[str, str, str]]) -> List[str]:
+def _section_table(rows: Sequence[Row], metrics: Sequence[str], best: set[tuple[str, str, str]]) -> list[str]:
     lines = []
     for row in rows:
         cells = [number(metric, mean_interval(row.values(metric, row.utterances))) for metric in metrics]
@@ -34,7 +34,7 @@ def _section_table(rows: Sequence[Row], metrics: Sequence[str], best: Set[Tuple[
     return table(["set/row", *metrics], lines)
 
 
-def _counts(rows: Sequence[Row], metrics: Sequence[str]) -> List[str]:
+def _counts(rows: Sequence[Row], metrics: Sequence[str]) -> list[str]:
     """State the number of utterances, and which scores are missing."""
     numbers = sorted({len(row.utterances) for row in rows})
     lines = [f"Utterances: {', '.join(map(str, numbers))}. Values: mean [95 % bootstrap interval over utterances]."]
@@ -48,7 +48,7 @@ def _counts(rows: Sequence[Row], metrics: Sequence[str]) -> List[str]:
     return [line for text in lines for line in (text, "")]
 
 
-def _differences(rows: Sequence[Row], metrics: Sequence[str], all_rows: Sequence[Row]) -> List[str]:
+def _differences(rows: Sequence[Row], metrics: Sequence[str], all_rows: Sequence[Row]) -> list[str]:
     lines = []
     for row in rows:
         noisy = _noisy_row(row, all_rows)
@@ -67,11 +67,11 @@ def render(
     rows: Sequence[Row],
     command: str,
     title: str = "RESULTS",
-    notes: Optional[Dict[str, List[str]]] = None,
+    notes: dict[str, list[str]] | None = None,
     breakdown_metrics: Sequence[str] = DEFAULT_BREAKDOWN_METRICS,
-    environment: Optional[Sequence[str]] = None,
+    environment: Sequence[str] | None = None,
     published: Sequence[str] = (),
-    baseline: Optional[str] = None,
+    baseline: str | None = None,
 ) -> str:
     """Return the text of RESULTS.md.
 

@@ -1,9 +1,9 @@
 """Scores of one row of RESULTS.md, read from a scoring folder."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
 
 import numpy as np
 
@@ -14,8 +14,18 @@ from espnet_codecse.report.groups import Groups, read_groups
 
 # Columns in this order; metrics that are not named here follow in alphabetical order.
 METRIC_ORDER = (
-    "SI_SDR", "SI_SDRi", "SDR", "SDRi", "PESQ", "PESQ_NB", "STOI", "ESTOI",
-    "DNSMOS_SIG", "DNSMOS_BAK", "DNSMOS_OVRL", "DNSMOS_P808",
+    "SI_SDR",
+    "SI_SDRi",
+    "SDR",
+    "SDRi",
+    "PESQ",
+    "PESQ_NB",
+    "STOI",
+    "ESTOI",
+    "DNSMOS_SIG",
+    "DNSMOS_BAK",
+    "DNSMOS_OVRL",
+    "DNSMOS_P808",
 )
 
 
@@ -33,9 +43,9 @@ class Row:
 
     section: str
     label: str
-    scores: Dict[str, Dict[str, float]]
+    scores: dict[str, dict[str, float]]
     groups: Groups = field(default_factory=dict)
-    output: Optional[ScoredOutput] = None
+    output: ScoredOutput | None = None
 
     def __post_init__(self):
         if self.output is None:
@@ -57,7 +67,7 @@ class Row:
         return self.output.target == CLEAN
 
     @property
-    def utterances(self) -> List[str]:
+    def utterances(self) -> list[str]:
         """All utterances of the row, sorted."""
         return sorted({utterance for column in self.scores.values() for utterance in column})
 
@@ -82,7 +92,7 @@ def read_row(specification: str) -> Row:
     return _row(section, label, output)
 
 
-def read_rows(outputs: Sequence[ScoredOutput]) -> List[Row]:
+def read_rows(outputs: Sequence[ScoredOutput]) -> list[Row]:
     """Read the scores of outputs; where they are of several sets, the labels name the set.
 
     Raises:
@@ -100,13 +110,13 @@ def _row(section: str, label: str, output: ScoredOutput) -> Row:
     return Row(section, label, read_scores(output.folder), groups, output)
 
 
-def read_scores(folder: Path) -> Dict[str, Dict[str, float]]:
+def read_scores(folder: Path) -> dict[str, dict[str, float]]:
     """Return ``{metric: {utterance: mean over speakers}}`` of a scoring folder.
 
     Raises:
         UserError: no scores in it, or a value that is no number.
     """
-    speakers: Dict[str, List[Dict[str, float]]] = {}
+    speakers: dict[str, list[dict[str, float]]] = {}
     for path in sorted(folder.glob("*_spk*")) if folder.is_dir() else []:
         found = re.fullmatch(r"(\w+)_spk\d+", path.name)
         if found:
@@ -119,14 +129,14 @@ def read_scores(folder: Path) -> Dict[str, Dict[str, float]]:
     }
 
 
-def _read_column(path: Path) -> Dict[str, float]:
+def _read_column(path: Path) -> dict[str, float]:
     try:
         return {key: float(value) for key, value in read_scp(path).items()}
     except ValueError as error:
         raise UserError(f"{path}: not a score file ({error}); score the set again") from None
 
 
-def metrics_of(rows: Sequence[Row]) -> List[str]:
+def metrics_of(rows: Sequence[Row]) -> list[str]:
     """All metrics that occur, in the order of the columns."""
     found = {metric for row in rows for metric in row.scores}
     return [metric for metric in METRIC_ORDER if metric in found] + sorted(found - set(METRIC_ORDER))

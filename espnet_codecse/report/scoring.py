@@ -1,9 +1,9 @@
 """What stage 7 of a recipe scores, and against what."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.report.experiments import (
@@ -34,12 +34,12 @@ class ScoringTask:
     """
 
     output: ScoredOutput
-    estimates: List[Path]
-    references: List[Path]
+    estimates: list[Path]
+    references: list[Path]
     metrics: str
-    mixture: Optional[Path] = None
+    mixture: Path | None = None
 
-    def options(self, fs: int = 0) -> List[str]:
+    def options(self, fs: int = 0) -> list[str]:
         """Return the arguments of ``codecse score``; ``fs``: Hz at which speech is scored, 0 for its own."""
         options = ["--output_dir", str(self.output.folder), "--metrics", self.metrics]
         for path in self.estimates:
@@ -57,13 +57,13 @@ class ScoringTask:
 
 def scoring_tasks(
     outputs: Path,
-    codec_outputs: Optional[Path],
+    codec_outputs: Path | None,
     dumpdir: Path,
     test_sets: Sequence[str],
     metrics: str,
     num_spk: int = 1,
     resynthesised: bool = False,
-) -> List[ScoringTask]:
+) -> list[ScoringTask]:
     """Return all that is to be scored, set by set: the mixture, whose list is copied, the codec alone, the experiment.
 
     Args:
@@ -78,7 +78,7 @@ def scoring_tasks(
     Raises:
         UserError: a set has no outputs of the experiment.
     """
-    tasks: List[ScoringTask] = []
+    tasks: list[ScoringTask] = []
     for test_set in test_sets:
         raw = dumpdir / "raw" / test_set
         noisy = outputs.parent / f"noisy_{test_set}"
@@ -110,7 +110,7 @@ def _has_speech(folder: Path) -> bool:
     return (folder / "spk1.scp").is_file()
 
 
-def _codec_items(codec_outputs: Optional[Path], test_set: str) -> List[Tuple[str, str, str, Path]]:
+def _codec_items(codec_outputs: Path | None, test_set: str) -> list[tuple[str, str, str, Path]]:
     """Return ``(kind, name, layer, folder)`` of what the codec alone made."""
     if codec_outputs is None:
         return []
@@ -122,7 +122,7 @@ def _codec_items(codec_outputs: Optional[Path], test_set: str) -> List[Tuple[str
     return [item for item in items if _has_speech(item[3])]
 
 
-def _others(item: tuple, raw: Path, test_set: str) -> List[ScoringTask]:
+def _others(item: tuple, raw: Path, test_set: str) -> list[ScoringTask]:
     """Return the scoring of noise and of reconstruction, where a system made them."""
     kind, experiment, layer, folder = item
     tasks = []
@@ -134,12 +134,12 @@ def _others(item: tuple, raw: Path, test_set: str) -> List[ScoringTask]:
     return tasks
 
 
-def _lists(folder: Path, num_spk: int) -> List[Path]:
+def _lists(folder: Path, num_spk: int) -> list[Path]:
     """Return a list of audio for each speaker; what has only one output stands for every speaker."""
     single = next(path for path in (folder / "spk1.scp", folder / "wav.scp") if path.is_file())
     own = (folder / f"spk{number}.scp" for number in range(1, num_spk + 1))
     return [path if path.is_file() else single for path in own]
 
 
-def _references(folder: Path, num_spk: int) -> List[Path]:
+def _references(folder: Path, num_spk: int) -> list[Path]:
     return [path for path in (folder / f"spk{number}.scp" for number in range(1, num_spk + 1)) if path.is_file()]

@@ -1,6 +1,7 @@
 """Paired tests between systems on the same utterances."""
 
-from typing import List, NamedTuple, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,7 +37,7 @@ def paired_p_value(first: np.ndarray, second: np.ndarray) -> float:
     return float(wilcoxon(differences).pvalue)
 
 
-def holm(p_values: Sequence[float]) -> List[float]:
+def holm(p_values: Sequence[float]) -> list[float]:
     """Adjust p-values for their number (Holm, 1979), in the given order."""
     adjusted, running = [0.0] * len(p_values), 0.0
     for rank, index in enumerate(sorted(range(len(p_values)), key=lambda index: p_values[index])):
@@ -45,7 +46,7 @@ def holm(p_values: Sequence[float]) -> List[float]:
     return adjusted
 
 
-def compare_with_best(systems: Sequence[np.ndarray], higher_is_better: bool) -> List[Comparison]:
+def compare_with_best(systems: Sequence[np.ndarray], higher_is_better: bool) -> list[Comparison]:
     """Compare the system of the best mean with every other one.
 
     Args:

@@ -1,7 +1,7 @@
 """A figure of spectrograms below each other: noisy, enhanced, clean."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -29,7 +29,7 @@ def level_db(samples: np.ndarray, rate: int, hop_seconds: float = HOP_SECONDS) -
     return 20 * np.log10(np.maximum(amplitude, 1e-6)).T
 
 
-def _read(paths: Sequence[str], start: float, seconds: Optional[float]) -> Tuple[List[np.ndarray], int]:
+def _read(paths: Sequence[str], start: float, seconds: float | None) -> tuple[list[np.ndarray], int]:
     signals, rate = [], 0
     for path in paths:
         samples, own_rate = read_audio(path)
@@ -48,7 +48,7 @@ def plot_spectrograms(
     labels: Sequence[str],
     output: Path,
     start: float = 0.0,
-    seconds: Optional[float] = None,
+    seconds: float | None = None,
     range_db: float = 70.0,
     title: str = "",
 ) -> None:
@@ -79,8 +79,14 @@ def plot_spectrograms(
     axes = np.atleast_1d(figure.subplots(len(levels), 1, sharex=True, sharey=True))
     for axis, signal, level, label in zip(axes, signals, levels, labels):
         image = axis.imshow(
-            level, origin="lower", aspect="auto", cmap="magma", vmin=top - range_db, vmax=top,
-            extent=(start, start + len(signal) / rate, 0.0, rate / 2000.0), interpolation="nearest",
+            level,
+            origin="lower",
+            aspect="auto",
+            cmap="magma",
+            vmin=top - range_db,
+            vmax=top,
+            extent=(start, start + len(signal) / rate, 0.0, rate / 2000.0),
+            interpolation="nearest",
         )
         axis.set_ylabel("frequency (kHz)")
         axis.set_title(label, loc="left", fontsize=10)

@@ -1,7 +1,8 @@
 """Variants of a system against its baseline, each trained with several seeds."""
 
 import re
-from typing import Dict, List, NamedTuple, Sequence, Tuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,7 +34,7 @@ class Difference(NamedTuple):
         return not abs(self.mean) > self.margin
 
 
-def seed_of(section: str) -> Tuple[str, str]:
+def seed_of(section: str) -> tuple[str, str]:
     """Return ``(variant, seed)`` of an experiment's name, such as ``x_seed3``; an empty seed where it has none."""
     found = re.fullmatch(r"(.+)_seed(\d+)", section)
     return found.groups() if found else (section, "")
@@ -61,7 +62,7 @@ def difference(variant: np.ndarray, baseline: np.ndarray) -> Difference:
     return Difference(interval.mean, float(np.hypot(*margins)))
 
 
-def study_lines(rows: Sequence[Row], baseline: str, metrics: Sequence[str]) -> List[str]:
+def study_lines(rows: Sequence[Row], baseline: str, metrics: Sequence[str]) -> list[str]:
     """Return the section that tells what each variant changes, in all and by SNR of the mixture.
 
     Args:
@@ -72,13 +73,15 @@ def study_lines(rows: Sequence[Row], baseline: str, metrics: Sequence[str]) -> L
     Raises:
         UserError: the baseline is not there, or something has too few seeds.
     """
-    variants: Dict[str, List[Row]] = {}
+    variants: dict[str, list[Row]] = {}
     for row in rows:
         variant, seed = seed_of(row.section)
         if seed and row.is_experiment:
             variants.setdefault(variant, []).append(row)
     if baseline not in variants:
-        raise UserError(f"--baseline {baseline}: no rows of {baseline}_seed1 ...; known: {', '.join(variants) or 'none'}")
+        raise UserError(
+            f"--baseline {baseline}: no rows of {baseline}_seed1 ...; known: {', '.join(variants) or 'none'}"
+        )
     for variant, own in variants.items():
         if len(own) < LEAST_SEEDS:
             raise UserError(f"{variant}: {len(own)} seed(s) tell little; train it with {LEAST_SEEDS} at least")
@@ -102,11 +105,11 @@ def study_lines(rows: Sequence[Row], baseline: str, metrics: Sequence[str]) -> L
     return [f"## Against {baseline}", "", text, "", *table(["metric", "variant", "all", *levels, "in all"], lines)]
 
 
-def _shared(first: Sequence[Row], second: Sequence[Row]) -> List[str]:
+def _shared(first: Sequence[Row], second: Sequence[Row]) -> list[str]:
     return sorted(set.intersection(*(set(row.utterances) for row in (*first, *second))))
 
 
-def _compare(own: Sequence[Row], others: Sequence[Row], metric: str, utterances: List[str]) -> Difference:
+def _compare(own: Sequence[Row], others: Sequence[Row], metric: str, utterances: list[str]) -> Difference:
     if not utterances:
         return Difference(np.nan, np.nan)
     values = [np.stack([row.values(metric, utterances) for row in system]) for system in (own, others)]

@@ -3,8 +3,8 @@
 It reads scoring folders and needs neither torch nor ESPnet.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Mapping, Optional, Sequence
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
@@ -16,7 +16,7 @@ def plot_step_sweep(
     folders: Mapping[int, Path],
     output: Path,
     metrics: Sequence[str] = ("PESQ", "ESTOI", "DNSMOS_OVRL"),
-    lines: Optional[Mapping[str, Path]] = None,
+    lines: Mapping[str, Path] | None = None,
     title: str = "",
 ) -> None:
     """Draw a panel for each metric: the mean over utterances and its 95 % interval for each number of steps.

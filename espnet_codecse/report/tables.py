@@ -1,6 +1,6 @@
 """Numbers and tables in Markdown."""
 
-from typing import List, Sequence
+from collections.abc import Sequence
 
 from espnet_codecse.report.bootstrap import Interval
 
@@ -15,7 +15,7 @@ def number(metric: str, interval: Interval, signed: bool = False) -> str:
     return f"{interval.mean:{form}} [{interval.low:{form}}, {interval.high:{form}}]"
 
 
-def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> List[str]:
+def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
     """Return the lines of a table, and an empty one."""
     rows = [header, ["---"] * len(header), *lines]
     return ["|" + "|".join(cell.replace("|", "\\|") for cell in row) + "|" for row in rows] + [""]

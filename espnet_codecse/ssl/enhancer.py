@@ -1,8 +1,8 @@
 """A trained causal network on recordings of any length."""
 
 import argparse
+from collections.abc import Iterator, Sequence
 from time import perf_counter
-from typing import Dict, Iterator, List, Optional, Sequence
 
 import numpy as np
 import torch
@@ -38,7 +38,7 @@ class GCRNEnhancer(AbsEnhancer):
         device: str = "cpu",
         dtype: torch.dtype = torch.float32,
         segment_seconds: float = 30.0,
-        features: Optional[AbsFeatures] = None,
+        features: AbsFeatures | None = None,
         given: str = "none",
         bounded: bool = False,
     ):
@@ -72,8 +72,8 @@ class GCRNEnhancer(AbsEnhancer):
 
     @torch.inference_mode()
     def enhance_batch(
-        self, speech: Sequence[np.ndarray], references: Optional[Sequence[np.ndarray]] = None
-    ) -> List[Dict[str, np.ndarray]]:
+        self, speech: Sequence[np.ndarray], references: Sequence[np.ndarray] | None = None
+    ) -> list[dict[str, np.ndarray]]:
         """See :meth:`AbsEnhancer.enhance_batch`.
 
         Args:
@@ -105,7 +105,7 @@ class GCRNEnhancer(AbsEnhancer):
             results.append({"waveform": waveform[None] * bool(np.any(samples))})
         return results
 
-    def enhance_long(self, read: ReadSamples, num_samples: int) -> Iterator[Dict[str, np.ndarray]]:
+    def enhance_long(self, read: ReadSamples, num_samples: int) -> Iterator[dict[str, np.ndarray]]:
         """See :meth:`AbsEnhancer.enhance_long`; a causal network carries its state, so that nothing is cross-faded."""
         if self._features is not None:
             yield from super().enhance_long(read, num_samples)

@@ -1,6 +1,8 @@
 """The causal gated convolutional recurrent network (GCRN) of 2403.01369: complex spectra in and out."""
 
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+import itertools
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -21,9 +23,9 @@ class GCRNState(NamedTuple):
         decoders: of the real and the imaginary decoder, as ``encoder``.
     """
 
-    encoder: List[torch.Tensor]
-    recurrent: List[LSTMState]
-    decoders: List[torch.Tensor]
+    encoder: list[torch.Tensor]
+    recurrent: list[LSTMState]
+    decoders: list[torch.Tensor]
 
 
 class GCRN(nn.Module):
@@ -63,7 +65,7 @@ class GCRN(nn.Module):
             raise ValueError(f"condition '{condition}' needs an embedding_size")
         self.condition, self.mixing_alpha, self.skips, self.output = condition, mixing_alpha, skips, output
         widths = [2, *channels]
-        self.encoder = nn.ModuleList(GatedConv(*pair) for pair in zip(widths, widths[1:]))
+        self.encoder = nn.ModuleList(GatedConv(*pair) for pair in itertools.pairwise(widths))
         bins = [NUM_BINS]
         for _ in channels:
             bins.append((bins[-1] - 3) // 2 + 1)
@@ -78,8 +80,10 @@ class GCRN(nn.Module):
         self.decoders = nn.ModuleList(
             nn.ModuleList(
                 GatedTransposedConv(
-                    2 * widths[depth], 1 if depth == 1 else widths[depth - 1],
-                    output_padding=bins[depth - 1] - (2 * bins[depth] + 1), last=depth == 1,
+                    2 * widths[depth],
+                    1 if depth == 1 else widths[depth - 1],
+                    output_padding=bins[depth - 1] - (2 * bins[depth] + 1),
+                    last=depth == 1,
                 )
                 for depth in range(len(channels), 0, -1)
             )
@@ -93,11 +97,8 @@ class GCRN(nn.Module):
                     layer.bias.fill_(start)
 
     def forward(
-        self,
-        spectrum: torch.Tensor,
-        embedding: Optional[torch.Tensor] = None,
-        state: Optional[GCRNState] = None,
-    ) -> Tuple[torch.Tensor, Optional[torch.Tensor], GCRNState]:
+        self, spectrum: torch.Tensor, embedding: torch.Tensor | None = None, state: GCRNState | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None, GCRNState]:
         """Enhance frames that follow those of ``state``.
 
         Args:

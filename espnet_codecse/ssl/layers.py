@@ -4,14 +4,12 @@ Every layer takes its state and returns the next one; None starts with silence. 
 code, so that they cannot drift apart.
 """
 
-from typing import List, Optional, Tuple
-
 import torch
 from torch import nn
 
 from espnet_codecse.precision import LSTM
 
-LSTMState = Tuple[torch.Tensor, torch.Tensor]
+LSTMState = tuple[torch.Tensor, torch.Tensor]
 
 
 class GatedConv(nn.Module):
@@ -26,9 +24,7 @@ class GatedConv(nn.Module):
         self.conv = nn.Conv2d(num_inputs, 2 * num_outputs, (2, 3), (1, 2))
         self.norm = nn.BatchNorm2d(num_outputs)
 
-    def forward(
-        self, features: torch.Tensor, past: Optional[torch.Tensor] = None
-    ) -> Tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, features: torch.Tensor, past: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """Return ``(batch, channel, frame, bin)`` and the next state.
 
         Args:
@@ -55,9 +51,7 @@ class GatedTransposedConv(nn.Module):
         self.conv = nn.ConvTranspose2d(num_inputs, 2 * num_outputs, (2, 3), (1, 2), output_padding=(0, output_padding))
         self.norm = None if last else nn.BatchNorm2d(num_outputs)
 
-    def forward(
-        self, features: torch.Tensor, past: Optional[torch.Tensor] = None
-    ) -> Tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, features: torch.Tensor, past: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """See :meth:`GatedConv.forward`."""
         features = torch.cat([_silence(features) if past is None else past, features], dim=2)
         # One frame too many at either end: the first belongs to the past, the last has not all of its input yet.
@@ -86,15 +80,15 @@ class GroupedLSTM(nn.Module):
         self.num_groups = num_groups
 
     def forward(
-        self, features: torch.Tensor, states: Optional[List[LSTMState]] = None
-    ) -> Tuple[torch.Tensor, List[LSTMState]]:
+        self, features: torch.Tensor, states: list[LSTMState] | None = None
+    ) -> tuple[torch.Tensor, list[LSTMState]]:
         """Return ``(batch, frame, channel)`` and the next states, of every group of every layer.
 
         Args:
             features: ``(batch, frame, channel)``.
             states: as returned for the frames before.
         """
-        following: List[LSTMState] = []
+        following: list[LSTMState] = []
         for layer, norm in zip(self.lstms, self.norms):
             groups = []
             for lstm, part in zip(layer, features.chunk(self.num_groups, dim=-1)):

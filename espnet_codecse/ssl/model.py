@@ -1,7 +1,5 @@
 """Training of the causal network: enhancement, distillation from self-supervised features, and both."""
 
-from typing import Dict, Optional, Tuple
-
 import torch
 from espnet2.enh.espnet_model import ESPnetEnhancementModel
 from espnet2.torch_utils.device_funcs import force_gatherable
@@ -37,7 +35,7 @@ class CausalEnhancementModel(ESPnetEnhancementModel):
     def __init__(
         self,
         *args,
-        teacher: Optional[str] = None,
+        teacher: str | None = None,
         feature_hop: int = HOP,
         bounded: bool = False,
         given: str = "none",
@@ -60,8 +58,8 @@ class CausalEnhancementModel(ESPnetEnhancementModel):
         self.distillation_weight, self.enhancement_weight = distillation_weight, enhancement_weight
 
     def forward(
-        self, speech_mix: torch.Tensor, speech_mix_lengths: Optional[torch.Tensor] = None, **kwargs
-    ) -> Tuple[torch.Tensor, Dict[str, torch.Tensor], torch.Tensor]:
+        self, speech_mix: torch.Tensor, speech_mix_lengths: torch.Tensor | None = None, **kwargs
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
         """Return ``(loss, stats, batch size)``.
 
         Args:
@@ -102,7 +100,7 @@ class CausalEnhancementModel(ESPnetEnhancementModel):
 
     def _enhancement(self, speech, references, lengths):
         """Return ESPnet's loss and its parts."""
-        others: Dict[str, torch.Tensor] = {}
+        others: dict[str, torch.Tensor] = {}
         total, stats = 0.0, {}
         for wrapper in self.loss_wrappers:
             if getattr(wrapper.criterion, "only_for_test", False) and self.training:
@@ -115,7 +113,7 @@ class CausalEnhancementModel(ESPnetEnhancementModel):
             stats.update({key: value.detach() for key, value in values.items() if torch.is_tensor(value)})
         return total, stats
 
-    def _features(self, kind: str, num_frames: int, data: Dict[str, torch.Tensor]) -> torch.Tensor:
+    def _features(self, kind: str, num_frames: int, data: dict[str, torch.Tensor]) -> torch.Tensor:
         stored, speech = ("emb_mix", "speech_mix") if kind == "noisy" else ("emb_ref1", "speech_ref1")
         features = data.get(stored)
         if features is None:

@@ -2,7 +2,6 @@
 
 import tempfile
 from pathlib import Path
-from typing import List
 
 import numpy as np
 import torch
@@ -18,12 +17,12 @@ METADATA = ("exponent", "factor")
 OPSET = 18
 
 
-def flatten(state: GCRNState) -> List[torch.Tensor]:
+def flatten(state: GCRNState) -> list[torch.Tensor]:
     """Return the tensors of a state in a fixed order."""
     return [*state.encoder, *(tensor for pair in state.recurrent for tensor in pair), *state.decoders]
 
 
-def unflatten(tensors: List[torch.Tensor], network: GCRN) -> GCRNState:
+def unflatten(tensors: list[torch.Tensor], network: GCRN) -> GCRNState:
     """Return the state of ``network`` that :func:`flatten` took apart."""
     num_layers = len(network.encoder)
     encoder, decoders = tensors[:num_layers], tensors[len(tensors) - 2 * num_layers :]
@@ -69,8 +68,14 @@ def export_onnx(network: GCRN, compression: Compression, path: Path) -> None:
     names = [[INPUT, *(f"state_{index}" for index in range(len(tensors)))]]
     names.append([OUTPUT, *(f"next_{index}" for index in range(len(tensors)))])
     program = torch.onnx.export(
-        _Frame(network).eval(), (torch.zeros(1, 2, 1, NUM_BINS), *tensors), input_names=names[0], output_names=names[1],
-        opset_version=OPSET, dynamo=True, verbose=False, external_data=False,
+        _Frame(network).eval(),
+        (torch.zeros(1, 2, 1, NUM_BINS), *tensors),
+        input_names=names[0],
+        output_names=names[1],
+        opset_version=OPSET,
+        dynamo=True,
+        verbose=False,
+        external_data=False,
     )
     model = program.model_proto
     for name in METADATA:

@@ -1,6 +1,7 @@
 """The causal GCRN as an ESPnet separator."""
 
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -43,8 +44,8 @@ class GCRNSeparator(AbsSeparator):
         return 1
 
     def forward(
-        self, input: torch.Tensor, ilens: torch.Tensor, additional: Optional[Dict[str, Any]] = None
-    ) -> Tuple[List[torch.Tensor], torch.Tensor, Dict[str, torch.Tensor]]:
+        self, input: torch.Tensor, ilens: torch.Tensor, additional: dict[str, Any] | None = None
+    ) -> tuple[list[torch.Tensor], torch.Tensor, dict[str, torch.Tensor]]:
         """Enhance recordings.
 
         Args:
@@ -60,8 +61,8 @@ class GCRNSeparator(AbsSeparator):
         return [_complex(enhanced)], ilens, {} if student is None else {"embedding": student}
 
     def forward_streaming(
-        self, input_frame: torch.Tensor, states: Optional[GCRNState] = None
-    ) -> Tuple[List[torch.Tensor], GCRNState, Dict[str, torch.Tensor]]:
+        self, input_frame: torch.Tensor, states: GCRNState | None = None
+    ) -> tuple[list[torch.Tensor], GCRNState, dict[str, torch.Tensor]]:
         """Enhance the frames ``(batch, frame, bin)`` that follow those of ``states``; ESPnet's streaming interface."""
         enhanced, _, states = self.network(_parts(input_frame), None, states)
         return [_complex(enhanced)], states, {}

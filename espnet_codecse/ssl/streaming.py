@@ -1,6 +1,6 @@
 """Enhancing a stream: samples in, samples out, whatever pieces they come in."""
 
-from typing import Optional, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ class TorchFrames:
 
     def __init__(self, network: GCRN, device: str = "cpu"):
         self._network, self._device = network, device
-        self._state: Optional[GCRNState] = None
+        self._state: GCRNState | None = None
 
     @torch.inference_mode()
     def __call__(self, spectrum: np.ndarray) -> np.ndarray:

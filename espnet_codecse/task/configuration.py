@@ -1,8 +1,9 @@
 """Configurations of a system: the template's file is the paper's; a recipe's of the same name is merged over it."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any
 
 import yaml
 
@@ -26,12 +27,12 @@ def merge(base: Any, override: Any) -> Any:
     return merged
 
 
-def known_systems(template: Path) -> List[str]:
+def known_systems(template: Path) -> list[str]:
     """Return the names of the folders below ``template`` that hold steps."""
     return sorted(path.name for path in template.iterdir() if any(path.glob("[0-9]_*.yaml")))
 
 
-def system_steps(template: Path, system: str) -> List[str]:
+def system_steps(template: Path, system: str) -> list[str]:
     """Return the steps of a system in order: ``1_enhance``, ...
 
     Raises:
@@ -49,10 +50,10 @@ def build_configuration(
     system: str,
     step: str,
     codec: str,
-    size: Optional[str],
-    loss: Optional[str],
-    num_spk: Optional[int] = None,
-) -> Dict[str, Any]:
+    size: str | None,
+    loss: str | None,
+    num_spk: int | None = None,
+) -> dict[str, Any]:
     """Return the training configuration of one step.
 
     Merged in this order, each file first the template's, then the recipe's: the step, the size, the loss.
@@ -81,7 +82,7 @@ def build_configuration(
                 known = sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
                 raise UserError(f"--{kind} {choice}: unknown for {system}; known: {', '.join(known)}")
             names.append(name)
-    configuration: Dict[str, Any] = {}
+    configuration: dict[str, Any] = {}
     for name in names:
         for folder in (template, recipe):
             file = folder / system / name
@@ -97,7 +98,7 @@ def build_configuration(
     return merge(configuration, codec_conf)
 
 
-def _with_speakers(configuration: Dict[str, Any], num_spk: int) -> Dict[str, Any]:
+def _with_speakers(configuration: dict[str, Any], num_spk: int) -> dict[str, Any]:
     """Return ``configuration`` for mixtures of ``num_spk`` speakers."""
     criterions = configuration["criterions"]
     if num_spk > 1:
@@ -141,7 +142,7 @@ def needs_waveform_reference(configuration: Mapping[str, Any]) -> bool:
     return any(item["name"] != "embedding_mse" for item in configuration["criterions"])
 
 
-def _read(file: Path) -> Dict[str, Any]:
+def _read(file: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(file.read_text())
     except yaml.YAMLError as error:
@@ -151,7 +152,7 @@ def _read(file: Path) -> Dict[str, Any]:
     return content
 
 
-def output_names(train_config: Optional[Path]) -> List[str]:
+def output_names(train_config: Path | None) -> list[str]:
     """Return the names of the outputs, such as ``spk1``, from the training's configuration, without loading the model.
 
     Args:
@@ -172,6 +173,6 @@ def output_names(train_config: Optional[Path]) -> List[str]:
         raise UserError(f"{train_config}: not a training's configuration ({reason}); was the training run?") from None
 
 
-def num_speakers(train_config: Optional[Path]) -> int:
+def num_speakers(train_config: Path | None) -> int:
     """Return how many of the outputs are speakers; see :func:`output_names`."""
     return sum(name.startswith("spk") for name in output_names(train_config))

@@ -3,10 +3,10 @@
 import argparse
 import os
 import subprocess
-from typing import List, Sequence
+from collections.abc import Sequence
 
 
-def device_options(argv: Sequence[str]) -> List[str]:
+def device_options(argv: Sequence[str]) -> list[str]:
     """Return ESPnet's options for this machine's devices and for the processes that train together.
 
     ``--ngpu N`` starts a process for each of N GPUs. Processes that something else has started train together where

@@ -1,7 +1,7 @@
 """ESPnet's GAN training of the dual-branch system."""
 
 import argparse
-from typing import Callable, Collection, Dict, List, Optional, Tuple
+from collections.abc import Callable, Collection
 
 import numpy as np
 import torch
@@ -46,7 +46,7 @@ class DualBranchTask(AbsTask):
     """A GAN task: ``speech_mix`` and, supervised, ``speech_ref1`` and ``noise_ref1``, or priors drawn from lists."""
 
     num_optimizers: int = 2
-    class_choices_list: List = []
+    class_choices_list: list = []
     trainer = DualBranchTrainer
 
     @classmethod
@@ -67,14 +67,14 @@ class DualBranchTask(AbsTask):
     @classmethod
     def build_collate_fn(
         cls, args: argparse.Namespace, train: bool
-    ) -> Callable[[Collection[Tuple[str, Dict[str, np.ndarray]]]], Tuple[List[str], Dict[str, torch.Tensor]]]:
+    ) -> Callable[[Collection[tuple[str, dict[str, np.ndarray]]]], tuple[list[str], dict[str, torch.Tensor]]]:
         """Return what pads with zeros."""
         return CommonCollateFn(float_pad_value=0.0, int_pad_value=0)
 
     @classmethod
     def build_preprocess_fn(
         cls, args: argparse.Namespace, train: bool
-    ) -> Optional[Callable[[str, Dict[str, np.ndarray]], Dict[str, np.ndarray]]]:
+    ) -> Callable[[str, dict[str, np.ndarray]], dict[str, np.ndarray]] | None:
         """Return dynamic mixing, random segments and unpaired recordings, where they are asked for."""
         before = with_rank_seed(train)
         layout = cls._layout(args)
@@ -90,17 +90,17 @@ class DualBranchTask(AbsTask):
         return UnpairedPriors(train, lists, num_frames * hop, rate, before) if lists else before
 
     @classmethod
-    def required_data_names(cls, train: bool = True, inference: bool = False) -> Tuple[str, ...]:
+    def required_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
         """Return what every training reads."""
         return ("speech_mix",)
 
     @classmethod
-    def optional_data_names(cls, train: bool = True, inference: bool = False) -> Tuple[str, ...]:
+    def optional_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
         """Return what some trainings read."""
         return ("speech_ref1", "noise_ref1")
 
     @classmethod
-    def _layout(cls, args: argparse.Namespace) -> Dict:
+    def _layout(cls, args: argparse.Namespace) -> dict:
         if not args.coder_conf and not args.codec:
             raise UserError("--codec: missing; give a codec to start from, or coder_conf to start from nothing")
         return args.coder_conf or coder_description(args.codec)
@@ -130,7 +130,7 @@ class DualBranchTask(AbsTask):
             raise UserError(f"model_conf: {_reason(error)}; compare it with the template's conf/dual_branch") from None
 
     @classmethod
-    def build_optimizers(cls, args: argparse.Namespace, model: DualBranchModel) -> List[torch.optim.Optimizer]:
+    def build_optimizers(cls, args: argparse.Namespace, model: DualBranchModel) -> list[torch.optim.Optimizer]:
         """Return the generator's and the discriminators' optimiser.
 
         Raises:
@@ -146,7 +146,7 @@ class DualBranchTask(AbsTask):
         ]
 
 
-def _rate_and_hop(layout: Dict) -> Tuple[int, int]:
+def _rate_and_hop(layout: dict) -> tuple[int, int]:
     """Return Hz and samples per frame of a coder's layout."""
     if layout.get("kind") == "hybrid":
         return layout["sample_rate"], int(np.prod(layout["strides"]))

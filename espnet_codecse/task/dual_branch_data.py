@@ -1,7 +1,8 @@
 """What a training of the dual-branch system reads: recordings with their references, or unpaired lists."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Dict, List, Mapping
+from typing import Any
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.task.training import Pair, check_size, data_entry
@@ -9,7 +10,7 @@ from espnet_codecse.task.training import Pair, check_size, data_entry
 REFERENCES = {"clean": "spk1.scp", "noise": "noise1.scp"}
 
 
-def training_data(configuration: Dict[str, Any], data_dirs: Pair, folders: Mapping[str, Pair]) -> List[str]:
+def training_data(configuration: dict[str, Any], data_dirs: Pair, folders: Mapping[str, Pair]) -> list[str]:
     """Return ESPnet's data options; see :func:`espnet_codecse.task.training.training_options`.
 
     Supervised, the references of the input are read; where there is no ``noise1.scp``, the noise is what is not speech.
@@ -28,7 +29,7 @@ def training_data(configuration: Dict[str, Any], data_dirs: Pair, folders: Mappi
     model_conf = configuration["model_conf"]
     supervised = model_conf.get("supervised", True)
     noise_branch = configuration.get("generator_conf", {}).get("noise_branch", True)
-    options: List[str] = []
+    options: list[str] = []
     for index, (mode, data_dir) in enumerate(zip(("train", "valid"), data_dirs)):
         entries = [data_entry(data_dir / "wav.scp", "speech_mix", "sound")]
         clean, noise = data_dir / REFERENCES["clean"], data_dir / REFERENCES["noise"]

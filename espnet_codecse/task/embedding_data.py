@@ -1,7 +1,8 @@
 """What a training on codec embeddings reads: stored embeddings, or waveforms that are encoded on the fly."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import read_scp
@@ -9,7 +10,7 @@ from espnet_codecse.task.configuration import needs_waveform_reference
 from espnet_codecse.task.training import Pair, check_size, data_entry
 
 
-def training_data(configuration: Dict[str, Any], data_dirs: Pair, folders: Mapping[str, Pair]) -> List[str]:
+def training_data(configuration: dict[str, Any], data_dirs: Pair, folders: Mapping[str, Pair]) -> list[str]:
     """Return ESPnet's data options; see :func:`espnet_codecse.task.training.training_options`.
 
     Args:
@@ -27,14 +28,14 @@ def training_data(configuration: Dict[str, Any], data_dirs: Pair, folders: Mappi
         raise KeyError("codec" if criterions else "criterions")
     num_spk = configuration.get("separator_conf", {}).get("num_spk", 1)
     waveform_reference = needs_waveform_reference(configuration)
-    embedding_dirs: Tuple[Optional[Path], ...] = folders.get("embeddings", (None, None))
+    embedding_dirs: tuple[Path | None, ...] = folders.get("embeddings", (None, None))
     normalization = configuration.get("separator_conf", {}).get("normalize")
     if embedding_dirs[0] is None and normalization == "global":
         raise UserError(
             "separator_conf normalize: global needs the statistics of stored embeddings; train from stored ones, or set "
             "normalize: utterance in the recipe's conf"
         )
-    options: List[str] = []
+    options: list[str] = []
     for mode, data_dir, embedding_dir in zip(("train", "valid"), data_dirs, embedding_dirs):
         if embedding_dir is not None:
             _check_embeddings(embedding_dir, codec)
@@ -51,7 +52,7 @@ def training_data(configuration: Dict[str, Any], data_dirs: Pair, folders: Mappi
     return options
 
 
-def _entry(data_dir: Path, embedding_dir: Optional[Path], waveform: str, stored: str, name: str) -> str:
+def _entry(data_dir: Path, embedding_dir: Path | None, waveform: str, stored: str, name: str) -> str:
     if embedding_dir is None:
         return data_entry(data_dir / waveform, name, "sound")
     return data_entry(embedding_dir / stored, name, "kaldi_ark")

@@ -1,7 +1,7 @@
 """ESPnet's training of the two steps of ``fuse``, and of the baseline ``sgmse``."""
 
 import argparse
-from typing import Callable, Collection, Dict, List, Optional, Tuple
+from collections.abc import Callable, Collection
 
 import numpy as np
 import torch
@@ -38,7 +38,7 @@ class FuseVAETask(AbsTask):
     """The first step: ``speech_mix`` and ``speech_ref1``. Options of both steps are known to both."""
 
     num_optimizers: int = 1
-    class_choices_list: List = []
+    class_choices_list: list = []
     trainer = CrashSafeTrainer
     task_name = "fuse_vae"
 
@@ -56,29 +56,31 @@ class FuseVAETask(AbsTask):
         group.add_argument("--use_vae", type=str2bool, default=True, help="Otherwise diffuse the spectrogram itself")
         group.add_argument("--average_decay", type=float, default=0.999, help="Of the weights' moving average")
         group.add_argument("--latents_fingerprint", default="", help="Of the VAE that stored latents are of")
-        group.add_argument("--stored_hops", action=NestedDictAction, default={}, help="Samples a frame, stored sequences")
+        group.add_argument(
+            "--stored_hops", action=NestedDictAction, default={}, help="Samples a frame, stored sequences"
+        )
 
     @classmethod
     def build_collate_fn(
         cls, args: argparse.Namespace, train: bool
-    ) -> Callable[[Collection[Tuple[str, Dict[str, np.ndarray]]]], Tuple[List[str], Dict[str, torch.Tensor]]]:
+    ) -> Callable[[Collection[tuple[str, dict[str, np.ndarray]]]], tuple[list[str], dict[str, torch.Tensor]]]:
         """Return what makes batches; windows are all of one length."""
         return CommonCollateFn(float_pad_value=0.0, int_pad_value=0)
 
     @classmethod
     def build_preprocess_fn(
         cls, args: argparse.Namespace, train: bool
-    ) -> Optional[Callable[[str, Dict[str, np.ndarray]], Dict[str, np.ndarray]]]:
+    ) -> Callable[[str, dict[str, np.ndarray]], dict[str, np.ndarray]] | None:
         """Return random windows."""
         return window_crop(WindowCrop, args, CompressedSpectrogram(**args.spectrogram_conf), train, args.stored_hops)
 
     @classmethod
-    def required_data_names(cls, train: bool = True, inference: bool = False) -> Tuple[str, ...]:
+    def required_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
         """Return what every training reads."""
         return ("speech_mix", "speech_ref1")
 
     @classmethod
-    def optional_data_names(cls, train: bool = True, inference: bool = False) -> Tuple[str, ...]:
+    def optional_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
         """Return what some trainings read."""
         return ()
 
@@ -98,12 +100,12 @@ class FuseTask(FuseVAETask):
     task_name = "fuse"
 
     @classmethod
-    def required_data_names(cls, train: bool = True, inference: bool = False) -> Tuple[str, ...]:
+    def required_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
         """Return what every training reads."""
         return ()
 
     @classmethod
-    def optional_data_names(cls, train: bool = True, inference: bool = False) -> Tuple[str, ...]:
+    def optional_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
         """Return what some trainings read."""
         return ("speech_mix", "speech_ref1", *STORED)
 
@@ -146,7 +148,7 @@ class SGMSETask(enh.EnhancementTask):
 
 
 def window_crop(
-    kind, args: argparse.Namespace, spectrogram: CompressedSpectrogram, train: bool, hops: Dict[str, int]
+    kind, args: argparse.Namespace, spectrogram: CompressedSpectrogram, train: bool, hops: dict[str, int]
 ) -> WindowCrop:
     """Return the crop of a task's windows; stored latents say where windows may begin."""
     before = with_rank_seed(train)

@@ -1,14 +1,15 @@
 """What the trainings of ``fuse`` and ``sgmse`` read: waveforms, or stored latents and features."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Dict, List, Mapping
+from typing import Any
 
 from espnet_codecse.embedding.description import EmbeddingDescription, check_codec, read_description
 from espnet_codecse.errors import UserError
 from espnet_codecse.task.training import Pair, check_size, data_entry
 
 
-def training_data(configuration: Dict[str, Any], data_dirs: Pair, folders: Mapping[str, Pair]) -> List[str]:
+def training_data(configuration: dict[str, Any], data_dirs: Pair, folders: Mapping[str, Pair]) -> list[str]:
     """Return ESPnet's data options; see :func:`espnet_codecse.task.training.training_options`.
 
     Args:
@@ -31,8 +32,8 @@ def training_data(configuration: Dict[str, Any], data_dirs: Pair, folders: Mappi
         stored.pop("guidance", None)
     if not configuration.get("use_vae", True):
         stored.pop("latents", None)
-    options: List[str] = []
-    hops: Dict[str, int] = {}
+    options: list[str] = []
+    hops: dict[str, int] = {}
     for index, (mode, data_dir) in enumerate(zip(("train", "valid"), data_dirs)):
         entries = []
         needs_speech = "latents" not in stored or (kind != "none" and "guidance" not in stored)
@@ -63,7 +64,7 @@ def training_data(configuration: Dict[str, Any], data_dirs: Pair, folders: Mappi
     return options
 
 
-def _check_features(folder: Path, kind: str, configuration: Dict[str, Any]) -> EmbeddingDescription:
+def _check_features(folder: Path, kind: str, configuration: dict[str, Any]) -> EmbeddingDescription:
     """Return what is stored in ``folder`` after comparing it with the features of the configuration."""
     from espnet_codecse.features import load_features
 

@@ -1,8 +1,9 @@
 """The kinds of systems: what trains each, what feeds its training, and what runs it afterwards."""
 
 import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Mapping, Tuple
+from typing import Any
 
 from espnet_codecse.errors import UserError
 
@@ -24,9 +25,9 @@ class Kind:
     task: str
     data: str
     enhancer: str
-    layers: Tuple[str, ...] = ("waveform",)
+    layers: tuple[str, ...] = ("waveform",)
     trained: str = ""
-    outputs: Tuple[str, ...] = ("spk1",)
+    outputs: tuple[str, ...] = ("spk1",)
 
     def load(self, part: str) -> Any:
         """Return the object that ``part``, the name of an attribute, points to."""

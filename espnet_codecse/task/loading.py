@@ -1,8 +1,8 @@
 """Rebuilding a trained enhancement model from its experiment folder."""
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Mapping, Optional, Tuple
 
 import torch
 import yaml
@@ -34,8 +34,8 @@ def build_for_inference(args: argparse.Namespace) -> torch.nn.Module:
 
 
 def load_trained_model(
-    train_config: Path, model_file: Path, device: str = "cpu", codec: Optional[str] = None
-) -> Tuple[torch.nn.Module, argparse.Namespace]:
+    train_config: Path, model_file: Path, device: str = "cpu", codec: str | None = None
+) -> tuple[torch.nn.Module, argparse.Namespace]:
     """Build the model of ``train_config`` and load ``model_file`` strictly.
 
     Args:

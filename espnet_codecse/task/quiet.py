@@ -3,7 +3,7 @@
 import contextlib
 import io
 import warnings
-from typing import Iterator
+from collections.abc import Iterator
 
 
 @contextlib.contextmanager

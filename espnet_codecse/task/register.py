@@ -1,9 +1,7 @@
 """The one place that adds this package's classes to ESPnet's tables of choices."""
 
-from typing import Type
 
-
-def _add(choices, name: str, cls: Type) -> None:
+def _add(choices, name: str, cls: type) -> None:
     """Add ``name`` to an ESPnet ClassChoices; adding the same class again changes nothing.
 
     Raises:
@@ -32,8 +30,8 @@ def register_enhancement() -> None:
     from espnet_codecse.enh.decoder import CodecDecoder
     from espnet_codecse.enh.dnsmos_loss import DNSMOSLoss
     from espnet_codecse.enh.encoder import CodecEncoder
-    from espnet_codecse.enh.pit_threshold import ThresholdPITSolver
     from espnet_codecse.enh.perceptual_loss import PerceptualDisturbanceLoss
+    from espnet_codecse.enh.pit_threshold import ThresholdPITSolver
     from espnet_codecse.enh.separator.choices import SEPARATORS, separator_class
     from espnet_codecse.enh.spectral_loss import CompressedSpectrumLoss
     from espnet_codecse.fuse.espnet_diffusion import FuseDiffusion

@@ -1,7 +1,6 @@
 """ESPnet's enhancement task for the causal network and its teachers."""
 
 import argparse
-from typing import Tuple
 
 from espnet2.enh.decoder.stft_decoder import STFTDecoder
 from espnet2.enh.encoder.stft_encoder import STFTEncoder
@@ -38,7 +37,7 @@ class SSLGCRNTask(enh.EnhancementTask):
         group.add_argument("--crop_seconds", type=float, default=None, help="Length of random training segments, s")
 
     @classmethod
-    def optional_data_names(cls, train: bool = True, inference: bool = False) -> Tuple[str, ...]:
+    def optional_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
         """Return ESPnet's names and those of stored features."""
         return (*super().optional_data_names(train, inference), "emb_mix", "emb_ref1")
 

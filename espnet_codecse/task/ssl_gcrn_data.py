@@ -1,12 +1,13 @@
 """What a training of ``ssl_gcrn`` reads: waveforms, and the teacher's features where they are stored."""
 
-from typing import Any, Dict, List, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from espnet_codecse.embedding.description import check_codec
 from espnet_codecse.task.training import Pair, check_size, data_entry
 
 
-def training_data(configuration: Dict[str, Any], data_dirs: Pair, folders: Mapping[str, Pair]) -> List[str]:
+def training_data(configuration: dict[str, Any], data_dirs: Pair, folders: Mapping[str, Pair]) -> list[str]:
     """Return ESPnet's data options; see :func:`espnet_codecse.task.training.training_options`.
 
     Args:
@@ -19,7 +20,7 @@ def training_data(configuration: Dict[str, Any], data_dirs: Pair, folders: Mappi
     """
     model_conf = configuration["model_conf"] or {}
     wanted = {model_conf.get(name, "none") for name in ("given", "target")} - {"none"}
-    options: List[str] = []
+    options: list[str] = []
     for index, (mode, data_dir) in enumerate(zip(("train", "valid"), data_dirs)):
         entries = [data_entry(data_dir / "wav.scp", "speech_mix", "sound")]
         entries.append(data_entry(data_dir / "spk1.scp", "speech_ref1", "sound"))

@@ -3,8 +3,8 @@
 import contextlib
 import logging
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Iterator, Sequence
 
 import torch
 from espnet2.train.gan_trainer import GANTrainer

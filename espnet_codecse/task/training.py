@@ -1,7 +1,8 @@
 """From data directories to ESPnet's data options."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any
 
 import yaml
 
@@ -9,12 +10,12 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import read_scp
 from espnet_codecse.task.kinds import kind_of
 
-Pair = Tuple[Path, Path]  # for training and validation
+Pair = tuple[Path, Path]  # for training and validation
 
 
 def training_options(
-    config: Path, data_dirs: Pair, folders: Optional[Mapping[str, Pair]] = None, batch_size: Optional[int] = None
-) -> List[str]:
+    config: Path, data_dirs: Pair, folders: Mapping[str, Pair] | None = None, batch_size: int | None = None
+) -> list[str]:
     """Return ``--train_data_path_and_name_and_type ...`` and the like for train and valid.
 
     Args:
@@ -36,7 +37,7 @@ def training_options(
         raise UserError(f"{config}: not a configuration of codecse config (lacks {reason}); write it again") from None
 
 
-def read_configuration(config: Path) -> Dict[str, Any]:
+def read_configuration(config: Path) -> dict[str, Any]:
     """Read the yaml of a training.
 
     Raises:

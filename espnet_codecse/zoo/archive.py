@@ -7,7 +7,6 @@ import tempfile
 import zipfile
 import zlib
 from pathlib import Path
-from typing import List, Optional
 
 from espnet_codecse.codec.resolve import cache_dir
 from espnet_codecse.errors import UserError
@@ -19,7 +18,7 @@ MAX_RATIO = 50  # unpacked to packed, of the whole and of every large file; weig
 LARGE_BYTES = 1_000_000
 
 
-def unpack(archive: Path, cache: Optional[Path] = None, label: str = "") -> Path:
+def unpack(archive: Path, cache: Path | None = None, label: str = "") -> Path:
     """Unpack ``archive`` below the cache folder and return where; an archive unpacked before is not unpacked again.
 
     The folder's name is the archive's SHA-256, and it appears only when all files are there and are those that the
@@ -80,7 +79,7 @@ def _publish(folder: Path, target: Path, pack: str) -> None:
             raise
 
 
-def check_members(members: List[zipfile.ZipInfo], archive_bytes: int, pack: str) -> None:
+def check_members(members: list[zipfile.ZipInfo], archive_bytes: int, pack: str) -> None:
     """Check names, kinds and sizes of all members before one byte is written.
 
     Raises:

@@ -1,6 +1,6 @@
 """The model card: README.md of a pack, with the front matter that the Hugging Face hub reads."""
 
-from typing import Any, Dict, List
+from typing import Any
 
 from espnet_codecse.report.scores import METRIC_ORDER
 from espnet_codecse.zoo.manifest import dump_yaml
@@ -9,9 +9,9 @@ from espnet_codecse.zoo.manifest import dump_yaml
 HUB_METRICS = {"SI_SDR": "si-sdr", "SDR": "sdr", "PESQ": "pesq", "STOI": "stoi", "ESTOI": "estoi"}
 
 
-def front_matter(manifest: Dict[str, Any]) -> str:
+def front_matter(manifest: dict[str, Any]) -> str:
     """Return the card's YAML header between its dashes."""
-    header: Dict[str, Any] = {"tags": ["espnet", "audio", "audio-to-audio", "speech-enhancement"]}
+    header: dict[str, Any] = {"tags": ["espnet", "audio", "audio-to-audio", "speech-enhancement"]}
     if manifest["num_spk"] > 1:
         header["tags"].append("speech-separation")
     header["pipeline_tag"] = "audio-to-audio"
@@ -26,13 +26,13 @@ def front_matter(manifest: Dict[str, Any]) -> str:
     return f"---\n{dump_yaml(header).decode()}---\n"
 
 
-def metrics_of(figures: Dict[str, Dict[str, float]]) -> List[str]:
+def metrics_of(figures: dict[str, dict[str, float]]) -> list[str]:
     """Return the metrics that occur, in the order of RESULTS.md."""
     found = {metric for means in figures.values() for metric in means}
     return [metric for metric in METRIC_ORDER if metric in found] + sorted(found - set(METRIC_ORDER))
 
 
-def model_card(manifest: Dict[str, Any], config: Dict[str, Any], body: str = "") -> str:
+def model_card(manifest: dict[str, Any], config: dict[str, Any], body: str = "") -> str:
     """Return the text of README.md.
 
     Args:
@@ -56,7 +56,7 @@ def model_card(manifest: Dict[str, Any], config: Dict[str, Any], body: str = "")
     return front_matter(manifest) + "\n" + "\n".join(lines).rstrip() + "\n"
 
 
-def _description(manifest: Dict[str, Any], config: Dict[str, Any]) -> List[str]:
+def _description(manifest: dict[str, Any], config: dict[str, Any]) -> list[str]:
     codec = manifest["codec"]
     work = "Speech enhancement" if manifest["num_spk"] == 1 else f"Separation of {manifest['num_spk']} speakers"
     losses = ", ".join(str(item.get("name")) for item in config.get("criterions") or [])
@@ -91,7 +91,7 @@ def _description(manifest: Dict[str, Any], config: Dict[str, Any]) -> List[str]:
     ]
 
 
-def _codec_row(codec: Dict[str, Any]) -> str:
+def _codec_row(codec: dict[str, Any]) -> str:
     carried = "carried in this pack" if codec["weights"] else f"not carried here: `{codec['name']}`"
     frame_rate = codec["sample_rate"] / codec["hop"]
     return (

@@ -2,7 +2,6 @@
 
 import io
 from pathlib import Path
-from typing import Dict, Optional
 
 from espnet_codecse.codec.lyra.codec import ENCODER
 from espnet_codecse.codec.resolve import PRETRAINED, cache_dir
@@ -11,7 +10,7 @@ from espnet_codecse.zoo.manifest import dump_yaml
 CARD = "README.md"
 
 
-def codec_files(name: str) -> Optional[Dict[str, bytes]]:
+def codec_files(name: str) -> dict[str, bytes] | None:
     """Return ``{file name: content}`` of a codec that lies in a local folder or zip.
 
     A codec of a hub and Lyra V2 give None: their names are enough to find them again. So does one in a file format that
@@ -27,7 +26,7 @@ def codec_files(name: str) -> Optional[Dict[str, bytes]]:
     return None
 
 
-def _of_folder(folder: Path) -> Optional[Dict[str, bytes]]:
+def _of_folder(folder: Path) -> dict[str, bytes] | None:
     if (folder / "model.safetensors").is_file() and (folder / "config.yaml").is_file():
         names = ["config.yaml", "model.safetensors", CARD]
     elif (folder / "config.json").is_file():
@@ -41,13 +40,13 @@ def _of_folder(folder: Path) -> Optional[Dict[str, bytes]]:
     return {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
 
 
-def _of_espnet(folder: Path) -> Dict[str, bytes]:
+def _of_espnet(folder: Path) -> dict[str, bytes]:
     """Reduce an ESPnet-Codec experiment to the generator: the rest is the training's, and twice as large."""
     import torch
     import yaml
 
-    from espnet_codecse.codec.espnet_codec import find_experiment
     from espnet_codecse.checkpoint import load_checkpoint
+    from espnet_codecse.codec.espnet_codec import find_experiment
 
     config_file, model_file = find_experiment(folder)
     config = yaml.safe_load(config_file.read_text("utf-8"))

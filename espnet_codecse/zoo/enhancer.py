@@ -1,7 +1,8 @@
 """A model by name, ready to enhance: what ``codecse enhance`` and ``SpeechEnhancer`` both build on."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any
 
 import torch
 
@@ -18,7 +19,7 @@ DTYPES = ("auto", "float32", "bfloat16")
 
 def load_enhancer(
     model: str,
-    codec: Optional[str] = None,
+    codec: str | None = None,
     device: str = "auto",
     dtype: str = "auto",
     layers: Sequence[str] = ("continuous",),
@@ -49,7 +50,7 @@ def load_enhancer(
 
 def build_enhancer(
     files: ModelFiles,
-    codec: Optional[str] = None,
+    codec: str | None = None,
     device: str = "auto",
     dtype: str = "auto",
     layers: Sequence[str] = ("continuous",),
@@ -61,9 +62,7 @@ def build_enhancer(
 
     device = resolve_device(device)
     kind = resolve_dtype(dtype, device)
-    model, training = load_trained_model(
-        Path(files.train_config), Path(files.model_file), device, codec or files.codec
-    )
+    model, training = load_trained_model(Path(files.train_config), Path(files.model_file), device, codec or files.codec)
     enhancer = kind_of(vars(training)).load("enhancer")
     if options and not enhancer.OPTIONS:
         raise UserError(f"--model_option {next(iter(options))}: this model knows no options")
@@ -128,8 +127,8 @@ class AutocastSeparator(torch.nn.Module):
         return self.separator.num_spk
 
     def forward(
-        self, input: torch.Tensor, ilens: torch.Tensor, additional: Optional[Dict] = None
-    ) -> Tuple[List[torch.Tensor], torch.Tensor, Dict[str, torch.Tensor]]:
+        self, input: torch.Tensor, ilens: torch.Tensor, additional: dict | None = None
+    ) -> tuple[list[torch.Tensor], torch.Tensor, dict[str, torch.Tensor]]:
         """See the separator: ``(batch, frame, channel)`` in, a list of such estimates, frames and others out."""
         with torch.autocast(input.device.type, self.dtype):
             estimates, ilens, others = self.separator(input, ilens, additional)

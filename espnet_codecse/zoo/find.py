@@ -1,10 +1,10 @@
 """From ``--model NAME`` to the files of a model."""
 
 import zipfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, Optional
 
 from espnet_codecse.codec.resolve import PRETRAINED
 from espnet_codecse.errors import UserError
@@ -30,8 +30,8 @@ class ModelFiles:
     folder: Path
     train_config: Path
     model_file: Path
-    codec: Optional[str] = None
-    layer: Optional[str] = None
+    codec: str | None = None
+    layer: str | None = None
 
 
 def find_model(name: str) -> ModelFiles:

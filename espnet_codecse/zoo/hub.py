@@ -3,14 +3,13 @@
 import logging
 import os
 from pathlib import Path
-from typing import Optional, Tuple
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.zoo.archive import MAX_BYTES
 from espnet_codecse.zoo.manifest import MANIFEST, META, check_files, read_manifest
 
 
-def split_revision(name: str) -> Tuple[str, Optional[str]]:
+def split_revision(name: str) -> tuple[str, str | None]:
     """Split ``id@revision``; the revision is None where none is given."""
     identifier, _, revision = name.partition("@")
     return identifier, revision or None
@@ -30,7 +29,7 @@ def download(name: str) -> Path:
     except ImportError:
         raise UserError(f"--model {name}: needs huggingface_hub; pip install huggingface_hub, or pass a zip") from None
     identifier, revision = split_revision(name)
-    folder: Optional[Path] = None
+    folder: Path | None = None
     try:
         folder = _fetch(snapshot_download, identifier, revision, [META, MANIFEST])
         manifest = read_manifest(folder, name)
@@ -51,7 +50,7 @@ def download(name: str) -> Path:
     return folder
 
 
-def _fetch(snapshot_download, identifier: str, revision: Optional[str], patterns) -> Path:
+def _fetch(snapshot_download, identifier: str, revision: str | None, patterns) -> Path:
     logger = logging.getLogger("huggingface_hub")
     level = logger.level
     logger.setLevel(logging.ERROR)  # what fails is told once, by the caller

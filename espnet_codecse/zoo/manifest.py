@@ -6,7 +6,7 @@ SHA-256 of every other file. Both are read as foreign text: no tags, no aliases,
 
 import re
 from pathlib import Path, PurePosixPath
-from typing import Any, Dict, List
+from typing import Any
 
 import yaml
 
@@ -38,13 +38,13 @@ class PlainDumper(yaml.SafeDumper):
         return True
 
 
-def dump_yaml(document: Dict[str, Any]) -> bytes:
+def dump_yaml(document: dict[str, Any]) -> bytes:
     """Return the document as YAML text, keys in the order given."""
     text = yaml.dump(document, Dumper=PlainDumper, sort_keys=False, allow_unicode=True, width=120)
     return text.encode("utf-8")
 
 
-def read_yaml(path: Path, pack: str) -> Dict[str, Any]:
+def read_yaml(path: Path, pack: str) -> dict[str, Any]:
     """Read a mapping from ``path`` of the pack called ``pack``.
 
     Raises:
@@ -82,7 +82,7 @@ def check_name(name: Any, pack: str) -> PurePosixPath:
     return path
 
 
-def read_manifest(folder: Path, pack: str) -> Dict[str, Any]:
+def read_manifest(folder: Path, pack: str) -> dict[str, Any]:
     """Read ``codecse.yaml`` of an unpacked pack and check its form.
 
     Raises:
@@ -112,7 +112,7 @@ def read_manifest(folder: Path, pack: str) -> Dict[str, Any]:
     return manifest
 
 
-def kind_of_pack(document: Dict[str, Any], pack: str) -> str:
+def kind_of_pack(document: dict[str, Any], pack: str) -> str:
     """Return the kind of system that a manifest or configuration of ``pack`` names; see ``task.kinds.kind_name``."""
     try:
         return kind_name(document)
@@ -124,7 +124,7 @@ def _is_below(name: str, folder: Any) -> bool:
     return isinstance(folder, str) and folder != "" and PurePosixPath(name).is_relative_to(folder)
 
 
-def read_meta(folder: Path, pack: str) -> Dict[str, str]:
+def read_meta(folder: Path, pack: str) -> dict[str, str]:
     """Return ``{"train_config": path, "model_file": path}`` as ``meta.yaml`` has them, relative to the pack.
 
     Raises:
@@ -140,7 +140,7 @@ def read_meta(folder: Path, pack: str) -> Dict[str, str]:
     return found
 
 
-def check_files(folder: Path, manifest: Dict[str, Any], pack: str) -> None:
+def check_files(folder: Path, manifest: dict[str, Any], pack: str) -> None:
     """Compare size and hash of every listed file.
 
     Raises:
@@ -154,6 +154,6 @@ def check_files(folder: Path, manifest: Dict[str, Any], pack: str) -> None:
             raise UserError(f"{pack}: '{name}' is not the file that was packed (SHA-256 differs); download it again")
 
 
-def unlisted(names: List[str], manifest: Dict[str, Any]) -> List[str]:
+def unlisted(names: list[str], manifest: dict[str, Any]) -> list[str]:
     """Return those of ``names`` that neither the manifest lists nor the format knows."""
     return sorted(set(names) - set(manifest["files"]) - {MANIFEST})

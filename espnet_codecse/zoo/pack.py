@@ -4,9 +4,10 @@ import io
 import re
 import sys
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any
 
 from espnet_codecse import __version__
 from espnet_codecse.errors import UserError
@@ -50,18 +51,18 @@ class PackOptions:
     """
 
     name: str = ""
-    codec: Optional[str] = None
+    codec: str | None = None
     codec_limit_mb: float = 20.0
     layer: str = ""
     weights: str = "float32"
     license: str = ""
     datasets: Sequence[str] = ()
-    figures: Sequence[Tuple[str, Path]] = ()
+    figures: Sequence[tuple[str, Path]] = ()
     documents: Sequence[Path] = ()
-    card: Optional[Path] = None
+    card: Path | None = None
 
 
-def pack_model(files: ModelFiles, output: Path, options: PackOptions) -> List[str]:
+def pack_model(files: ModelFiles, output: Path, options: PackOptions) -> list[str]:
     """Write the pack of a trained model to ``output``, verify it, and only then give it its name.
 
     The same model and options give the same bytes.
@@ -84,7 +85,7 @@ def pack_model(files: ModelFiles, output: Path, options: PackOptions) -> List[st
     codec = _codec(config)
     folder = _archive_folder(files)
     carried = _codec_members(codec.name, options.codec_limit_mb) if codec else {}
-    manifest: Dict[str, Any] = {
+    manifest: dict[str, Any] = {
         "format": FORMAT,
         "name": options.name or output.stem,
         "package": {"name": "espnet_codecse", "version": __version__},
@@ -116,7 +117,7 @@ def pack_model(files: ModelFiles, output: Path, options: PackOptions) -> List[st
         return verify_pack(temporary, label=str(output), codec=options.codec)
 
 
-def write_zip(path: Path, manifest: Dict[str, Any], members: Dict[str, bytes]) -> None:
+def write_zip(path: Path, manifest: dict[str, Any], members: dict[str, bytes]) -> None:
     """Write ``members`` and ``codecse.yaml``, which lists them, with fixed times and in a fixed order."""
     import hashlib
 
@@ -137,9 +138,9 @@ def write_zip(path: Path, manifest: Dict[str, Any], members: Dict[str, bytes]) -
             archive.writestr(info, b"" if name.endswith("/") else members[name])
 
 
-def portable_config(config: Dict[str, Any], codec: Optional[Dict[str, Any]]) -> Dict[str, Any]:
+def portable_config(config: dict[str, Any], codec: dict[str, Any] | None) -> dict[str, Any]:
     """Return a training's configuration without the paths of its machine, and with the codec as the pack has it."""
-    result: Dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for key, value in config.items():
         if key in HOST_KEYS:
             value = [] if isinstance(value, (list, tuple)) else None
@@ -158,7 +159,7 @@ def portable_config(config: Dict[str, Any], codec: Optional[Dict[str, Any]]) -> 
     return result
 
 
-def _codec(config: Dict[str, Any]) -> Any:
+def _codec(config: dict[str, Any]) -> Any:
     """Return the codec that a training's configuration names, or None."""
     from espnet_codecse.codec import load_codec
 
@@ -196,7 +197,7 @@ def _public_name(codec: str) -> str:
     return codec_label(codec) if path.exists() else codec
 
 
-def _codec_members(name: str, limit_mb: float) -> Dict[str, bytes]:
+def _codec_members(name: str, limit_mb: float) -> dict[str, bytes]:
     from espnet_codecse.zoo.codec_files import codec_files
 
     found = codec_files(name) if limit_mb > 0 else None
@@ -207,11 +208,11 @@ def _codec_members(name: str, limit_mb: float) -> Dict[str, bytes]:
     return {f"{CODEC_FOLDER}/{label}/{file}": content for file, content in found.items()}
 
 
-def _parent(members: Dict[str, bytes]) -> Optional[str]:
+def _parent(members: dict[str, bytes]) -> str | None:
     return str(PurePosixPath(next(iter(members))).parent) if members else None
 
 
-def _weights(state: Dict[str, Any], dtype: str) -> bytes:
+def _weights(state: dict[str, Any], dtype: str) -> bytes:
     """Return a checkpoint that holds the model's weights and nothing of its training."""
     import torch
 
@@ -224,7 +225,7 @@ def _weights(state: Dict[str, Any], dtype: str) -> bytes:
     return stream.getvalue()
 
 
-def _meta(train_config: str, model_file: str, source: Path) -> Dict[str, Any]:
+def _meta(train_config: str, model_file: str, source: Path) -> dict[str, Any]:
     import importlib.metadata
 
     import torch
@@ -239,7 +240,7 @@ def _meta(train_config: str, model_file: str, source: Path) -> Dict[str, Any]:
     }
 
 
-def _means(folder: Path) -> Dict[str, float]:
+def _means(folder: Path) -> dict[str, float]:
     import numpy as np
 
     from espnet_codecse.report.scores import read_scores

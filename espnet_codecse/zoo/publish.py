@@ -2,13 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import List, Tuple
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.zoo.manifest import MANIFEST, read_manifest
 
 
-def listed_files(folder: Path, pack: str) -> List[Tuple[str, int]]:
+def listed_files(folder: Path, pack: str) -> list[tuple[str, int]]:
     """Return ``(path in the repository, bytes)`` of all files of an unpacked pack, and of nothing beside them."""
     manifest = read_manifest(folder, pack)
     names = sorted([*manifest["files"], MANIFEST])

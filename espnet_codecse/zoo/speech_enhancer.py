@@ -1,7 +1,7 @@
 """The Python interface: a model on arrays, called as ESPnet's ``SeparateSpeech`` is."""
 
 from pathlib import Path
-from typing import Any, List, Optional, Union
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,12 +43,12 @@ class SpeechEnhancer:
 
     def __init__(
         self,
-        train_config: Union[Path, str],
-        model_file: Union[Path, str],
-        codec: Optional[str] = None,
+        train_config: Path | str,
+        model_file: Path | str,
+        codec: str | None = None,
         device: str = "auto",
         dtype: str = "auto",
-        layer: Optional[str] = None,
+        layer: str | None = None,
         segment_seconds: float = 30.0,
         ref_channel: int = 0,
         normalize_output_wav: bool = False,
@@ -67,7 +67,7 @@ class SpeechEnhancer:
 
     @classmethod
     def from_pretrained(
-        cls, model_tag: Union[Path, str], codec: Optional[str] = None, layer: Optional[str] = None, **kwargs
+        cls, model_tag: Path | str, codec: str | None = None, layer: str | None = None, **kwargs
     ) -> "SpeechEnhancer":
         """Load a model by name.
 
@@ -86,9 +86,7 @@ class SpeechEnhancer:
         with called(files, str(model_tag)):
             return cls(files.train_config, files.model_file, codec=codec, layer=layer, **kwargs)
 
-    def __call__(
-        self, speech_mix: Union[np.ndarray, torch.Tensor], fs: Optional[int] = None, **kwargs
-    ) -> List[np.ndarray]:
+    def __call__(self, speech_mix: np.ndarray | torch.Tensor, fs: int | None = None, **kwargs) -> list[np.ndarray]:
         """Enhance a batch.
 
         Args:

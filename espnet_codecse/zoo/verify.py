@@ -2,7 +2,7 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from espnet_codecse.zoo.manifest import check_files, read_manifest
 SMOKE_SECONDS = 1.0
 
 
-def verify_pack(pack: Path, label: str = "", codec: Optional[str] = None) -> List[str]:
+def verify_pack(pack: Path, label: str = "", codec: str | None = None) -> list[str]:
     """Verify a zip, the folder of an unpacked one, or the name of a model that comes with the package.
 
     Args:
@@ -36,12 +36,12 @@ def verify_pack(pack: Path, label: str = "", codec: Optional[str] = None) -> Lis
         return verify_folder(unpack(Path(pack), Path(temporary), label), label, codec)
 
 
-def verify_folder(folder: Path, label: str, codec: Optional[str] = None) -> List[str]:
+def verify_folder(folder: Path, label: str, codec: str | None = None) -> list[str]:
     """Verify an unpacked pack; see :func:`verify_pack`."""
     return _verify(open_pack(folder, label), label, codec)
 
 
-def _verify(files: ModelFiles, label: str, codec: Optional[str]) -> List[str]:
+def _verify(files: ModelFiles, label: str, codec: str | None) -> list[str]:
     from espnet_codecse.zoo.enhancer import build_enhancer
 
     manifest = read_manifest(files.folder, label)
@@ -60,7 +60,7 @@ def _verify(files: ModelFiles, label: str, codec: Optional[str]) -> List[str]:
     return lines
 
 
-def _check_codec(files: ModelFiles, expected: Dict[str, Any], label: str, codec: Optional[str]) -> str:
+def _check_codec(files: ModelFiles, expected: dict[str, Any], label: str, codec: str | None) -> str:
     from espnet_codecse.codec import load_codec
 
     loaded = load_codec(codec or files.codec or expected["name"])

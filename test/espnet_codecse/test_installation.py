@@ -83,7 +83,9 @@ def test_commands_of_a_wheel(as_wheel):
     assert install_command("metrics") == "python3 -m pip install 'espnet_codecse[metrics]'"
     assert install_command("espnet", (3, 12)) == "python3 -m pip install 'espnet_codecse[espnet]'"
     old = install_command("espnet", (3, 11))
-    assert old.startswith("python3 -m pip install 'espnet_codecse[espnet]' uv && ") and "--no-deps espnet==202511 " in old
+    assert (
+        old.startswith("python3 -m pip install 'espnet_codecse[espnet]' uv && ") and "--no-deps espnet==202511 " in old
+    )
 
 
 def test_versions():
@@ -102,7 +104,9 @@ def test_a_source_tree_counts_as_installed(tmp_path, monkeypatch):
 def test_a_recipe_stops_before_its_first_stage_where_versions_do_not_go_together(monkeypatch, capsys):
     from espnet_codecse.bin.main import main
 
-    monkeypatch.setattr(installation, "version_of", lambda module, _: {"espnet2": "202611", "torch": "2.10.0"}.get(module))
+    monkeypatch.setattr(
+        installation, "version_of", lambda module, _: {"espnet2": "202611", "torch": "2.10.0"}.get(module)
+    )
     monkeypatch.setattr(installation.sys, "version_info", (3, 12, 1, "final", 0))
     assert main(["check", "--codec", "small", "--fs", "16k"]) == 1
     text = capsys.readouterr().err
@@ -120,7 +124,10 @@ def test_a_missing_package_is_named_with_its_extra(as_wheel, monkeypatch):
 
 def test_a_module_that_moved_is_told_as_an_unsupported_release(monkeypatch):
     monkeypatch.setattr(installation, "installed_problems", lambda: ["espnet 202501: not supported"])
-    with pytest.raises(UserError, match="^training: espnet 202501: not supported$"), naming_missing_packages("training"):
+    with (
+        pytest.raises(UserError, match="^training: espnet 202501: not supported$"),
+        naming_missing_packages("training"),
+    ):
         import espnet2.no_such_module  # noqa: F401
 
 

@@ -2,12 +2,11 @@
 
 import math
 from pathlib import Path
-from typing import List, Optional, Tuple
 
 import torch
 
-from espnet_codecse.codec.chunking import Segment, reach_in_samples
 from espnet_codecse.checkpoint import check_weights
+from espnet_codecse.codec.chunking import Segment, reach_in_samples
 from espnet_codecse.codec.conv_codec import ConvCodec, fingerprint_of
 from espnet_codecse.codec.hybrid.model import HybridCodecNet, LowBandDecoder
 from espnet_codecse.errors import UserError
@@ -35,13 +34,13 @@ class HybridCodec(ConvCodec):
         self.codebook_size = config["codebook_size"]
         self.dequantize_context = math.ceil(reach_in_samples([net.quantizer.refiner], 1))  # units are frames here
         self._freeze([net.encoder], [net.decoder])
-        self._low_decoder: List[Segment] = [(False, [LowBandDecoder(net.decoder)])]
+        self._low_decoder: list[Segment] = [(False, [LowBandDecoder(net.decoder)])]
 
-    def _decoder_up_to(self, bandwidth: Optional[int]) -> List[Segment]:
+    def _decoder_up_to(self, bandwidth: int | None) -> list[Segment]:
         transformed = self.dim * self.sample_rate / (2 * self.hop)  # Hz
         return self._decoder if bandwidth is None or bandwidth > transformed else self._low_decoder
 
-    def _quantize(self, embedding: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+    def _quantize(self, embedding: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         codes = self.net.quantizer.encode(embedding.transpose(1, 2))
         return self._dequantize(codes), codes
 
@@ -49,7 +48,7 @@ class HybridCodec(ConvCodec):
         return self.net.quantizer.decode(codes).transpose(1, 2)
 
 
-def _load_net(folder: Path) -> Tuple[HybridCodecNet, dict]:
+def _load_net(folder: Path) -> tuple[HybridCodecNet, dict]:
     import yaml
     from safetensors import SafetensorError
     from safetensors.torch import load_file

@@ -1,16 +1,12 @@
 """The small codec as an ESPnet-Codec model, so that ESPnet's codec task and GAN trainer train it."""
 
-from typing import Any, Dict, Optional
+from typing import Any
 
 import torch
 from espnet2.gan_codec.abs_gan_codec import AbsGANCodec
 from espnet2.gan_codec.shared.discriminator.stft_discriminator import ComplexSTFTDiscriminator
 from espnet2.gan_codec.shared.loss.freq_loss import MultiScaleMelSpectrogramLoss
-from espnet2.gan_tts.hifigan.loss import (
-    DiscriminatorAdversarialLoss,
-    FeatureMatchLoss,
-    GeneratorAdversarialLoss,
-)
+from espnet2.gan_tts.hifigan.loss import DiscriminatorAdversarialLoss, FeatureMatchLoss, GeneratorAdversarialLoss
 from espnet2.torch_utils.device_funcs import force_gatherable
 
 from espnet_codecse.codec.hybrid.model import HybridCodecNet
@@ -43,9 +39,9 @@ class HybridGANCodec(AbsGANCodec):
     def __init__(
         self,
         sampling_rate: int = 16000,
-        generator_params: Optional[Dict[str, Any]] = None,
-        discriminator_params: Optional[Dict[str, Any]] = None,
-        mel_loss_params: Optional[Dict[str, Any]] = None,
+        generator_params: dict[str, Any] | None = None,
+        discriminator_params: dict[str, Any] | None = None,
+        mel_loss_params: dict[str, Any] | None = None,
         gain_range_db: tuple = (-38.0, -14.0),
         lambda_snr_continuous: float = 0.2,
         lambda_snr_quantized: float = 0.4,
@@ -74,7 +70,7 @@ class HybridGANCodec(AbsGANCodec):
         }
         self.sampling_rate = sampling_rate
 
-    def meta_info(self) -> Dict[str, Any]:
+    def meta_info(self) -> dict[str, Any]:
         """Return what ESPnet's codec inference asks of a codec."""
         config = self.generator.configuration
         return {
@@ -84,7 +80,7 @@ class HybridGANCodec(AbsGANCodec):
             "code_size_per_stream": [config["codebook_size"]] * config["num_codebooks"],
         }
 
-    def forward(self, audio: torch.Tensor, forward_generator: bool = True, **kwargs) -> Dict[str, Any]:
+    def forward(self, audio: torch.Tensor, forward_generator: bool = True, **kwargs) -> dict[str, Any]:
         """Return ESPnet's dictionary of loss, stats, weight and optimiser index for ``audio (batch, sample)``."""
         audio = self._at_random_level(audio[:, : audio.shape[1] // self.generator.hop * self.generator.hop])
         audio = audio.unsqueeze(1)
@@ -105,7 +101,7 @@ class HybridGANCodec(AbsGANCodec):
         rms = audio.square().mean(1, keepdim=True).sqrt().clamp(min=1e-4)
         return (audio * 10 ** (level_db / 20) / rms).clamp(-1, 1)
 
-    def _generator_losses(self, audio: torch.Tensor) -> Dict[str, torch.Tensor]:
+    def _generator_losses(self, audio: torch.Tensor) -> dict[str, torch.Tensor]:
         continuous, quantized, quantizer_loss = self.generator(audio)
         losses = {
             "snr_continuous": snr_loss(continuous, audio),
@@ -123,7 +119,7 @@ class HybridGANCodec(AbsGANCodec):
         losses["loss"] = sum(self.weights[name] * value for name, value in losses.items())
         return losses
 
-    def _discriminator_losses(self, audio: torch.Tensor) -> Dict[str, torch.Tensor]:
+    def _discriminator_losses(self, audio: torch.Tensor) -> dict[str, torch.Tensor]:
         if not self.weights["adv"]:
             # ESPnet's trainer takes a discriminator turn all the same; a zero that needs a gradient satisfies it.
             return {"loss": 0.0 * next(self.discriminator.parameters()).sum()}
@@ -141,14 +137,14 @@ class HybridGANCodec(AbsGANCodec):
         """Return ``(batch, 1, sample)`` of ``codes (codebook, batch, frame)``."""
         return self.generator.decoder(self.generator.quantizer.decode(x.transpose(0, 1)).transpose(1, 2))
 
-    def inference(self, x: torch.Tensor, **kwargs) -> Dict[str, torch.Tensor]:
+    def inference(self, x: torch.Tensor, **kwargs) -> dict[str, torch.Tensor]:
         """Return codes and the waveform decoded from them, for ``x (sample,)``."""
         codes = self.encode(x.reshape(1, 1, -1))
         return {"wav": self.decode(codes)[..., : x.numel()], "codec": codes}
 
 
 @torch.no_grad()
-def initialise_from_speech(net: HybridCodecNet, clips, seed: int = 0, max_frames: int = 100_000) -> Dict[str, Any]:
+def initialise_from_speech(net: HybridCodecNet, clips, seed: int = 0, max_frames: int = 100_000) -> dict[str, Any]:
     """Set the normalisation and fit the quantiser on ``clips``, an iterable of ``(sample,)`` tensors.
 
     Returns:

@@ -1,6 +1,7 @@
 """The small codec's network: encoder, quantiser and decoder."""
 
-from typing import Any, Dict, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -104,7 +105,7 @@ class HybridCodecNet(torch.nn.Module):
     ):
         super().__init__()
         widths, strides = list(widths), list(strides)
-        self.configuration: Dict[str, Any] = {
+        self.configuration: dict[str, Any] = {
             "sample_rate": sample_rate,
             "num_channels": num_channels,
             "widths": widths,
@@ -122,7 +123,7 @@ class HybridCodecNet(torch.nn.Module):
         self.quantizer = ResidualQuantizer(num_channels, num_codebooks, codebook_size, codebook_dim, refiner)
         self.decoder = HybridDecoder(transform, num_channels, widths, strides, power)
 
-    def forward(self, speech: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def forward(self, speech: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Code ``speech (batch, 1, sample)``.
 
         Returns:

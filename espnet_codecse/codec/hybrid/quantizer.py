@@ -1,7 +1,5 @@
 """Residual vector quantiser whose stages work in sub-spaces, fitted by k-means, with a trained refinement."""
 
-from typing import List, Optional, Tuple
-
 import torch
 
 
@@ -47,7 +45,7 @@ class ResidualQuantizer(torch.nn.Module):
             SubspaceStage(num_channels, codebook_size, codebook_dim) for _ in range(num_codebooks)
         )
 
-    def forward(self, embedding: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, embedding: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Quantise and refine; the gradient reaches the refiner, not the embedding.
 
         Args:
@@ -82,8 +80,8 @@ class ResidualQuantizer(torch.nn.Module):
         embedding: torch.Tensor,
         channel_weight: torch.Tensor,
         iterations: int = 12,
-        generator: Optional[torch.Generator] = None,
-    ) -> List[int]:
+        generator: torch.Generator | None = None,
+    ) -> list[int]:
         """Fit all stages by k-means, stage after stage, on the band of channels with most left to code.
 
         The bits go greedily where the weighted residual is largest, as in a transform coder's bit allocation.
@@ -124,7 +122,7 @@ def nearest(points: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:
 
 
 def kmeans(
-    points: torch.Tensor, num_centres: int, iterations: int, generator: Optional[torch.Generator] = None
+    points: torch.Tensor, num_centres: int, iterations: int, generator: torch.Generator | None = None
 ) -> torch.Tensor:
     """Return ``(centre, dim)``; a centre that loses all its points restarts at a random point."""
 

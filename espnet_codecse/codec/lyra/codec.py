@@ -6,7 +6,6 @@ in float32: the only difference from Google's runtime is that activations are no
 
 import math
 from pathlib import Path
-from typing import List, Tuple
 
 import torch
 
@@ -58,7 +57,7 @@ class LyraCodec(ConvCodec):
         self.fingerprint = fingerprint_of({file: sha256_of(folder / file) for file in FILES}, {})
         self._freeze(encoder, decoder)
 
-    def _quantize(self, embedding: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+    def _quantize(self, embedding: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         residual, codes = embedding.transpose(1, 2), []
         for codebook in self.codebooks:
             codes.append(nearest(residual, codebook))
@@ -71,7 +70,7 @@ class LyraCodec(ConvCodec):
         return torch.stack(parts).sum(dim=0).transpose(1, 2)
 
 
-def _channels(layers: List[torch.nn.Module]) -> Tuple[int, int]:
+def _channels(layers: list[torch.nn.Module]) -> tuple[int, int]:
     """Return how many channels go into the first and come out of the last convolution."""
     convolutions = [layer.convolution for layer in layers if isinstance(layer, (CausalConv, CausalUpsample))]
     return (convolutions[0].in_channels, convolutions[-1].out_channels) if convolutions else (0, 0)

@@ -6,7 +6,6 @@ convolutions, activations and residual units.
 """
 
 from dataclasses import dataclass, replace
-from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 import torch
@@ -35,7 +34,7 @@ class _Signal:
 
     num_layers: int
     context: int = 0
-    group: Optional[int] = None
+    group: int | None = None
 
 
 class _Chain:
@@ -43,20 +42,24 @@ class _Chain:
 
     def __init__(self, graph: Graph):
         self.graph = graph
-        self.layers: List[torch.nn.Module] = []
-        self._widths: List[Optional[int]] = [None]  # channels before each layer and after the last; None: not known yet
-        self._signals: Dict[int, _Signal] = {graph.inputs[0]: _Signal(0)}
-        self._upsampling: List[Tuple[torch.Tensor, torch.Tensor, int]] = []  # weight, bias and stride of each group
+        self.layers: list[torch.nn.Module] = []
+        self._widths: list[int | None] = [None]  # channels before each layer and after the last; None: not known yet
+        self._signals: dict[int, _Signal] = {graph.inputs[0]: _Signal(0)}
+        self._upsampling: list[tuple[torch.Tensor, torch.Tensor, int]] = []  # weight, bias and stride of each group
 
-    def follow(self) -> List[torch.nn.Module]:
+    def follow(self) -> list[torch.nn.Module]:
         """Return the layers.
 
         Raises:
             UserError: the graph is anything but a chain of causal convolutions.
         """
         actions = {
-            "CONCATENATION": self._concatenation, "CONV_2D": self._convolution, "LEAKY_RELU": self._activation,
-            "DEPTHWISE_CONV_2D": self._convolution, "ADD": self._addition, "SPLIT": self._split,
+            "CONCATENATION": self._concatenation,
+            "CONV_2D": self._convolution,
+            "LEAKY_RELU": self._activation,
+            "DEPTHWISE_CONV_2D": self._convolution,
+            "ADD": self._addition,
+            "SPLIT": self._split,
             "TRANSPOSE_CONV": self._transposed,
         }
         for operator in self.graph.operators:
@@ -148,7 +151,7 @@ class _Chain:
         self._upsampling.append(group)
         self._signals[operator.outputs[0]] = signal
 
-    def _grouped_upsampling(self, parts: List[int], output: int) -> None:
+    def _grouped_upsampling(self, parts: list[int], output: int) -> None:
         weights, biases, strides = zip(*self._upsampling) if self._upsampling else ((), (), ())
         groups = [self._at_end(part, "CONCATENATION").group for part in parts]
         shapes = {weight.shape for weight in weights}
@@ -183,7 +186,7 @@ class _Chain:
             self._signals = {number: item for number, item in self._signals.items() if item.num_layers <= start}
             self._signals[operator.outputs[0]] = _Signal(len(self.layers))
 
-    def _operands(self, operator: Operator, numbers: Tuple[int, ...]) -> Tuple[int, np.ndarray, np.ndarray]:
+    def _operands(self, operator: Operator, numbers: tuple[int, ...]) -> tuple[int, np.ndarray, np.ndarray]:
         source, *constants = numbers
         weight, bias = (self.graph.constant(number) for number in constants)
         usable = weight is not None and bias is not None and weight.ndim == 4 and weight.shape[2] == 1
@@ -196,7 +199,7 @@ class _Chain:
             raise self._refused(f"a convolution of kernel {kernel}, stride {stride}, dilation {dilation}")
 
 
-def read_coder(graph: Graph) -> List[torch.nn.Module]:
+def read_coder(graph: Graph) -> list[torch.nn.Module]:
     """Return the layers of an encoder or decoder in order; see the head of this module.
 
     Raises:

@@ -5,11 +5,12 @@ them raise ends in one line, and sizes are limited before anything is read.
 """
 
 import struct
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any
 
 import numpy as np
 
@@ -35,8 +36,8 @@ class Operator:
     """
 
     kind: str
-    inputs: Tuple[int, ...]
-    outputs: Tuple[int, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
     options: Any
 
 
@@ -111,14 +112,14 @@ class Graph:
         if max(graph.OperatorsLength(), graph.TensorsLength()) > MAX_ITEMS:
             raise UserError(f"{file.path}: a graph of more than {MAX_ITEMS} operators or tensors; refused")
         self.inputs, self.outputs = _numbers(graph, "Inputs"), _numbers(graph, "Outputs")
-        self.operators: List[Operator] = [self._operator(index) for index in range(graph.OperatorsLength())]
+        self.operators: list[Operator] = [self._operator(index) for index in range(graph.OperatorsLength())]
 
-    def shape(self, tensor: int) -> Tuple[int, ...]:
+    def shape(self, tensor: int) -> tuple[int, ...]:
         """Return the shape of a tensor."""
         with self.file.checked():
             return _numbers(self._tensor(tensor), "Shape")
 
-    def constant(self, tensor: int) -> Optional[np.ndarray]:
+    def constant(self, tensor: int) -> np.ndarray | None:
         """Return the values of a tensor that the file holds, as float32 of its shape; None for any other.
 
         Integers with a scale are dequantised: ``scale * (integer - zero point)``, one scale for all of them or one
@@ -135,7 +136,9 @@ class Graph:
             if not data.DataLength():
                 return None
             types = {
-                tflite.TensorType.FLOAT32: "<f4", tflite.TensorType.INT32: "<i4", tflite.TensorType.INT8: "<i1",
+                tflite.TensorType.FLOAT32: "<f4",
+                tflite.TensorType.INT32: "<i4",
+                tflite.TensorType.INT8: "<i1",
                 tflite.TensorType.INT64: "<i8",
             }
             values = data.DataAsNumpy().view(types[found.Type()])
@@ -174,8 +177,8 @@ def _content(path: Path) -> bytes:
     return content
 
 
-@lru_cache(maxsize=None)
-def _names(enumeration: str) -> Dict[int, str]:
+@cache
+def _names(enumeration: str) -> dict[int, str]:
     """Return ``{number: name}`` of one of the schema's enumerations."""
     import tflite
 
@@ -183,7 +186,7 @@ def _names(enumeration: str) -> Dict[int, str]:
     return {number: name for name, number in items if isinstance(number, int)}
 
 
-def _numbers(table: Any, field: str) -> Tuple[int, ...]:
+def _numbers(table: Any, field: str) -> tuple[int, ...]:
     """Return a vector of whole numbers."""
     length = getattr(table, f"{field}Length")()
     if length > MAX_NUMBERS:

@@ -1,9 +1,8 @@
 """The package's separators by their names in configurations; each is imported only when it is used."""
 
 import importlib
-from typing import Dict, Type
 
-SEPARATORS: Dict[str, str] = {
+SEPARATORS: dict[str, str] = {
     "nac_se": "espnet_codecse.enh.separator.nac_se:NacSeSeparator",
     "codecformer": "espnet_codecse.enh.separator.codecformer:CodecformerSeparator",
     "embedding_unet": "espnet_codecse.enh.separator.unet:EmbeddingUNetSeparator",
@@ -11,7 +10,7 @@ SEPARATORS: Dict[str, str] = {
 }
 
 
-def separator_class(name: str) -> Type:
+def separator_class(name: str) -> type:
     """Return the class of one of :data:`SEPARATORS`."""
     module, _, attribute = SEPARATORS[name].partition(":")
     return getattr(importlib.import_module(module), attribute)

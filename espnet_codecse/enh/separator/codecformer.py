@@ -25,6 +25,4 @@ class CodecformerSeparator(NacSeSeparator):
         dropout: float = 0.1,
         normalize: str = "none",
     ):
-        super().__init__(
-            input_dim, num_spk, activation, width, num_layers, num_heads, ffn_width, dropout, normalize
-        )
+        super().__init__(input_dim, num_spk, activation, width, num_layers, num_heads, ffn_width, dropout, normalize)

@@ -1,7 +1,5 @@
 """Recurrence along time and along frequency in turn, for codecs whose channels lie in order of frequency."""
 
-from typing import Optional
-
 import torch
 from torch.nn import functional as F
 
@@ -22,14 +20,14 @@ class BidirectionalLSTM(torch.nn.Module):
         self.forwards = LSTM(input_size, hidden_size, batch_first=True)
         self.backwards = LSTM(input_size, hidden_size, batch_first=True)
 
-    def forward(self, features: torch.Tensor, lengths: Optional[torch.Tensor] = None) -> torch.Tensor:
+    def forward(self, features: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         """Map ``(batch, time, input)`` to ``(batch, time, 2 * hidden)``; without ``lengths (batch,)`` all is valid."""
         before = self.forwards(features)[0]
         after = _reversed(self.backwards(_reversed(features, lengths))[0], lengths)
         return torch.cat([before, after], dim=2)
 
 
-def _reversed(features: torch.Tensor, lengths: Optional[torch.Tensor]) -> torch.Tensor:
+def _reversed(features: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
     """Return ``(batch, time, width)`` with the valid part of each sequence the other way round."""
     if lengths is None:
         return features.flip(1)
@@ -61,7 +59,7 @@ class DualPathBlock(torch.nn.Module):
 
         self.along_bands, self.along_frames = path(), path()
 
-    def forward(self, features: torch.Tensor, padding: Optional[Padding]) -> torch.Tensor:
+    def forward(self, features: torch.Tensor, padding: Padding | None) -> torch.Tensor:
         """Map ``(batch, frame, band, plane)`` to its own shape; None: there is no padding."""
         batch, _, num_bands, _ = features.shape
         norm, network, project = self.along_bands
@@ -101,7 +99,7 @@ class EmbeddingDualPathSeparator(OrderedChannelsSeparator):
         hidden_size: int = 48,
         num_blocks: int = 4,
         band_channels: int = 8,
-        num_low_channels: Optional[int] = None,
+        num_low_channels: int | None = None,
     ):
         super().__init__(input_dim, num_spk, num_low_channels)
         if self.num_channels % band_channels or band_channels % 2:
@@ -109,7 +107,11 @@ class EmbeddingDualPathSeparator(OrderedChannelsSeparator):
                 f"an embedding of {self.num_channels} channels cannot be cut into bands of {band_channels}, "
                 "an even number; use the separator nac_se with this codec"
             )
-        shape = {"kernel_size": (3, 2 * band_channels), "stride": (1, band_channels), "padding": (1, band_channels // 2)}
+        shape = {
+            "kernel_size": (3, 2 * band_channels),
+            "stride": (1, band_channels),
+            "padding": (1, band_channels // 2),
+        }
         self.to_bands = torch.nn.Conv2d(NUM_FEATURES, num_planes, **shape)
         self.position = torch.nn.Parameter(torch.zeros(self.num_channels // band_channels, num_planes))
         self.blocks = torch.nn.ModuleList(DualPathBlock(num_planes, hidden_size) for _ in range(num_blocks))
@@ -117,7 +119,7 @@ class EmbeddingDualPathSeparator(OrderedChannelsSeparator):
         self.to_channels = torch.nn.ConvTranspose2d(num_planes, num_planes // 2, **shape)
         self._make_head(num_planes // 2)
 
-    def _planes(self, features: torch.Tensor, padding: Optional[Padding]) -> torch.Tensor:
+    def _planes(self, features: torch.Tensor, padding: Padding | None) -> torch.Tensor:
         hidden = self.to_bands(features).permute(0, 2, 3, 1) + self.position
         for block in self.blocks:
             hidden = block(hidden, padding)

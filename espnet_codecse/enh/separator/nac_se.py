@@ -1,7 +1,6 @@
 """LatentSE: enhancement of continuous codec embeddings (2502.16240)."""
 
 from collections import OrderedDict
-from typing import Dict, List, Optional, Tuple
 
 import torch
 
@@ -51,8 +50,8 @@ class NacSeSeparator(AbsSeparator):
         return self._num_spk
 
     def forward(
-        self, input: torch.Tensor, ilens: torch.Tensor, additional: Optional[Dict] = None
-    ) -> Tuple[List[torch.Tensor], torch.Tensor, "OrderedDict[str, torch.Tensor]"]:
+        self, input: torch.Tensor, ilens: torch.Tensor, additional: dict | None = None
+    ) -> tuple[list[torch.Tensor], torch.Tensor, "OrderedDict[str, torch.Tensor]"]:
         """Enhance.
 
         Args:

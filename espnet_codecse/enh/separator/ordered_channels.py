@@ -3,7 +3,8 @@
 import math
 from abc import abstractmethod
 from collections import OrderedDict
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch.nn import functional as F
@@ -47,7 +48,7 @@ class Padding(NamedTuple):
     num_full: int
 
 
-def cleared(features: torch.Tensor, padding: Optional[Padding]) -> torch.Tensor:
+def cleared(features: torch.Tensor, padding: Padding | None) -> torch.Tensor:
     """Set padding to zero: what a convolution leaves in it must not come back through the next one.
 
     Args:
@@ -83,7 +84,7 @@ class OrderedChannelsSeparator(AbsSeparator):
         ValueError: the embedding has fewer channels.
     """
 
-    def __init__(self, input_dim: int, num_spk: int, num_low_channels: Optional[int]):
+    def __init__(self, input_dim: int, num_spk: int, num_low_channels: int | None):
         super().__init__()
         if num_low_channels is not None and num_low_channels > input_dim:
             raise ValueError(f"num_low_channels {num_low_channels}: the embedding has {input_dim}")
@@ -91,7 +92,7 @@ class OrderedChannelsSeparator(AbsSeparator):
         self.num_channels = input_dim if num_low_channels is None else num_low_channels
         self.normalization = EmbeddingNormalization(self.num_channels, "utterance")
 
-    def _make_head(self, num_planes: int, filter_size: Optional[Sequence[int]] = None) -> None:
+    def _make_head(self, num_planes: int, filter_size: Sequence[int] | None = None) -> None:
         """Make the last layer; a sub-class calls it after it has made its own.
 
         Args:
@@ -122,7 +123,7 @@ class OrderedChannelsSeparator(AbsSeparator):
         return self._num_spk
 
     @abstractmethod
-    def _planes(self, features: torch.Tensor, padding: Optional[Padding]) -> torch.Tensor:
+    def _planes(self, features: torch.Tensor, padding: Padding | None) -> torch.Tensor:
         """Return ``(batch, plane, frame, channel)``, zero in the padding.
 
         Args:
@@ -131,8 +132,8 @@ class OrderedChannelsSeparator(AbsSeparator):
         """
 
     def forward(
-        self, input: torch.Tensor, ilens: torch.Tensor, additional: Optional[Dict] = None
-    ) -> Tuple[List[torch.Tensor], torch.Tensor, "OrderedDict[str, torch.Tensor]"]:
+        self, input: torch.Tensor, ilens: torch.Tensor, additional: dict | None = None
+    ) -> tuple[list[torch.Tensor], torch.Tensor, "OrderedDict[str, torch.Tensor]"]:
         """Enhance.
 
         Args:
@@ -168,7 +169,7 @@ class OrderedChannelsSeparator(AbsSeparator):
         others = OrderedDict((f"mask_spk{index + 1}", F.pad(mask, unused)) for index, mask in enumerate(masks))
         return estimates, ilens, others
 
-    def _filtered(self, input: torch.Tensor, weights: torch.Tensor) -> List[torch.Tensor]:
+    def _filtered(self, input: torch.Tensor, weights: torch.Tensor) -> list[torch.Tensor]:
         """Return a filtered ``input (batch, frame, channel)`` for each speaker.
 
         Args:

@@ -1,6 +1,7 @@
 """A small U-Net on the embedding as an image, for codecs whose channels lie in order of frequency."""
 
-from typing import Optional, Sequence
+import itertools
+from collections.abc import Sequence
 
 import torch
 from torch.nn import functional as F
@@ -45,8 +46,8 @@ class EmbeddingUNetSeparator(OrderedChannelsSeparator):
         num_layers: int = 2,
         num_dual_path_blocks: int = 0,
         dual_path_hidden_size: int = 32,
-        filter_size: Optional[Sequence[int]] = None,
-        num_low_channels: Optional[int] = None,
+        filter_size: Sequence[int] | None = None,
+        num_low_channels: int | None = None,
     ):
         super().__init__(input_dim, num_spk, num_low_channels)
         if self.num_channels % 2 ** len(channels):
@@ -56,7 +57,7 @@ class EmbeddingUNetSeparator(OrderedChannelsSeparator):
             )
         planes = [NUM_FEATURES, *channels]
         self.down = torch.nn.ModuleList(
-            torch.nn.Conv2d(inner, outer, (3, 5), (1, 2), (1, 2)) for inner, outer in zip(planes, planes[1:])
+            torch.nn.Conv2d(inner, outer, (3, 5), (1, 2), (1, 2)) for inner, outer in itertools.pairwise(planes)
         )
         self.up = torch.nn.ModuleList(
             torch.nn.ConvTranspose2d(2 * outer, inner, (3, 6), (1, 2), (1, 2))
@@ -72,7 +73,7 @@ class EmbeddingUNetSeparator(OrderedChannelsSeparator):
         self.recurrent = torch.nn.ModuleList(BidirectionalLSTM(width, width // 2) for _ in range(num_layers))
         self._make_head(channels[0], filter_size)
 
-    def _planes(self, features: torch.Tensor, padding: Optional[Padding]) -> torch.Tensor:
+    def _planes(self, features: torch.Tensor, padding: Padding | None) -> torch.Tensor:
         skips, hidden = [], features
         for layer in self.down:
             hidden = cleared(F.elu(layer(hidden), inplace=True), padding)
@@ -84,14 +85,14 @@ class EmbeddingUNetSeparator(OrderedChannelsSeparator):
             hidden = cleared(F.elu(layer(torch.cat([hidden, skip], dim=1)), inplace=True), padding)
         return hidden
 
-    def _along_bands_and_frames(self, planes: torch.Tensor, padding: Optional[Padding]) -> torch.Tensor:
+    def _along_bands_and_frames(self, planes: torch.Tensor, padding: Padding | None) -> torch.Tensor:
         """Map ``(batch, plane, frame, band)`` to its own shape."""
         bands = planes.permute(0, 2, 3, 1)
         for block in self.dual_path:
             bands = block(bands, padding)
         return cleared(bands.permute(0, 3, 1, 2), padding)
 
-    def _bottleneck(self, planes: torch.Tensor, padding: Optional[Padding]) -> torch.Tensor:
+    def _bottleneck(self, planes: torch.Tensor, padding: Padding | None) -> torch.Tensor:
         """Map ``(batch, plane, frame, band)`` to its own shape, over time."""
         batch, num_planes, num_frames, num_bands = planes.shape
         features = cleared(self.bottleneck_in(planes.transpose(1, 2).flatten(2)).transpose(1, 2), padding)

@@ -1,6 +1,6 @@
 """Which utterances the page lets hear: best, middle and worst by a metric, and those that were asked for."""
 
-from typing import Dict, List, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from espnet_codecse.metrics.registry import higher_is_better
 from espnet_codecse.report.scores import Row
 
 
-def rank(rows: Sequence[Row], metric: str) -> List[str]:
+def rank(rows: Sequence[Row], metric: str) -> list[str]:
     """Utterances of a set from best to worst by the mean over its experiments (over all rows where it has none).
 
     Utterances without a value in any of them are left out; equal ones stand in the order of their names.
@@ -24,7 +24,7 @@ def rank(rows: Sequence[Row], metric: str) -> List[str]:
     return [names[index] for index in order]
 
 
-def choose(ranked: Sequence[str], count: int) -> Dict[str, str]:
+def choose(ranked: Sequence[str], count: int) -> dict[str, str]:
     """Take ``count`` utterances, a third each from the top, the middle and the bottom: ``{utterance: where}``."""
     count = min(count, len(ranked))
     num_best, num_worst = (count + 2) // 3, (count + 1) // 3
@@ -39,7 +39,7 @@ def choose(ranked: Sequence[str], count: int) -> Dict[str, str]:
     return {utterance: where for where, names in parts.items() for utterance in names}
 
 
-def choose_by_name(rows: Sequence[Row], names: Sequence[str]) -> Dict[str, str]:
+def choose_by_name(rows: Sequence[Row], names: Sequence[str]) -> dict[str, str]:
     """Return those of ``names`` that the rows of a set have."""
     known = set().union(*(row.utterances for row in rows))
     return {name: "asked for" for name in names if name in known}

@@ -11,8 +11,9 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -45,7 +46,7 @@ def clip_name(test_set: str, utterance: str, versions: Sequence[Version], second
     return f"{readable.lstrip('.')}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-def _state(path: str) -> List[Any]:
+def _state(path: str) -> list[Any]:
     status = os.stat(path)
     return [str(Path(path).resolve()), status.st_size, status.st_mtime_ns]
 
@@ -75,7 +76,7 @@ def make_clip(folder: Path, versions: Sequence[Version], seconds: float) -> None
         os.rename(part, folder)
 
 
-def read_clip(folder: Path) -> Dict[str, Any]:
+def read_clip(folder: Path) -> dict[str, Any]:
     """Return ``{"seconds", "rate" (Hz), "sounds": [{"version", "speaker", "peaks", "rms"}]}``; empty if incomplete."""
     try:
         return json.loads((folder / "clip.json").read_text(encoding="utf-8"))
@@ -83,9 +84,9 @@ def read_clip(folder: Path) -> Dict[str, Any]:
         return {}
 
 
-def _read(versions: Sequence[Version], seconds: float) -> List[_Sound]:
+def _read(versions: Sequence[Version], seconds: float) -> list[_Sound]:
     """Read all versions; the outputs of several speakers are put into the order of their references."""
-    read: List[Tuple[List[np.ndarray], int]] = []
+    read: list[tuple[list[np.ndarray], int]] = []
     for version in versions:
         signals = []
         for path in version.paths:
@@ -107,7 +108,7 @@ def _read(versions: Sequence[Version], seconds: float) -> List[_Sound]:
     return sounds
 
 
-def _describe(sounds: Sequence[_Sound]) -> Dict[str, Any]:
+def _describe(sounds: Sequence[_Sound]) -> dict[str, Any]:
     largest = max(1e-6, max(float(np.abs(sound.samples).max()) for sound in sounds))
     seconds = max(len(sound.samples) / sound.rate for sound in sounds)
     described = [
@@ -140,8 +141,14 @@ def _draw(folder: Path, sounds: Sequence[_Sound]) -> None:
     top = max(float(level.max()) for level in levels)
     for index, level in enumerate(levels):
         imsave(
-            folder / f"{index}.webp", level, vmin=top - RANGE_DB, vmax=top, cmap="magma", origin="lower",
-            format="webp", pil_kwargs={"quality": 70},
+            folder / f"{index}.webp",
+            level,
+            vmin=top - RANGE_DB,
+            vmax=top,
+            cmap="magma",
+            origin="lower",
+            format="webp",
+            pil_kwargs={"quality": 70},
         )
 
 

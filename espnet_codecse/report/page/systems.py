@@ -1,7 +1,8 @@
 """The rows as the page shows them: names, kinds, ceilings, means, distributions."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any
 
 import numpy as np
 import yaml
@@ -14,7 +15,7 @@ QUANTILES = (5, 25, 50, 75, 95)  # per cent
 ALL = "All utterances"
 
 
-def short_names(rows: Sequence[Row]) -> List[str]:
+def short_names(rows: Sequence[Row]) -> list[str]:
     """Names without the set, and without what all experiments' sections begin with."""
     sections = {row.section for row in rows if row.output.kind == EXPERIMENT}
     skipped = 0
@@ -45,11 +46,12 @@ def codec_of(row: Row) -> str:
     return ""
 
 
-def ceiling_of(row: Row, rows: Sequence[Row]) -> Optional[int]:
+def ceiling_of(row: Row, rows: Sequence[Row]) -> int | None:
     """Index of what the row could reach: clean speech through the same layer of its codec, on the same set."""
     wanted = (CEILING, row.test_set, row.output.layer, row.output.target)
     found = [
-        index for index, other in enumerate(rows)
+        index
+        for index, other in enumerate(rows)
         if (other.output.kind, other.test_set, other.output.layer, other.output.target) == wanted
     ]
     if row.output.kind != EXPERIMENT or not found:
@@ -58,13 +60,15 @@ def ceiling_of(row: Row, rows: Sequence[Row]) -> Optional[int]:
     return next((index for index in found if rows[index].section == named), found[0])
 
 
-def noisy_of(row: Row, rows: Sequence[Row]) -> Optional[int]:
+def noisy_of(row: Row, rows: Sequence[Row]) -> int | None:
     """Index of the mixture's row of the same set."""
-    same_set = (index for index, other in enumerate(rows) if other.test_set == row.test_set and other.output.kind == NOISY)
+    same_set = (
+        index for index, other in enumerate(rows) if other.test_set == row.test_set and other.output.kind == NOISY
+    )
     return next(same_set, None)
 
 
-def summary(row: Row, metrics: Sequence[str]) -> Dict[str, List[float]]:
+def summary(row: Row, metrics: Sequence[str]) -> dict[str, list[float]]:
     """``{metric: [mean, low, high, number of values, number without a value]}`` of the metrics that the row has."""
     table = {}
     for metric in metrics:
@@ -77,12 +81,12 @@ def summary(row: Row, metrics: Sequence[str]) -> Dict[str, List[float]]:
     return table
 
 
-def distributions(row: Row, metrics: Sequence[str]) -> Dict[str, Dict[str, Dict[str, List[float]]]]:
+def distributions(row: Row, metrics: Sequence[str]) -> dict[str, dict[str, dict[str, list[float]]]]:
     """``{heading: {group: {metric: [number, 5, 25, 50, 75, 95 %]}}}``, with all utterances as a group of its own."""
-    headings: Dict[str, Dict[str, str]] = {ALL: {utterance: ALL for utterance in row.utterances}, **row.groups}
-    table: Dict[str, Dict[str, Dict[str, List[float]]]] = {}
+    headings: dict[str, dict[str, str]] = {ALL: dict.fromkeys(row.utterances, ALL), **row.groups}
+    table: dict[str, dict[str, dict[str, list[float]]]] = {}
     for heading, group_of in headings.items():
-        members: Dict[str, List[str]] = {}
+        members: dict[str, list[str]] = {}
         for utterance in row.utterances:
             if utterance in group_of:
                 members.setdefault(group_of[utterance], []).append(utterance)
@@ -93,7 +97,7 @@ def distributions(row: Row, metrics: Sequence[str]) -> Dict[str, Dict[str, Dict[
     return table
 
 
-def _box(row: Row, metric: str, utterances: Sequence[str]) -> Optional[Tuple[str, List[float]]]:
+def _box(row: Row, metric: str, utterances: Sequence[str]) -> tuple[str, list[float]] | None:
     values = row.values(metric, utterances)
     values = values[~np.isnan(values)]
     if not len(values):
@@ -101,7 +105,7 @@ def _box(row: Row, metric: str, utterances: Sequence[str]) -> Optional[Tuple[str
     return metric, [len(values), *np.percentile(values, QUANTILES).tolist()]
 
 
-def describe(rows: Sequence[Row], metrics: Sequence[str], points: Dict[str, List[str]]) -> List[Dict[str, Any]]:
+def describe(rows: Sequence[Row], metrics: Sequence[str], points: dict[str, list[str]]) -> list[dict[str, Any]]:
     """Return what the page knows of every row; ``points`` are the utterances whose scores it gets, by set."""
     names = short_names(rows)
     return [

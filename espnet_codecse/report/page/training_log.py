@@ -3,9 +3,8 @@
 import math
 import re
 from pathlib import Path
-from typing import Dict, List
 
-Curves = Dict[str, Dict[str, List[List[float]]]]
+Curves = dict[str, dict[str, list[list[float]]]]
 """``{quantity: {phase: [[epoch, value], ...]}}``, phases being ``train`` and ``valid``."""
 
 _EPOCH = re.compile(r"(\d+)epoch results: (.*)")
@@ -19,7 +18,7 @@ def read_curves(path: Path) -> Curves:
 
     Values that are no finite numbers are left out, so a curve has a gap there.
     """
-    found: Dict[str, Dict[str, Dict[int, float]]] = {}
+    found: dict[str, dict[str, dict[int, float]]] = {}
     with open(path, encoding="utf-8", errors="replace") as stream:
         for line in stream:
             epoch = _EPOCH.search(line)

@@ -1,8 +1,8 @@
 """What there is to listen to: for an utterance the mixture, every system's output, and the clean references."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Tuple
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import read_scp
@@ -23,11 +23,11 @@ class Version:
     """
 
     label: str
-    system: Optional[int]
-    paths: Tuple[str, ...]
+    system: int | None
+    paths: tuple[str, ...]
 
 
-def _tables(folder: Path) -> List[Dict[str, str]]:
+def _tables(folder: Path) -> list[dict[str, str]]:
     """``spk1.scp, spk2.scp, ...`` of a folder, or its ``wav.scp``; none where it has neither."""
     tables = []
     while (folder / f"spk{len(tables) + 1}.scp").is_file():
@@ -49,8 +49,8 @@ class AudioOfSet:
     """
 
     def __init__(self, rows: Mapping[int, Row], names: Mapping[int, str]):
-        self.without_audio: List[str] = []
-        self._systems: List[Tuple[str, Optional[int], List[Dict[str, str]]]] = []
+        self.without_audio: list[str] = []
+        self._systems: list[tuple[str, int | None, list[dict[str, str]]]] = []
         folders = set()
         for index, row in rows.items():
             folder = row.output.folder.resolve().parent
@@ -64,7 +64,7 @@ class AudioOfSet:
                 self.without_audio.append(f"{row.section}, {row.label}")
         self._systems.sort(key=lambda system: _ORDER.index(rows[system[1]].output.kind))
         data_dir = next((row.output.data_dir for row in rows.values() if row.output.data_dir), None)
-        self._references: List[Dict[str, str]] = []
+        self._references: list[dict[str, str]] = []
         if data_dir:
             self._references = _tables(data_dir) if (data_dir / "spk1.scp").is_file() else []
             has_mixture = any(rows[index].output.kind == NOISY for _, index, _ in self._systems)
@@ -76,7 +76,7 @@ class AudioOfSet:
         """Speakers that are heard one by one."""
         return max([1, len(self._references), *(len(tables) for _, _, tables in self._systems)])
 
-    def versions(self, utterance: str) -> List[Version]:
+    def versions(self, utterance: str) -> list[Version]:
         """Return the versions of one utterance, clean ones last.
 
         Raises:

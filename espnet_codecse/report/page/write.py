@@ -4,8 +4,9 @@ import json
 import math
 import shutil
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
+from typing import Any, NamedTuple
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
@@ -89,7 +90,7 @@ def _metric(rows: Sequence[Row], settings: Settings) -> str:
     return next((name for name in (settings.metric, *PREFERRED) if name in metrics), metrics[0])
 
 
-def _clips(rows: Sequence[Row], test_set: str, output_dir: Path, settings: Settings) -> List[Dict[str, Any]]:
+def _clips(rows: Sequence[Row], test_set: str, output_dir: Path, settings: Settings) -> list[dict[str, Any]]:
     """Make what is missing of the clips of one set, and return what the page knows of them."""
     indices = {index: row for index, row in enumerate(rows) if row.test_set == test_set}
     own = list(indices.values())
@@ -130,7 +131,7 @@ def _clips(rows: Sequence[Row], test_set: str, output_dir: Path, settings: Setti
     return clips
 
 
-def _with_versions(clip: Dict[str, Any], versions: Sequence[Version]) -> Dict[str, Any]:
+def _with_versions(clip: dict[str, Any], versions: Sequence[Version]) -> dict[str, Any]:
     sounds = []
     for sound in clip["sounds"]:
         version = versions[sound.pop("version")]
@@ -138,7 +139,7 @@ def _with_versions(clip: Dict[str, Any], versions: Sequence[Version]) -> Dict[st
     return {**clip, "sounds": sounds}
 
 
-def _points(rows: Sequence[Row], test_set: str, clips: Sequence[Mapping[str, Any]]) -> List[str]:
+def _points(rows: Sequence[Row], test_set: str, clips: Sequence[Mapping[str, Any]]) -> list[str]:
     """Utterances of the scatter plots: all, or as many as a browser draws, those that are heard among them."""
     utterances = sorted(set().union(*(row.utterances for row in rows if row.test_set == test_set)))
     step = math.ceil(len(utterances) / LARGEST_NUMBER_OF_POINTS)
@@ -146,7 +147,7 @@ def _points(rows: Sequence[Row], test_set: str, clips: Sequence[Mapping[str, Any
     return sorted({*utterances[::step], *heard}) if step else []
 
 
-def _headings(rows: Sequence[Row]) -> Dict[str, List[str]]:
+def _headings(rows: Sequence[Row]) -> dict[str, list[str]]:
     """Groups of each breakdown in their order."""
     found = sorted({heading for row in rows for heading in row.groups}, key=lambda heading: (heading != SNR, heading))
     headings = {
@@ -156,7 +157,7 @@ def _headings(rows: Sequence[Row]) -> Dict[str, List[str]]:
     return {**headings, ALL: [ALL]}
 
 
-def _curves(rows: Sequence[Row]) -> List[Dict[str, Any]]:
+def _curves(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Training curves of every step of every experiment."""
     folders = {row.output.experiment_dir: row.section for row in rows if row.output.kind == EXPERIMENT}
     curves = []
@@ -168,7 +169,7 @@ def _curves(rows: Sequence[Row]) -> List[Dict[str, Any]]:
     return curves
 
 
-def _describe_metric(name: str) -> Dict[str, Any]:
+def _describe_metric(name: str) -> dict[str, Any]:
     try:
         metric = get_metric(name)
     except UserError:  # a column of somebody's own

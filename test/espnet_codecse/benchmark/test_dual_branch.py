@@ -10,9 +10,14 @@ from espnet_codecse.bin.main import main
 @pytest.mark.parametrize("weights", [SUPERVISED, {"clean": 1.0}])
 def test_split(tmp_path, weights):
     config = {
-        "task": "dual_branch", "coder_conf": HYBRID, "generator_conf": {"num_quantizers": 2, "roformer": ROFORMER},
-        "discriminator_conf": DISCRIMINATORS, "reconstruction_conf": {"mel_windows": [256], "mel_bins": [20]},
-        "schedule_conf": {"discriminator_interval": 2}, "model_conf": {"weights": weights}, "crop_seconds": 0.1,
+        "task": "dual_branch",
+        "coder_conf": HYBRID,
+        "generator_conf": {"num_quantizers": 2, "roformer": ROFORMER},
+        "discriminator_conf": DISCRIMINATORS,
+        "reconstruction_conf": {"mel_windows": [256], "mel_bins": [20]},
+        "schedule_conf": {"discriminator_interval": 2},
+        "model_conf": {"weights": weights},
+        "crop_seconds": 0.1,
         "batch_size": 2,
     }
     (tmp_path / "train.yaml").write_text(yaml.safe_dump(config))

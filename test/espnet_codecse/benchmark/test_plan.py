@@ -14,8 +14,16 @@ from espnet_codecse.errors import UserError
 def plan(stored=True, at_rate=True, num_jobs=2):
     train = [SetSize(1000, 3600.0, 2, at_rate), SetSize(100, 360.0, 2, at_rate)]
     return plan_stages(
-        train, [SetSize(50, 180.0, 2, at_rate)], CodecSpeed(0.1, 0.05, 0.2, 1e8), StepCost(0.5, 1e9), 0.25,
-        {"max_epoch": 10, "batch_size": 8}, 16000, 25600.0, num_jobs, stored,
+        train,
+        [SetSize(50, 180.0, 2, at_rate)],
+        CodecSpeed(0.1, 0.05, 0.2, 1e8),
+        StepCost(0.5, 1e9),
+        0.25,
+        {"max_epoch": 10, "batch_size": 8},
+        16000,
+        25600.0,
+        num_jobs,
+        stored,
     )
 
 
@@ -59,8 +67,15 @@ def test_the_command_probes_the_real_network(make_data_dir, tmp_path, capsys, so
     criterion = {"name": "embedding_mse", "conf": {}, "wrapper": "fixed_order", "wrapper_conf": {"weight": 1.0}}
     separator = {"width": 16, "num_layers": 1, "num_heads": 2, "ffn_width": 16, "normalize": "utterance"}
     configuration = {
-        "encoder": "codec", "encoder_conf": conf, "decoder": "codec", "decoder_conf": dict(conf), "separator": "nac_se",
-        "separator_conf": separator, "criterions": [criterion], "batch_size": 2, "max_epoch": 3,
+        "encoder": "codec",
+        "encoder_conf": conf,
+        "decoder": "codec",
+        "decoder_conf": dict(conf),
+        "separator": "nac_se",
+        "separator_conf": separator,
+        "criterions": [criterion],
+        "batch_size": 2,
+        "max_epoch": 3,
     }
     (tmp_path / "train.yaml").write_text(yaml.safe_dump(configuration))
     arguments = ["--train_sets", str(train), str(valid), "--test_sets", str(test), "--nj", "1"]

@@ -26,9 +26,15 @@ def test_writes_the_configuration(tmp_path, capsys):
 @pytest.mark.parametrize(
     "options, text",
     [
-        (["--system", "no_such", "--step", "1_enhance"], "known systems: codecformer, codecformer_el, dual_branch, fuse, nac_se, sgmse"),
+        (
+            ["--system", "no_such", "--step", "1_enhance"],
+            "known systems: codecformer, codecformer_el, dual_branch, fuse, nac_se, sgmse",
+        ),
         (["--system", "nac_se"], "--step is missing"),
-        (["--system", "nac_se", "--step", "1_enhance", "--num_spk", "0"], "--num_spk 0: a mixture has one speaker or more"),
+        (
+            ["--system", "nac_se", "--step", "1_enhance", "--num_spk", "0"],
+            "--num_spk 0: a mixture has one speaker or more",
+        ),
         (["--system", "nac_se", "--step", "1_enhance", "--size", "giant"], "known: paper, small"),
         (["--system", "nac_se", "--step", "1_enhance", "--loss", "gan"], "known: both, post, pre, waveform"),
         (["--system", "nac_se", "--step", "9_more"], "no step '9_more'"),

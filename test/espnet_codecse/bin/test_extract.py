@@ -45,9 +45,13 @@ def test_a_tmpfs_that_is_too_small_is_refused(small_set, tmp_path):
     codec, data, _ = small_set
     mount = tmp_path / "mount"
     mount.mkdir()
-    done = os.geteuid() == 0 and subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(mount)], capture_output=True, check=False
-    ).returncode == 0
+    done = (
+        os.geteuid() == 0
+        and subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(mount)], capture_output=True, check=False
+        ).returncode
+        == 0
+    )
     if not done:
         pytest.skip("mounting a file system is not allowed here")
     try:

@@ -97,7 +97,7 @@ def test_goes_on_where_it_was(given, capsys):
 
 
 def test_wrong_recordings(given, capsys, tmp_path):
-    folder, _, table = given
+    _folder, _, table = given
     cases = {
         "1 channel(s) at 8000 Hz": lambda: soundfile.write(table["utt0"], np.zeros(800), 8000),
         "2 channel(s) at 16000 Hz": lambda: soundfile.write(table["utt0"], np.zeros((1600, 2)), 16000),

@@ -45,7 +45,7 @@ def test_from_speech_to_a_codec(given, capsys):
     codec = load_codec(str(given / "packed"))
     assert codec.fingerprint in capsys.readouterr().out
     speech = torch.from_numpy(soundfile.read(given / "0.wav", dtype="float32")[0])[None]
-    embedding, frames = codec.encode(speech, torch.tensor([16000]))
+    embedding, _frames = codec.encode(speech, torch.tensor([16000]))
     quantized, codes = codec.quantize(embedding)
     assert codes.shape == (1, 4, 50)
     assert (quantized - embedding).square().mean() < 0.85 * embedding.square().mean()

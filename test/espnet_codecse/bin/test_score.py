@@ -15,8 +15,23 @@ def test_scores_two_folders(tmp_path, capsys):
         (tmp_path / kind).mkdir()
         soundfile.write(tmp_path / kind / "x.wav", 0.1 * np.random.default_rng(seed).normal(size=8000), 16000)
     out = tmp_path / "scoring"
-    assert main(["--ref_scp", str(tmp_path / "clean"), "--inf_scp", str(tmp_path / "enhanced"),
-                 "--output_dir", str(out), "--metrics", "SI_SDR", "--nj", "1"]) == 0
+    assert (
+        main(
+            [
+                "--ref_scp",
+                str(tmp_path / "clean"),
+                "--inf_scp",
+                str(tmp_path / "enhanced"),
+                "--output_dir",
+                str(out),
+                "--metrics",
+                "SI_SDR",
+                "--nj",
+                "1",
+            ]
+        )
+        == 0
+    )
     assert "SI_SDR        100.000  mean of 1" in capsys.readouterr().out
     assert (out / "result_si_sdr.txt").read_text() == "100\n"
 

@@ -16,9 +16,19 @@ from espnet_codecse.codec.bitstream import BitstreamReader, BitstreamWriter, Hea
 from espnet_codecse.errors import UserError
 
 HEADER = Header(
-    codec="small", fingerprint="0123456789abcdef", sample_rate=16000, hop=320, num_codebooks=3, bits_per_code=4,
-    num_channels=2, num_frames=21, num_samples=6700, source_rate=44100, source_num_samples=18467,
-    source_format="WAV", source_subtype="PCM_16",
+    codec="small",
+    fingerprint="0123456789abcdef",
+    sample_rate=16000,
+    hop=320,
+    num_codebooks=3,
+    bits_per_code=4,
+    num_channels=2,
+    num_frames=21,
+    num_samples=6700,
+    source_rate=44100,
+    source_num_samples=18467,
+    source_format="WAV",
+    source_subtype="PCM_16",
 )
 
 
@@ -43,8 +53,13 @@ def refused(path) -> str:
 
 
 @given(
-    bits=st.integers(1, 20), channels=st.integers(1, 3), books=st.integers(1, 5), frames=st.integers(0, 50),
-    step=st.integers(1, 20), start=st.integers(0, 50), count=st.integers(0, 50),
+    bits=st.integers(1, 20),
+    channels=st.integers(1, 3),
+    books=st.integers(1, 5),
+    frames=st.integers(0, 50),
+    step=st.integers(1, 20),
+    start=st.integers(0, 50),
+    count=st.integers(0, 50),
 )
 def test_every_code_comes_back(tmp_path_factory, bits, channels, books, frames, step, start, count):
     header = replace(HEADER, bits_per_code=bits, num_channels=channels, num_codebooks=books, num_frames=frames)
@@ -94,8 +109,16 @@ def test_damage_is_noticed(file, tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    [{"num_frames": -1}, {"hop": 0}, {"bits_per_code": 33}, {"num_frames": "21"}, {"num_frames": 2.0},
-     {"num_codebooks": True}, {"codec": None}, {"num_channels": 10**9}],
+    [
+        {"num_frames": -1},
+        {"hop": 0},
+        {"bits_per_code": 33},
+        {"num_frames": "21"},
+        {"num_frames": 2.0},
+        {"num_codebooks": True},
+        {"codec": None},
+        {"num_channels": 10**9},
+    ],
 )
 def test_senseless_headers_are_refused(tmp_path, change):
     text = json.dumps({**asdict(HEADER), **change}).encode()
@@ -118,7 +141,9 @@ def test_a_huge_claim_reads_nothing(tmp_path):
 def test_another_codec_is_refused(tmp_path):
     codec = load_codec(str(save_hybrid(tmp_path / "codec")))
     fitting = replace(
-        HEADER, fingerprint=codec.fingerprint, num_codebooks=codec.num_codebooks,
+        HEADER,
+        fingerprint=codec.fingerprint,
+        num_codebooks=codec.num_codebooks,
         bits_per_code=bits_for(codec.codebook_size),
     )
 
@@ -140,9 +165,8 @@ def test_another_codec_is_refused(tmp_path):
 def test_what_does_not_fit_is_not_written(tmp_path):
     wrong_shapes = (np.zeros((1, 3, 21), int), np.zeros((2, 3, 20), int))
     for codes in (np.full((2, 3, 21), 16), np.full((2, 3, 21), -1), *wrong_shapes):
-        with pytest.raises(ValueError):
-            with BitstreamWriter(tmp_path / "a.cse", HEADER) as writer:
-                writer.write(codes)
+        with pytest.raises(ValueError), BitstreamWriter(tmp_path / "a.cse", HEADER) as writer:
+            writer.write(codes)
 
 
 def test_bits():

@@ -146,7 +146,7 @@ def test_dequantised_codes_are_the_quantised_embedding(codec, num_frames, batch,
     embedding = scale * torch.randn(batch, num_frames, codec.dim, generator=torch.Generator().manual_seed(num_frames))
     quantized, codes = codec.quantize(embedding)
     assert codes.shape == (batch, codec.num_codebooks, num_frames)
-    assert 0 <= codes.min() and codes.max() < codec.codebook_size
+    assert codes.min() >= 0 and codes.max() < codec.codebook_size
     assert _close(codec.dequantize(codes), quantized)
 
 

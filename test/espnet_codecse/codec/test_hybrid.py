@@ -97,8 +97,9 @@ def test_kmeans_finds_separate_clusters():
         found = kmeans(points, 3, 20, torch.Generator().manual_seed(seed))
         errors.append((points - found[nearest(points, found)]).square().sum(1).mean().item())
     assert min(errors) < 0.03
-    assert torch.equal(kmeans(points, 3, 5, torch.Generator().manual_seed(1)),
-                       kmeans(points, 3, 5, torch.Generator().manual_seed(1)))
+    assert torch.equal(
+        kmeans(points, 3, 5, torch.Generator().manual_seed(1)), kmeans(points, 3, 5, torch.Generator().manual_seed(1))
+    )
 
 
 def test_nearest_in_blocks_equals_distances():
@@ -116,7 +117,9 @@ def test_fit_lowers_the_error_stage_by_stage():
     codes = quantizer.encode(embedding[None])
     errors = [
         (embedding - sum(stage.lookup(codes[0, i]) for i, stage in enumerate(quantizer.stages[:count])))
-        .square().mean().item()
+        .square()
+        .mean()
+        .item()
         for count in range(1, 7)
     ]
     assert errors == sorted(errors, reverse=True)

@@ -125,7 +125,7 @@ def test_without_rounding_speech_is_no_worse(published, recordings):
     exact, rounded = LyraCodec(published, ""), reference.with_rounding(published)
     scores = []
     for speech in recordings:
-        codes, decoded = reference.quantize(published, reference.encode(published, speech), 46)
+        _codes, decoded = reference.quantize(published, reference.encode(published, speech), 46)
         outputs = [reference.decode(published, decoded), *(decode(codec, decoded) for codec in (rounded, exact))]
         scores.append([pesq(16000, speech, output, "wb") for output in outputs])
     theirs, same, ours = np.mean(scores, axis=0)

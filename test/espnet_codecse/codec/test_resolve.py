@@ -41,7 +41,8 @@ def pack_experiment(folder: Path, archive: Path, monkeypatch) -> Path:
 
     monkeypatch.chdir(folder.parent)  # it stores paths as they are seen from here
     pack(
-        files={"model_file": folder / "120epoch.pth"}, yaml_files={"train_config": folder / "config.yaml"},
+        files={"model_file": folder / "120epoch.pth"},
+        yaml_files={"train_config": folder / "config.yaml"},
         outpath=archive,
     )
     return archive

@@ -86,7 +86,7 @@ def test_bad_references_are_rejected(tmp_path, write, voice):
         "silent": write("silent.wav", 0 * clean),
         "good": write("ref.wav", clean),
     }
-    source = make_dir(tmp_path / "data", {key: good for key in [*references, "missing"]}, references)
+    source = make_dir(tmp_path / "data", dict.fromkeys([*references, "missing"], good), references)
     format_data_dir(source, tmp_path / "dump", FormatSettings(num_references=1))
     reasons = {key: reason for key, (_, reason) in rejected(tmp_path / "dump").items()}
     assert reasons == {

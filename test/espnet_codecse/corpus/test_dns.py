@@ -119,8 +119,11 @@ def test_every_recording_is_used_before_any_comes_again():
     speech = [Recording(f"u{n}", f"s{n % 7}", f"{n}.wav", 16000 * (2 + n % 9), 16000) for n in range(400)]
     noise = [Recording(f"n{n}", "n", f"n{n}.wav", 160000, 16000) for n in range(50)]
     clips = plan_clips(speech, noise, [], DnsSimulation(hours=0.5))
-    used = [item.name for clip in sorted(clips, key=lambda clip: int(clip.name.split("_")[-1])) for item in
-            clip.speech[:-NUM_SPARE]]
+    used = [
+        item.name
+        for clip in sorted(clips, key=lambda clip: int(clip.name.split("_")[-1]))
+        for item in clip.speech[:-NUM_SPARE]
+    ]
     assert len(clips) == 60 and len(set(used[:400])) == min(400, len(used))
     assert {clip.snr for clip in clips} <= set(range(-5, 21)) and {clip.level for clip in clips} <= set(range(-35, -14))
     for clip in clips:
@@ -212,7 +215,10 @@ def test_lists_feed_espnets_preprocessor(root, tmp_path):
 
     lines = prepare(root, tmp_path / "data", replace(SMALL, dynamic=True), 1)
     assert [line.split("/data/")[1].split(":")[0] for line in lines[:4]] == [
-        "valid", "clean_train", "noise_train", "rooms_train"
+        "valid",
+        "clean_train",
+        "noise_train",
+        "rooms_train",
     ]
     assert not (tmp_path / "data" / "train").exists()
     clean = read_data_dir(tmp_path / "data" / "clean_train")
@@ -223,8 +229,13 @@ def test_lists_feed_espnets_preprocessor(root, tmp_path):
     assert held_out and not held_out & set(clean["wav.scp"].values())
     assert {audio_info(path)[2] for path in read_data_dir(tmp_path / "data" / "rooms_train")["wav.scp"].values()} == {1}
     preprocessor = EnhPreprocessor(
-        train=True, noise_scp=str(tmp_path / "data/noise_train/wav.scp"), noise_db_range="-5_20", sample_rate=16000,
-        rir_scp=str(tmp_path / "data/rooms_train/wav.scp"), use_reverberant_ref=True, num_spk=1,
+        train=True,
+        noise_scp=str(tmp_path / "data/noise_train/wav.scp"),
+        noise_db_range="-5_20",
+        sample_rate=16000,
+        rir_scp=str(tmp_path / "data/rooms_train/wav.scp"),
+        use_reverberant_ref=True,
+        num_spk=1,
     )
     speech = read(clean["wav.scp"], next(iter(clean["wav.scp"]))).astype(np.float32)
     made = preprocessor("x", {"speech_mix": speech, "speech_ref1": speech.copy()})
@@ -262,10 +273,14 @@ def test_broken_trees_are_one_line(root, tmp_path):
     refused("DNS: .*DNS Challenge: has no datasets/test_set or test_set")
 
 
-@pytest.mark.parametrize("name, match", [
-    ("clean", "has no datasets/clean or"), ("noise", "has no datasets/noise or"),
-    ("test_set/real_recordings", "real_recordings: no such folder"),
-])
+@pytest.mark.parametrize(
+    "name, match",
+    [
+        ("clean", "has no datasets/clean or"),
+        ("noise", "has no datasets/noise or"),
+        ("test_set/real_recordings", "real_recordings: no such folder"),
+    ],
+)
 def test_missing_folders_are_named(root, tmp_path, name, match):
     shutil.rmtree(root / "datasets" / name)
     settings = replace(SMALL, incomplete=name in ("clean", "noise"))
@@ -291,8 +306,11 @@ def test_rejected_recordings_are_listed_and_replaced(root, tmp_path):
     (noisy / "clnsp1_train_69005_1_snr4_tl-21_fileid_14.wav").write_bytes(b"x")
     lines = prepare(root, tmp_path / "data", SMALL, 1)
     assert lines[0].startswith(f"{tmp_path}/data/train: 10 utterances") and "cannot be used, see" in lines[0]
-    rows = [row.split("\t") for name in ("train", "valid") for row in
-            (tmp_path / "data" / name / "rejected.tsv").read_text().splitlines()[1:]]
+    rows = [
+        row.split("\t")
+        for name in ("train", "valid")
+        for row in (tmp_path / "data" / name / "rejected.tsv").read_text().splitlines()[1:]
+    ]
     reasons = {row[1]: row[2] for row in rows}
     assert "not readable" in reasons[str(clean[0])] and reasons[str(clean[1])] == "empty, no samples"
     assert reasons[str(clean[2])] == "clipped"

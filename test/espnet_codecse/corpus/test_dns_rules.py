@@ -34,8 +34,14 @@ def test_recordings_follow_each_other_with_silence_between():
 def test_a_stretch_at_random_of_what_is_too_long():
     starts = set()
     for seed in range(20):
-        fill([recording("a", 48000, 48000)], 8000, RATE, 0,
-             lambda item, start, n: starts.add((start, n)) or np.full(n // 3, 0.1), np.random.default_rng(seed))
+        fill(
+            [recording("a", 48000, 48000)],
+            8000,
+            RATE,
+            0,
+            lambda item, start, n: starts.add((start, n)) or np.full(n // 3, 0.1),
+            np.random.default_rng(seed),
+        )
     assert len(starts) > 10 and all(0 <= start <= 24000 and count == 24000 for start, count in starts)
 
 
@@ -48,7 +54,10 @@ def test_clipped_silent_and_unreadable_recordings_are_passed_over():
     items = [recording(name, 500) for name in ("loud", "bad", "silent", "nan", "good", "good")]
     filled = fill(items, 800, RATE, 0, read, np.random.default_rng(0))
     assert [reason.split(";")[0] for _, reason in filled.skipped] == [
-        "clipped", "not readable as audio", "silent in the stretch drawn", "NaN or infinite samples"
+        "clipped",
+        "not readable as audio",
+        "silent in the stretch drawn",
+        "NaN or infinite samples",
     ]
     assert (filled.signal == 0.5).all() and filled.num_seen == 6
     with pytest.raises(ValueError, match="4 recordings do not fill the clip, 4 are not usable .loud.wav: clipped"):
@@ -77,7 +86,10 @@ def test_levels_are_those_of_the_windows_with_noise():
 
 @settings(max_examples=40, deadline=None)
 @given(
-    snr=st.integers(-10, 40), level=st.integers(-50, 0), seed=st.integers(0, 99), gain=st.floats(1e-3, 1.0),
+    snr=st.integers(-10, 40),
+    level=st.integers(-50, 0),
+    seed=st.integers(0, 99),
+    gain=st.floats(1e-3, 1.0),
     num_samples=st.integers(2000, 20000),
 )
 def test_snr_level_and_peak(snr, level, seed, gain, num_samples):

@@ -1,5 +1,7 @@
 """Active speech level: known levels of gated noise, and the recommendation's recursion written out."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -87,7 +89,7 @@ def recommendation(signal, rate):
                 hanging[index] += 1
     energy = np.sum(signal**2)
     pairs = [(decibel(energy / count), 20 * np.log10(c)) for count, c in zip(active, thresholds) if count]
-    for (low, low_c), (high, high_c) in zip(pairs, pairs[1:]):
+    for (low, low_c), (high, high_c) in itertools.pairwise(pairs):
         if low - low_c >= 15.9 > high - high_c:
             portion = (low - low_c - 15.9) / (low - low_c - high + high_c)
             return low + portion * (high - low)

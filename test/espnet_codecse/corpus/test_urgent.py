@@ -121,8 +121,10 @@ def test_unpaired_lists_share_neither_speaker_nor_noise(root, tmp_path):
 
 def recordings(root):
     files = layout.read_list(root / "data" / "noise_train.scp")
-    return [Recording(name, path[: path.rindex("_")] if "_" in path else path, path, *audio_info(path)[:2])
-            for name, path in files.items()]
+    return [
+        Recording(name, path[: path.rindex("_")] if "_" in path else path, path, *audio_info(path)[:2])
+        for name, path in files.items()
+    ]
 
 
 def plan(root, simulation):
@@ -170,8 +172,10 @@ def test_same_bytes_for_any_number_of_jobs_after_an_interruption_and_in_a_subset
 
 
 def test_plan_has_the_challenges_portions_and_ranges():
-    noise = [[Recording(f"n{half}{n}", "n", f"{half}/{n}.wav", 9, rate) for n, rate in enumerate((8000, 16000, 48000))]
-             for half in (0, 1)]
+    noise = [
+        [Recording(f"n{half}{n}", "n", f"{half}/{n}.wav", 9, rate) for n, rate in enumerate((8000, 16000, 48000))]
+        for half in (0, 1)
+    ]
     rooms = [Recording("r", "r", "r.wav", 9, 48000)]
     rates = (8000, 16000, 22050, 24000, 32000, 44100, 48000)
     speech = {f"s{n % 50}_{n}": Speech(f"s{n % 50}", f"{n}.wav", rates[n % 7], n % 2) for n in range(7000)}
@@ -285,8 +289,9 @@ def test_official_training_mixtures_as_they_are(root, tmp_path):
     rows = {f"fileid_{n}": (f"vctk_p{225 + n % 3}", 16000) for n in range(6)}
     urgent_tree.write_simulated(root, "train", rows, np.random.default_rng(3))
     prepare(root, tmp_path / "data", replace(SMALL, official_train=True), 1)
-    train, noisy, speech = (read_data_dir(tmp_path / "data" / name)
-                            for name in ("train", "unpaired_noisy", "unpaired_speech"))
+    train, noisy, speech = (
+        read_data_dir(tmp_path / "data" / name) for name in ("train", "unpaired_noisy", "unpaired_speech")
+    )
     assert len(train["wav.scp"]) == 6 and "noise1.scp" not in train
     assert train["wav.scp"]["vctk_p225_fileid_0"].endswith("simulation_train/noisy/fileid_0.flac")  # not rewritten
     assert set(noisy["utt2spk"].values()) == {"vctk_p225", "vctk_p227"} and len(speech["wav.scp"]) == 2
@@ -300,10 +305,18 @@ def test_lists_and_configuration_feed_espnets_preprocessor(root, tmp_path, monke
     prepare(root, tmp_path / "data", replace(SMALL, dynamic=True), 1)
     assert not (tmp_path / "data" / "train").exists()
     assert {audio_info(path)[1:] for path in read_data_dir(tmp_path / "data/rooms_train")["wav.scp"].values()} == {
-        (16000, 1)}
+        (16000, 1)
+    }
     conf = yaml.safe_load((ROOT / "egs2/urgent/enh1/conf/nac_se/size/dynamic.yaml").read_text())
-    names = ("sample_rate", "speech_segment", "noise_scp", "noise_db_range", "rir_scp", "rir_apply_prob",
-             "use_reverberant_ref")
+    names = (
+        "sample_rate",
+        "speech_segment",
+        "noise_scp",
+        "noise_db_range",
+        "rir_scp",
+        "rir_apply_prob",
+        "use_reverberant_ref",
+    )
     monkeypatch.chdir(tmp_path)
     options = {name: conf[name] for name in names}
     preprocessor = EnhPreprocessor(train=True, num_spk=1, **options, **conf["preprocessor_conf"])
@@ -324,7 +337,9 @@ def test_check_writes_nothing(root, tmp_path, capsys, monkeypatch):
     assert main([*options, "--without_test"]) == 0
     out = capsys.readouterr().out.splitlines()
     assert [line.rsplit("/", 1)[1] for line in out] == [
-        "speech_train: 10 utterances", "validation: 3 utterances", "noise_train.scp: 6 recordings",
+        "speech_train: 10 utterances",
+        "validation: 3 utterances",
+        "noise_train.scp: 6 recordings",
         "rir_train.scp: 2 recordings",
     ]
     assert not (tmp_path / "data").exists()
@@ -359,18 +374,26 @@ def edit(path, *changes):
     path.write_text(text)
 
 
-@pytest.mark.parametrize("file, old, new, match", [
-    ("speech_train/wav.scp", "p225_002 ", "p225_001 ", "the id 'p225_001' occurs twice"),
-    ("speech_train/utt2fs", "p225_002 48000\n", "", "no line for 'p225_002'; utt2fs has 9 utterances, wav.scp 10"),
-    ("validation/spk1.scp", "fileid_2 ", "fileid_9 ", "spk1.scp: no line for 'fileid_2'"),
-    ("speech_train/utt2fs", "p225_002 48000", "p225_002 48k", "'p225_002': '48k' is no sample rate"),
-    ("speech_train/utt2spk", "p225_002 vctk_p225", "p225_002", "has no value"),
-    ("speech_train/wav.scp", "./vctk/VCTK-Corpus/wav48/p225/p225_002.wav", "sox x.mp3 -t wav - |", "is a pipe"),
-    ("speech_train/spk1.scp", "p225_002.wav", "away.wav", r"'vctk_p225_p225_002': no such file: .*away.wav \(1 of 10"),
-    ("noise_train.scp", "xY_8", "away", r"noise_train.scp: 'away': no such file: .*away.wav \(1 of 6"),
-    ("rir_train.scp", "SLR26", "SLR99", "rir_train.scp: .*no such file: .*SLR99"),
-    ("noise_train.scp", "fan_Freesound_validated_2_0", "door_Freesound_validated_1_0", ":3: .*stands in line 1"),
-])
+@pytest.mark.parametrize(
+    "file, old, new, match",
+    [
+        ("speech_train/wav.scp", "p225_002 ", "p225_001 ", "the id 'p225_001' occurs twice"),
+        ("speech_train/utt2fs", "p225_002 48000\n", "", "no line for 'p225_002'; utt2fs has 9 utterances, wav.scp 10"),
+        ("validation/spk1.scp", "fileid_2 ", "fileid_9 ", "spk1.scp: no line for 'fileid_2'"),
+        ("speech_train/utt2fs", "p225_002 48000", "p225_002 48k", "'p225_002': '48k' is no sample rate"),
+        ("speech_train/utt2spk", "p225_002 vctk_p225", "p225_002", "has no value"),
+        ("speech_train/wav.scp", "./vctk/VCTK-Corpus/wav48/p225/p225_002.wav", "sox x.mp3 -t wav - |", "is a pipe"),
+        (
+            "speech_train/spk1.scp",
+            "p225_002.wav",
+            "away.wav",
+            r"'vctk_p225_p225_002': no such file: .*away.wav \(1 of 10",
+        ),
+        ("noise_train.scp", "xY_8", "away", r"noise_train.scp: 'away': no such file: .*away.wav \(1 of 6"),
+        ("rir_train.scp", "SLR26", "SLR99", "rir_train.scp: .*no such file: .*SLR99"),
+        ("noise_train.scp", "fan_Freesound_validated_2_0", "door_Freesound_validated_1_0", ":3: .*stands in line 1"),
+    ],
+)
 def test_broken_lists_are_one_line(root, tmp_path, file, old, new, match):
     edit(root / "data" / file, (old, new))
     with pytest.raises(UserError, match=match) as error:
@@ -395,11 +418,15 @@ def test_ids_and_columns_of_lists(root, tmp_path):
     shutil.copytree(root / "wham", root / "a b" / "wham")
     (root / "wham" / "tr" / "x y.wav").write_bytes(b"")
     name = "wham/tr/01aa010b_0.97_209a010p_-0.97.wav"
-    path.write_text(f"./{name}\n./a b/{name}\nwham/tr/x y.wav\nid1 ./dns5_fullband/resampled/noise/8000/xY_8.wav\n"
-                    "id2 48000 ./dns5_fullband/resampled/noise/48000/-0aBc.wav\n")
+    path.write_text(
+        f"./{name}\n./a b/{name}\nwham/tr/x y.wav\nid1 ./dns5_fullband/resampled/noise/8000/xY_8.wav\n"
+        "id2 48000 ./dns5_fullband/resampled/noise/48000/-0aBc.wav\n"
+    )
     assert {key: value.replace(str(root), "") for key, value in layout.read_list(path).items()} == {
-        "01aa010b_0.97_209a010p_-0.97": f"/{name}", "tr-01aa010b_0.97_209a010p_-0.97": f"/a b/{name}",
-        "x_y": "/wham/tr/x y.wav", "id1": "/dns5_fullband/resampled/noise/8000/xY_8.wav",
+        "01aa010b_0.97_209a010p_-0.97": f"/{name}",
+        "tr-01aa010b_0.97_209a010p_-0.97": f"/a b/{name}",
+        "x_y": "/wham/tr/x y.wav",
+        "id1": "/dns5_fullband/resampled/noise/8000/xY_8.wav",
         "id2": "/dns5_fullband/resampled/noise/48000/-0aBc.wav",
     }
     edit(path, ("id2 48000", "id1 48000"))
@@ -425,8 +452,9 @@ def test_unusable_audio_is_listed(root, tmp_path):
     soundfile.write(noisy / "fileid_1.flac", np.ones(300), 48000)
     soundfile.write(noisy / "fileid_2.flac", np.ones(28800), 16000)
     lines = prepare(root, tmp_path / "data", SMALL, 1)
-    assert lines[0].endswith("train: 5 utterances, 0.00 h, 5 speakers; 7 cannot be used, see "
-                             f"{tmp_path}/data/train/rejected.tsv")
+    assert lines[0].endswith(
+        f"train: 5 utterances, 0.00 h, 5 speakers; 7 cannot be used, see {tmp_path}/data/train/rejected.tsv"
+    )
     rows = [row.split("\t") for row in (tmp_path / "data/train/rejected.tsv").read_text().splitlines()[1:]]
     reasons = {row[0]: row[2] for row in rows}
     assert "not readable" in reasons["vctk_p225_p225_001"] and "not readable" in reasons["Room001-00001"]

@@ -28,7 +28,7 @@ def decoder(tmp_path, monkeypatch):
 
 def test_discs_and_one_tree_are_the_same_corpus(root, tmp_path):
     discs = find_utterances(root, SPLITS)
-    assert len(discs) == 12 and list(discs)[0] == "si_dt_05/050/050a0501"
+    assert len(discs) == 12 and next(iter(discs)) == "si_dt_05/050/050a0501"
     assert discs[FIRST] == root / "11-1.1/wsj0/si_tr_s/01t/01to030v.wv1"
     for folder in root.glob("11-*/wsj0/*"):
         shutil.copytree(folder, tmp_path / "merged" / "wsj0" / folder.name)

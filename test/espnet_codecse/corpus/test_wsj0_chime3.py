@@ -39,7 +39,9 @@ def read(path):
 def test_sets_references_and_snr(roots, tmp_path):
     lines = prepare(*roots, tmp_path / "data", SMALL, 1)
     assert [line.split(",")[0].rsplit("/", 1)[-1] for line in lines] == [
-        "train: 6 utterances", "valid: 3 utterances", "test: 3 utterances"
+        "train: 6 utterances",
+        "valid: 3 utterances",
+        "test: 3 utterances",
     ]
     for name in ("train", "valid", "test"):
         validate_data_dir(tmp_path / "data" / name, 1)

@@ -22,7 +22,8 @@ def test_batch_equals_one_by_one(coder, num_quantizers):
             alone = generator(speech[item : item + 1, :length], lengths[item : item + 1])
             # Not the scales by themselves: of untrained branches, which are nearly equal, they are ill-conditioned.
             pairs = {
-                "clean": (together.clean, alone.clean), "noise": (together.noise, alone.noise),
+                "clean": (together.clean, alone.clean),
+                "noise": (together.noise, alone.noise),
                 "both": (together.reconstruction(), alone.reconstruction()),
             }
             for name, (batched, single) in pairs.items():
@@ -60,7 +61,7 @@ def test_frozen_parts():
 def test_starts_from_a_codec():
     codec = load_codec("small")
     description = coder_description("small")
-    coder, quantizer = build_coder(description, "small")
+    coder, _quantizer = build_coder(description, "small")
     speech = 0.05 * torch.randn(1, 3200, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         own = coder.encode(speech, 10)

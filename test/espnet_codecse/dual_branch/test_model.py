@@ -36,10 +36,14 @@ def changed_parts(model, batch, steps=1):
     for _ in range(steps):
         train_step(model, batch, optimizers)
     parts = {
-        "generator.coder.decoder": "decoder", "generator.branches.speech": "speech_branch",
-        "generator.branches.noise": "noise_branch", "discriminators.ensembles.clean": "D_CS",
-        "discriminators.ensembles.noise": "D_N", "discriminators.ensembles.noisy": "D_NS",
-        "generator.quantizers.speech": "speech_quantizer", "generator.quantizers.noise": "noise_quantizer",
+        "generator.coder.decoder": "decoder",
+        "generator.branches.speech": "speech_branch",
+        "generator.branches.noise": "noise_branch",
+        "discriminators.ensembles.clean": "D_CS",
+        "discriminators.ensembles.noise": "D_N",
+        "discriminators.ensembles.noisy": "D_NS",
+        "generator.quantizers.speech": "speech_quantizer",
+        "generator.quantizers.noise": "noise_quantizer",
     }
     return {
         parts[prefix]
@@ -87,12 +91,17 @@ def test_frozen_parts_stay():
 
 def test_each_loss_alone_reaches_its_branch():
     batch = tiny_batch()
-    for name, reached in (("adversarial_clean", {"speech"}), ("adversarial_noise", {"noise"}),
-                          ("adversarial_noisy", {"speech", "noise"}), ("noisy", {"speech", "noise"})):
+    for name, reached in (
+        ("adversarial_clean", {"speech"}),
+        ("adversarial_noise", {"noise"}),
+        ("adversarial_noisy", {"speech", "noise"}),
+        ("noisy", {"speech", "noise"}),
+    ):
         model = tiny_model({name: 1.0})
         model(**batch)["loss"].backward()
         branches = {
-            branch for branch, network in model.generator.branches.items()
+            branch
+            for branch, network in model.generator.branches.items()
             if network.project.weight.grad is not None and network.project.weight.grad.abs().sum() > 0
         }
         assert branches == reached, name
@@ -105,7 +114,7 @@ def test_schedule():
     optimizers = optimizers_of(model)
     for _ in range(6):
         before = [p.clone() for p in model.discriminators.parameters()]
-        generator, discriminator = train_step(model, batch, optimizers)
+        generator, _discriminator = train_step(model, batch, optimizers)
         heard.append("loss_adversarial_clean" in generator["stats"])
         learned.append(any(not torch.equal(a, b) for a, b in zip(before, model.discriminators.parameters())))
     assert heard == [False, False, False, True, True, True]
@@ -120,9 +129,7 @@ def test_some_discriminators_at_a_time():
     torch.manual_seed(0)
     for _ in range(3):
         train_step(model, tiny_batch())
-        trained = [
-            any(p.grad is not None for p in net.parameters()) for net in model.discriminators.ensembles["clean"]
-        ]
+        trained = [any(p.grad is not None for p in net.parameters()) for net in model.discriminators.ensembles["clean"]]
         assert sum(trained) == 1
         assert trained == [index in model._chosen for index in range(2)]
         model.zero_grad()
@@ -138,7 +145,7 @@ def test_ablations_have_no_such_ensemble(missing):
 
 def test_no_ensemble_at_all():
     model = tiny_model({"clean": 1.0})
-    generator, discriminator = train_step(model, tiny_batch())
+    _generator, discriminator = train_step(model, tiny_batch())
     assert discriminator["loss"] == 0 and "discriminator_loss" not in discriminator["stats"]
 
 
@@ -172,7 +179,9 @@ def test_level_changes_nothing():
 
 def test_micro_batches_give_the_same_gradient():
     # In float64: sums over other batches differ in float32 by more than an error of the code would, on some processors.
-    batch = {name: value.double() if value.is_floating_point() else value for name, value in tiny_batch(batch=3).items()}
+    batch = {
+        name: value.double() if value.is_floating_point() else value for name, value in tiny_batch(batch=3).items()
+    }
     gradients = []
     for size in (None, 2):
         model = tiny_model({"clean": 1.0, "noisy": 1.0, "adversarial_clean": 1.0}, micro_batch_size=size).double()

@@ -35,8 +35,10 @@ def test_draws_apart_and_the_same_for_a_seed(lists):
     for one, two in zip(first, again):
         assert all(np.array_equal(one[name], two[name]) for name in lists)
         assert all(one[name].shape == (1000,) and one[name].dtype == np.float32 for name in lists)
-    chosen = {seed: [(round(float(d["clean_prior"][500]), 1), round(float(d["noise_prior"][500]), 1)) for d in drawn]
-              for seed, drawn in ((5, first), (6, other))}
+    chosen = {
+        seed: [(round(float(d["clean_prior"][500]), 1), round(float(d["noise_prior"][500]), 1)) for d in drawn]
+        for seed, drawn in ((5, first), (6, other))
+    }
     assert chosen[5] != chosen[6]
     assert {clean for clean, _ in chosen[5]} == {0.1, 0.2, 0.3}  # short ones are repeated
     assert len(set(chosen[5])) > 3  # every speech with every noise

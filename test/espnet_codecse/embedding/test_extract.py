@@ -177,7 +177,11 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(codec_folder, d
     out = tmp_path / "emb"
     result = subprocess.run(
         command(codec_folder, data_dir, out),
-        env=environment(), preexec_fn=limit, capture_output=True, text=True, check=False,
+        env=environment(),
+        preexec_fn=limit,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert result.returncode == 1
     last = result.stderr.strip().splitlines()[-1]

@@ -28,7 +28,10 @@ def write_store(folder, arrays, compression=None):
 
 @settings(max_examples=30, deadline=None)
 @given(
-    frames=st.integers(1, 20), channels=st.integers(1, 5), scale=st.floats(1e-3, 1e3), seed=st.integers(0, 99),
+    frames=st.integers(1, 20),
+    channels=st.integers(1, 5),
+    scale=st.floats(1e-3, 1e3),
+    seed=st.integers(0, 99),
     compression=st.sampled_from([None, 3]),
 )
 def test_round_trip(tmp_path_factory, frames, channels, scale, seed, compression):

@@ -20,9 +20,7 @@ NUM_SAMPLES = (6400, 4801, 3200)
 def codec_folder(tmp_path_factory):
     """A transform codec of unit scale whose quantiser fits: with a random one, no step along its gradient helps."""
     torch.manual_seed(0)
-    net = HybridCodecNet(
-        num_channels=32, widths=(8, 8), num_codebooks=8, codebook_size=32, codebook_dim=8
-    )
+    net = HybridCodecNet(num_channels=32, widths=(8, 8), num_codebooks=8, codebook_size=32, codebook_dim=8)
     speech = torch.stack([torch.from_numpy(voice(32000, seed)) for seed in range(4)]).unsqueeze(1)
     with torch.no_grad():
         net.set_scale(net.encoder(speech).std((0, 2)) + 1e-4)
@@ -55,9 +53,7 @@ def make_model(codec_folder):
     from espnet_codecse.task.enhancement import EmbeddingEnhancementTask
 
     def make(loss: str = "pre", separator_conf=None, **changes) -> torch.nn.Module:
-        configuration = build_configuration(
-            TEMPLATE, TEMPLATE, "nac_se", "1_enhance", codec_folder, None, loss
-        )
+        configuration = build_configuration(TEMPLATE, TEMPLATE, "nac_se", "1_enhance", codec_folder, None, loss)
         tiny = {"width": 16, "num_layers": 1, "num_heads": 2, "ffn_width": 16, "dropout": 0.0, "normalize": "utterance"}
         configuration["separator_conf"].update(tiny, **(separator_conf or {}))
         configuration.update({"model_conf": {}, **changes})

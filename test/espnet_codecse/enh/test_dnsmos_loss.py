@@ -26,7 +26,7 @@ def noise(speech) -> torch.Tensor:
 def test_predicts_what_the_metric_gives(speech, noise):
     metric = Dnsmos()
     metric.load()
-    loss = DNSMOSLoss({name: 1.0 for name in DNSMOSLoss.NAMES})
+    loss = DNSMOSLoss(dict.fromkeys(DNSMOSLoss.NAMES, 1.0))
     for degraded in (speech, speech + noise, noise):
         expected = metric.compute(Signals(estimate=degraded[0].numpy(), sample_rate=16000))
         predicted = {f"DNSMOS_{name}": value.item() for name, value in loss.predict(degraded).items()}

@@ -175,7 +175,7 @@ def test_recordings_are_brought_to_the_trainings_peak_and_back(codec, voice):
 
 def test_the_separator_sees_the_quantised_mixture_where_it_is_told(codec, voice):
     samples = voice(5000)
-    embedding, frames = codec.encode(torch.from_numpy(samples)[None], torch.tensor([5000]))
+    embedding, _frames = codec.encode(torch.from_numpy(samples)[None], torch.tensor([5000]))
     separator = Listening()
     for quantize, expected in ((False, embedding), (True, codec.quantize(embedding)[0])):
         whole(EmbeddingEnhancer(codec, separator, quantize_mixture=quantize), samples)

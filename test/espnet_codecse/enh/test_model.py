@@ -140,8 +140,14 @@ def test_espnet_separators_train_on_embeddings(codec_folder, waveforms, separato
     from espnet_codecse.task.enhancement import EmbeddingEnhancementTask
 
     args = argparse.Namespace(
-        encoder="codec", encoder_conf={"codec": codec_folder}, decoder="codec", decoder_conf={"codec": codec_folder},
-        separator=separator, separator_conf={"num_spk": num_spk, **conf}, criterions=PIT, model_conf={},
+        encoder="codec",
+        encoder_conf={"codec": codec_folder},
+        decoder="codec",
+        decoder_conf={"codec": codec_folder},
+        separator=separator,
+        separator_conf={"num_spk": num_spk, **conf},
+        criterions=PIT,
+        model_conf={},
     )
     model = EmbeddingEnhancementTask.build_model(args)
     mixture, references, lengths = waveforms

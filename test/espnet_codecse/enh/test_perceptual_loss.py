@@ -15,7 +15,9 @@ from espnet_codecse.enh.perceptual_loss import PerceptualDisturbanceLoss
 def speech() -> torch.Tensor:
     """``(1, sample)`` at 16 kHz."""
     _, voice = speakers("test", 1, 0)[0]
-    return torch.from_numpy(synthesise([{"text": "The quick brown fox jumps over the lazy dog.", **voice}], 16000)[0])[None]
+    return torch.from_numpy(synthesise([{"text": "The quick brown fox jumps over the lazy dog.", **voice}], 16000)[0])[
+        None
+    ]
 
 
 def _degradations(speech: torch.Tensor):
@@ -46,7 +48,9 @@ def test_mapped_counts_what_the_score_reports(speech):
     for gain in (0.01, 0.1, 1.0):
         raw = PerceptualDisturbanceLoss()(speech, speech + gain * noise).item()
         lost = 4 / (1 + math.exp(-1.3669 * 4.5 + 3.8224)) - 4 / (1 + math.exp(-1.3669 * (4.5 - raw) + 3.8224))
-        assert PerceptualDisturbanceLoss(mapped=True)(speech, speech + gain * noise).item() == pytest.approx(lost, abs=1e-4)
+        assert PerceptualDisturbanceLoss(mapped=True)(speech, speech + gain * noise).item() == pytest.approx(
+            lost, abs=1e-4
+        )
 
 
 def test_nothing_is_lost_without_degradation_whatever_the_level(speech):

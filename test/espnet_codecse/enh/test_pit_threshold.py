@@ -39,9 +39,7 @@ def test_order_is_found_and_solved_utterances_give_no_gradient(num_spk):
 
 def test_without_any_solved_it_is_espnets_solver():
     references, estimates = batch(2, (1.0, 0.5))
-    ours, theirs = (
-        kind(SISNRLoss(eps=1e-7))(references, estimates, {})[0] for kind in (ThresholdPITSolver, PITSolver)
-    )
+    ours, theirs = (kind(SISNRLoss(eps=1e-7))(references, estimates, {})[0] for kind in (ThresholdPITSolver, PITSolver))
     assert ours.item() == pytest.approx(theirs.item(), rel=1e-5)
     gradients = [torch.autograd.grad(loss, estimates) for loss in (ours, theirs)]
     assert all(torch.allclose(first, second, atol=1e-7) for first, second in zip(*gradients))

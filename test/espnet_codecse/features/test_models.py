@@ -57,7 +57,9 @@ def test_beats_tokens_lie_in_time(tmp_path, voice):
     loud = speech.clone()
     loud[:, 30000:] = torch.from_numpy(voice(10960))
     with torch.no_grad():
-        patches = [features.network.patch_embedding(features.network.preprocess(item)[:, None]) for item in (speech, loud)]
+        patches = [
+            features.network.patch_embedding(features.network.preprocess(item)[:, None]) for item in (speech, loud)
+        ]
     changed = (patches[0] - patches[1]).abs().sum((0, 1)) > 1e-3  # (time, frequency)
     assert changed.shape[1] == 8 and not changed[:10].any() and changed[13:].any()
 

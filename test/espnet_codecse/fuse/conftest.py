@@ -7,9 +7,7 @@ from tiny_codecs import save_hybrid
 from espnet_codecse.fuse.build import build_fuse_model, build_vae_model
 
 VAE = {"channels": [8, 16], "layers_per_block": 1, "latent_channels": 4, "norm_groups": 4, "mid_attention": False}
-DENOISER = {
-    "channels": [16, 16], "attention_levels": [1], "layers_per_block": 1, "norm_groups": 4, "head_channels": 8,
-}
+DENOISER = {"channels": [16, 16], "attention_levels": [1], "layers_per_block": 1, "norm_groups": 4, "head_channels": 8}
 WINDOW = 32  # frames
 
 

@@ -64,7 +64,9 @@ def test_vae_alone_is_the_ceiling(vae_model, voice):
 def test_long_recordings(make_fuse, voice):
     enhancer = FuseEnhancer.from_model(make_fuse(), TRAINING, "cpu", torch.float32, 2.0, num_steps=1)
     speech = voice(80000)
-    pieces = [piece["waveform"] for piece in enhancer.enhance_long(lambda start, count: speech[start : start + count], 80000)]
+    pieces = [
+        piece["waveform"] for piece in enhancer.enhance_long(lambda start, count: speech[start : start + count], 80000)
+    ]
     whole = np.concatenate(pieces, 1)
     assert whole.shape == (1, 80000) and len(pieces) > 2
     # The first segment, without what is cross-faded, is enhanced as it would be alone.

@@ -25,7 +25,9 @@ def optimal(scheduler):
         noise = (1 - alpha).sqrt() * (latent - alpha.sqrt() * MEAN) / (alpha * DEVIATION**2 + 1 - alpha)
         clean = (latent - (1 - alpha).sqrt() * noise) / alpha.sqrt()
         kind = scheduler.config.prediction_type
-        return {"epsilon": noise, "sample": clean, "v_prediction": alpha.sqrt() * noise - (1 - alpha).sqrt() * clean}[kind]
+        return {"epsilon": noise, "sample": clean, "v_prediction": alpha.sqrt() * noise - (1 - alpha).sqrt() * clean}[
+            kind
+        ]
 
     return network
 
@@ -86,4 +88,6 @@ def test_warm_start_begins_with_the_noisy_latent():
 def test_noise():
     assert torch.equal(seeded_noise(1, 2, (3, 4), "cpu"), seeded_noise(1, 2, (3, 4), "cpu"))
     others = [seeded_noise(*key, (1000,), "cpu") for key in ((1, 3), (2, 2))]
-    assert all(abs(float(torch.dot(seeded_noise(1, 2, (1000,), "cpu"), other))) < 4 * math.sqrt(1000) for other in others)
+    assert all(
+        abs(float(torch.dot(seeded_noise(1, 2, (1000,), "cpu"), other))) < 4 * math.sqrt(1000) for other in others
+    )

@@ -23,7 +23,7 @@ def test_learns_to_reconstruct(vae_model, voice):
         optimizer.zero_grad()
         vae_model(**data)[0].backward()
         optimizer.step()
-    loss, stats, weight = vae_model.eval()(**data)
+    _loss, stats, weight = vae_model.eval()(**data)
     assert stats["mse"].item() < 0.5 * first and weight.item() == 3
     # Latents are normalised by what was seen in training.
     latent = vae_model.vae.encode(vae_model.spectrogram(data["speech_ref1"] / data["peak"]))

@@ -13,7 +13,11 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def run(*arguments, cwd, **environment):
     return subprocess.run(
-        [*RUNNER, *arguments], cwd=cwd, capture_output=True, text=True, timeout=30,
+        [*RUNNER, *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=30,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
     )
 
@@ -60,7 +64,10 @@ def test_a_signal_stops_the_children_of_the_parts(tmp_path):
     script = "sleep 60 & echo $! > child.JOB; wait"
     process = subprocess.Popen(
         [*RUNNER, "JOB=1:2", "--max_jobs_run", "2", "log/x.JOB.log", "bash", "-c", script],
-        cwd=tmp_path, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     children = [tmp_path / "child.1", tmp_path / "child.2"]
     deadline = time.monotonic() + 20

@@ -172,7 +172,12 @@ def test_rows_of_several_files_and_options(tmp_path, monkeypatch):
     settings = read_settings("train", settings_files(), Resources(2, 0, {"gpu": "2", "mem": "9G", "name": "ignored"}))
     assert settings.nj == 7 and settings.retries == 2
     expected = {
-        "partition": "big", "mem": "9G", "time": 480, "cpus_per_task": 2, "gpus_per_node": 2, "array_parallelism": 9,
+        "partition": "big",
+        "mem": "9G",
+        "time": 480,
+        "cpus_per_task": 2,
+        "gpus_per_node": 2,
+        "array_parallelism": 9,
         "additional_parameters": {"account": "speech", "exclusive": True},
     }
     assert {key: settings.parameters[key] for key in expected} == expected

@@ -89,7 +89,8 @@ def test_composite_of_equal_signals_is_the_top_and_falls_with_noise():
         values = [score(name, speech, estimate) for estimate in (speech, noisy(speech, 15), noisy(speech, 0))]
         assert values[0] == 5.0 and values == sorted(values, reverse=True) and values[2] < 3.5
     assert score("CSIG", speech, noisy(speech, 5)) == pytest.approx(
-        3.093 + 0.603 * score("PESQ", speech, noisy(speech, 5))
+        3.093
+        + 0.603 * score("PESQ", speech, noisy(speech, 5))
         - 1.029 * composite.log_likelihood_ratio(speech, noisy(speech, 5))
         - 0.009 * composite.weighted_slope_distance(speech, noisy(speech, 5))
     )

@@ -79,7 +79,8 @@ def test_log_spectral_and_mel_cepstral_distance():
     levels = [
         librosa.power_to_db(
             np.abs(librosa.stft(x.astype(np.float64), n_fft=512, hop_length=256, window=window, center=False)) ** 2,
-            amin=1e-10, top_db=None,
+            amin=1e-10,
+            top_db=None,
         )
         for x in (speech, noisy(speech))
     ]

@@ -11,7 +11,7 @@ from metric_signals import RATE, noisy, score, speech_like
 from espnet_codecse.metrics.recognition import words_of
 from espnet_codecse.metrics.registry import family_of
 
-HUBCONF = '''
+HUBCONF = """
 dependencies = ["torch"]
 import torch
 
@@ -22,7 +22,7 @@ class Net(torch.nn.Module):
 
 def utmos22_strong(progress=True):
     return Net()
-'''
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -58,9 +58,19 @@ def test_speaker_similarity_by_a_small_network(tmp_path, monkeypatch):
     from transformers import Wav2Vec2FeatureExtractor, WavLMConfig, WavLMForXVector
 
     config = WavLMConfig(
-        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, conv_dim=(8, 8),
-        conv_stride=(20, 16), conv_kernel=(20, 16), num_conv_pos_embeddings=4, num_conv_pos_embedding_groups=2,
-        tdnn_dim=(8, 8), tdnn_kernel=(3, 1), tdnn_dilation=(1, 1), xvector_output_dim=8,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        conv_dim=(8, 8),
+        conv_stride=(20, 16),
+        conv_kernel=(20, 16),
+        num_conv_pos_embeddings=4,
+        num_conv_pos_embedding_groups=2,
+        tdnn_dim=(8, 8),
+        tdnn_kernel=(3, 1),
+        tdnn_dilation=(1, 1),
+        xvector_output_dim=8,
     )
     WavLMForXVector(config).save_pretrained(tmp_path / "model")
     Wav2Vec2FeatureExtractor().save_pretrained(tmp_path / "model")
@@ -74,16 +84,29 @@ def test_speaker_similarity_by_a_small_network(tmp_path, monkeypatch):
 
 def test_word_error_rate_by_a_small_recogniser(tmp_path, monkeypatch):
     import torch
-    from transformers import Wav2Vec2Config, Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC
-    from transformers import Wav2Vec2Processor
+    from transformers import (
+        Wav2Vec2Config,
+        Wav2Vec2CTCTokenizer,
+        Wav2Vec2FeatureExtractor,
+        Wav2Vec2ForCTC,
+        Wav2Vec2Processor,
+    )
 
     torch.manual_seed(0)
     vocabulary = {token: index for index, token in enumerate(["<pad>", "<s>", "</s>", "<unk>", "|", *"abcdefgh"])}
     (tmp_path / "vocab.json").write_text(json.dumps(vocabulary))
     config = Wav2Vec2Config(
-        vocab_size=len(vocabulary), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
-        conv_dim=(8, 8), conv_stride=(20, 16), conv_kernel=(20, 16), num_feat_extract_layers=2,
-        num_conv_pos_embeddings=4, num_conv_pos_embedding_groups=2,
+        vocab_size=len(vocabulary),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        conv_dim=(8, 8),
+        conv_stride=(20, 16),
+        conv_kernel=(20, 16),
+        num_feat_extract_layers=2,
+        num_conv_pos_embeddings=4,
+        num_conv_pos_embedding_groups=2,
     )
     network = Wav2Vec2ForCTC(config)
     torch.nn.init.normal_(network.lm_head.weight, std=3.0)
@@ -105,11 +128,29 @@ def test_nisqa_with_small_weights_in_the_published_format(tmp_path):
     torch = pytest.importorskip("torch")
     module = pytest.importorskip("torchmetrics.functional.audio.nisqa")
     arguments = {
-        "cnn_c_out_1": 2, "cnn_c_out_2": 2, "cnn_c_out_3": 2, "cnn_kernel_size": [3, 3], "cnn_dropout": 0.0,
-        "cnn_pool_1": [24, 7], "cnn_pool_2": [12, 5], "cnn_pool_3": [6, 3], "ms_fmax": 20000, "ms_hop_length": 0.01,
-        "ms_max_segments": 1300, "ms_n_fft": 4096, "ms_n_mels": 48, "ms_seg_hop_length": 4, "ms_seg_length": 15,
-        "ms_win_length": 0.02, "pool_att_dropout": 0.0, "pool_att_h": 4, "td_sa_d_model": 4, "td_sa_dropout": 0.0,
-        "td_sa_h": 4, "td_sa_nhead": 1, "td_sa_num_layers": 1,
+        "cnn_c_out_1": 2,
+        "cnn_c_out_2": 2,
+        "cnn_c_out_3": 2,
+        "cnn_kernel_size": [3, 3],
+        "cnn_dropout": 0.0,
+        "cnn_pool_1": [24, 7],
+        "cnn_pool_2": [12, 5],
+        "cnn_pool_3": [6, 3],
+        "ms_fmax": 20000,
+        "ms_hop_length": 0.01,
+        "ms_max_segments": 1300,
+        "ms_n_fft": 4096,
+        "ms_n_mels": 48,
+        "ms_seg_hop_length": 4,
+        "ms_seg_length": 15,
+        "ms_win_length": 0.02,
+        "pool_att_dropout": 0.0,
+        "pool_att_h": 4,
+        "td_sa_d_model": 4,
+        "td_sa_dropout": 0.0,
+        "td_sa_h": 4,
+        "td_sa_nhead": 1,
+        "td_sa_num_layers": 1,
     }
     network = module._NISQADIM(arguments)
     weights = tmp_path / "home/.torchmetrics/NISQA/nisqa.tar"

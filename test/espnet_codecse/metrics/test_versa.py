@@ -9,7 +9,7 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import read_scp, write_scp
 from espnet_codecse.metrics.versa import versa_columns
 
-SCORER = '''
+SCORER = """
 import argparse, json
 parser = argparse.ArgumentParser()
 for name in ("pred", "gt", "score_config", "output_file", "io"):
@@ -24,7 +24,7 @@ with open(args.output_file, "w") as stream:
         values = {"key": key, "pesq": 2.5 if key in gt else 1.0, "f0-corr": 0.5, "whisper_hyp_text": "hello"}
         stream.write(json.dumps(values) + "\\n")
 print("scored", flush=True)
-'''
+"""
 
 
 @pytest.fixture
@@ -79,8 +79,10 @@ def test_the_command_writes_them_beside_its_own(versa, tmp_path):
     arguments += ["--output_dir", str(out), "--metrics", "SI_SDR", "--versa_config", str(versa)]
     assert main(arguments) == 0
     assert read_scp(out / "VERSA_PESQ_spk1") == {"u": "2.5"}
-    assert (out / "scores.csv").read_text().splitlines() == ["utterance,speaker,SI_SDR,VERSA_PESQ,VERSA_F0_CORR",
-                                                             "u,1,100.0,2.5,0.5"]
+    assert (out / "scores.csv").read_text().splitlines() == [
+        "utterance,speaker,SI_SDR,VERSA_PESQ,VERSA_F0_CORR",
+        "u,1,100.0,2.5,0.5",
+    ]
     assert [item["metric"] for item in json.loads((out / "summary.json").read_text())][1] == "VERSA_PESQ"
     assert "|SI_SDR|100.000|1|0|" in (out / "summary.md").read_text()
 

@@ -61,7 +61,7 @@ def test_folder_of_everything(tmp_path, write, enhance):
     (source / "broken.wav").write_bytes(b"RIFFbut no more")
     (source / "bought.m4a").write_bytes(b"\0\0\0\x20ftypM4A ")
     (source / "notes.txt").write_text("no recording")
-    status, out, error = enhance("--segment_seconds", 2)
+    status, out, _error = enhance("--segment_seconds", 2)
     assert status == 1
     assert "14 files: 10 enhanced, 0 done before: skipped, 4 failed (all in " in out and "real-time factor" in out
     assert "network alone" in out and "peak memory" in out

@@ -30,13 +30,17 @@ def found(tree, *arguments, output="out"):
 
 def test_folder_keeps_its_structure_and_leaves_out_the_output(tree):
     assert found(tree, "in", output="in/out") == {
-        "a.wav": "in/a.wav", "sub b/ä ö.FLAC": "in/sub b/ä ö.FLAC", "sub b/deep/c.wav": "in/sub b/deep/c.wav"
+        "a.wav": "in/a.wav",
+        "sub b/ä ö.FLAC": "in/sub b/ä ö.FLAC",
+        "sub b/deep/c.wav": "in/sub b/deep/c.wav",
     }
 
 
 def test_files_of_any_suffix_go_right_below_the_output(tree):
     assert found(tree, "in/sub b/deep/c.wav", "in/notes.txt", "x [1].wav") == {
-        "c.wav": "in/sub b/deep/c.wav", "notes.txt": "in/notes.txt", "x [1].wav": "x [1].wav"
+        "c.wav": "in/sub b/deep/c.wav",
+        "notes.txt": "in/notes.txt",
+        "x [1].wav": "x [1].wav",
     }
 
 
@@ -55,9 +59,7 @@ def test_links_that_lead_back_up_end(tree):
     assert len(found(tree, "in", output="in/out")) == 3
 
 
-@pytest.mark.parametrize(
-    "argument, text", [("none.wav", "no such file"), ("in/*.mp3", "no recordings found")]
-)
+@pytest.mark.parametrize("argument, text", [("none.wav", "no such file"), ("in/*.mp3", "no recordings found")])
 def test_nothing_found(tree, argument, text):
     with pytest.raises(UserError, match=text):
         found(tree, argument)

@@ -12,9 +12,16 @@ def chosen(name, subtype, suffix, choice=None, rate=16000, channels=1, num_sampl
 
 @pytest.mark.parametrize(
     "name, subtype, suffix",
-    [("WAV", "PCM_24", ".wav"), ("WAV", "FLOAT", ".WAV"), ("FLAC", "PCM_16", ".flac"), ("OGG", "VORBIS", ".oga"),
-     ("OGG", "OPUS", ".opus"), ("MP3", "MPEG_LAYER_III", ".mp3"),
-     ("AIFF", "PCM_16", ".aif"), ("W64", "DOUBLE", ".w64")],
+    [
+        ("WAV", "PCM_24", ".wav"),
+        ("WAV", "FLOAT", ".WAV"),
+        ("FLAC", "PCM_16", ".flac"),
+        ("OGG", "VORBIS", ".oga"),
+        ("OGG", "OPUS", ".opus"),
+        ("MP3", "MPEG_LAYER_III", ".mp3"),
+        ("AIFF", "PCM_16", ".aif"),
+        ("W64", "DOUBLE", ".w64"),
+    ],
 )
 def test_own_format_is_kept(name, subtype, suffix):
     assert chosen(name, subtype, suffix) == AudioFormat(name, subtype, suffix)
@@ -22,8 +29,12 @@ def test_own_format_is_kept(name, subtype, suffix):
 
 @pytest.mark.parametrize(
     "name, subtype, rate, channels, expected",
-    [("MP3", "MPEG_LAYER_II", 16000, 1, "PCM_16"), ("WAV", "G721_32", 8000, 2, "PCM_16"),
-     ("SD2", "PCM_24", 48000, 2, "PCM_24"), ("RAW", "FLOAT", 16000, 1, "FLOAT")],
+    [
+        ("MP3", "MPEG_LAYER_II", 16000, 1, "PCM_16"),
+        ("WAV", "G721_32", 8000, 2, "PCM_16"),
+        ("SD2", "PCM_24", 48000, 2, "PCM_24"),
+        ("RAW", "FLOAT", 16000, 1, "FLOAT"),
+    ],
 )
 def test_what_cannot_be_written_becomes_wav(name, subtype, rate, channels, expected):
     assert chosen(name, subtype, ".x", rate=rate, channels=channels) == AudioFormat("WAV", expected, ".wav", True)
@@ -31,11 +42,18 @@ def test_what_cannot_be_written_becomes_wav(name, subtype, rate, channels, expec
 
 @pytest.mark.parametrize(
     "subtype, choice, expected",
-    [("PCM_16", "flac", ("FLAC", "PCM_16", ".flac")), ("FLOAT", "flac", ("FLAC", "PCM_24", ".flac")),
-     ("PCM_24", "flac", ("FLAC", "PCM_24", ".flac")), ("FLOAT", "w64", ("W64", "FLOAT", ".w64")),
-     ("VORBIS", "wav", ("WAV", "PCM_16", ".wav")), ("PCM_24", "ogg", ("OGG", "VORBIS", ".ogg")),
-     ("PCM_16", "opus", ("OGG", "OPUS", ".opus")), ("PCM_16", "mp3", ("MP3", "MPEG_LAYER_III", ".mp3")),
-     ("ULAW", "aiff", ("AIFF", "PCM_16", ".aiff")), ("PCM_32", "caf", ("CAF", "PCM_32", ".caf"))],
+    [
+        ("PCM_16", "flac", ("FLAC", "PCM_16", ".flac")),
+        ("FLOAT", "flac", ("FLAC", "PCM_24", ".flac")),
+        ("PCM_24", "flac", ("FLAC", "PCM_24", ".flac")),
+        ("FLOAT", "w64", ("W64", "FLOAT", ".w64")),
+        ("VORBIS", "wav", ("WAV", "PCM_16", ".wav")),
+        ("PCM_24", "ogg", ("OGG", "VORBIS", ".ogg")),
+        ("PCM_16", "opus", ("OGG", "OPUS", ".opus")),
+        ("PCM_16", "mp3", ("MP3", "MPEG_LAYER_III", ".mp3")),
+        ("ULAW", "aiff", ("AIFF", "PCM_16", ".aiff")),
+        ("PCM_32", "caf", ("CAF", "PCM_32", ".caf")),
+    ],
 )
 def test_format_by_option_keeps_the_resolution(subtype, choice, expected):
     assert chosen("X", subtype, ".x", choice) == AudioFormat(*expected)

@@ -54,8 +54,18 @@ def test_streaming_resampler_equals_the_whole(rate, target):
 
 @pytest.mark.parametrize(
     "suffix, subtype",
-    [("wav", "PCM_U8"), ("wav", "PCM_16"), ("wav", "PCM_24"), ("wav", "PCM_32"), ("wav", "FLOAT"), ("wav", "DOUBLE"),
-     ("flac", "PCM_16"), ("flac", "PCM_24"), ("aiff", "PCM_S8"), ("w64", "PCM_24")],
+    [
+        ("wav", "PCM_U8"),
+        ("wav", "PCM_16"),
+        ("wav", "PCM_24"),
+        ("wav", "PCM_32"),
+        ("wav", "FLOAT"),
+        ("wav", "DOUBLE"),
+        ("flac", "PCM_16"),
+        ("flac", "PCM_24"),
+        ("aiff", "PCM_S8"),
+        ("w64", "PCM_24"),
+    ],
 )
 def test_nothing_mixed_in_is_the_input_itself_and_the_residual_adds_up(tmp_path, suffix, subtype):
     samples = np.random.default_rng(0).uniform(-1, 1, (20001, 2))

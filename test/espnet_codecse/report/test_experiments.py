@@ -13,7 +13,6 @@ from espnet_codecse.report.experiments import (
     DESCRIPTION,
     EXPERIMENT,
     KINDS,
-    LAYERS,
     NOISY,
     TARGETS,
     ScoredOutput,
@@ -58,14 +57,29 @@ def test_everything_described_is_found_in_the_order_of_the_tables(tmp_path):
     found = discover(tmp_path, tmp_path / "dump", [SET, "other"])
     assert [output.folder for output in found] == [output.folder for output in expected]
     assert found[0].data_dir == tmp_path / "dump/raw/test"
-    assert [output.experiment for output in discover(tmp_path, tmp_path, [SET])] == [o.experiment for o in expected[:-1]]
+    assert [output.experiment for output in discover(tmp_path, tmp_path, [SET])] == [
+        o.experiment for o in expected[:-1]
+    ]
     rows = read_rows(found)
-    assert rows[0].label == "test/noisy" and rows[1].label == "test/clean, continuous" and rows[-1].label == "other/continuous"
+    assert (
+        rows[0].label == "test/noisy"
+        and rows[1].label == "test/clean, continuous"
+        and rows[-1].label == "other/continuous"
+    )
     assert [row.label for row in read_rows(found[:2])] == ["noisy", "clean, continuous"]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"kind": "noisy"}', '{"kind": "x", "experiment": "y", "test_set": "z"}',
-                                  '{"kind": "noisy", "experiment": "y", "test_set": "z", "more": 1}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"kind": "noisy"}',
+        '{"kind": "x", "experiment": "y", "test_set": "z"}',
+        '{"kind": "noisy", "experiment": "y", "test_set": "z", "more": 1}',
+    ],
+)
 def test_a_damaged_description_is_named(tmp_path, text):
     (tmp_path / "noisy_test/scoring").mkdir(parents=True)
     (tmp_path / "noisy_test/scoring" / DESCRIPTION).write_text(text)
@@ -119,7 +133,9 @@ def test_scored_and_in_the_table_by_one_call_each(recipe, capsys):
     assert json.loads((expdir / "x/quantized_test/scoring" / DESCRIPTION).read_text()) == {
         "kind": "experiment", "experiment": "x", "test_set": "test", "layer": "quantized", "target": "clean",
     }  # fmt: skip
-    assert set(read_scp(expdir / "x/continuous_test/scoring_noise/LSD_spk1")) == set(read_scp(recipe / "dump/raw/test/wav.scp"))
+    assert set(read_scp(expdir / "x/continuous_test/scoring_noise/LSD_spk1")) == set(
+        read_scp(recipe / "dump/raw/test/wav.scp")
+    )
     capsys.readouterr()
     assert score_outputs.main([*arguments, *common, "--metrics", "SI_SDR STOI"]) == 0
     assert capsys.readouterr().err.count("done before: skipped") >= 5

@@ -67,7 +67,8 @@ def test_breakdown_by_snr(folders):
     snr = {f"u{i:02}": [-5.0, 2.5][i % 2] for i in range(NUM_UTTERANCES)}
     write_scp(folders / "data" / "utt2snr", snr)
     measured = [
-        read_row(f"s|a/noisy|{folders / 'noisy'}|{folders / 'data'}"), read_row(f"s|b/noisy|{folders / 'noisy'}")
+        read_row(f"s|a/noisy|{folders / 'noisy'}|{folders / 'data'}"),
+        read_row(f"s|b/noisy|{folders / 'noisy'}"),
     ]
     text = render(measured, "c", breakdown_metrics=["SI_SDR"], environment=[])
     assert "|SI_SDR|b/noisy|" not in text  # a set whose SNR is not known
@@ -90,7 +91,10 @@ def test_each_set_is_compared_with_its_own_mixture(folders):
     chosen = [
         read_row(f"s|{test_set}/{label}|{folders / folder}")
         for test_set, label, folder in [
-            ("a", "noisy", "noisy"), ("b", "noisy", "enhanced"), ("a", "x", "enhanced"), ("b", "x", "enhanced")
+            ("a", "noisy", "noisy"),
+            ("b", "noisy", "enhanced"),
+            ("a", "x", "enhanced"),
+            ("b", "x", "enhanced"),
         ]
     ]
     text = render(chosen, "c", environment=[])

@@ -55,8 +55,10 @@ def test_bold_only_where_the_difference_is_significant(tmp_path, gap, bold):
     rows = [
         read_row(f"{section}|{label}|{tmp_path / name}")
         for section, label, name in (
-            ("Unprocessed", "noisy", "noisy"), ("codec_small", "clean, continuous", "ceiling"),
-            ("one", "continuous", "a"), ("two", "continuous", "b"),
+            ("Unprocessed", "noisy", "noisy"),
+            ("codec_small", "clean, continuous", "ceiling"),
+            ("one", "continuous", "a"),
+            ("two", "continuous", "b"),
         )
     ]
     text = render(rows, "c", environment=[])

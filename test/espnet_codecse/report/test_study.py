@@ -18,7 +18,9 @@ def rows(name: str, gain: float, spread: float = 0.02, num_seeds: int = 3):
     for seed in range(1, num_seeds + 1):
         rng = np.random.default_rng(seed + 10 * len(name))
         offset = spread * rng.standard_normal()
-        values = {u: 2 + index / 40 + gain + offset + 0.01 * rng.standard_normal() for index, u in enumerate(UTTERANCES)}
+        values = {
+            u: 2 + index / 40 + gain + offset + 0.01 * rng.standard_normal() for index, u in enumerate(UTTERANCES)
+        }
         groups = {SNR: {u: "-5 dB" if index % 2 else "0 dB" for index, u in enumerate(UTTERANCES)}}
         found.append(Row(f"{name}_seed{seed}", "waveform", {"PESQ": values, "LSD": values}, groups))
     return found
@@ -46,9 +48,7 @@ def test_covers_in_19_of_20():
     """Drawn from what the interval is for: random utterances and random seeds, no true difference."""
     rng, hits = np.random.default_rng(1), 0
     for _ in range(100):
-        systems = [
-            0.1 * rng.standard_normal((3, 1)) + 0.1 * rng.standard_normal((3, 30)) for _ in range(2)
-        ]
+        systems = [0.1 * rng.standard_normal((3, 1)) + 0.1 * rng.standard_normal((3, 30)) for _ in range(2)]
         hits += difference(*systems).is_noise
     assert hits >= 92
 

@@ -84,7 +84,9 @@ def test_the_future_changes_nothing_before():
     samples = noise(4000)
     changed = samples.copy()
     changed[2000:] += 0.1
-    first, second = (in_pieces(StreamingEnhancer(TorchFrames(network())), item, iter([5000])) for item in (samples, changed))
+    first, second = (
+        in_pieces(StreamingEnhancer(TorchFrames(network())), item, iter([5000])) for item in (samples, changed)
+    )
     np.testing.assert_array_equal(first[: 2000 - WINDOW_SIZE], second[: 2000 - WINDOW_SIZE])
     assert np.abs(first - second)[2000:].max() > 1e-4
 

@@ -61,7 +61,8 @@ def test_another_class_drops_the_old_ones_options():
     merged = merge(base, {"scheduler": "warmuplr", "scheduler_conf": {"steps": 3}})
     assert merged["scheduler_conf"] == {"steps": 3}
     assert merge(base, {"scheduler": "plateau", "scheduler_conf": {"patience": 1}})["scheduler_conf"] == {
-        "factor": 0.5, "patience": 1,
+        "factor": 0.5,
+        "patience": 1,
     }
 
 
@@ -75,7 +76,7 @@ def test_merging_keeps_its_inputs_and_is_idempotent(base, override):
 
 
 def test_unknown_names_list_the_known(confs):
-    tmp_path, write = confs
+    tmp_path, _write = confs
     for system in ("three", ""):
         with pytest.raises(UserError, match="known systems: one, two"):
             build(tmp_path, system=system)

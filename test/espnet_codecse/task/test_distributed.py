@@ -78,8 +78,12 @@ def test_two_processes_train_as_one_does(command, tmp_path, monkeypatch):
         torch.set_num_threads(threads)
     calls = [command("together", "--max_epoch", epochs) for epochs in ("1", "2")]  # the second one goes on
     result = subprocess.run(
-        [sys.executable, "-c", TWO_PROCESSES, *map(json.dumps, calls)], capture_output=True, text=True, check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}, timeout=200,
+        [sys.executable, "-c", TWO_PROCESSES, *map(json.dumps, calls)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        timeout=200,
     )
     assert result.returncode == 0, result.stderr
     alone, together = (load_checkpoint(tmp_path / name / "checkpoint.pth") for name in ("alone", "together"))

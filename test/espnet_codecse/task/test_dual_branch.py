@@ -29,24 +29,37 @@ def configuration(**changes):
         "reconstruction_conf": {"mel_windows": [256], "mel_bins": [20]},
         "schedule_conf": {"adversarial_start": 2, "nets_per_step": 1},
         "model_conf": {"supervised": True, "weights": SUPERVISED},
-        "crop_seconds": 0.2, "batch_type": "unsorted", "batch_size": 1, "num_workers": 0, "generator_first": True,
-        "optim": "adamw", "optim2": "adamw", "optim_conf": {"lr": 1e-3}, "optim2_conf": {"lr": 1e-3},
-        "scheduler": "warmuplr", "scheduler2": "exponentiallr", "scheduler2_conf": {"gamma": 0.9},
-        "scheduler_conf": {"warmup_steps": 5}, "grad_clip": 10.0, "num_att_plot": 0, "use_tensorboard": False,
-        "use_matplotlib": False, "keep_nbest_models": 1, "best_model_criterion": [["valid", "loss", "min"]], "seed": 3,
+        "crop_seconds": 0.2,
+        "batch_type": "unsorted",
+        "batch_size": 1,
+        "num_workers": 0,
+        "generator_first": True,
+        "optim": "adamw",
+        "optim2": "adamw",
+        "optim_conf": {"lr": 1e-3},
+        "optim2_conf": {"lr": 1e-3},
+        "scheduler": "warmuplr",
+        "scheduler2": "exponentiallr",
+        "scheduler2_conf": {"gamma": 0.9},
+        "scheduler_conf": {"warmup_steps": 5},
+        "grad_clip": 10.0,
+        "num_att_plot": 0,
+        "use_tensorboard": False,
+        "use_matplotlib": False,
+        "keep_nbest_models": 1,
+        "best_model_criterion": [["valid", "loss", "min"]],
+        "seed": 3,
     }
     return {**base, **changes}
 
 
-UNPAIRED = {
-    "model_conf": {"supervised": False, "weights": UNSUPERVISED, "selection": "latest"}, "num_workers": 1,
-}
+UNPAIRED = {"model_conf": {"supervised": False, "weights": UNSUPERVISED, "selection": "latest"}, "num_workers": 1}
 
 
 @pytest.fixture
 def data_dir(make_data_dir):
     path = make_data_dir("train", 3)
-    table = {utterance: "16000" for utterance in read_scp(path / "wav.scp")}
+    table = dict.fromkeys(read_scp(path / "wav.scp"), "16000")
     (path / "utt2num_samples").write_text("".join(f"{key} {value}\n" for key, value in sorted(table.items())))
     # A set of mixtures: the recordings of the noise are any others.
     write_data_dir(path, {"noise1.scp": read_scp(path / "wav.scp")})
@@ -58,8 +71,18 @@ def command(folder, config, data_dir, *options):
     (folder / "train.yaml").write_text(yaml.safe_dump(config))
     data = training_options(folder / "train.yaml", (data_dir, data_dir))
     return [
-        "--config", str(folder / "train.yaml"), "--output_dir", str(folder / "exp"), "--resume", "true", "--ngpu", "0",
-        "--log_interval", "1", *data, *options,
+        "--config",
+        str(folder / "train.yaml"),
+        "--output_dir",
+        str(folder / "exp"),
+        "--resume",
+        "true",
+        "--ngpu",
+        "0",
+        "--log_interval",
+        "1",
+        *data,
+        *options,
     ]
 
 
@@ -73,7 +96,8 @@ def test_three_steps(tmp_path, data_dir):
     first = {"clean": 1.0, "adversarial_clean": 1.0, "feature_matching": 1.0, "codebook": 1.0}
     single = {**configuration()["generator_conf"], "noise_branch": False}
     steps = [
-        configuration(model_conf={"supervised": True, "weights": first}, generator_conf=single), configuration(),
+        configuration(model_conf={"supervised": True, "weights": first}, generator_conf=single),
+        configuration(),
         configuration(**UNPAIRED),
     ]
     previous, options = None, ["--max_epoch", "2", "--num_iters_per_epoch", "1"]
@@ -92,7 +116,7 @@ def test_three_steps(tmp_path, data_dir):
     start = ["--init_param", str(tmp_path / "2/exp/valid.loss.best.pth")]
     state = trained(tmp_path / "ablation", ablation, data_dir, *options, *start)
     assert not any("ensembles.clean" in name for name in state["model"])
-    model, args = load_trained_model(folder / "exp" / "config.yaml", previous)
+    model, _args = load_trained_model(folder / "exp" / "config.yaml", previous)
     loaded = model.generator.state_dict(prefix="generator.")
     assert all(torch.equal(value, best[name]) for name, value in loaded.items())
 
@@ -109,9 +133,10 @@ def test_kill_changes_nothing(tmp_path, data_dir):
     cut = command(tmp_path / "cut", config, data_dir, *options)
     code = "import sys; from espnet_codecse.task.dual_branch import DualBranchTask as T; T.main(cmd=sys.argv[1:])"
     log = tmp_path / "log"
-    with open(log, "w") as stream, subprocess.Popen(
-        [sys.executable, "-c", code, *cut], stdout=stream, stderr=subprocess.STDOUT
-    ) as process:
+    with (
+        open(log, "w") as stream,
+        subprocess.Popen([sys.executable, "-c", code, *cut], stdout=stream, stderr=subprocess.STDOUT) as process,
+    ):
         try:
             deadline = time.monotonic() + 300
             while "2epoch:train:1-1batch" not in log.read_text() and time.monotonic() < deadline:
@@ -187,9 +212,7 @@ def test_dynamic_mixing(tmp_path, data_dir):
 
 
 def entries(options, mode):
-    return {
-        options[i + 1].split(",")[1] for i, o in enumerate(options) if o == f"--{mode}_data_path_and_name_and_type"
-    }
+    return {options[i + 1].split(",")[1] for i, o in enumerate(options) if o == f"--{mode}_data_path_and_name_and_type"}
 
 
 def test_data_of_each_step(data_dir, make_data_dir):

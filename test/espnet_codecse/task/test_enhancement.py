@@ -28,10 +28,17 @@ def codec_folder(tmp_path_factory):
 
 
 def options(codec, separator=SEPARATOR, **changes):
-    given = dict(
-        encoder="codec", encoder_conf={"codec": codec}, decoder="codec", decoder_conf={"codec": codec},
-        separator="nac_se", separator_conf=dict(separator), criterions=LOSS, model_conf={}, crop_seconds=None,
-    )
+    given = {
+        "encoder": "codec",
+        "encoder_conf": {"codec": codec},
+        "decoder": "codec",
+        "decoder_conf": {"codec": codec},
+        "separator": "nac_se",
+        "separator_conf": dict(separator),
+        "criterions": LOSS,
+        "model_conf": {},
+        "crop_seconds": None,
+    }
     return argparse.Namespace(**{**given, **changes})
 
 
@@ -86,8 +93,13 @@ def test_statistics_go_into_the_model_and_its_checkpoint(codec_folder, tmp_path)
 
 
 def test_crop_only_where_asked(codec_folder):
-    args = options(codec_folder, crop_seconds=0.5, **{name: None for name in (
-        "speech_volume_normalize", "rir_scp", "noise_scp")}, preprocessor="enh", preprocessor_conf={})
+    args = options(
+        codec_folder,
+        crop_seconds=0.5,
+        **dict.fromkeys(("speech_volume_normalize", "rir_scp", "noise_scp")),
+        preprocessor="enh",
+        preprocessor_conf={},
+    )
     assert isinstance(EmbeddingEnhancementTask.build_preprocess_fn(_full(args), True), PairedCrop)
     assert not isinstance(EmbeddingEnhancementTask.build_preprocess_fn(_full(options(codec_folder)), True), PairedCrop)
 

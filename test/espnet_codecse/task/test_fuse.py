@@ -145,7 +145,9 @@ def test_stored_latents_are_those_of_windows(data, tmp_path):
     import soundfile
 
     name = next(iter(mixture))
-    paths = [dict(line.split() for line in (data[0] / scp).read_text().splitlines())[name] for scp in ("wav.scp", "spk1.scp")]
+    paths = [
+        dict(line.split() for line in (data[0] / scp).read_text().splitlines())[name] for scp in ("wav.scp", "spk1.scp")
+    ]
     noisy, clean = (torch.from_numpy(soundfile.read(path, dtype="float32")[0]) for path in paths)
     assert mixture[name].shape == (encoder.num_frames(len(noisy)), encoder.dim) == (63, 512)
     for stored, speech in ((mixture[name], noisy), (reference[name], clean)):
@@ -167,7 +169,9 @@ def test_features_of_another_model_are_refused(data, codec, tmp_path):
         training_data(configuration, data, {"guidance": out})
     # Neither step reads what it has no use for.
     for changes in ({"task": "fuse_vae"}, {"guidance_conf": {"kind": "none"}}):
-        assert not any("guidance" in option for option in training_data({**configuration, **changes}, data, {"guidance": out}))
+        assert not any(
+            "guidance" in option for option in training_data({**configuration, **changes}, data, {"guidance": out})
+        )
     with pytest.raises(UserError, match="fewer than batch_size 9"):
         training_data({**configuration, "batch_size": 9}, data, {})
     (data[0] / "spk1.scp").unlink()
@@ -204,11 +208,13 @@ def test_in_espnets_own_diffusion_model(voice):
     model = ESPnetDiffusionModel(STFTEncoder(**stft), diffusion, STFTDecoder(**stft))
     speech = torch.from_numpy(np.stack([voice(9000, 1), voice(9000, 2)]))
     lengths = torch.tensor([9000, 9000])
-    loss, stats, _ = model(speech, lengths, speech_ref1=speech)
+    loss, _stats, _ = model(speech, lengths, speech_ref1=speech)
     loss.backward()
-    assert re.match("denoiser", next(name for name, value in diffusion.model.named_parameters() if value.grad is not None))
+    assert re.match(
+        "denoiser", next(name for name, value in diffusion.model.named_parameters() if value.grad is not None)
+    )
     model.eval()
-    feature, frames = model.encoder(speech, lengths)
+    feature, _frames = model.encoder(speech, lengths)
     enhanced = model.enhance(feature)
     assert enhanced.shape == feature.shape and enhanced.is_complex()
     assert model.decoder(enhanced, lengths)[0].shape == speech.shape

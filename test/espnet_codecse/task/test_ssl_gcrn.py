@@ -16,10 +16,23 @@ from espnet_codecse.features.models import _load
 from espnet_codecse.fileio import read_scp
 from espnet_codecse.zoo.enhancer import load_enhancer
 
-VARIANTS = [None, "condition_student", "condition_noisy", "condition_clean", "distill_clean", "distill_noisy", "distill_decode"]
+VARIANTS = [
+    None,
+    "condition_student",
+    "condition_noisy",
+    "condition_clean",
+    "distill_clean",
+    "distill_noisy",
+    "distill_decode",
+]
 TINY = {
-    "separator_conf": {"channels": [2, 2, 4, 4, 4]}, "teacher_conf": {"kind": "codec", "model": None}, "crop_seconds": 0.5,
-    "model_conf": {"bounded": True}, "batch_size": 2, "num_workers": 0, "max_epoch": 1,
+    "separator_conf": {"channels": [2, 2, 4, 4, 4]},
+    "teacher_conf": {"kind": "codec", "model": None},
+    "crop_seconds": 0.5,
+    "model_conf": {"bounded": True},
+    "batch_size": 2,
+    "num_workers": 0,
+    "max_epoch": 1,
 }
 
 
@@ -53,7 +66,16 @@ def trained(make_data_dir, tmp_path, codec):
 
 def enhanced(folder: Path, data: Path, output: Path, *options: str) -> np.ndarray:
     arguments = ["--train_config", f"{folder}/config.yaml", "--model_file", f"{folder}/valid.loss.best.pth"]
-    arguments += ["--layers", "waveform", "--output_dir", str(output), "--num_threads", "1", *options, f"{data}/wav.scp"]
+    arguments += [
+        "--layers",
+        "waveform",
+        "--output_dir",
+        str(output),
+        "--num_threads",
+        "1",
+        *options,
+        f"{data}/wav.scp",
+    ]
     assert main(["infer", *arguments]) == 0 and main(["infer", *arguments, "--collect"]) == 0
     outputs = read_scp(output / "spk1.scp")
     assert set(outputs) == set(read_scp(data / "wav.scp"))
@@ -103,7 +125,16 @@ def test_stored_features_as_on_the_fly(trained, tmp_path, codec):
                 arguments = ["--codec", codec, "--compression", "none", "--nj", "1"]
                 assert main(["extract", *arguments, str(data), f"{tmp_path}/emb/{name}"]) == 0
         tag = "stored" if folders else "made"
-        folder = trained("ssl_gcrn", "1_enhance", "distill_clean", *folders, "--crop_seconds", "2", "--output_dir", f"{tmp_path}/exp/{tag}")
+        folder = trained(
+            "ssl_gcrn",
+            "1_enhance",
+            "distill_clean",
+            *folders,
+            "--crop_seconds",
+            "2",
+            "--output_dir",
+            f"{tmp_path}/exp/{tag}",
+        )
         losses.append(_valid_loss(tmp_path / "exp" / tag))
         assert folder
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)

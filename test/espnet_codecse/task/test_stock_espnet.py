@@ -73,7 +73,6 @@ def data(make_data_dir, tmp_path):
     return options
 
 
-
 def steps_taken(output) -> int:
     """Steps of the optimiser that a training's checkpoint tells of."""
     states = load_checkpoint(output / "checkpoint.pth")["optimizers"][0]["state"]
@@ -126,9 +125,7 @@ def test_a_system_with_espnets_separator_is_packed_and_enhances(config, data, tm
     from espnet_codecse.task.enhancement import EmbeddingEnhancementTask
 
     output = tmp_path / "exp/tcn/1_separate"
-    EmbeddingEnhancementTask.main(
-        cmd=["--config", config("tcn"), "--output_dir", str(output), "--ngpu", "0", *data]
-    )
+    EmbeddingEnhancementTask.main(cmd=["--config", config("tcn"), "--output_dir", str(output), "--ngpu", "0", *data])
     assert main(["pack", str(tmp_path / "exp/tcn"), "--output", str(tmp_path / "tcn.zip")]) == 0
     outputs = SpeechEnhancer.from_pretrained(tmp_path / "tcn.zip")(voice(8001, 1)[None])
     assert len(outputs) == 2 and outputs[0].shape == (1, 8001)

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from espnet_codecse.errors import UserError
 from espnet_codecse.checkpoint import load_checkpoint
+from espnet_codecse.errors import UserError
 from espnet_codecse.task.trainer import CrashSafeTrainer, atomic_saving
 
 WRITER = """
@@ -57,10 +57,9 @@ def _size(path) -> int:
 
 def test_saving_is_as_before_afterwards(tmp_path):
     plain = torch.save
-    with pytest.raises(RuntimeError):
-        with atomic_saving():
-            assert torch.save is not plain
-            raise RuntimeError
+    with pytest.raises(RuntimeError), atomic_saving():
+        assert torch.save is not plain
+        raise RuntimeError
     assert torch.save is plain
 
 
@@ -87,8 +86,11 @@ def died(tmp_path, monkeypatch):
     model = torch.nn.Linear(2, 2)
     optimizer = torch.optim.Adam(model.parameters())
     states = {
-        "model": model.state_dict(), "reporter": {"epoch": 3, "best": 3}, "optimizers": [optimizer.state_dict()],
-        "schedulers": [None], "scaler": None,
+        "model": model.state_dict(),
+        "reporter": {"epoch": 3, "best": 3},
+        "optimizers": [optimizer.state_dict()],
+        "schedulers": [None],
+        "scaler": None,
     }
     torch.save(states, tmp_path / "checkpoint.pth")
     torch.save({}, tmp_path / "2epoch.pth")

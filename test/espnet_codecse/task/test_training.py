@@ -19,8 +19,11 @@ def codec(tmp_path_factory):
 
 def write_config(path, codec, **changes):
     content = {
-        "encoder_conf": {"codec": codec}, "separator_conf": {"num_spk": 1}, "batch_size": 2,
-        "criterions": [{"name": "embedding_mse"}], **changes,
+        "encoder_conf": {"codec": codec},
+        "separator_conf": {"num_spk": 1},
+        "batch_size": 2,
+        "criterions": [{"name": "embedding_mse"}],
+        **changes,
     }
     path.write_text(yaml.safe_dump(content))
     return path
@@ -44,15 +47,21 @@ def refused(*arguments) -> str:
 
 
 def test_stored_embeddings(stored):
-    config, data, folders = stored
+    _config, _data, folders = stored
     embeddings = folders["embeddings"]
     assert training_options(*stored) == [
-        "--train_data_path_and_name_and_type", f"{embeddings[0]}/emb_mix.scp,speech_mix,kaldi_ark",
-        "--train_data_path_and_name_and_type", f"{embeddings[0]}/emb_ref1.scp,speech_ref1,kaldi_ark",
-        "--train_shape_file", f"{embeddings[0]}/utt2num_frames",
-        "--valid_data_path_and_name_and_type", f"{embeddings[1]}/emb_mix.scp,speech_mix,kaldi_ark",
-        "--valid_data_path_and_name_and_type", f"{embeddings[1]}/emb_ref1.scp,speech_ref1,kaldi_ark",
-        "--valid_shape_file", f"{embeddings[1]}/utt2num_frames",
+        "--train_data_path_and_name_and_type",
+        f"{embeddings[0]}/emb_mix.scp,speech_mix,kaldi_ark",
+        "--train_data_path_and_name_and_type",
+        f"{embeddings[0]}/emb_ref1.scp,speech_ref1,kaldi_ark",
+        "--train_shape_file",
+        f"{embeddings[0]}/utt2num_frames",
+        "--valid_data_path_and_name_and_type",
+        f"{embeddings[1]}/emb_mix.scp,speech_mix,kaldi_ark",
+        "--valid_data_path_and_name_and_type",
+        f"{embeddings[1]}/emb_ref1.scp,speech_ref1,kaldi_ark",
+        "--valid_shape_file",
+        f"{embeddings[1]}/utt2num_frames",
     ]
 
 
@@ -94,7 +103,7 @@ def test_embeddings_of_another_codec(stored, codec, tmp_path):
 
 
 def test_an_ark_cut_short(stored):
-    config, data, folders = stored
+    _config, _data, folders = stored
     embeddings = folders["embeddings"]
     ark = next((embeddings[0] / "parts").glob("emb_ref1*.ark"))
     with open(ark, "rb+") as stream:
@@ -106,7 +115,7 @@ def test_an_ark_cut_short(stored):
 
 
 def test_too_few_utterances(stored, codec):
-    config, data, folders = stored
+    config, data, _folders = stored
     write_config(config, codec, batch_size=4)
     assert "3 utterances are fewer than batch_size 4" in refused(*stored)
     assert training_options(*stored, 1)
@@ -117,7 +126,7 @@ def test_too_few_utterances(stored, codec):
 
 
 def test_configurations_that_are_none(stored):
-    config, data, folders = stored
+    config, _data, _folders = stored
     for content in ("", "a: [", "encoder: stft\n", "- 1\n"):
         config.write_text(content)
         assert "train.yaml: not a configuration" in refused(*stored)

@@ -1,8 +1,8 @@
 """A tiny model built by the real task, its pack, and packs that somebody spoilt on purpose."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable, Dict
 
 import numpy as np
 import pytest
@@ -79,7 +79,7 @@ def cache(tmp_path, monkeypatch) -> Path:
 def forge(pack, tmp_path) -> Callable[..., Path]:
     """Return a function that changes a pack and lists the right sizes and hashes of what it changed."""
 
-    def make(change: Callable[[Dict[str, bytes], dict], None]) -> Path:
+    def make(change: Callable[[dict[str, bytes], dict], None]) -> Path:
         members = read_members(pack)
         manifest = yaml.safe_load(members.pop(MANIFEST))
         manifest.pop("files")

@@ -236,15 +236,15 @@ def test_configurations_that_build_nothing(forge, changes, text):
 
 def test_missing_surplus_and_changed_files(pack, tmp_path):
     cases = [
-        (dict(skip=[MODEL]), "is listed but missing"),
-        (dict(extra=[("exp/surplus.txt", b"x")]), "'exp/surplus.txt' is not in its list of files (1)"),
-        (dict(skip=["README.md"], extra=[("README.md", b"another")]), "is not the file that was packed"),
-        (dict(skip=[MANIFEST]), f"{MANIFEST} is missing"),
-        (dict(extra=[("README.md", b"again")]), "'README.md' occurs twice"),
-        (dict(extra=[("readme.MD", b"again")]), "not a kind of file"),
-        (dict(extra=[("EXP/NAC_SE_TINY/1_ENHANCE/CONFIG.yaml", b"again")]), "occurs twice"),
-        (dict(extra=[("setup.py", b"import os")]), "'setup.py' is not a kind of file that a pack holds"),
-        (dict(extra=[("README.md/x.txt", b"x")]), "a file and a folder have the same name"),
+        ({"skip": [MODEL]}, "is listed but missing"),
+        ({"extra": [("exp/surplus.txt", b"x")]}, "'exp/surplus.txt' is not in its list of files (1)"),
+        ({"skip": ["README.md"], "extra": [("README.md", b"another")]}, "is not the file that was packed"),
+        ({"skip": [MANIFEST]}, f"{MANIFEST} is missing"),
+        ({"extra": [("README.md", b"again")]}, "'README.md' occurs twice"),
+        ({"extra": [("readme.MD", b"again")]}, "not a kind of file"),
+        ({"extra": [("EXP/NAC_SE_TINY/1_ENHANCE/CONFIG.yaml", b"again")]}, "occurs twice"),
+        ({"extra": [("setup.py", b"import os")]}, "'setup.py' is not a kind of file that a pack holds"),
+        ({"extra": [("README.md/x.txt", b"x")]}, "a file and a folder have the same name"),
     ]
     for number, (changes, text) in enumerate(cases):
         forged = rewrite(pack, tmp_path / f"{number}.zip", **changes)

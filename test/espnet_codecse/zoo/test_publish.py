@@ -133,7 +133,9 @@ def test_the_zoos_downloader_takes_what_was_published(pack, hub, tmp_path, noisy
     folder = huggingface_hub.snapshot_download(REPO, cache_dir=tmp_path / "zoo", endpoint=hub.url)
     downloader = ModelDownloader(tmp_path / "zoo")
     # Its name was misspelt up to espnet_model_zoo 0.1.7.
-    unpack = getattr(downloader, "_unpack_cache_dir_for_huggingface", None) or downloader._unpack_cache_dir_for_huggingfase
+    unpack = (
+        getattr(downloader, "_unpack_cache_dir_for_huggingface", None) or downloader._unpack_cache_dir_for_huggingfase
+    )
     files = unpack(folder)
     enhancer = espnet_codecse.SpeechEnhancer(**files, dtype="float32")
     (expected,) = espnet_codecse.SpeechEnhancer.from_pretrained(pack, dtype="float32")(noisy)

@@ -35,9 +35,7 @@ def test_padding_changes_nothing(normalize):
     separator = NacSeSeparator(24, 2, **{**TINY, "normalize": normalize}).eval()
     mixture = torch.randn(1, 9, 24)
     padded = torch.nn.functional.pad(mixture, (0, 0, 0, 6))
-    for alone, together in zip(
-        separator(mixture, torch.tensor([9]))[0], separator(padded, torch.tensor([9]))[0]
-    ):
+    for alone, together in zip(separator(mixture, torch.tensor([9]))[0], separator(padded, torch.tensor([9]))[0]):
         assert torch.allclose(alone, together[:, :9], atol=1e-5)
         assert not together[:, 9:].any()
 

@@ -161,7 +161,10 @@ def test_lstms_of_two_directions_equal_a_packed_bidirectional_one():
     both = BidirectionalLSTM(5, 4)
     reference = torch.nn.LSTM(5, 4, batch_first=True, bidirectional=True)
     reference.load_state_dict(
-        {**both.forwards.state_dict(), **{f"{key}_reverse": value for key, value in both.backwards.state_dict().items()}}
+        {
+            **both.forwards.state_dict(),
+            **{f"{key}_reverse": value for key, value in both.backwards.state_dict().items()},
+        }
     )
     features, lengths = torch.randn(3, 9, 5), torch.tensor([9, 4, 1])
     packed = torch.nn.utils.rnn.pack_padded_sequence(features, lengths, batch_first=True)

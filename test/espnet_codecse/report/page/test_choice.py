@@ -20,13 +20,16 @@ def test_the_rank_is_of_the_mean_over_experiments():
     assert rank(ROWS, "LSD") == ["a", "b"]  # a distance: the smallest is the best
 
 
-@pytest.mark.parametrize("count, expected", [
-    (0, {}),
-    (1, {"best": "a"}),
-    (3, {"best": "a", "median": "d", "worst": "g"}),
-    (5, {"best": "ab", "median": "d", "worst": "fg"}),
-    (99, {"best": "abc", "median": "de", "worst": "fg"}),
-])
+@pytest.mark.parametrize(
+    "count, expected",
+    [
+        (0, {}),
+        (1, {"best": "a"}),
+        (3, {"best": "a", "median": "d", "worst": "g"}),
+        (5, {"best": "ab", "median": "d", "worst": "fg"}),
+        (99, {"best": "abc", "median": "de", "worst": "fg"}),
+    ],
+)
 def test_a_third_from_each_part(count, expected):
     chosen = choose(list("abcdefg"), count)
     assert chosen == {utterance: where for where, names in expected.items() for utterance in names}

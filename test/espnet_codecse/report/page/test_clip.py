@@ -35,7 +35,7 @@ def two_speakers(tmp_path, voice):
 
 
 def sounds_of(folder):
-    name, encoded = json.loads(f"[{(folder / 'audio.js').read_text().strip()[len('receiveSound('):-2]}]")
+    name, encoded = json.loads(f"[{(folder / 'audio.js').read_text().strip()[len('receiveSound(') : -2]}]")
     assert name == folder.name
     return [soundfile.read(io.BytesIO(base64.b64decode(text))) for text in encoded]
 

@@ -38,7 +38,8 @@ def test_systems_ceilings_and_curves(rows, tmp_path):
     assert "PESQ" not in systems[5]["summary"]
     assert data["best"] == [[4, metric] for metric in ("SI_SDR", "PESQ", "DNSMOS_OVRL")]
     assert [(curve["section"], curve["step"]) for curve in data["curves"]] == [
-        ("sep_one", "1_teacher"), ("sep_one", "2_student")
+        ("sep_one", "1_teacher"),
+        ("sep_one", "2_student"),
     ]
 
 
@@ -46,7 +47,10 @@ def test_clips_of_sets_with_and_without_references(rows, tmp_path):
     data = write(rows, tmp_path / "page", "--num_utterances", "3", "--utterances", "lab_u5")
     lab, street = ([clip for clip in data["clips"] if clip["set"] == name] for name in ("lab", "street"))
     assert [(clip["utterance"], clip["where"]) for clip in lab] == [
-        ("lab_u5", "asked for"), ("lab_u6", "best by PESQ"), ("lab_u3", "median by PESQ"), ("lab_u0", "worst by PESQ")
+        ("lab_u5", "asked for"),
+        ("lab_u6", "best by PESQ"),
+        ("lab_u3", "median by PESQ"),
+        ("lab_u0", "worst by PESQ"),
     ]
     assert [clip["where"] for clip in street] == [f"{where} by DNSMOS_OVRL" for where in ("best", "median", "worst")]
     labels = [(sound["label"], sound["speaker"]) for sound in lab[0]["sounds"]]
@@ -106,11 +110,14 @@ def test_rows_without_audio_are_only_told(rows, tmp_path, capsys):
     assert len(data["systems"]) == 6 and heard == {0, 1, 2, 3, 5, None}
 
 
-@pytest.mark.parametrize("options, message", [
-    (["--metric", "MOS"], "--metric MOS: no row has scores of it; there are SI_SDR, PESQ, DNSMOS_OVRL"),
-    (["--utterances", "x"], "--utterances x: no row has a score of it"),
-    (["--row", "a|b|nowhere"], "nowhere: no scores"),
-])
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--metric", "MOS"], "--metric MOS: no row has scores of it; there are SI_SDR, PESQ, DNSMOS_OVRL"),
+        (["--utterances", "x"], "--utterances x: no row has a score of it"),
+        (["--row", "a|b|nowhere"], "nowhere: no scores"),
+    ],
+)
 def test_wrong_input_is_one_line(rows, tmp_path, options, message):
     with pytest.raises(UserError, match=message) as caught:
         write(rows, tmp_path / "page", *options)

@@ -83,8 +83,8 @@ def save_espnet(folder: Path, family: str, seed: int = 0) -> Path:
 
 def save_hybrid(folder: Path, seed: int = 0) -> Path:
     """Write a folder of the small codec's format with random weights."""
-    from espnet_codecse.codec.hybrid.codec import save_hybrid_codec
-    from espnet_codecse.codec.hybrid.model import HybridCodecNet
+    from espnet_codecse.codec.mdct.codec import save_hybrid_codec
+    from espnet_codecse.codec.mdct.model import HybridCodecNet
 
     torch.manual_seed(seed)
     net = HybridCodecNet(

@@ -13,11 +13,11 @@ from espnet_codecse.benchmark.macs import count_macs, count_module_macs, num_par
 from espnet_codecse.benchmark.timing import measure_in_turns
 from espnet_codecse.benchmark.training_log import read_training_speed
 from espnet_codecse.codec.streaming import device_of
-from espnet_codecse.enh.abs_enhancer import AbsEnhancer
-from espnet_codecse.enh.inference import EmbeddingEnhancer
+from espnet_codecse.enh.enhancer import EmbeddingEnhancer
+from espnet_codecse.inference.abs_enhancer import AbsEnhancer
 from espnet_codecse.report.environment import environment_lines
-from espnet_codecse.zoo.enhancer import load_enhancer
 from espnet_codecse.zoo.find import find_model
+from espnet_codecse.zoo.load import load_enhancer
 
 NOTE = """\
 "all products" counts attention; "as thop" counts linear layers and convolutions, as most published figures do. A

@@ -32,7 +32,7 @@ def training_step_cost(configuration: dict[str, Any], device: str, stored: bool,
         seconds: of a mixture, as the crops of the configuration or the data have it.
     """
     from espnet_codecse.task.configuration import needs_waveform_reference
-    from espnet_codecse.task.quiet import quiet_imports
+    from espnet_codecse.task.loading import quiet_imports
 
     with quiet_imports():
         from espnet_codecse.task.enhancement import EmbeddingEnhancementTask

@@ -11,9 +11,9 @@ from espnet_codecse.benchmark.macs import count_macs, count_module_macs, num_par
 from espnet_codecse.benchmark.sepformer import SAMPLE_RATE, Sepformer
 from espnet_codecse.codec import load_codec
 from espnet_codecse.embedding.ark import read_ark, write_ark
-from espnet_codecse.enh.criterion import EmbeddingMSE
-from espnet_codecse.enh.decoder import CodecDecoder
-from espnet_codecse.enh.encoder import CodecEncoder
+from espnet_codecse.enh.decoder.codec_decoder import CodecDecoder
+from espnet_codecse.enh.encoder.codec_encoder import CodecEncoder
+from espnet_codecse.enh.loss.criterions.embedding import EmbeddingMSE
 from espnet_codecse.enh.model import EmbeddingEnhancementModel
 from espnet_codecse.enh.separator.codecformer import CodecformerSeparator
 
@@ -156,7 +156,7 @@ def _model(setting: Setting, codec, loss: str) -> EmbeddingEnhancementModel:
     from espnet2.enh.loss.criterions.time_domain import SISNRLoss
     from espnet2.enh.loss.wrappers.pit_solver import PITSolver
 
-    from espnet_codecse.enh.pit_threshold import ThresholdPITSolver
+    from espnet_codecse.enh.loss.wrappers.pit_threshold import ThresholdPITSolver
 
     wrapper = PITSolver(EmbeddingMSE()) if loss == "embedding" else ThresholdPITSolver(SISNRLoss(eps=1e-7))
     model = EmbeddingEnhancementModel(
@@ -172,7 +172,7 @@ def _model(setting: Setting, codec, loss: str) -> EmbeddingEnhancementModel:
 def _sepformer_step(setting: Setting) -> Callable[[], float]:
     from espnet2.enh.loss.criterions.time_domain import SISNRLoss
 
-    from espnet_codecse.enh.pit_threshold import ThresholdPITSolver
+    from espnet_codecse.enh.loss.wrappers.pit_threshold import ThresholdPITSolver
 
     model = Sepformer(NUM_SPK).to(setting.device).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=1.5e-4)

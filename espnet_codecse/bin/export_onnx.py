@@ -33,8 +33,8 @@ def main(argv: list[str] | None = None) -> None:
 
     if args.output.suffix != ".onnx":
         raise UserError(f"--output {args.output}: end it in .onnx")
-    from espnet_codecse.ssl.onnx import export_onnx, quantize_onnx
-    from espnet_codecse.zoo.enhancer import load_enhancer
+    from espnet_codecse.causal.onnx import export_onnx, quantize_onnx
+    from espnet_codecse.zoo.load import load_enhancer
 
     enhancer = load_enhancer(args.model, device="cpu", dtype="float32")
     if not hasattr(enhancer, "stream"):

@@ -29,8 +29,8 @@ def main(argv: list[str] | None = None) -> None:
     from tqdm import tqdm
 
     from espnet_codecse.audio import read_audio
-    from espnet_codecse.codec.hybrid.gan import initialise_from_speech
-    from espnet_codecse.codec.hybrid.model import HybridCodecNet
+    from espnet_codecse.codec.mdct.gan import initialise_from_speech
+    from espnet_codecse.codec.mdct.model import HybridCodecNet
     from espnet_codecse.errors import UserError
     from espnet_codecse.fileio import atomic_path, read_scp
     from espnet_codecse.task.device import use_all_cores

@@ -29,8 +29,8 @@ def main(argv: list[str] | None = None) -> None:
     import yaml
 
     from espnet_codecse.checkpoint import load_checkpoint, load_strictly
-    from espnet_codecse.codec.hybrid.codec import HybridCodec, save_hybrid_codec
-    from espnet_codecse.codec.hybrid.model import HybridCodecNet
+    from espnet_codecse.codec.mdct.codec import HybridCodec, save_hybrid_codec
+    from espnet_codecse.codec.mdct.model import HybridCodecNet
     from espnet_codecse.errors import UserError
 
     checkpoint = Path(args.checkpoint)

@@ -74,20 +74,21 @@ def build_stream(model: str):
     Raises:
         UserError: no such model, or one that does not stream.
     """
+    from espnet_codecse.causal.streaming import StreamingEnhancer
     from espnet_codecse.errors import UserError
-    from espnet_codecse.ssl.streaming import StreamingEnhancer
 
     if Path(model).suffix == ".onnx":
-        from espnet_codecse.ssl.onnx import OnnxFrames
+        from espnet_codecse.causal.onnx import OnnxFrames
 
         frames = OnnxFrames(Path(model))
         return StreamingEnhancer(frames, frames.compression)
-    from espnet_codecse.zoo.enhancer import load_enhancer
+    from espnet_codecse.zoo.load import load_enhancer
 
     enhancer = load_enhancer(model, device="cpu", dtype="float32")
-    if not hasattr(enhancer, "stream"):
-        raise UserError(f"--model {model}: sees a whole recording; only models of the system ssl_gcrn stream")
-    return enhancer.stream()
+    try:
+        return enhancer.stream()
+    except UserError as error:
+        raise UserError(f"--model {model}: {error}") from None
 
 
 def latency_report(seconds: list[float], num_samples: int) -> str:

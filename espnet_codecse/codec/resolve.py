@@ -84,7 +84,7 @@ def codec_label(name: str) -> str:
 
 def _load(name: str) -> AbsCodec:
     if (PRETRAINED / f"{name}_codec").is_dir():
-        from espnet_codecse.codec.hybrid.codec import HybridCodec
+        from espnet_codecse.codec.mdct.codec import HybridCodec
 
         return HybridCodec(PRETRAINED / f"{name}_codec", name)
     if name == LYRA:
@@ -130,7 +130,7 @@ def _from_folder(path: Path, name: str) -> AbsCodec:
     if (path / ENCODER).is_file():
         return LyraCodec(path, name)
     if (path / "model.safetensors").is_file() and (path / "config.yaml").is_file():
-        from espnet_codecse.codec.hybrid.codec import HybridCodec
+        from espnet_codecse.codec.mdct.codec import HybridCodec
 
         return HybridCodec(path, name)
     if (path / "config.json").is_file():

@@ -76,7 +76,7 @@ def build_coder(description: Mapping[str, Any], codec: str | None = None) -> tup
 
     Args:
         description: ``kind`` and what the codec's network is built from: arguments of
-            :class:`espnet_codecse.codec.hybrid.model.HybridCodecNet`, or of transformers' ``DacConfig``.
+            :class:`espnet_codecse.codec.mdct.model.HybridCodecNet`, or of transformers' ``DacConfig``.
         codec: whose weights to start from; it must be of this layout. None: random ones.
 
     Raises:
@@ -136,7 +136,7 @@ def _describe(codec: torch.nn.Module) -> dict[str, Any]:
 
 
 def _hybrid(arguments: Mapping[str, Any]) -> torch.nn.Module:
-    from espnet_codecse.codec.hybrid.model import HybridCodecNet
+    from espnet_codecse.codec.mdct.model import HybridCodecNet
 
     return HybridCodecNet(**arguments)
 

@@ -3,13 +3,18 @@
 import argparse
 from collections.abc import Sequence
 from time import perf_counter
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from espnet_codecse.dual_branch.generator import OUTPUT_NAMES, DualBranchGenerator
-from espnet_codecse.enh.abs_enhancer import AbsEnhancer, pad_batch
 from espnet_codecse.errors import UserError
+from espnet_codecse.inference.abs_enhancer import AbsEnhancer, pad_batch
+from espnet_codecse.level import Level
+
+if TYPE_CHECKING:
+    from espnet_codecse.dual_branch.model import DualBranchModel
 
 OVERLAP_SECONDS = 1.0
 
@@ -28,6 +33,8 @@ class DualBranchEnhancer(AbsEnhancer):
         UserError: another dtype, or segments no longer than their overlap.
     """
 
+    needs_level = True
+
     def __init__(
         self, generator: DualBranchGenerator, dtype: torch.dtype = torch.float32, segment_seconds: float = 30.0
     ):
@@ -40,30 +47,34 @@ class DualBranchEnhancer(AbsEnhancer):
         self.network, self.dtype = generator.eval(), dtype
 
     @classmethod
-    def from_model(
+    def _from_model(
         cls,
-        model: torch.nn.Module,
+        model: "DualBranchModel",
         training: argparse.Namespace,
         device: str,
         dtype: torch.dtype,
         segment_seconds: float,
+        layers: Sequence[str],
+        **options: Any,
     ) -> "DualBranchEnhancer":
-        """Return the enhancer of a loaded :class:`espnet_codecse.dual_branch.model.DualBranchModel`.
-
-        Args:
-            model: its ``generator`` is used.
-            training: options of its training; everything needed is in the model.
-            device, dtype, segment_seconds: where and how to run.
-        """
         return cls(model.generator.to(device), dtype, segment_seconds)
 
     @torch.no_grad()
-    def enhance_batch(self, speech: Sequence[np.ndarray]) -> list[dict[str, np.ndarray]]:
+    def enhance_batch(
+        self,
+        speech: Sequence[np.ndarray],
+        references: Sequence[np.ndarray] | None = None,
+        levels: Sequence[Level] | None = None,
+    ) -> list[dict[str, np.ndarray]]:
         """See :meth:`AbsEnhancer.enhance_batch`."""
         batch, lengths = pad_batch(speech)
         device = next(self.network.parameters()).device
         batch, lengths = batch.to(device), lengths.to(device)
-        gain = self.network.gain(batch, lengths)
+        if levels is None:
+            gain = self.network.gain(batch, lengths)
+        else:
+            powers = [level.power for level in levels]
+            gain = self.network.gain_of_power(torch.tensor(powers, dtype=batch.dtype, device=device))
         started = perf_counter()
         branches = self.network(batch * gain, lengths, self.dtype)
         if batch.is_cuda:

@@ -3,41 +3,19 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from espnet_codecse.codec.chunking import reach_in_samples
+from espnet_codecse.dual_branch.branches import Branches, branch_scales
 from espnet_codecse.dual_branch.coder import build_coder
 from espnet_codecse.dual_branch.quantizer import BranchQuantizer
 from espnet_codecse.dual_branch.roformer import RoFormer
-from espnet_codecse.dual_branch.scales import branch_scales
 from espnet_codecse.errors import UserError
 
 PARTS = ("encoder", "decoder", "speech_branch", "noise_branch", "speech_quantizer", "noise_quantizer")
 OUTPUT_NAMES = ("spk1", "noise1", "reconstruction")
-
-
-class Branches(NamedTuple):
-    """What the generator makes of ``(batch, sample)``; noise is None where there is one branch.
-
-    Attributes:
-        clean, noise: of the two branches, ``(batch, sample)``.
-        alpha, beta: ``(batch, 1)``.
-        commitment, codebook: losses of the quantisers, summed over the branches.
-    """
-
-    clean: torch.Tensor
-    noise: torch.Tensor | None
-    alpha: torch.Tensor
-    beta: torch.Tensor
-    commitment: torch.Tensor
-    codebook: torch.Tensor
-
-    def reconstruction(self) -> torch.Tensor:
-        """Return the estimate of the input, ``alpha clean + beta noise`` (eq. 2)."""
-        scaled = self.alpha * self.clean
-        return scaled if self.noise is None else scaled + self.beta * self.noise
 
 
 class DualBranchGenerator(torch.nn.Module):
@@ -104,7 +82,10 @@ class DualBranchGenerator(torch.nn.Module):
 
     def gain(self, speech: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return ``(batch, 1)`` that brings ``speech (batch, sample)`` to the generator's level; 1 for silence."""
-        power = speech.square().sum(1) / lengths.to(speech)
+        return self.gain_of_power(speech.square().sum(1) / lengths.to(speech))
+
+    def gain_of_power(self, power: torch.Tensor) -> torch.Tensor:
+        """Return ``(batch, 1)`` as :meth:`gain` does for recordings whose mean squared samples are ``power (batch,)``."""
         gain = 10 ** (self.level_db / 20) / power.clamp(min=1e-16).sqrt()
         return torch.where(power > 1e-16, gain, torch.ones_like(gain)).unsqueeze(1)
 

@@ -8,11 +8,10 @@ from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.train.abs_gan_espnet_model import AbsGANESPnetModel
 
 from espnet_codecse.dual_branch.adversaries import Pair, Schedule, discriminator_losses, generator_losses
-from espnet_codecse.dual_branch.balancer import balanced_loss
+from espnet_codecse.dual_branch.branches import Branches, branch_statistics
 from espnet_codecse.dual_branch.discriminator import SpectrumDiscriminators
-from espnet_codecse.dual_branch.generator import Branches, DualBranchGenerator
-from espnet_codecse.dual_branch.losses import AdversarialLoss, ReconstructionLoss
-from espnet_codecse.dual_branch.watch import branch_statistics
+from espnet_codecse.dual_branch.generator import DualBranchGenerator
+from espnet_codecse.dual_branch.losses import AdversarialLoss, ReconstructionLoss, balanced_loss
 from espnet_codecse.errors import UserError
 
 SIGNALS = ("clean", "noise", "noisy")

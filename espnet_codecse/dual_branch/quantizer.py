@@ -4,7 +4,7 @@ import copy
 
 import torch
 
-from espnet_codecse.codec.hybrid.quantizer import ResidualQuantizer
+from espnet_codecse.codec.mdct.quantizer import ResidualQuantizer
 from espnet_codecse.errors import UserError
 
 

@@ -22,9 +22,9 @@ from espnet_codecse.fileio import write_scp
 from espnet_codecse.job.array import Share, Submit
 from espnet_codecse.job.pool import map_unordered
 from espnet_codecse.job.resources import num_cores
+from espnet_codecse.level import LEAST_PEAK
 
 _WORKER: dict[str, Any] = {}  # codec and settings of this process
-LEAST_PEAK = 1e-4  # softer mixtures are not brought up
 CODEC = "espnet_codecse.codec:load_codec"
 
 

@@ -4,9 +4,9 @@ import torch
 from espnet2.enh.espnet_model import ESPnetEnhancementModel
 from espnet2.torch_utils.device_funcs import force_gatherable
 
-from espnet_codecse.enh.criterion import EmbeddingMSE
-from espnet_codecse.enh.decoder import straight_through
-from espnet_codecse.enh.encoder import CodecEncoder
+from espnet_codecse.enh.decoder.codec_decoder import straight_through
+from espnet_codecse.enh.encoder.codec_encoder import CodecEncoder
+from espnet_codecse.enh.loss.criterions.embedding import EmbeddingMSE
 
 
 class EmbeddingEnhancementModel(ESPnetEnhancementModel):

@@ -4,7 +4,7 @@ import argparse
 
 import torch
 
-from espnet_codecse.enh.encoder import CodecEncoder
+from espnet_codecse.enh.encoder.codec_encoder import CodecEncoder
 from espnet_codecse.enh.separator.choices import SEPARATORS, separator_class
 
 

@@ -7,7 +7,7 @@ import torch
 from espnet_codecse.checkpoint import load_checkpoint
 from espnet_codecse.errors import UserError
 from espnet_codecse.espnet_base import BEATS_CONSTANTS, beats_encoder
-from espnet_codecse.features.models import AbsFeatures, fingerprint_of
+from espnet_codecse.features.abs_features import AbsFeatures, hash_of_weights
 
 FBANK_SHIFT = 160  # samples
 FBANK_LENGTH = 400
@@ -45,7 +45,7 @@ class BeatsFeatures(AbsFeatures):
         patch = self.network.input_patch_size
         self.hop, self.tokens_per_frame = patch * FBANK_SHIFT, NUM_MELS // patch
         self.dim = self.tokens_per_frame * self.network.output_size()
-        self.fingerprint = fingerprint_of(self.network, BEATS_CONSTANTS)
+        self.fingerprint = hash_of_weights(self.network, BEATS_CONSTANTS)
 
     def num_frames(self, num_samples: int) -> int:
         """See the base class."""

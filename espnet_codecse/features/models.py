@@ -1,52 +1,14 @@
 """Frozen acoustic features of a recording: BEATs, a Hugging Face speech model, or a codec's embedding."""
 
-import hashlib
-from abc import ABC, abstractmethod
 from functools import lru_cache
 from typing import Any
 
 import torch
 
 from espnet_codecse.errors import UserError
+from espnet_codecse.features.abs_features import AbsFeatures, hash_of_weights
 
 KINDS = ("beats", "transformers", "codec")
-
-
-class AbsFeatures(ABC, torch.nn.Module):
-    """Frozen features; what is called a frame here may hold several tokens, one after the other.
-
-    Each recording is computed by itself, without padding: what lies beside it in a batch changes nothing.
-
-    Attributes:
-        name: file, folder, or name.
-        sample_rate: of the audio, Hz.
-        hop: samples between frames.
-        dim: values of a frame.
-        tokens_per_frame: divides ``dim``.
-        fingerprint: hash of the weights.
-    """
-
-    name: str
-    sample_rate = 16000
-    hop: int
-    dim: int
-    tokens_per_frame = 1
-    fingerprint: str
-
-    @abstractmethod
-    def num_frames(self, num_samples: int) -> int:
-        """Return the number of frames of ``num_samples`` samples."""
-
-    @abstractmethod
-    def features(self, speech: torch.Tensor) -> torch.Tensor:
-        """Return ``(batch, frame, dim)`` for recordings of one length, ``(batch, sample)``."""
-
-    @torch.no_grad()
-    def encode(self, speech: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return ``(features (batch, frame, dim), frames (batch,))`` of ``speech (batch, sample)``; see the codecs'."""
-        each = [self.features(row[None, :length])[0] for row, length in zip(speech, lengths.tolist())]
-        padded = torch.nn.utils.rnn.pad_sequence(each, batch_first=True)
-        return padded, torch.tensor([len(item) for item in each], device=speech.device)
 
 
 class CodecFeatures(AbsFeatures):
@@ -103,7 +65,7 @@ class TransformersFeatures(AbsFeatures):
         self.hop = int(torch.tensor(self.network.config.conv_stride).prod())
         # Shorter signals give no frame.
         self.least = next(n for n in range(1, 1 << 16) if self.num_frames_of_whole(n) > 0)
-        self.fingerprint = fingerprint_of(self.network)
+        self.fingerprint = hash_of_weights(self.network)
 
     def num_frames_of_whole(self, num_samples: int) -> int:
         """Return the frames that the convolutions make of ``num_samples``."""
@@ -120,22 +82,6 @@ class TransformersFeatures(AbsFeatures):
             speech = (speech - speech.mean(1, keepdim=True)) / deviation
         speech = torch.nn.functional.pad(speech, (0, max(0, self.least - speech.shape[1])))
         return self.network(speech).last_hidden_state
-
-
-def fingerprint_of(network: torch.nn.Module, left_out: tuple[str, ...] = ()) -> str:
-    """Return 16 hexadecimal digits that tell whether weights are the same.
-
-    Args:
-        network: whose weights they are.
-        left_out: beginnings of the names of those that do not count.
-    """
-    digest = hashlib.sha256()
-    for name, value in sorted(network.state_dict().items()):
-        if left_out and name.startswith(left_out):
-            continue
-        digest.update(f"{name}\0{tuple(value.shape)}\0".encode())
-        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()[:16]
 
 
 def load_features(source: str, device: str = "cpu") -> AbsFeatures:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 
-from espnet_codecse.codec.hybrid.layers import zero_initialised
+from espnet_codecse.codec.mdct.layers import zero_initialised
 from espnet_codecse.errors import UserError
 from espnet_codecse.fuse.guidance import Guidance, denoiser_input
 

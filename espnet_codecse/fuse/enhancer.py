@@ -4,17 +4,18 @@ import argparse
 from abc import abstractmethod
 from collections.abc import Sequence
 from time import perf_counter
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
-from espnet_codecse.enh.abs_enhancer import AbsEnhancer, pad_batch
 from espnet_codecse.errors import UserError
-from espnet_codecse.fuse.crop import peak_gain
 from espnet_codecse.fuse.model import FuseModel
 from espnet_codecse.fuse.sampling import sampling_times
 from espnet_codecse.fuse.vae_model import FuseVAEModel
-from espnet_codecse.fuse.windows import cut, join
+from espnet_codecse.inference.abs_enhancer import AbsEnhancer, pad_batch
+from espnet_codecse.inference.segments import cut_windows, join_windows
+from espnet_codecse.level import Level, peak_gain
 
 SAMPLE_RATE = 16000  # Hz
 OVERLAP_FRAMES = 32  # of windows; 0.26 s
@@ -32,6 +33,8 @@ class WindowEnhancer(AbsEnhancer):
         segment_seconds: longest piece of a recording that is processed at once.
     """
 
+    needs_level = True
+
     def __init__(self, spectrogram, window_frames: int, device: str, segment_seconds: float):
         self.spectrogram, self.window_frames, self.device = spectrogram, window_frames, torch.device(device)
         self.overlap_frames = min(OVERLAP_FRAMES, window_frames // 4)
@@ -44,29 +47,17 @@ class WindowEnhancer(AbsEnhancer):
         )
 
     @classmethod
-    def from_model(
+    def _from_model(
         cls,
         model: torch.nn.Module,
         training: argparse.Namespace,
         device: str,
         dtype: torch.dtype,
         segment_seconds: float,
-        **options,
+        layers: Sequence[str],
+        **options: Any,
     ) -> "WindowEnhancer":
-        """Build from a trained model and its training's options.
-
-        Raises:
-            UserError: an unknown option, or one that is no number.
-        """
-        given = {}
-        for name, value in options.items():
-            if name not in cls.OPTIONS:
-                raise UserError(f"{name}: unknown option of this system; known: {', '.join(cls.OPTIONS)}")
-            try:
-                given[name] = cls.OPTIONS[name](value)
-            except (TypeError, ValueError):
-                raise UserError(f"{name} {value}: not a number") from None
-        return cls(model, training.window_frames, device, dtype, segment_seconds, **given)
+        return cls(model, training.window_frames, device, dtype, segment_seconds, **options)
 
     @abstractmethod
     def enhance_windows(self, windows: torch.Tensor, speech: torch.Tensor, numbers: list[int]) -> torch.Tensor:
@@ -79,14 +70,19 @@ class WindowEnhancer(AbsEnhancer):
         """
 
     @torch.no_grad()
-    def enhance_batch(self, speech: Sequence[np.ndarray]) -> list[dict[str, np.ndarray]]:
-        """See the base class."""
+    def enhance_batch(
+        self,
+        speech: Sequence[np.ndarray],
+        references: Sequence[np.ndarray] | None = None,
+        levels: Sequence[Level] | None = None,
+    ) -> list[dict[str, np.ndarray]]:
+        """See :meth:`AbsEnhancer.enhance_batch`."""
         pieces, waveforms, plans = [], [], []
-        for samples in speech:
+        for index, samples in enumerate(speech):
             recording = pad_batch([samples])[0].to(self.device)
-            gain = peak_gain(recording.abs().amax())
+            gain = peak_gain(recording.abs().amax() if levels is None else torch.tensor(levels[index].peak))
             spectrum = self.spectrogram(recording * gain)[0]
-            windows, starts = cut(spectrum, self.window_frames, self.overlap_frames)
+            windows, starts = cut_windows(spectrum, self.window_frames, self.overlap_frames)
             pieces.append(windows)
             waveforms.append(self._waveforms(recording[0], starts))
             plans.append((starts, spectrum.shape[-1], gain))
@@ -104,7 +100,7 @@ class WindowEnhancer(AbsEnhancer):
         outputs = []
         for samples, (starts, num_frames, gain) in zip(speech, plans):
             own, enhanced = enhanced[: len(starts)], enhanced[len(starts) :]
-            whole = join(own, starts, self.overlap_frames, num_frames)[None]
+            whole = join_windows(own, starts, self.overlap_frames, num_frames)[None]
             output = self.spectrogram.inverse(whole, len(samples)) / gain
             # Digital silence stays what it is, whatever a network makes of it.
             outputs.append({"waveform": output.float().cpu().numpy() * np.float32(np.any(samples))})
@@ -131,7 +127,13 @@ class FuseEnhancer(WindowEnhancer):
         UserError: an option is out of range.
     """
 
-    OPTIONS = {"num_steps": int, "num_samples": int, "guidance_scale": float, "seed": int, "start": float}
+    OPTIONS: ClassVar[dict[str, type]] = {
+        "num_steps": int,
+        "num_samples": int,
+        "guidance_scale": float,
+        "seed": int,
+        "start": float,
+    }
 
     def __init__(
         self,

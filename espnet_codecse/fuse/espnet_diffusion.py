@@ -6,7 +6,7 @@ import torch
 from espnet2.enh.diffusion.abs_diffusion import AbsDiffusion
 
 from espnet_codecse.checkpoint import check_weights, load_checkpoint
-from espnet_codecse.fuse.windows import cut, join
+from espnet_codecse.inference.segments import cut_windows, join_windows
 
 CHUNK = 64  # frames by which training spectrograms are padded at the end
 
@@ -56,9 +56,9 @@ class FuseDiffusion(AbsDiffusion):
         spectrogram = _two_channels(input)
         enhanced = []
         for item in spectrogram:
-            windows, starts = cut(item, self.model.window_frames, self.overlap_frames)
+            windows, starts = cut_windows(item, self.model.window_frames, self.overlap_frames)
             output = self.model.enhance(windows, self._features(windows), list(range(len(starts))), self.num_steps)
-            enhanced.append(join(output, starts, self.overlap_frames, item.shape[-1]))
+            enhanced.append(join_windows(output, starts, self.overlap_frames, item.shape[-1]))
         return torch.complex(*torch.stack(enhanced).unbind(1)).transpose(1, 2)
 
     def _features(self, spectrogram: torch.Tensor) -> torch.Tensor | None:

@@ -7,11 +7,11 @@ import yaml
 
 from espnet_codecse.checkpoint import check_weights, load_checkpoint
 from espnet_codecse.errors import UserError
-from espnet_codecse.features import fingerprint_of
+from espnet_codecse.features import hash_of_weights
 from espnet_codecse.fuse.build import SAMPLE_RATE, build_vae_model
 from espnet_codecse.fuse.enhancer import OVERLAP_FRAMES
 from espnet_codecse.fuse.vae_model import FuseVAEModel
-from espnet_codecse.fuse.windows import cut, join
+from espnet_codecse.inference.segments import cut_windows, join_windows
 
 
 class LatentEncoder(torch.nn.Module):
@@ -34,7 +34,7 @@ class LatentEncoder(torch.nn.Module):
         self.reduction = model.vae.reduction
         self.hop = model.spectrogram.hop * self.reduction
         self.dim = model.vae.latent_channels * model.spectrogram.num_bins // self.reduction
-        self.fingerprint = fingerprint_of(model.vae)
+        self.fingerprint = hash_of_weights(model.vae)
 
     def num_frames(self, num_samples: int) -> int:
         """Return the number of latent frames, at least those of a window."""
@@ -54,10 +54,12 @@ class LatentEncoder(torch.nn.Module):
     def _encode(self, speech: torch.Tensor) -> torch.Tensor:
         """Return ``(frame, channel * bin)`` of ``speech (sample,)``."""
         overlap = min(OVERLAP_FRAMES, self.window_frames // 4) // self.reduction
-        windows, starts = cut(self.model.spectrogram(speech[None])[0], self.window_frames, overlap * self.reduction)
+        windows, starts = cut_windows(
+            self.model.spectrogram(speech[None])[0], self.window_frames, overlap * self.reduction
+        )
         latents = torch.cat([self.model.vae.encode(window[None]) for window in windows])
         starts = [start // self.reduction for start in starts]
-        return join(latents, starts, overlap, self.num_frames(len(speech))).flatten(0, 1).T
+        return join_windows(latents, starts, overlap, self.num_frames(len(speech))).flatten(0, 1).T
 
 
 def load_latents(name: str, device: str = "cpu") -> LatentEncoder:

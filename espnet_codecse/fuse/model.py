@@ -8,14 +8,14 @@ from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.train.abs_espnet_model import AbsESPnetModel
 
 from espnet_codecse.errors import UserError
-from espnet_codecse.features import AbsFeatures, fingerprint_of, load_features
+from espnet_codecse.features import AbsFeatures, hash_of_weights, load_features
 from espnet_codecse.fuse.average import WeightAverage
 from espnet_codecse.fuse.conv_denoiser import ConvDenoiser
-from espnet_codecse.fuse.crop import peak_gain
 from espnet_codecse.fuse.denoiser import Denoiser
 from espnet_codecse.fuse.sampling import sample, sampling_times, seeded_noise
 from espnet_codecse.fuse.spectrogram import CompressedSpectrogram
 from espnet_codecse.fuse.vae import NoVAE, SpectrogramVAE
+from espnet_codecse.level import peak_gain
 
 
 class FuseModel(AbsESPnetModel):
@@ -122,7 +122,7 @@ class FuseModel(AbsESPnetModel):
         if not int(self.vae.num_batches):
             raise UserError("the VAE has random weights; train 1_vae first and pass --init_param <its checkpoint>")
         if self.latents_fingerprint:
-            own = fingerprint_of(self.vae)
+            own = hash_of_weights(self.vae)
             if own != self.latents_fingerprint:
                 raise UserError(
                     f"the stored latents are of a VAE with the fingerprint {self.latents_fingerprint}, but --init_param "

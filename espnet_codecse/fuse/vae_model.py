@@ -4,9 +4,9 @@ import torch
 from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.train.abs_espnet_model import AbsESPnetModel
 
-from espnet_codecse.fuse.crop import peak_gain
 from espnet_codecse.fuse.spectrogram import CompressedSpectrogram
 from espnet_codecse.fuse.vae import SpectrogramVAE
+from espnet_codecse.level import peak_gain
 
 
 class FuseVAEModel(AbsESPnetModel):

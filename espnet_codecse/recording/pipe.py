@@ -1,16 +1,18 @@
 """``-``: a recording from standard input, its result to standard output."""
 
+import contextlib
 import multiprocessing
 import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.recording.find import Recording
 from espnet_codecse.recording.plan import make_job
-from espnet_codecse.recording.quiet import reserved_stdout
 from espnet_codecse.recording.session import Session
 from espnet_codecse.recording.work import Worker
 
@@ -52,3 +54,18 @@ def run_pipe(session: Session) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())  # what is left in the buffer must go somewhere
             raise UserError("-: whoever reads standard output has closed it") from None
     return 0
+
+
+@contextlib.contextmanager
+def reserved_stdout() -> Iterator[BinaryIO]:
+    """Yield standard output as a stream of bytes, and send all that others print there to standard error."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with os.fdopen(os.dup(kept), "wb") as stream:
+            yield stream
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)

@@ -6,7 +6,7 @@ from pathlib import Path
 from espnet_codecse.audio import open_audio
 from espnet_codecse.codec.bitstream import SUFFIX, BitstreamReader
 from espnet_codecse.errors import UserError
-from espnet_codecse.recording.batching import group_by_length
+from espnet_codecse.inference.batching import group_by_length
 from espnet_codecse.recording.find import Recording
 from espnet_codecse.recording.formats import choose_format, suffix_of
 from espnet_codecse.recording.job import Job, Options, Outcome

@@ -16,12 +16,13 @@ from espnet_codecse.codec.streaming import ForwardBuffer, FramesOfCodes, FramesO
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
 from espnet_codecse.job.resources import keep_freed_memory, peak_memory
+from espnet_codecse.level import Level, measure_levels
 from espnet_codecse.recording.job import Job, Options, Outcome, Report
 from espnet_codecse.recording.sink import RecordingWriter
 from espnet_codecse.recording.source import RecordingReader, reason_of
 
 if TYPE_CHECKING:
-    from espnet_codecse.enh.abs_enhancer import AbsEnhancer
+    from espnet_codecse.inference.abs_enhancer import AbsEnhancer
 
 Frames = Union[FramesOfCodes, FramesOfWaveform]
 LAYER = "continuous"  # decoded where a model has several: the quantiser is passed by where no codes are asked for
@@ -64,7 +65,7 @@ class Worker:
         return Report(outcomes, loaded - started, after - before, peak_memory())
 
     def _build(self, codec: str | None) -> "AbsEnhancer":
-        from espnet_codecse.zoo.enhancer import load_enhancer, resolve_device
+        from espnet_codecse.zoo.load import load_enhancer, resolve_device
 
         options = self.options
         if options.model is not None:
@@ -77,20 +78,23 @@ class Worker:
                 options.segment_seconds,
                 **dict(options.model_options),
             )
-            codes = "codes" in (options.source, options.target)
-            if codes and LAYER not in enhancer.layers:
-                raise UserError(f"--model {options.model}: works on waveforms; leave out --from codes and --to codes")
-            if codes:
-                check_num_codebooks(enhancer.codec, options.num_codebooks)
-            if enhancer.restore_level and codes:
-                print(f"{options.model}: trained without regard to level; only waveforms get it back", file=sys.stderr)
+            if "codes" in (options.source, options.target):
+                self._check_codes(enhancer)
             return enhancer
         from espnet_codecse.codec import load_codec
-        from espnet_codecse.enh.inference import EmbeddingEnhancer
+        from espnet_codecse.enh.enhancer import EmbeddingEnhancer
 
         loaded = load_codec(codec, resolve_device(options.device))
         check_num_codebooks(loaded, options.num_codebooks)
         return EmbeddingEnhancer(loaded, None, (LAYER,), options.segment_seconds)
+
+    def _check_codes(self, enhancer: "AbsEnhancer") -> None:
+        model = self.options.model
+        if not enhancer.accepts_codes:
+            raise UserError(f"--model {model}: works on waveforms; leave out --from codes and --to codes")
+        check_num_codebooks(enhancer.codec, self.options.num_codebooks)
+        if enhancer.restore_level or enhancer.needs_level:
+            print(f"{model}: does not keep the level of recordings; only waveforms get it back", file=sys.stderr)
 
     def _count(self, seconds: float) -> None:
         self._counted += seconds
@@ -153,11 +157,14 @@ class Worker:
     def _enhance_alone(self, job: Job) -> int:
         """Enhance a recording of any length, in segments where it is long, its channels side by side."""
         with self._reader(job) as reader, self._writer(job, reader.rate, reader.num_samples) as writer:
+            levels: list[Level | None] = [None] * reader.num_channels
+            if self._enhancer.needs_level and not self._enhancer.fits_segment(reader.num_output):
+                levels = self._levels(job)
             channels = [
                 self._enhancer.enhance_long(
-                    lambda start, count, channel=channel: reader.read(start, count)[channel], reader.num_output
+                    lambda start, count, channel=channel: reader.read(start, count)[channel], reader.num_output, level
                 )
-                for channel in range(reader.num_channels)
+                for channel, level in enumerate(levels)
             ]
             for pieces in zip(*channels):
                 estimates = np.stack([self._speakers(piece) for piece in pieces], axis=1)
@@ -165,6 +172,11 @@ class Worker:
                 self._count(estimates.shape[-1] / self._enhancer.sample_rate)
             writer.finish(reader.true_num_samples)
         return writer.num_clipped
+
+    def _levels(self, job: Job) -> list[Level]:
+        """Return the level of each channel, which takes reading the recording once more."""
+        with self._reader(job) as reader:
+            return measure_levels(reader.read, reader.num_channels, reader.num_output)
 
     def _speakers(self, estimates: dict[str, np.ndarray]) -> np.ndarray:
         """Return ``(speaker, sample)`` of what an enhancer gave: systems may have other outputs besides."""
@@ -183,7 +195,14 @@ class Worker:
             else:
                 reader = stack.enter_context(self._reader(job))
                 header = self._header(reader)
-                frames = FramesOfWaveform(self._enhancer.codec, reader.read, reader.num_output)
+                read = reader.read
+                if self._enhancer.needs_level:
+                    gains = np.array([[self._enhancer.input_gain(level)] for level in self._levels(job)], np.float32)
+
+                    def read(start: int, count: int) -> np.ndarray:
+                        return reader.read(start, count) * gains
+
+                frames = FramesOfWaveform(self._enhancer.codec, read, reader.num_output)
             pieces = self._separated(frames, header)
             if self.options.target == "codes":
                 self._write_codes(job, header, pieces)
@@ -210,7 +229,7 @@ class Worker:
 
     def _separated(self, frames: Frames, header: Header) -> Iterator[np.ndarray]:
         """Yield estimates ``(speaker, channel, frame, dim)``, piece by piece."""
-        if self._enhancer.separator is None:
+        if not self._enhancer.separates:
             for start in range(0, header.num_frames, PIECE):
                 count = min(PIECE, header.num_frames - start)
                 yield frames.read(start, count)[None].cpu().numpy()

@@ -2,10 +2,7 @@
 
 from espnet2.tasks.gan_codec import GANCodecTask
 
-from espnet_codecse.task.register import register_codecs
 from espnet_codecse.task.trainer import CrashSafeGANTrainer
-
-register_codecs()
 
 
 class CodecTask(GANCodecTask):

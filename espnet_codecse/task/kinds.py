@@ -39,25 +39,25 @@ EMBEDDING = "embedding"
 KINDS = {
     EMBEDDING: Kind(
         "task.enhancement:EmbeddingEnhancementTask",
-        "task.embedding_data:training_data",
-        "enh.inference:EmbeddingEnhancer",
+        "task.enhancement:training_data",
+        "enh.enhancer:EmbeddingEnhancer",
         ("continuous", "quantized"),
         trained="enh.trained:build_trained",
     ),
     "dual_branch": Kind(
         "task.dual_branch:DualBranchTask",
-        "task.dual_branch_data:training_data",
+        "task.dual_branch:training_data",
         "dual_branch.enhancer:DualBranchEnhancer",
         outputs=("spk1", "noise1", "reconstruction"),
     ),
-    "fuse_vae": Kind("task.fuse:FuseVAETask", "task.fuse_data:training_data", "fuse.enhancer:FuseEnhancer"),
-    "fuse": Kind("task.fuse:FuseTask", "task.fuse_data:training_data", "fuse.enhancer:FuseEnhancer"),
-    "sgmse": Kind("task.fuse:SGMSETask", "task.fuse_data:training_data", "fuse.sgmse:SGMSEEnhancer"),
+    "fuse_vae": Kind("task.fuse:FuseVAETask", "task.fuse:training_data", "fuse.enhancer:FuseEnhancer"),
+    "fuse": Kind("task.fuse:FuseTask", "task.fuse:training_data", "fuse.enhancer:FuseEnhancer"),
+    "sgmse": Kind("task.fuse:SGMSETask", "task.fuse:training_data", "fuse.sgmse:SGMSEEnhancer"),
     "ssl_gcrn": Kind(
         "task.ssl_gcrn:SSLGCRNTask",
-        "task.ssl_gcrn_data:training_data",
-        "ssl.enhancer:GCRNEnhancer",
-        trained="ssl.trained:build_trained",
+        "task.ssl_gcrn:training_data",
+        "causal.enhancer:GCRNEnhancer",
+        trained="causal.trained:build_trained",
     ),
 }
 LAYERS = tuple(dict.fromkeys(layer for kind in KINDS.values() for layer in kind.layers))

@@ -1,7 +1,10 @@
 """Rebuilding a trained enhancement model from its experiment folder."""
 
 import argparse
-from collections.abc import Mapping
+import contextlib
+import io
+import warnings
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -11,7 +14,6 @@ from espnet_codecse.checkpoint import load_checkpoint, load_strictly
 from espnet_codecse.errors import UserError
 from espnet_codecse.installation import naming_missing_packages
 from espnet_codecse.task.kinds import EMBEDDING, kind_name, kind_of
-from espnet_codecse.task.quiet import quiet_imports
 
 
 def build_for_inference(args: argparse.Namespace) -> torch.nn.Module:
@@ -82,3 +84,12 @@ def load_trained_model(
             state = {key: value for key, value in state.items() if not key.startswith(f"{name}.")}
     load_strictly(model, state, Path(model_file))
     return model.to(device).eval(), args
+
+
+@contextlib.contextmanager
+def quiet_imports() -> Iterator[None]:
+    """Drop what modules print and warn of while they are imported; exceptions pass."""
+    dropped = io.StringIO()
+    with warnings.catch_warnings(), contextlib.redirect_stdout(dropped), contextlib.redirect_stderr(dropped):
+        warnings.simplefilter("ignore")
+        yield

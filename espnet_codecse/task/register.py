@@ -17,7 +17,7 @@ def register_codecs() -> None:
     """Make ``--codec hybrid`` known to ESPnet's codec task."""
     from espnet2.tasks import gan_codec
 
-    from espnet_codecse.codec.hybrid.gan import HybridGANCodec
+    from espnet_codecse.codec.mdct.gan import HybridGANCodec
 
     _add(gan_codec.codec_choices, "hybrid", HybridGANCodec)
 
@@ -26,16 +26,16 @@ def register_enhancement() -> None:
     """Make the codec encoder and decoder, the separators and the losses known to ESPnet's enhancement task."""
     from espnet2.tasks import enh
 
-    from espnet_codecse.enh.criterion import EmbeddingMSE
-    from espnet_codecse.enh.decoder import CodecDecoder
-    from espnet_codecse.enh.dnsmos_loss import DNSMOSLoss
-    from espnet_codecse.enh.encoder import CodecEncoder
-    from espnet_codecse.enh.perceptual_loss import PerceptualDisturbanceLoss
-    from espnet_codecse.enh.pit_threshold import ThresholdPITSolver
+    from espnet_codecse.causal.separator import GCRNSeparator
+    from espnet_codecse.enh.decoder.codec_decoder import CodecDecoder
+    from espnet_codecse.enh.encoder.codec_encoder import CodecEncoder
+    from espnet_codecse.enh.loss.criterions.compressed_spectrum import CompressedSpectrumLoss
+    from espnet_codecse.enh.loss.criterions.dnsmos import DNSMOSLoss
+    from espnet_codecse.enh.loss.criterions.embedding import EmbeddingMSE
+    from espnet_codecse.enh.loss.criterions.pesq import PerceptualDisturbanceLoss
+    from espnet_codecse.enh.loss.wrappers.pit_threshold import ThresholdPITSolver
     from espnet_codecse.enh.separator.choices import SEPARATORS, separator_class
-    from espnet_codecse.enh.spectral_loss import CompressedSpectrumLoss
     from espnet_codecse.fuse.espnet_diffusion import FuseDiffusion
-    from espnet_codecse.ssl.separator import GCRNSeparator
 
     _add(enh.encoder_choices, "codec", CodecEncoder)
     _add(enh.decoder_choices, "codec", CodecDecoder)

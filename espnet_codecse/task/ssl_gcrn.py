@@ -1,6 +1,8 @@
 """ESPnet's enhancement task for the causal network and its teachers."""
 
 import argparse
+from collections.abc import Mapping
+from typing import Any
 
 from espnet2.enh.decoder.stft_decoder import STFTDecoder
 from espnet2.enh.encoder.stft_encoder import STFTEncoder
@@ -8,17 +10,16 @@ from espnet2.tasks import enh
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str_or_none
 
-from espnet_codecse.enh.crop import PairedCrop
-from espnet_codecse.enh.rank_seed import with_rank_seed
+from espnet_codecse.causal.framing import HOP
+from espnet_codecse.causal.model import CausalEnhancementModel
+from espnet_codecse.causal.separator import GCRNSeparator
+from espnet_codecse.embedding.description import check_codec
 from espnet_codecse.features import configured_features
-from espnet_codecse.ssl.framing import HOP
-from espnet_codecse.ssl.model import CausalEnhancementModel
-from espnet_codecse.ssl.separator import GCRNSeparator
-from espnet_codecse.task.criterions import build_loss_wrappers
-from espnet_codecse.task.register import register_enhancement
+from espnet_codecse.preprocess.paired_crop import PairedCrop
+from espnet_codecse.preprocess.rank_seed import with_rank_seed
+from espnet_codecse.task.enhancement import build_loss_wrappers
 from espnet_codecse.task.trainer import CrashSafeTrainer
-
-register_enhancement()
+from espnet_codecse.task.training import Pair, check_size, data_entry
 
 
 class SSLGCRNTask(enh.EnhancementTask):
@@ -76,3 +77,35 @@ class SSLGCRNTask(enh.EnhancementTask):
             teacher=teacher,
             **args.model_conf,
         )
+
+
+def training_data(configuration: dict[str, Any], data_dirs: Pair, folders: Mapping[str, Pair]) -> list[str]:
+    """Return ESPnet's data options; see :func:`espnet_codecse.task.training.training_options`.
+
+    Args:
+        configuration: of the training.
+        data_dirs: formatted data directories.
+        folders: ``features``: of the teacher, written by ``codecse extract``; without it, they are made on the fly.
+
+    Raises:
+        UserError: a file is missing, the sets are empty, or the features are another teacher's.
+    """
+    model_conf = configuration["model_conf"] or {}
+    wanted = {model_conf.get(name, "none") for name in ("given", "target")} - {"none"}
+    options: list[str] = []
+    for index, (mode, data_dir) in enumerate(zip(("train", "valid"), data_dirs)):
+        entries = [data_entry(data_dir / "wav.scp", "speech_mix", "sound")]
+        entries.append(data_entry(data_dir / "spk1.scp", "speech_ref1", "sound"))
+        if wanted and "features" in folders:
+            from espnet_codecse.features import configured_features
+
+            folder = folders["features"][index]
+            _, features = configured_features(dict(configuration["teacher_conf"]), configuration.get("codec"))
+            check_codec(folder, features)
+            names = {"noisy": "emb_mix", "clean": "emb_ref1"}
+            entries += [data_entry(folder / f"{names[kind]}.scp", names[kind], "kaldi_ark") for kind in sorted(wanted)]
+        check_size(mode, data_dir, str(data_dir / "wav.scp"), configuration.get("batch_size", 1))
+        for entry in entries:
+            options += [f"--{mode}_data_path_and_name_and_type", entry]
+        options += [f"--{mode}_shape_file", str(data_dir / "utt2num_samples")]
+    return options

@@ -8,8 +8,8 @@ import torch
 
 from espnet_codecse.audio import resample
 from espnet_codecse.task.kinds import LAYERS
-from espnet_codecse.zoo.enhancer import build_enhancer
 from espnet_codecse.zoo.find import ModelFiles, called, find_model
+from espnet_codecse.zoo.load import build_enhancer
 
 
 class SpeechEnhancer:

@@ -42,7 +42,7 @@ def verify_folder(folder: Path, label: str, codec: str | None = None) -> list[st
 
 
 def _verify(files: ModelFiles, label: str, codec: str | None) -> list[str]:
-    from espnet_codecse.zoo.enhancer import build_enhancer
+    from espnet_codecse.zoo.load import build_enhancer
 
     manifest = read_manifest(files.folder, label)
     check_files(files.folder, manifest, label)

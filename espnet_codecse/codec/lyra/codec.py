@@ -11,10 +11,10 @@ import torch
 
 from espnet_codecse.codec.chunking import reach_in_samples
 from espnet_codecse.codec.conv_codec import ConvCodec, fingerprint_of
-from espnet_codecse.codec.hybrid.quantizer import nearest
 from espnet_codecse.codec.lyra.layers import CausalConv, CausalUpsample
 from espnet_codecse.codec.lyra.network import read_codebooks, read_coder
 from espnet_codecse.codec.lyra.tflite_file import TfliteFile
+from espnet_codecse.codec.mdct.quantizer import nearest
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import sha256_of
 

@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F
 
-from espnet_codecse.codec.hybrid.layers import zero_initialised
+from espnet_codecse.codec.mdct.layers import zero_initialised
 from espnet_codecse.enh.separator.ordered_channels import NUM_FEATURES, OrderedChannelsSeparator, Padding, cleared
 from espnet_codecse.precision import LSTM
 

@@ -4,8 +4,8 @@ from collections import OrderedDict
 
 import torch
 
-from espnet_codecse.enh.modulation import ModulationBlock
-from espnet_codecse.enh.normalization import EmbeddingNormalization
+from espnet_codecse.enh.separator.modulation import ModulationBlock
+from espnet_codecse.enh.separator.normalization import EmbeddingNormalization
 from espnet_codecse.enh.separator.transformer import TransformerStack
 from espnet_codecse.espnet_base import AbsSeparator
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional as F
 
-from espnet_codecse.codec.hybrid.layers import zero_initialised
-from espnet_codecse.enh.normalization import EmbeddingNormalization
+from espnet_codecse.codec.mdct.layers import zero_initialised
+from espnet_codecse.enh.separator.normalization import EmbeddingNormalization
 from espnet_codecse.espnet_base import AbsSeparator
 
 NUM_FEATURES = 3  # planes of :func:`local_features`

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional as F
 
-from espnet_codecse.codec.hybrid.layers import Refiner
+from espnet_codecse.codec.mdct.layers import Refiner
 from espnet_codecse.enh.separator.dual_path import BidirectionalLSTM, DualPathBlock
 from espnet_codecse.enh.separator.ordered_channels import NUM_FEATURES, OrderedChannelsSeparator, Padding, cleared
 

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from espnet_codecse.dual_branch.balancer import balanced_loss
-from espnet_codecse.dual_branch.losses import ReconstructionLoss
+from espnet_codecse.dual_branch.losses import ReconstructionLoss, balanced_loss
 
 
 def test_values():

@@ -9,8 +9,8 @@ import torch
 from conftest import voice
 
 from espnet_codecse.codec import load_codec
-from espnet_codecse.codec.hybrid.codec import save_hybrid_codec
-from espnet_codecse.codec.hybrid.model import HybridCodecNet
+from espnet_codecse.codec.mdct.codec import save_hybrid_codec
+from espnet_codecse.codec.mdct.model import HybridCodecNet
 
 TEMPLATE = Path(__file__).resolve().parents[3] / "egs2" / "TEMPLATE" / "enh1" / "conf"
 NUM_SAMPLES = (6400, 4801, 3200)

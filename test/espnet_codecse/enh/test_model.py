@@ -182,7 +182,7 @@ def test_wrong_inputs(make_model, codec):
 
 
 def test_decoder_quantises_where_it_is_told(codec, codec_folder):
-    from espnet_codecse.enh.decoder import CodecDecoder
+    from espnet_codecse.enh.decoder.codec_decoder import CodecDecoder
 
     embedding, frames = codec.encode(0.1 * torch.randn(1, 6400), torch.tensor([6400]))
     lengths = torch.tensor([6400])

@@ -93,13 +93,13 @@ def test_stored_latents_and_features_are_the_same_training(make_fuse, voice):
 
 
 def test_stored_latents_of_another_vae_are_refused(make_fuse, voice):
-    from espnet_codecse.features import fingerprint_of
+    from espnet_codecse.features import hash_of_weights
 
     model = make_fuse(latents_fingerprint="0" * 16)
     stored = {name: torch.zeros(2, 16, 4 * 128) for name in ("latent_mix", "latent_ref1")}
     with pytest.raises(UserError, match="fingerprint 0000000000000000, but --init_param"):
         model(**stored)
-    model.latents_fingerprint = fingerprint_of(model.vae)
+    model.latents_fingerprint = hash_of_weights(model.vae)
     assert model(**stored)[0].isfinite()
 
 

@@ -236,7 +236,7 @@ def test_memory_does_not_grow_with_the_length(tmp_path, write, codec_folder):
             "import sys\n"
             "from espnet_codecse.codec import load_codec\n"
             "from espnet_codecse.job.resources import peak_memory\n"
-            "from espnet_codecse.enh.inference import EmbeddingEnhancer\n"
+            "from espnet_codecse.enh.enhancer import EmbeddingEnhancer\n"
             "from espnet_codecse.recording import work\n"
             "from espnet_codecse.recording.find import Recording\n"
             "from espnet_codecse.recording.plan import make_job\n"

@@ -14,7 +14,7 @@ from espnet_codecse.recording.find import Recording
 from espnet_codecse.recording.job import Options
 from espnet_codecse.recording.plan import make_job, make_units
 from espnet_codecse.recording.work import Worker
-from espnet_codecse.zoo.enhancer import load_enhancer
+from espnet_codecse.zoo.load import load_enhancer
 
 
 @pytest.fixture

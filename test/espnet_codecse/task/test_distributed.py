@@ -117,8 +117,8 @@ def test_launchers(monkeypatch):
 
 
 def test_random_numbers_differ_between_processes():
-    from espnet_codecse.enh.crop import PairedCrop
-    from espnet_codecse.enh.rank_seed import RankSeed
+    from espnet_codecse.preprocess.paired_crop import PairedCrop
+    from espnet_codecse.preprocess.rank_seed import RankSeed
 
     frames = np.arange(1000.0)[:, None]
 

@@ -14,8 +14,7 @@ from tiny_dual_branch import DISCRIMINATORS, HYBRID, ROFORMER, SUPERVISED, UNSUP
 from espnet_codecse.corpus.data_dir import write_data_dir
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import read_scp
-from espnet_codecse.task.dual_branch import DualBranchTask
-from espnet_codecse.task.dual_branch_data import training_data
+from espnet_codecse.task.dual_branch import DualBranchTask, training_data
 from espnet_codecse.task.loading import load_trained_model
 from espnet_codecse.task.training import training_options
 

@@ -12,8 +12,8 @@ import yaml
 from tiny_codecs import save_encodec, save_hybrid
 
 from espnet_codecse.codec import load_codec
-from espnet_codecse.enh.crop import PairedCrop
 from espnet_codecse.errors import UserError
+from espnet_codecse.preprocess.paired_crop import PairedCrop
 from espnet_codecse.task.enhancement import EmbeddingEnhancementTask
 from espnet_codecse.task.loading import load_trained_model
 from espnet_codecse.task.register import _add

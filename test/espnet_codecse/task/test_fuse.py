@@ -16,8 +16,7 @@ from espnet_codecse.fuse.enhancer import FuseEnhancer
 from espnet_codecse.fuse.espnet_diffusion import FuseDiffusion
 from espnet_codecse.fuse.latents import load_latents
 from espnet_codecse.fuse.sgmse import SGMSEEnhancer
-from espnet_codecse.task.fuse import FuseTask, FuseVAETask, SGMSETask
-from espnet_codecse.task.fuse_data import training_data
+from espnet_codecse.task.fuse import FuseTask, FuseVAETask, SGMSETask, training_data
 
 VAE = {"channels": [8, 16], "layers_per_block": 1, "latent_channels": 4, "norm_groups": 4, "mid_attention": False}
 DENOISER = {

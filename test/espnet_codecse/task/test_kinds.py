@@ -2,8 +2,8 @@
 
 import pytest
 
-from espnet_codecse.enh.abs_enhancer import AbsEnhancer
 from espnet_codecse.errors import UserError
+from espnet_codecse.inference.abs_enhancer import AbsEnhancer
 from espnet_codecse.task.kinds import KINDS, codec_of, kind_name, kind_of
 
 

@@ -14,7 +14,7 @@ from espnet_codecse.bin.main import main
 from espnet_codecse.errors import UserError
 from espnet_codecse.features.models import _load
 from espnet_codecse.fileio import read_scp
-from espnet_codecse.zoo.enhancer import load_enhancer
+from espnet_codecse.zoo.load import load_enhancer
 
 VARIANTS = [
     None,

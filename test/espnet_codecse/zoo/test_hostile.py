@@ -14,8 +14,8 @@ from zoo_packs import STEP, edit_yaml, read_members, saved
 from espnet_codecse.bin.main import main
 from espnet_codecse.errors import UserError
 from espnet_codecse.zoo import archive
-from espnet_codecse.zoo.enhancer import load_enhancer
 from espnet_codecse.zoo.find import find_model
+from espnet_codecse.zoo.load import load_enhancer
 from espnet_codecse.zoo.manifest import MANIFEST
 
 MODEL, CONFIG = f"{STEP}/valid.loss.best.pth", f"{STEP}/config.yaml"

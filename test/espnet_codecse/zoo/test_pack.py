@@ -16,8 +16,8 @@ from zoo_packs import STEP, read_members
 
 from espnet_codecse.bin.main import main
 from espnet_codecse.codec import load_codec
-from espnet_codecse.zoo.enhancer import load_enhancer
 from espnet_codecse.zoo.find import find_model
+from espnet_codecse.zoo.load import load_enhancer
 from espnet_codecse.zoo.manifest import MANIFEST
 from espnet_codecse.zoo.pack import PackOptions, pack_model
 

@@ -8,7 +8,7 @@ from espnet_codecse.corpus.mixing import noise_gain
 from espnet_codecse.corpus.noise import coloured
 from espnet_codecse.corpus.synthesis import synthesise
 from espnet_codecse.metrics.sdr import si_sdr
-from espnet_codecse.zoo.enhancer import load_enhancer
+from espnet_codecse.zoo.load import load_enhancer
 from espnet_codecse.zoo.verify import verify_pack
 
 RATE = 16000

@@ -10,7 +10,7 @@ import espnet_codecse
 from espnet_codecse import SpeechEnhancer
 from espnet_codecse.errors import UserError
 from espnet_codecse.precision import has_native_bfloat16
-from espnet_codecse.zoo.enhancer import AutocastSeparator, load_enhancer, resolve_dtype
+from espnet_codecse.zoo.load import AutocastSeparator, load_enhancer, resolve_dtype
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_devices_and_types(pack):
         ({"device": "tpu"}, "--device tpu: must be one of"),
         ({"device": "cuda:x"}, "--device cuda:x: must be one of"),
         ({"device": "cuda:99"}, "--device cuda:99: PyTorch sees"),
-        ({"num_steps": 6}, "--model_option num_steps: this model knows no options"),
+        ({"num_steps": 6}, "--model_option num_steps: this model has no options"),
     ):
         with pytest.raises(UserError, match=text):
             load_enhancer(str(pack), **options)

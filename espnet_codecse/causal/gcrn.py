@@ -1,0 +1,144 @@
+"""The causal gated convolutional recurrent network (GCRN) of 2403.01369: complex spectra in and out."""
+
+import itertools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from espnet_codecse.causal.layers import GatedConv, GatedTransposedConv, GroupedLSTM, LSTMState
+
+NUM_BINS = 257  # of a Fourier transform of 512 samples
+CONDITIONS = ("none", "student", "teacher")
+OUTPUTS = ("spectrum", "mask")
+
+
+class GCRNState(NamedTuple):
+    """What a network carries from frame to frame.
+
+    Attributes:
+        encoder: the last input of each convolution, ``(batch, channel, 1, bin)``.
+        recurrent: of the grouped LSTMs, ``(hidden, cell)`` of ``(1, batch, channel)`` each.
+        decoders: of the real and the imaginary decoder, as ``encoder``.
+    """
+
+    encoder: list[torch.Tensor]
+    recurrent: list[LSTMState]
+    decoders: list[torch.Tensor]
+
+
+class GCRN(nn.Module):
+    """Encoder of gated convolutions, grouped LSTMs, and a decoder each for the real and the imaginary part.
+
+    With the channels 16, 20, 28, 36, 64 and two groups it is the small network: 3.6 M parameters, 0.38 GMAC a second
+    (2403.01369's code); with 16, 16, 32, 64, 128 the medium one.
+
+    Args:
+        channels: of the encoder's convolutions.
+        num_groups: of the LSTMs.
+        embedding_size: channels of the self-supervised features; 0: the network neither predicts nor takes any.
+        condition: what the decoder's LSTMs get beside the encoder's: ``none``; the features that the network predicts
+            itself from the past (``student``); or features that are given to it (``teacher``).
+        mixing_alpha: share of the encoder's features there; the rest are the embedding's.
+        skips: give the decoders the encoder's features. Without, all goes through the embedding, which is how its
+            predictor is trained beforehand.
+        output: ``spectrum``, as published; ``mask``: what the decoders give multiplies the noisy spectrum, as complex
+            numbers that start near a half. A network of minutes then need not learn to draw speech.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[int] = (16, 20, 28, 36, 64),
+        num_groups: int = 2,
+        embedding_size: int = 0,
+        condition: str = "none",
+        mixing_alpha: float = 0.0,
+        skips: bool = True,
+        output: str = "spectrum",
+    ):
+        super().__init__()
+        for name, value, known in (("condition", condition, CONDITIONS), ("output", output, OUTPUTS)):
+            if value not in known:
+                raise ValueError(f"{name} '{value}' is none of {', '.join(known)}")
+        if condition != "none" and not embedding_size:
+            raise ValueError(f"condition '{condition}' needs an embedding_size")
+        self.condition, self.mixing_alpha, self.skips, self.output = condition, mixing_alpha, skips, output
+        widths = [2, *channels]
+        self.encoder = nn.ModuleList(GatedConv(*pair) for pair in itertools.pairwise(widths))
+        bins = [NUM_BINS]
+        for _ in channels:
+            bins.append((bins[-1] - 3) // 2 + 1)
+        size = channels[-1] * bins[-1]
+        self.bottleneck_bins = bins[-1]
+        self.encoder_lstm = GroupedLSTM(size, num_groups)
+        self.decoder_lstm = GroupedLSTM(size, num_groups)
+        self.predictor = nn.Sequential(nn.Linear(size, embedding_size), nn.Tanh()) if embedding_size else None
+        self.adapter = None
+        if condition != "none":
+            self.adapter = nn.Sequential(nn.Linear(embedding_size, size), nn.Tanh())
+        self.decoders = nn.ModuleList(
+            nn.ModuleList(
+                GatedTransposedConv(
+                    2 * widths[depth],
+                    1 if depth == 1 else widths[depth - 1],
+                    output_padding=bins[depth - 1] - (2 * bins[depth] + 1),
+                    last=depth == 1,
+                )
+                for depth in range(len(channels), 0, -1)
+            )
+            for _ in range(2)
+        )
+        self.outputs = nn.ModuleList(nn.Linear(NUM_BINS, NUM_BINS) for _ in range(2))
+        if output == "mask":
+            with torch.no_grad():
+                for layer, start in zip(self.outputs, (0.5, 0.0)):
+                    layer.weight *= 0.1
+                    layer.bias.fill_(start)
+
+    def forward(
+        self, spectrum: torch.Tensor, embedding: torch.Tensor | None = None, state: GCRNState | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None, GCRNState]:
+        """Enhance frames that follow those of ``state``.
+
+        Args:
+            spectrum: ``(batch, 2, frame, bin)``, real and imaginary part.
+            embedding: ``(batch, frame, channel)``, for the condition ``teacher``.
+            state: as returned for the frames before; None: there were none.
+
+        Returns:
+            ``(enhanced as spectrum, predicted embedding (batch, frame, channel) or None, next state)``.
+
+        Raises:
+            ValueError: an embedding is missing.
+        """
+        features, inputs, skips = spectrum, [], []
+        for index, layer in enumerate(self.encoder):
+            features, past = layer(features, None if state is None else state.encoder[index])
+            inputs.append(past)
+            skips.append(features)
+        batch, _, num_frames, _ = features.shape
+        features = features.transpose(1, 2).flatten(2)
+        split = GroupedLSTM.num_layers * self.encoder_lstm.num_groups
+        before = (None, None) if state is None else (state.recurrent[:split], state.recurrent[split:])
+        features, recurrent = self.encoder_lstm(features, before[0])
+        student = None if self.predictor is None else self.predictor(features)
+        if self.adapter is not None:
+            given = student if self.condition == "student" else embedding
+            if given is None:
+                raise ValueError("the condition 'teacher' needs an embedding")
+            features = self.mixing_alpha * features + (1 - self.mixing_alpha) * self.adapter(given)
+        features, later = self.decoder_lstm(features, before[1])
+        features = features.view(batch, num_frames, -1, self.bottleneck_bins).transpose(1, 2)
+        parts, pasts = [], []
+        for decoder, output in zip(self.decoders, self.outputs):
+            part = features
+            for skip, layer in zip(reversed(skips), decoder):
+                part = torch.cat([part, skip if self.skips else part], dim=1)
+                part, past = layer(part, None if state is None else state.decoders[len(pasts)])
+                pasts.append(past)
+            parts.append(output(part))
+        if self.output == "mask":
+            (real, imaginary), (noisy_real, noisy_imaginary) = parts, spectrum.split(1, dim=1)
+            parts = [real * noisy_real - imaginary * noisy_imaginary, real * noisy_imaginary + imaginary * noisy_real]
+        return torch.cat(parts, dim=1), student, GCRNState(inputs, recurrent + later, pasts)

@@ -1,0 +1,121 @@
+"""Training of the causal network: enhancement, distillation from self-supervised features, and both."""
+
+import torch
+from espnet2.enh.espnet_model import ESPnetEnhancementModel
+from espnet2.torch_utils.device_funcs import force_gatherable
+
+from espnet_codecse.causal.alignment import align
+from espnet_codecse.causal.framing import HOP
+from espnet_codecse.features import load_features
+
+TEACHERS = ("none", "noisy", "clean")
+
+
+class CausalEnhancementModel(ESPnetEnhancementModel):
+    """ESPnet's enhancement model around :class:`GCRNSeparator`, with features that are taught or given.
+
+    See :class:`espnet2.enh.espnet_model.ESPnetEnhancementModel` for the other arguments; its criterions are the loss of
+    enhancement.
+
+    Args:
+        teacher: whose features they are, as :func:`espnet_codecse.features.load_features` takes it. It is frozen, and
+            no part of the model. Where the data hold ``emb_mix`` and ``emb_ref1``, those are taken instead.
+        feature_hop: samples between its features.
+        bounded: see :func:`espnet_codecse.causal.alignment.align`; for teachers whose features have any scale.
+        given: whose features the condition ``teacher`` is given: ``noisy`` or ``clean`` (which no user has: a bound).
+        target: whose features the network's prediction is taught: ``none``, ``noisy``, ``clean``.
+        distillation_weight: of the mean absolute difference to them (2403.01369's code), beside a weight of 1 for
+            enhancement.
+        enhancement_weight: 0 trains the predictor of features alone.
+
+    Raises:
+        ValueError: the network is not one for this.
+    """
+
+    def __init__(
+        self,
+        *args,
+        teacher: str | None = None,
+        feature_hop: int = HOP,
+        bounded: bool = False,
+        given: str = "none",
+        target: str = "none",
+        distillation_weight: float = 1.0,
+        enhancement_weight: float = 1.0,
+        **kwargs,
+    ):
+        super().__init__(*args, **kwargs)
+        for name, value in (("given", given), ("target", target)):
+            if value not in TEACHERS:
+                raise ValueError(f"{name} '{value}' is none of {', '.join(TEACHERS)}")
+        network = self.separator.network
+        if (network.condition == "teacher") != (given != "none"):
+            raise ValueError(f"the condition '{network.condition}' and given '{given}' do not go together")
+        if target != "none" and network.predictor is None:
+            raise ValueError(f"target '{target}': the network predicts nothing; give it an embedding_size")
+        self.teacher, self.feature_hop, self.bounded = teacher, feature_hop, bounded
+        self.given, self.target = given, target
+        self.distillation_weight, self.enhancement_weight = distillation_weight, enhancement_weight
+
+    def forward(
+        self, speech_mix: torch.Tensor, speech_mix_lengths: torch.Tensor | None = None, **kwargs
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
+        """Return ``(loss, stats, batch size)``.
+
+        Args:
+            speech_mix: ``(batch, sample)``.
+            speech_mix_lengths: ``(batch,)`` samples.
+            kwargs: ``speech_ref1``, and, where features are stored, ``emb_mix`` or ``emb_ref1 (batch, frame, channel)``.
+        """
+        if speech_mix_lengths is None:
+            speech_mix_lengths = torch.full((len(speech_mix),), speech_mix.shape[1], device=speech_mix.device)
+        # Whole hops: ESPnet's decoder cannot invert what no window covers.
+        rest = -speech_mix.shape[1] % HOP
+        mixture, reference = (
+            torch.nn.functional.pad(speech, (0, rest)) for speech in (speech_mix, kwargs["speech_ref1"])
+        )
+        lengths = torch.full_like(speech_mix_lengths, mixture.shape[1])
+        data = {**kwargs, "speech_mix": speech_mix, "lengths": speech_mix_lengths}
+        spectrum, num_frames = self.encoder(mixture, lengths)
+        additional = {}
+        if self.given != "none":
+            additional["embedding"] = self._features(self.given, spectrum.shape[1], data)
+        estimates, _, others = self.separator(spectrum, num_frames, additional)
+        positions = torch.arange(mixture.shape[1], device=mixture.device)[None]
+        valid = positions < speech_mix_lengths.to(mixture.device)[:, None]
+        loss, stats = spectrum.real.new_zeros(()), {}
+        if self.enhancement_weight:
+            speech = [self.decoder(estimate, lengths)[0] * valid for estimate in estimates]
+            loss, stats = self._enhancement(speech, [reference * valid], lengths)
+            loss = self.enhancement_weight * loss
+        if self.target != "none":
+            features = self._features(self.target, spectrum.shape[1], data)
+            frames = torch.arange(spectrum.shape[1], device=mixture.device)[None] * HOP
+            heard = (frames < speech_mix_lengths.to(mixture.device)[:, None]).unsqueeze(-1)
+            difference = ((others["embedding"] - features).abs() * heard).sum() / (heard.sum() * features.shape[2])
+            stats["distillation_loss"] = difference.detach()
+            loss = loss + self.distillation_weight * difference
+        stats["loss"] = loss.detach()
+        return force_gatherable((loss, stats, len(speech_mix)), loss.device)
+
+    def _enhancement(self, speech, references, lengths):
+        """Return ESPnet's loss and its parts."""
+        others: dict[str, torch.Tensor] = {}
+        total, stats = 0.0, {}
+        for wrapper in self.loss_wrappers:
+            if getattr(wrapper.criterion, "only_for_test", False) and self.training:
+                continue
+            pairs = references, speech
+            if hasattr(wrapper.criterion, "compute_on_mask"):  # a loss of spectra
+                pairs = tuple([self.encoder(item, lengths)[0] for item in items] for items in pairs)
+            loss, values, _ = wrapper(*pairs, others)
+            total = total + wrapper.weight * loss
+            stats.update({key: value.detach() for key, value in values.items() if torch.is_tensor(value)})
+        return total, stats
+
+    def _features(self, kind: str, num_frames: int, data: dict[str, torch.Tensor]) -> torch.Tensor:
+        stored, speech = ("emb_mix", "speech_mix") if kind == "noisy" else ("emb_ref1", "speech_ref1")
+        features = data.get(stored)
+        if features is None:
+            features, _ = load_features(self.teacher, data[speech].device).encode(data[speech], data["lengths"])
+        return align(features, self.feature_hop, num_frames, bounded=self.bounded)

@@ -1,0 +1,40 @@
+"""What running a trained causal network needs of it, built without ESPnet's task."""
+
+import argparse
+
+import torch
+
+from espnet_codecse.causal.gcrn import NUM_BINS
+from espnet_codecse.causal.separator import GCRNSeparator
+from espnet_codecse.features import configured_features
+
+
+class TrainedGCRN(torch.nn.Module):
+    """The ``separator``, which holds all weights, and whose features it is given.
+
+    Attributes:
+        given: ``none``, ``noisy`` or ``clean``.
+        teacher: source of the features, as :func:`espnet_codecse.features.load_features` takes it; None for none.
+        bounded: see :func:`espnet_codecse.causal.alignment.align`.
+    """
+
+    def __init__(self, args: argparse.Namespace):
+        super().__init__()
+        model_conf, conf = args.model_conf, dict(args.separator_conf)
+        self.given: str = model_conf.get("given", "none")
+        self.bounded: bool = model_conf.get("bounded", False)
+        self.teacher = None
+        if self.given != "none":
+            self.teacher, features = configured_features(args.teacher_conf, args.codec)
+            conf["embedding_size"] = features.dim
+        self.separator = GCRNSeparator(NUM_BINS, **conf)
+
+
+def build_trained(args: argparse.Namespace) -> TrainedGCRN:
+    """Build from a training's options.
+
+    Raises:
+        UserError: the features that it is given cannot be loaded, or are others than in training.
+        ValueError: the options are damaged.
+    """
+    return TrainedGCRN(args)

@@ -1,0 +1,1 @@
+"""Decoders for ESPnet's enhancement task."""

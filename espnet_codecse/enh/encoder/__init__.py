@@ -1,0 +1,1 @@
+"""Encoders for ESPnet's enhancement task."""

@@ -1,0 +1,202 @@
+"""Enhancing recordings of any length: batches of short ones, overlapping segments of long ones."""
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+
+from espnet_codecse.codec import AbsCodec
+from espnet_codecse.codec.chunking import group_size
+from espnet_codecse.codec.streaming import device_of
+from espnet_codecse.enh.trained import EncoderAndSeparator
+from espnet_codecse.inference.abs_enhancer import AbsEmbeddingEnhancer, pad_batch
+from espnet_codecse.inference.segments import in_segments
+from espnet_codecse.level import LEAST_PEAK, Level
+
+GROUP_FRAMES = 1500  # of a batch, that a processor separates together
+
+
+class EmbeddingEnhancer(AbsEmbeddingEnhancer):
+    """Encode, enhance, decode; without a separator it resynthesises, which gives the codec's ceiling.
+
+    Args:
+        codec: frozen codec.
+        separator: ESPnet separator on its embeddings, or None.
+        layers: what to decode: ``continuous`` embeddings, ``quantized`` ones, or both.
+        segment_seconds: longest piece that is processed at once.
+        overlap_seconds: overlap of neighbouring segments, over which they are cross-faded; by default 1, or 3 for
+            several speakers, of whom none should be silent all the while: their order is told from it.
+        restore_level: scale each estimate to its share of the mixture. A loss that is blind to the level, such as
+            SI-SDR, lets it drift by more than 10 dB in training, and the output would clip.
+        quantize_mixture: the separator sees the mixture as the quantiser leaves it.
+        peak: what a recording's largest sample is brought to before the encoder; the estimates are brought back, so
+            that no level is lost. None: recordings are encoded as they are.
+
+    Raises:
+        UserError: segments are no longer than their overlap.
+    """
+
+    def __init__(
+        self,
+        codec: AbsCodec,
+        separator: torch.nn.Module | None = None,
+        layers: Sequence[str] = ("continuous",),
+        segment_seconds: float = 30.0,
+        overlap_seconds: float | None = None,
+        restore_level: bool = False,
+        quantize_mixture: bool = False,
+        peak: float | None = None,
+    ):
+        num_spk = 1 if separator is None else separator.num_spk
+        if overlap_seconds is None:
+            overlap_seconds = 1.0 if num_spk == 1 else 3.0
+        super().__init__(
+            codec.sample_rate,
+            layers,
+            [f"spk{index + 1}" for index in range(num_spk)],
+            codec.num_frames(round(segment_seconds * codec.sample_rate)) * codec.hop,
+            codec.num_frames(round(overlap_seconds * codec.sample_rate)) * codec.hop,
+        )
+        self.codec, self.separator, self.network = codec, separator, separator
+        self.restore_level, self.quantize_mixture, self.peak = restore_level, quantize_mixture, peak
+        self.separates, self.needs_level = separator is not None, peak is not None
+
+    @classmethod
+    def _from_model(
+        cls,
+        model: EncoderAndSeparator,
+        training: argparse.Namespace,
+        device: str,
+        dtype: torch.dtype,
+        segment_seconds: float,
+        layers: Sequence[str],
+        **options: Any,
+    ) -> "EmbeddingEnhancer":
+        separator = model.separator
+        if dtype != torch.float32:
+            separator = AutocastSeparator(separator, dtype)
+        # Such losses let the level drift: the mixture's is given back.
+        blind_to_level = all(item["name"] in ("si_snr", "ci_sdr") for item in training.criterions)
+        handling = {key: value for key, value in training.model_conf.items() if key in ("quantize_mixture", "peak")}
+        return cls(
+            model.encoder.codec(device), separator, layers, segment_seconds, restore_level=blind_to_level, **handling
+        )
+
+    def input_gain(self, level: Level) -> float:
+        """See :meth:`AbsEmbeddingEnhancer.input_gain`."""
+        return 1.0 if self.peak is None else self.peak / max(level.peak, LEAST_PEAK)
+
+    @torch.no_grad()
+    def enhance_batch(
+        self,
+        speech: Sequence[np.ndarray],
+        references: Sequence[np.ndarray] | None = None,
+        levels: Sequence[Level] | None = None,
+    ) -> list[dict[str, np.ndarray]]:
+        """See :meth:`AbsEnhancer.enhance_batch`."""
+        device = device_of(self.codec)
+        batch, lengths = pad_batch(speech)
+        if levels is None:
+            levels = [Level(float(np.abs(samples).max(initial=0.0)), 0.0) for samples in speech]
+        gains = np.array([[self.input_gain(level)] for level in levels], np.float32)
+        scaled = batch * torch.from_numpy(gains)
+        embedding, frame_lengths = self.codec.encode(scaled.to(device), lengths.to(device))
+        estimates = self.separate(embedding, frame_lengths)
+        decoded = {
+            layer: self._decode(estimates, frame_lengths, batch.shape[1], layer) / gains for layer in self.layers
+        }
+        if self.restore_level:
+            decoded = {layer: _at_level_of(batch.numpy(), waveforms) for layer, waveforms in decoded.items()}
+        # Digital silence stays what it is, whatever a network makes of it.
+        sounds = batch.ne(0).any(1).numpy().astype(np.float32)[None, :, None]
+        return [
+            {layer: (waveforms * sounds)[:, index, :length] for layer, waveforms in decoded.items()}
+            for index, length in enumerate(lengths.tolist())
+        ]
+
+    @torch.no_grad()
+    def separate(self, embedding: torch.Tensor, frame_lengths: torch.Tensor) -> list[torch.Tensor]:
+        """Return a speaker's estimate each for ``embedding``, both ``(batch, frame, channel)``.
+
+        What the separator takes is added to ``network_seconds``.
+        """
+        if self.separator is None:
+            return [embedding]
+        if self.quantize_mixture:
+            embedding = self.codec.quantize(embedding, frame_lengths)[0]
+        started = perf_counter()
+        group = group_size(embedding, embedding.shape[1], GROUP_FRAMES)
+        parts = [self._estimates(*part) for part in zip(embedding.split(group), frame_lengths.split(group))]
+        estimates = [torch.cat(estimate) for estimate in zip(*parts)]
+        if embedding.is_cuda:
+            torch.cuda.synchronize(embedding.device)
+        self.network_seconds += perf_counter() - started
+        return estimates
+
+    def _estimates(self, embedding: torch.Tensor, frame_lengths: torch.Tensor) -> list[torch.Tensor]:
+        num_frames = int(frame_lengths.max())
+        estimates = self.separator(embedding[:, :num_frames], frame_lengths, {})[0]
+        missing = embedding.shape[1] - num_frames
+        return [torch.nn.functional.pad(estimate, (0, 0, 0, missing)) for estimate in estimates]
+
+    def _decode(self, estimates, frame_lengths, num_samples: int, layer: str) -> np.ndarray:
+        """Return ``(speaker, batch, sample)``."""
+        if layer == "quantized":
+            estimates = [self.codec.quantize(estimate, frame_lengths, self.num_codebooks)[0] for estimate in estimates]
+        waveforms = [self.codec.decode(estimate, frame_lengths, num_samples) for estimate in estimates]
+        return torch.stack(waveforms).float().cpu().numpy()
+
+    def separate_long(self, read: Callable[[int, int], torch.Tensor], num_frames: int) -> Iterator[np.ndarray]:
+        """Enhance an embedding segment by segment, cross-faded as embeddings: no waveform is made.
+
+        Args:
+            read: ``read(start, count)`` gives ``(count, channel)`` frames.
+            num_frames: of the whole recording.
+
+        Yields:
+            ``(speaker, frame, channel)`` pieces that make up the whole, in order.
+        """
+
+        def process(start: int, count: int) -> dict[str, np.ndarray]:
+            embedding = read(start, count)[None]
+            estimates = self.separate(embedding, torch.tensor([count], device=embedding.device))
+            return {"estimate": torch.cat(estimates).float().cpu().numpy()}
+
+        hop = self.codec.hop
+        for piece in in_segments(process, num_frames, self.segment_samples // hop, self.overlap_samples // hop):
+            yield piece["estimate"]
+
+
+def _at_level_of(mixture: np.ndarray, estimates: np.ndarray) -> np.ndarray:
+    """Scale ``estimates (speaker, batch, sample)``; what is left of ``mixture (batch, sample)`` is orthogonal to them."""
+    power = np.square(estimates).sum(-1, keepdims=True)
+    return estimates * ((mixture * estimates).sum(-1, keepdims=True) / np.maximum(power, 1e-8))
+
+
+class AutocastSeparator(torch.nn.Module):
+    """A separator whose products are computed in a smaller type of number; what goes in and out stays float32.
+
+    Args:
+        separator: an ESPnet separator.
+        dtype: such as ``torch.bfloat16``.
+    """
+
+    def __init__(self, separator: torch.nn.Module, dtype: torch.dtype):
+        super().__init__()
+        self.separator, self.dtype = separator, dtype
+
+    @property
+    def num_spk(self) -> int:
+        """Number of estimates."""
+        return self.separator.num_spk
+
+    def forward(
+        self, input: torch.Tensor, ilens: torch.Tensor, additional: dict | None = None
+    ) -> tuple[list[torch.Tensor], torch.Tensor, dict[str, torch.Tensor]]:
+        """See the separator: ``(batch, frame, channel)`` in, a list of such estimates, frames and others out."""
+        with torch.autocast(input.device.type, self.dtype):
+            estimates, ilens, others = self.separator(input, ilens, additional)
+        return [estimate.float() for estimate in estimates], ilens, others

@@ -1,0 +1,1 @@
+"""Losses for ESPnet's enhancement task."""

@@ -1,0 +1,1 @@
+"""Criterions for ESPnet's enhancement task, one per file."""

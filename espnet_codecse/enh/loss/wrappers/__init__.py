@@ -1,0 +1,1 @@
+"""Loss wrappers for ESPnet's enhancement task."""

@@ -1,0 +1,226 @@
+"""The contracts of trained systems: recordings in, estimates out; and, for some, embeddings in between."""
+
+import argparse
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import torch
+
+from espnet_codecse.codec.abs_codec import AbsCodec
+from espnet_codecse.errors import UserError
+from espnet_codecse.inference.segments import in_segments
+from espnet_codecse.level import Level, measure_level
+
+ReadSamples = Callable[[int, int], np.ndarray]
+
+
+class Stream(Protocol):
+    """Enhances one stream of samples; see :class:`espnet_codecse.causal.streaming.StreamingEnhancer`."""
+
+    latency_samples: int
+
+    def process(self, samples: np.ndarray) -> np.ndarray:
+        """Take the next samples ``(sample,)`` and return those that are final."""
+
+    def flush(self) -> np.ndarray:
+        """Return the rest."""
+
+    def reset(self) -> None:
+        """Begin another recording."""
+
+
+class AbsEnhancer(ABC):
+    """A system ready to enhance.
+
+    Args:
+        sample_rate: sample rate of inputs and outputs, Hz.
+        layers: names of the decodings of each recording, such as ``continuous``; ``waveform`` where there is only one.
+        output_names: names of the outputs of a layer: the speakers, ``spk1`` ..., then others such as ``noise1``.
+        segment_samples: longest piece that is processed at once.
+        overlap_samples: overlap of neighbouring segments, over which they are cross-faded.
+
+    Raises:
+        UserError: segments are no longer than their overlap.
+
+    Attributes:
+        OPTIONS: options of a run that the system offers, and the type of each.
+        accepts_codes: whether the system works on embeddings; it is then an :class:`AbsEmbeddingEnhancer`.
+        needs_reference: whether ``enhance_batch`` must be given the clean speech (oracles of a study).
+        needs_level: whether the system normalises the level of whole recordings; ``enhance_batch`` must then be given
+            the level of the recording with each of its segments.
+        restore_level: whether outputs are scaled to their share of the mixture.
+        num_spk: number of outputs that are speakers.
+        network: the module whose parameters are the system's size; None where there is none.
+        network_seconds: time spent in the network so far.
+    """
+
+    OPTIONS: ClassVar[Mapping[str, type]] = {}
+    accepts_codes = False
+    needs_reference = False
+    needs_level = False
+    restore_level = False
+    network: torch.nn.Module | None = None
+
+    def __init__(
+        self,
+        sample_rate: int,
+        layers: Sequence[str],
+        output_names: Sequence[str],
+        segment_samples: int,
+        overlap_samples: int,
+    ):
+        if segment_samples <= overlap_samples:
+            segment, overlap = (number / sample_rate for number in (segment_samples, overlap_samples))
+            raise UserError(f"--segment_seconds {segment:g}: segments overlap by {overlap:g} s; give a larger value")
+        self.sample_rate, self.layers, self.output_names = sample_rate, tuple(layers), tuple(output_names)
+        self.segment_samples, self.overlap_samples = segment_samples, overlap_samples
+        self.num_spk = sum(name.startswith("spk") for name in self.output_names)
+        self.network_seconds = 0.0
+
+    @classmethod
+    def from_model(
+        cls,
+        model: torch.nn.Module,
+        training: argparse.Namespace,
+        device: str,
+        dtype: torch.dtype,
+        segment_seconds: float,
+        layers: Sequence[str] = (),
+        **options: Any,
+    ) -> "AbsEnhancer":
+        """Build the enhancer of a trained model.
+
+        Args:
+            model: as :func:`espnet_codecse.task.loading.load_trained_model` returns it.
+            training: the options of its training.
+            device: torch device.
+            dtype: arithmetic of the network; inputs and outputs stay float32.
+            segment_seconds: longest piece that is processed at once.
+            layers: what to decode, where the system leaves a choice.
+            options: values of :attr:`OPTIONS`.
+
+        Raises:
+            UserError: an unknown option, a value of the wrong type, or whatever the system refuses.
+        """
+        given = {}
+        for name, value in options.items():
+            if not cls.OPTIONS:
+                raise UserError(f"--model_option {name}: this model has no options")
+            if name not in cls.OPTIONS:
+                raise UserError(f"{name}: unknown option of this system; known: {', '.join(cls.OPTIONS)}")
+            try:
+                given[name] = cls.OPTIONS[name](value)
+            except (TypeError, ValueError):
+                raise UserError(f"{name} {value}: not a number") from None
+        return cls._from_model(model, training, device, dtype, segment_seconds, layers, **given)
+
+    @classmethod
+    @abstractmethod
+    def _from_model(
+        cls,
+        model: Any,
+        training: argparse.Namespace,
+        device: str,
+        dtype: torch.dtype,
+        segment_seconds: float,
+        layers: Sequence[str],
+        **options: Any,
+    ) -> "AbsEnhancer":
+        """Build the enhancer; options have been checked. See :meth:`from_model`."""
+
+    @abstractmethod
+    def enhance_batch(
+        self,
+        speech: Sequence[np.ndarray],
+        references: Sequence[np.ndarray] | None = None,
+        levels: Sequence[Level] | None = None,
+    ) -> list[dict[str, np.ndarray]]:
+        """Enhance several recordings at once; each result is the same as if it were processed alone.
+
+        Args:
+            speech: each ``(sample,)`` at ``sample_rate``.
+            references: the clean speech, where the system needs it.
+            levels: of the recordings that ``speech`` are segments of; None: ``speech`` are whole recordings.
+
+        Returns:
+            For each recording ``{layer: (output, sample) float32}``, as long as the recording.
+        """
+
+    def enhance_long(
+        self, read: ReadSamples, num_samples: int, level: Level | None = None
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Enhance a recording segment by segment, in memory bounded by the segment.
+
+        Args:
+            read: ``read(start, count)`` gives ``(count,)`` samples.
+            num_samples: samples of the whole recording.
+            level: of the whole recording, where the system needs it. If it is None, a recording of several segments is
+                read twice: one that can only be read forwards must come with its level.
+
+        Yields:
+            ``{layer: (output, sample)}`` pieces that make up the whole, in order.
+        """
+        if self.needs_level and level is None and not self.fits_segment(num_samples):
+            level = measure_level(read, num_samples)
+        levels = None if level is None else [level]
+        return in_segments(
+            lambda start, count: self.enhance_batch([read(start, count)], levels=levels)[0],
+            num_samples,
+            self.segment_samples,
+            self.overlap_samples,
+            reorder=self.num_spk > 1,
+        )
+
+    def fits_segment(self, num_samples: int) -> bool:
+        """Whether :meth:`enhance_long` processes a recording of ``num_samples`` samples at once."""
+        return num_samples <= self.segment_samples + self.overlap_samples
+
+    def stream(self) -> Stream:
+        """Return a stream through the network.
+
+        Raises:
+            UserError: the system is not causal.
+        """
+        raise UserError("the model is not causal; it does not stream. Train one with --system ssl_gcrn")
+
+
+class AbsEmbeddingEnhancer(AbsEnhancer):
+    """A system that enhances the embeddings of a codec, so that it also reads and writes codes.
+
+    Attributes:
+        codec: the frozen codec.
+        num_codebooks: how many of the codec's first codebooks the layer ``quantized`` uses; None: all.
+        separates: False where the codec alone resynthesises.
+    """
+
+    accepts_codes = True
+    codec: AbsCodec
+    num_codebooks: int | None = None
+    separates: bool
+
+    @abstractmethod
+    def input_gain(self, level: Level) -> float:
+        """Return the factor that recordings of ``level`` are multiplied with before they are encoded."""
+
+    @abstractmethod
+    def separate_long(self, read: Callable[[int, int], torch.Tensor], num_frames: int) -> Iterator[np.ndarray]:
+        """Enhance an embedding segment by segment; no waveform is made.
+
+        Args:
+            read: ``read(start, count)`` gives ``(count, channel)`` frames.
+            num_frames: frames of the whole recording.
+
+        Yields:
+            ``(speaker, frame, channel)`` pieces that make up the whole, in order.
+        """
+
+
+def pad_batch(speech: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return ``(batch, sample)`` float32 with zeros after each recording, and their lengths ``(batch,)`` in samples."""
+    lengths = torch.tensor([len(samples) for samples in speech])
+    batch = torch.zeros(len(speech), int(lengths.max()))
+    for row, samples in zip(batch, speech):
+        row[: len(samples)] = torch.from_numpy(np.ascontiguousarray(samples))
+    return batch, lengths

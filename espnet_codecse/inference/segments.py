@@ -1,0 +1,98 @@
+"""Long signals in overlapping pieces, cross-faded.
+
+Segments bound the memory of a long recording and may hold several speakers in any order; they are NumPy arrays of
+samples or frames. Windows are what a network of fixed input length sees; they are tensors of frames.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import permutations
+
+import numpy as np
+import torch
+
+
+def in_segments(
+    process: Callable[[int, int], dict[str, np.ndarray]],
+    num_units: int,
+    segment: int,
+    overlap: int,
+    reorder: bool = True,
+) -> Iterator[dict[str, np.ndarray]]:
+    """Process a signal segment by segment in memory bounded by the segment.
+
+    Args:
+        process: ``process(start, count)`` gives ``{name: (speaker, count, ...)}``.
+        num_units: samples or frames of the whole signal.
+        segment: units processed at once.
+        overlap: units over which neighbours are cross-faded.
+        reorder: the speakers of a segment may come in any order; that of the segment before holds.
+
+    Yields:
+        ``{name: (speaker, unit, ...)}`` pieces that make up the whole, in order.
+    """
+    tail: dict[str, np.ndarray] = {}
+    for start, count in segment_bounds(num_units, segment, overlap):
+        last = start + count >= num_units
+        output = {}
+        for name, piece in process(start, count).items():
+            if name in tail:
+                piece = _join(tail[name], piece, reorder)
+            keep = piece.shape[1] if last else piece.shape[1] - overlap
+            output[name], tail[name] = piece[:, :keep], piece[:, keep:]
+        yield output
+
+
+def segment_bounds(num_units: int, segment: int, overlap: int) -> Iterator[tuple[int, int]]:
+    """Yield ``(first unit, number of units)``; only the last segment is shorter, never than the overlap."""
+    start = 0
+    while True:
+        count = min(segment, num_units - start)
+        # A rest no longer than the overlap is taken along: it would be all cross-fade.
+        if num_units - start <= segment + overlap:
+            count = num_units - start
+        yield start, count
+        if start + count >= num_units:
+            return
+        start += segment - overlap
+
+
+def _join(tail: np.ndarray, piece: np.ndarray, reorder: bool) -> np.ndarray:
+    """Order the speakers of ``piece (speaker, unit, ...)`` as in ``tail`` and fade from it over its length."""
+    overlap = tail.shape[1]
+    head = piece[:, :overlap]
+    orders = permutations(range(len(tail))) if reorder else [range(len(tail))]
+    best = max(orders, key=lambda order: sum(float(np.vdot(tail[i], head[j])) for i, j in enumerate(order)))
+    piece = piece[list(best)].copy()
+    fade = np.linspace(0.0, 1.0, overlap, dtype=np.float32).reshape(-1, *[1] * (piece.ndim - 2))
+    piece[:, :overlap] = tail * (1 - fade) + piece[:, :overlap] * fade
+    return piece
+
+
+def window_starts(num_frames: int, window: int, overlap: int) -> list[int]:
+    """Return the first frames of windows that cover ``num_frames``; the last one may reach beyond the end."""
+    hop = window - overlap
+    return list(range(0, max(num_frames - overlap, 1), hop))
+
+
+def cut_windows(signal: torch.Tensor, window: int, overlap: int) -> tuple[torch.Tensor, list[int]]:
+    """Return ``(windows (window, ..., frame), their first frames)`` of ``signal (..., frame)``, zeros after its end."""
+    starts = window_starts(signal.shape[-1], window, overlap)
+    missing = starts[-1] + window - signal.shape[-1]
+    padded = torch.nn.functional.pad(signal, (0, max(missing, 0)))
+    return torch.stack([padded[..., start : start + window] for start in starts]), starts
+
+
+def join_windows(windows: torch.Tensor, starts: list[int], overlap: int, num_frames: int) -> torch.Tensor:
+    """Return ``(..., num_frames)`` of ``windows (window, ..., frame)``, linearly cross-faded where they overlap."""
+    length = windows.shape[-1]
+    # No end of the fade is 0 or 1: each frame of an overlap is of both windows.
+    fade = (torch.arange(overlap, device=windows.device, dtype=windows.dtype) + 1) / (overlap + 1)
+    output = windows.new_zeros(*windows.shape[1:-1], starts[-1] + length)
+    for index, start in enumerate(starts):
+        weight = windows.new_ones(length)
+        if index > 0:
+            weight[:overlap] = fade
+        if index < len(starts) - 1:
+            weight[length - overlap :] = 1 - fade
+        output[..., start : start + length] += windows[index] * weight
+    return output[..., :num_frames]

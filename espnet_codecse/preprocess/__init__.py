@@ -1,0 +1,1 @@
+"""ESPnet preprocessors of training utterances: crops, filters, speeds, mixtures, unpaired recordings."""

@@ -1,0 +1,97 @@
+"""A model by name, ready to enhance: what ``codecse enhance`` and ``SpeechEnhancer`` both build on."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from espnet_codecse.errors import UserError
+from espnet_codecse.inference.abs_enhancer import AbsEnhancer
+from espnet_codecse.precision import has_native_bfloat16
+from espnet_codecse.task.kinds import kind_of
+from espnet_codecse.zoo.find import ModelFiles, called, find_model
+
+DEVICES = ("auto", "cpu", "cuda")
+DTYPES = ("auto", "float32", "bfloat16")
+
+
+def load_enhancer(
+    model: str,
+    codec: str | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    layers: Sequence[str] = ("continuous",),
+    segment_seconds: float = 30.0,
+    **options: Any,
+) -> AbsEnhancer:
+    """Load a trained model with its codec.
+
+    Args:
+        model: what :func:`find_model` takes.
+        codec: where the model's codec lies, if neither in the pack nor where the training had it.
+        device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, or ``cuda:1``.
+        dtype: arithmetic of the separator: ``float32``, ``bfloat16``, or ``auto``, which is bfloat16 where the device
+            computes in it natively and float32 elsewhere. The codec always works in float32: its decoder makes
+            rounding audible, and the separator is where the time goes that bfloat16 saves.
+        layers: what to decode where the model works on embeddings: ``continuous``, ``quantized``, or both; other models
+            have one output, ``waveform``.
+        segment_seconds: longest piece that is processed at once.
+        options: of the system's enhancer, such as ``num_steps``.
+
+    Raises:
+        UserError: no such model or option, another codec, or no such device.
+    """
+    files = find_model(model)
+    with called(files, model):
+        return build_enhancer(files, codec, device, dtype, layers, segment_seconds, **options)
+
+
+def build_enhancer(
+    files: ModelFiles,
+    codec: str | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    layers: Sequence[str] = ("continuous",),
+    segment_seconds: float = 30.0,
+    **options: Any,
+) -> AbsEnhancer:
+    """Load the model of ``files``; see :func:`load_enhancer`."""
+    from espnet_codecse.task.loading import load_trained_model
+
+    device = resolve_device(device)
+    model, training = load_trained_model(Path(files.train_config), Path(files.model_file), device, codec or files.codec)
+    enhancer = kind_of(vars(training)).load("enhancer")
+    return enhancer.from_model(
+        model, training, device, resolve_dtype(dtype, device), segment_seconds, layers, **options
+    )
+
+
+def resolve_device(device: str) -> str:
+    """Return a torch device for ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        UserError: another device, or one that is not there.
+    """
+    kind, _, index = device.partition(":")
+    if kind not in DEVICES or (index and not (kind == "cuda" and index.isdigit())):
+        raise UserError(f"--device {device}: must be one of {', '.join(DEVICES)}")
+    if kind == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        raise UserError(f"--device {device}: PyTorch sees {count} GPU(s); pass --device cpu, or see codecse doctor")
+    return device
+
+
+def resolve_dtype(dtype: str, device: str) -> torch.dtype:
+    """Return the separator's type of number on ``device``.
+
+    Raises:
+        UserError: another type.
+    """
+    if dtype not in DTYPES:
+        raise UserError(f"--dtype {dtype}: must be one of {', '.join(DTYPES)}")
+    if dtype == "auto":
+        dtype = "bfloat16" if has_native_bfloat16(device) else "float32"
+    return getattr(torch, dtype)

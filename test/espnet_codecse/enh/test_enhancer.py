@@ -1,0 +1,187 @@
+"""Enhancing recordings: batches, levels, long files, speakers over segments."""
+
+import numpy as np
+import pytest
+import torch
+
+from espnet_codecse.enh.enhancer import EmbeddingEnhancer
+from espnet_codecse.errors import UserError
+
+
+class Identity(torch.nn.Module):
+    """A separator whose estimates are the mixture, the second speaker's inverted; optionally swapped by turns."""
+
+    def __init__(self, num_spk: int = 1, swaps: bool = False):
+        super().__init__()
+        self.num_spk, self.swaps, self.calls, self.longest = num_spk, swaps, 0, 0
+
+    def forward(self, embedding, lengths, additional):
+        self.calls += 1
+        self.longest = max(self.longest, embedding.shape[1])
+        estimates = [embedding, -embedding][: self.num_spk]
+        return (estimates[::-1] if self.swaps and self.calls % 2 == 0 else estimates), lengths, {}
+
+
+def whole(enhancer, samples):
+    return enhancer.enhance_batch([samples])[0]
+
+
+def segmented(enhancer, samples):
+    pieces = list(enhancer.enhance_long(lambda start, count: samples[start : start + count], len(samples)))
+    return {layer: np.concatenate([piece[layer] for piece in pieces], axis=1) for layer in pieces[0]}
+
+
+@pytest.mark.parametrize("group_frames", [1500, 45], ids=["together", "two_by_two"])
+def test_batch_equals_one_by_one(codec, make_model, voice, monkeypatch, group_frames):
+    monkeypatch.setattr("espnet_codecse.enh.enhancer.GROUP_FRAMES", group_frames)
+    recordings = [voice(length, seed) for seed, length in enumerate((5000, 1, 6400, 319))]
+    enhancer = EmbeddingEnhancer(codec, make_model().eval().separator, ("continuous", "quantized"))
+    for samples, together in zip(recordings, enhancer.enhance_batch(recordings)):
+        alone = whole(enhancer, samples)
+        for layer in ("continuous", "quantized"):
+            assert together[layer].shape == (1, len(samples)) and together[layer].dtype == np.float32
+            # A rounding may turn a code, so the quantised layer is compared by energy.
+            difference = np.abs(together[layer] - alone[layer])
+            assert difference.max() < 1e-4 if layer == "continuous" else np.mean(difference > 1e-4) < 0.05
+
+
+@pytest.mark.parametrize("gain", [0.01, 1.0, 8.0])
+def test_level_and_length_are_kept(codec, voice, gain):
+    time = np.arange(9001) / 16000
+    low = (0.05 * gain * np.sin(2 * np.pi * 300 * time)).astype(np.float32)  # inside the tiny codec's 32 channels
+    output = whole(EmbeddingEnhancer(codec), low)["continuous"]
+    assert output.shape == (1, 9001)
+    interior = slice(640, -640)
+    assert np.std(output[0, interior]) == pytest.approx(np.std(low[interior]), rel=0.05)
+
+
+def test_without_a_separator_it_resynthesises(codec, voice):
+    samples = torch.from_numpy(voice(5000))[None]
+    embedding, frames = codec.encode(samples, torch.tensor([5000]))
+    result = whole(EmbeddingEnhancer(codec, layers=("continuous", "quantized")), samples[0].numpy())
+    expected = {"continuous": embedding, "quantized": codec.quantize(embedding)[0]}
+    for layer, value in expected.items():
+        assert np.allclose(result[layer], codec.decode(value, frames, 5000).numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize("num_samples", [16000, 16001, 24000, 24001, 30719, 50000, 53760])
+def test_segments_equal_the_whole(codec, voice, num_samples):
+    separator = Identity()
+    enhancer = EmbeddingEnhancer(codec, separator, segment_seconds=1.0, overlap_seconds=0.4)
+    samples = voice(num_samples)
+    expected = whole(EmbeddingEnhancer(codec), samples)["continuous"]
+    output = segmented(enhancer, samples)["continuous"]
+    assert output.shape == (1, num_samples)
+    # Only next to a segment's end, where the fade gives it little weight, the encoder misses what follows.
+    error = np.mean((output - expected) ** 2) / np.mean(expected**2)
+    assert error < 1e-4
+    assert separator.longest <= 50 + 20
+
+
+def test_memory_is_bounded_by_the_segment(codec):
+    counts = []
+
+    def read(start: int, count: int) -> np.ndarray:
+        counts.append((start, count))
+        return np.zeros(count, dtype=np.float32)
+
+    enhancer = EmbeddingEnhancer(codec, segment_seconds=1.0, overlap_seconds=0.25)
+    sizes = [piece["continuous"].shape[1] for piece in enhancer.enhance_long(read, 16000 * 20 + 7)]
+    assert sum(sizes) == 16000 * 20 + 7
+    assert max(count for _, count in counts) <= 16000 + enhancer.overlap_samples
+    assert all(count > enhancer.overlap_samples for _, count in counts)
+    ends = [start + count for start, count in counts]
+    assert [end - start for end, (start, _) in zip(ends, counts[1:])] == [enhancer.overlap_samples] * (len(counts) - 1)
+
+
+def test_speakers_keep_their_order_over_segments(codec, voice):
+    samples = voice(70000)
+    steady = segmented(EmbeddingEnhancer(codec, Identity(2), segment_seconds=1.0, overlap_seconds=0.4), samples)
+    swapping = segmented(
+        EmbeddingEnhancer(codec, Identity(2, swaps=True), segment_seconds=1.0, overlap_seconds=0.4), samples
+    )
+    assert steady["continuous"].shape == (2, 70000)
+    assert np.allclose(steady["continuous"], swapping["continuous"], atol=1e-6)
+
+
+def test_segments_no_longer_than_the_overlap_are_refused(codec):
+    with pytest.raises(UserError, match="segment_seconds"):
+        EmbeddingEnhancer(codec, segment_seconds=0.5, overlap_seconds=1.0)
+
+
+class Amplifier(Identity):
+    """A separator that has lost the level."""
+
+    def forward(self, embedding, lengths, additional):
+        return [3 * embedding], lengths, {}
+
+
+def test_level_is_restored_where_the_loss_was_blind_to_it(codec, voice):
+    recordings = [voice(6400, 1), 0.1 * voice(5000, 2)]
+    loud = EmbeddingEnhancer(codec, Amplifier()).enhance_batch(recordings)
+    for samples, drifted, restored in zip(
+        recordings, loud, EmbeddingEnhancer(codec, Amplifier(), restore_level=True).enhance_batch(recordings)
+    ):
+        output = restored["continuous"][0]
+        assert not np.allclose(output, drifted["continuous"][0], rtol=0.1)
+        assert abs(np.dot(samples - output, output)) < 1e-3 * np.dot(samples, samples)  # what is left is orthogonal
+    silence = EmbeddingEnhancer(codec, Amplifier(), restore_level=True).enhance_batch([np.zeros(640, np.float32)])
+    assert np.isfinite(silence[0]["continuous"]).all()
+
+
+class Humming(Identity):
+    """A separator that makes sound of nothing."""
+
+    def forward(self, embedding, lengths, additional):
+        return [embedding + 0.5], lengths, {}
+
+
+def test_digital_silence_stays_silence(codec):
+    enhancer = EmbeddingEnhancer(codec, Humming(), ("continuous", "quantized"))
+    silent, loud = enhancer.enhance_batch([np.zeros(3000, np.float32), 0.1 * np.ones(3000, np.float32)])
+    assert not any(waveforms.any() for waveforms in silent.values())
+    assert all(waveforms.any() for waveforms in loud.values())
+
+
+def test_long_embeddings_in_segments(codec, voice):
+    embedding, frames = codec.encode(torch.from_numpy(voice(70000))[None], torch.tensor([70000]))
+    enhancer = EmbeddingEnhancer(codec, Identity(2, swaps=True), segment_seconds=1.0, overlap_seconds=0.4)
+    pieces = list(enhancer.separate_long(lambda start, count: embedding[0, start : start + count], int(frames)))
+    assert len(pieces) > 4 and enhancer.network_seconds > 0
+    joined = torch.from_numpy(np.concatenate(pieces, axis=1))
+    assert torch.allclose(joined[0], embedding[0], atol=1e-5) and torch.allclose(joined[1], -embedding[0], atol=1e-5)
+
+
+class Listening(Identity):
+    """A separator that keeps what it was given."""
+
+    def forward(self, embedding, lengths, additional):
+        self.heard = embedding
+        return super().forward(embedding, lengths, additional)
+
+
+def test_recordings_are_brought_to_the_trainings_peak_and_back(codec, voice):
+    separator = Listening()
+    enhancer = EmbeddingEnhancer(codec, separator, peak=0.9)
+    loud = voice(6400) * (0.9 / np.abs(voice(6400)).max())
+    outputs = enhancer.enhance_batch([loud, 0.02 * loud])
+    assert torch.allclose(separator.heard[0], separator.heard[1], atol=1e-4)
+    expected = whole(EmbeddingEnhancer(codec, Identity()), loud)["continuous"]
+    assert np.allclose(outputs[0]["continuous"], expected, atol=1e-5)
+    assert np.allclose(outputs[1]["continuous"], 0.02 * expected, atol=1e-5)
+    silent = enhancer.enhance_batch([np.zeros(640, np.float32)])[0]["continuous"]
+    assert np.array_equal(silent, np.zeros((1, 640), np.float32))
+
+
+def test_the_separator_sees_the_quantised_mixture_where_it_is_told(codec, voice):
+    samples = voice(5000)
+    embedding, _frames = codec.encode(torch.from_numpy(samples)[None], torch.tensor([5000]))
+    separator = Listening()
+    for quantize, expected in ((False, embedding), (True, codec.quantize(embedding)[0])):
+        whole(EmbeddingEnhancer(codec, separator, quantize_mixture=quantize), samples)
+        assert torch.allclose(separator.heard, expected, atol=1e-6)
+
+
+def test_several_speakers_overlap_longer_as_one_may_pause(codec):
+    overlaps = [EmbeddingEnhancer(codec, Identity(num_spk)).overlap_samples for num_spk in (1, 2)]
+    assert overlaps == [16000, 48000]

@@ -71,7 +71,7 @@ class DualBranchGenerator(torch.nn.Module):
             return getattr(self.coder, name)
         branch, kind = name.split("_")
         modules = self.branches if kind == "branch" else self.quantizers
-        return modules.get(branch, None)
+        return modules[branch] if branch in modules else None  # noqa: SIM401 (a ModuleDict has no get)
 
     def train(self, mode: bool = True) -> "DualBranchGenerator":
         """Leave frozen parts in evaluation mode: dropout in what does not learn is only noise."""

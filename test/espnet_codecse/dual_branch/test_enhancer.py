@@ -9,6 +9,7 @@ from tiny_dual_branch import tiny_generator, tiny_model
 
 from espnet_codecse.dual_branch.enhancer import DualBranchEnhancer
 from espnet_codecse.errors import UserError
+from espnet_codecse.level import Level
 
 
 def enhancer(model=None, dtype=torch.float32, segment_seconds=2.0):
@@ -33,6 +34,19 @@ def test_level_of_the_input_is_kept(voice):
     loud = system.enhance_batch([recording])[0]["waveform"]
     quiet = system.enhance_batch([0.01 * recording])[0]["waveform"]
     assert np.allclose(100 * quiet[2], loud[2], atol=1e-3)
+
+
+def test_a_segment_is_brought_to_the_level_of_its_recording(voice):
+    system, recording = enhancer(), voice(6000)
+    level = Level(1.0, float(np.square(recording).mean()))
+    expected = system.enhance_batch([recording])[0]["waveform"]
+    assert np.allclose(system.enhance_batch([recording], levels=[level])[0]["waveform"], expected, atol=1e-5)
+    # In a louder recording it reaches the network softer: one of four times the power as at half its level.
+    gains = []
+    system.network.register_forward_pre_hook(lambda _, inputs: gains.append(float(inputs[0].abs().max())))
+    system.enhance_batch([recording], levels=[level])
+    system.enhance_batch([recording], levels=[level._replace(power=4 * level.power)])
+    assert gains[1] == pytest.approx(gains[0] / 2, rel=1e-5)
 
 
 def test_one_branch_has_no_noise(voice):

@@ -173,6 +173,21 @@ def test_recordings_are_brought_to_the_trainings_peak_and_back(codec, voice):
     assert np.array_equal(silent, np.zeros((1, 640), np.float32))
 
 
+class Saturating(Identity):
+    """A separator whose estimate depends on the level."""
+
+    def forward(self, embedding, lengths, additional):
+        return [embedding.tanh()], lengths, {}
+
+
+def test_segments_of_a_long_recording_are_brought_to_one_level(codec, voice):
+    samples = voice(16000 * 4)
+    samples[: 16000 * 2] *= 0.02
+    whole_recording = whole(EmbeddingEnhancer(codec, Saturating(), peak=0.9), samples)["continuous"]
+    enhancer = EmbeddingEnhancer(codec, Saturating(), segment_seconds=1.0, overlap_seconds=0.25, peak=0.9)
+    assert np.abs(segmented(enhancer, samples)["continuous"] - whole_recording).max() < 1e-3
+
+
 def test_the_separator_sees_the_quantised_mixture_where_it_is_told(codec, voice):
     samples = voice(5000)
     embedding, _frames = codec.encode(torch.from_numpy(samples)[None], torch.tensor([5000]))

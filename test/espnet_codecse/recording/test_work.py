@@ -1,12 +1,15 @@
 """What a worker does: waveforms and codes, alone and together, short and long."""
 
 import multiprocessing
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 import torch
+import yaml
+from conftest import voice
 
 from espnet_codecse.codec import load_codec
 from espnet_codecse.codec.bitstream import BitstreamReader
@@ -79,6 +82,38 @@ def test_long_recordings_in_segments(tmp_path, write, run):
     assert whole.shape == segments.shape == read(path).shape
     # The model normalises each segment by itself: alike, not the same.
     assert np.corrcoef(whole[:, 0], segments[:, 0])[0, 1] > 0.95
+
+
+@pytest.fixture
+def model_with_peak(tmp_path, model) -> str:
+    """The model, trained as if recordings had been brought to a peak."""
+    folder = shutil.copytree(model, tmp_path / "with_peak")
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    (folder / "config.yaml").write_text(yaml.dump({**config, "model_conf": {"peak": 0.9}}))
+    return str(folder)
+
+
+def test_long_recordings_at_one_level(tmp_path, run, model_with_peak):
+    samples = np.stack([voice(16000 * 4, seed) * (0.02 if seed else 1.0) for seed in range(2)], axis=1)
+    samples[:32000] *= 0.1
+    soundfile.write(tmp_path / "a.wav", samples, 16000, subtype="FLOAT")
+    run([tmp_path / "a.wav"], model=model_with_peak, segment_seconds=1.5)
+    enhancer = load_enhancer(model_with_peak, dtype="float32", segment_seconds=1.5)
+    assert enhancer.needs_level
+    for channel, found in zip(samples.T.astype(np.float32), read(tmp_path / "out" / "a.wav").T):
+        pieces = enhancer.enhance_long(lambda start, count, channel=channel: channel[start : start + count], 64000)
+        expected = np.concatenate([piece["continuous"][0] for piece in pieces])
+        assert np.abs(found - expected).max() < 1e-5
+
+
+def test_codes_are_made_at_the_level_of_the_training(tmp_path, run, model_with_peak, capsys):
+    samples = 0.4 * voice(16000)
+    for name, gain in (("loud", 1.0), ("soft", 0.25)):
+        soundfile.write(tmp_path / f"{name}.wav", gain * samples, 16000, subtype="FLOAT")
+    run([tmp_path / "loud.wav", tmp_path / "soft.wav"], model=model_with_peak, target="codes")
+    loud, soft = (codes_of(tmp_path / "out" / f"{name}.cse")[1] for name in ("loud", "soft"))
+    assert np.mean(loud == soft) > 0.99
+    assert "only waveforms get it back" in capsys.readouterr().err
 
 
 def test_silence_stays_silence_at_any_rate(tmp_path, run):

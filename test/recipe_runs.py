@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import soundfile
-from tiny_codecs import save_hybrid
+from tiny_codecs import save_mdct
 
 ROOT = Path(__file__).resolve().parents[1]
 RATE = 16000
@@ -174,7 +174,7 @@ def shared_tree(factory: pytest.TempPathFactory) -> Tree:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (base / "run.log").exists():
             write_recordings(tree.recordings)
-            save_hybrid(tree.codec)
+            save_mdct(tree.codec)
             result = run(ROWS[0].script, "--stage", 1, "--stop_stage", 9, *tree.options(ROWS[0]))
             (base / "run.log").write_text(f"{result.stdout}\nstatus {result.returncode}\n")
     log = (base / "run.log").read_text()

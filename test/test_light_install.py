@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 from clean_environment import build_wheel, make_environment
-from tiny_dual_branch import HYBRID, ROFORMER
+from tiny_dual_branch import MDCT, ROFORMER
 from tiny_models import save_causal_experiment, save_experiment
 
 from espnet_codecse.zoo.find import find_model
@@ -109,7 +109,7 @@ def test_what_needs_more_names_the_extra(light, noisy, tmp_path_factory):
     config = experiments / "dual_branch/config.yaml"
     config.parent.mkdir()
     config.write_text(json.dumps({
-        "task": "dual_branch", "codec": None, "coder_conf": HYBRID, "generator_conf": {"roformer": ROFORMER},
+        "task": "dual_branch", "codec": None, "coder_conf": MDCT, "generator_conf": {"roformer": ROFORMER},
     }))  # fmt: skip
     (config.parent / "valid.loss.best.pth").write_bytes(b"")
     save_experiment(experiments / "nac_se", "small")

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from recipe_runs import RATE, ROWS, Tree, run, run_and_kill, shared_tree, speech_like
 from test_recipes import check_results, read_results
-from tiny_codecs import save_hybrid
+from tiny_codecs import save_mdct
 
 from espnet_codecse.fileio import read_scp
 
@@ -120,9 +120,11 @@ def test_killed_training_and_enhancement_go_on(tree, tmp_path):
         (["--system", "nosuch"], "--system nosuch: unknown; known systems: .*nac_se"),
         (
             ["--loss", "nosuch"],
-            "--loss nosuch: unknown for nac_se; known: both, disturbance, listening_quality, listening_quality_strong, opinion, perceptual, post, pre, waveform",
+            "--loss nosuch: unknown for nac_se; known: both, dnsmos, pesq, pesq_disturbance, pesq_strong, post, pre, "
+            "snr_spectrum, waveform",
         ),
-        (["--size", "nosuch"], "--size nosuch: unknown for nac_se; known: dynamic, packed, paper, small"),
+        (["--size", "nosuch"], "--size nosuch: unknown for nac_se; known: paper, small"),
+        (["--variant", "packed,nosuch"], "--variant nosuch: unknown for nac_se; known: dynamic_mixing, packed"),
         (["--nosuch", "1"], "--nosuch: unknown option; --help lists the options"),
         (["--loss=pre"], "--loss=pre: write the value after a space: --loss pre"),
         (["--max_duration"], "--max_duration: its value is missing"),
@@ -161,7 +163,7 @@ def test_embeddings_of_another_codec_and_a_cut_ark_are_refused(own, tmp_path):
     assert run(SCRIPT, *command, "--stage", 3, "--stop_stage", 4).returncode == 0
     # A codec of the same name and other weights would use the same folder.
     other = tmp_path / "other" / own.codec.name
-    save_hybrid(other, seed=1)
+    save_mdct(other, seed=1)
     before = (embeddings_of(own, "train") / "codec.yaml").read_text()
     for stage in (3, 5):
         result = run(SCRIPT, *command, "--codec", other, "--stage", stage, "--stop_stage", stage)

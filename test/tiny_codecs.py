@@ -81,13 +81,13 @@ def save_espnet(folder: Path, family: str, seed: int = 0) -> Path:
     return folder
 
 
-def save_hybrid(folder: Path, seed: int = 0) -> Path:
+def save_mdct(folder: Path, seed: int = 0) -> Path:
     """Write a folder of the small codec's format with random weights."""
-    from espnet_codecse.codec.mdct.codec import save_hybrid_codec
-    from espnet_codecse.codec.mdct.model import HybridCodecNet
+    from espnet_codecse.codec.mdct.codec import save_mdct_codec
+    from espnet_codecse.codec.mdct.model import MDCTCodecNet
 
     torch.manual_seed(seed)
-    net = HybridCodecNet(
+    net = MDCTCodecNet(
         num_channels=32, widths=(8, 8), num_refiners=1, num_codebooks=3, codebook_size=16, codebook_dim=8
     )
     for parameter in net.parameters():
@@ -96,7 +96,7 @@ def save_hybrid(folder: Path, seed: int = 0) -> Path:
     for name, buffer in net.quantizer.named_buffers():
         # Fitted, not trained: at first all zeros, and every code the same.
         torch.nn.init.normal_(buffer, std=1.0 if name.endswith("codebook") else 0.3)
-    save_hybrid_codec(net, folder)
+    save_mdct_codec(net, folder)
     return folder
 
 
@@ -111,10 +111,10 @@ def save_codec(folder: Path, family: str) -> Path:
     """Write a tiny codec of one of :data:`FAMILIES`."""
     if family.startswith("espnet_"):
         return save_espnet(folder, family.removeprefix("espnet_"))
-    return {"dac": save_dac, "encodec": save_encodec, "hybrid": save_hybrid, "lyra": save_lyra}[family](folder)
+    return {"dac": save_dac, "encodec": save_encodec, "mdct": save_mdct, "lyra": save_lyra}[family](folder)
 
 
-FAMILIES = ("dac", "encodec", "espnet_dac", "espnet_encodec", "espnet_soundstream", "hybrid", "lyra")
+FAMILIES = ("dac", "encodec", "espnet_dac", "espnet_encodec", "espnet_soundstream", "mdct", "lyra")
 
 
 def _spread(model: torch.nn.Module) -> None:

@@ -8,8 +8,8 @@ from espnet_codecse.dual_branch.generator import DualBranchGenerator
 from espnet_codecse.dual_branch.losses import ReconstructionLoss
 from espnet_codecse.dual_branch.model import DualBranchModel, ensemble_names
 
-HYBRID = {
-    "kind": "hybrid",
+MDCT = {
+    "kind": "mdct",
     "sample_rate": 16000,
     "num_channels": 32,
     "widths": [4, 8],
@@ -49,7 +49,7 @@ UNSUPERVISED = {name: weight for name, weight in SUPERVISED.items() if name != "
 def tiny_generator(coder=None, **options) -> DualBranchGenerator:
     torch.manual_seed(0)
     options = {"num_quantizers": 2, "roformer": ROFORMER, **options}
-    generator = DualBranchGenerator(coder or HYBRID, **options)
+    generator = DualBranchGenerator(coder or MDCT, **options)
     for name, buffer in generator.named_buffers():
         if name.endswith(("codebook", "project_in", "project_out")):  # a fitted quantiser's
             buffer.copy_(torch.randn(buffer.shape) * 0.3)

@@ -24,12 +24,12 @@ NUM_SAMPLES = 12001
 
 def write_packs(folder: Path) -> None:
     """Write a model of every way of needing ESPnet, and the outputs of all."""
-    hybrid = str(save_codec(folder / "hybrid", "hybrid"))
+    mdct = str(save_codec(folder / "mdct", "mdct"))
     experiments = {
-        "nac_se": save_experiment(folder / "exp/nac_se", hybrid),
+        "nac_se": save_experiment(folder / "exp/nac_se", mdct),
         # ESPnet's own separator, and a codec that ESPnet trained.
         "tcn": save_experiment(
-            folder / "exp/tcn", hybrid, separator="tcn",
+            folder / "exp/tcn", mdct, separator="tcn",
             layer=2, stack=1, bottleneck_dim=8, hidden_dim=8, num_spk=2,
         ),
         "soundstream": save_experiment(folder / "exp/soundstream", str(save_codec(folder / "codec", "espnet_soundstream"))),

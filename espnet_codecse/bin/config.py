@@ -24,8 +24,9 @@ def get_parser() -> argparse.ArgumentParser:
     add("--list_layers", action="store_true", help="print what the system's models decode and stop")
     add("--step", help="which one")
     add("--codec", default="small", help="name or folder (default: %(default)s)")
-    add("--size", help="variant of the network's size")
-    add("--loss", help="variant of the loss")
+    add("--size", help="size of the network (default: the step's own)")
+    add("--variant", default="", help="variants of the system, separated by commas and merged in order")
+    add("--loss", help="loss (default: the step's own)")
     add("--num_spk", type=int, help="speakers in a mixture (default: the system's)")
     add("--output", type=Path, help="yaml to write (default: standard output)")
     return parser
@@ -39,7 +40,7 @@ def main(argv: list[str] | None = None) -> None:
     from espnet_codecse.errors import UserError
     from espnet_codecse.fileio import atomic_path
     from espnet_codecse.task.configuration import build_configuration, check_unchanged, system_steps
-    from espnet_codecse.task.kinds import kind_of
+    from espnet_codecse.task.model_types import model_type_of
 
     if args.list_steps:
         print("\n".join(system_steps(args.template_conf, args.system)))
@@ -49,14 +50,22 @@ def main(argv: list[str] | None = None) -> None:
         configuration = build_configuration(
             args.template_conf, args.recipe_conf, args.system, step, args.codec, None, None, args.num_spk
         )
-        print(*kind_of(configuration).layers)
+        print(*model_type_of(configuration).layers)
         return
     if args.step is None:
         raise UserError("--step is missing; --list_steps lists them")
     if args.num_spk is not None and args.num_spk < 1:
         raise UserError(f"--num_spk {args.num_spk}: a mixture has one speaker or more")
     configuration = build_configuration(
-        args.template_conf, args.recipe_conf, args.system, args.step, args.codec, args.size, args.loss, args.num_spk
+        args.template_conf,
+        args.recipe_conf,
+        args.system,
+        args.step,
+        args.codec,
+        args.size,
+        args.loss,
+        args.num_spk,
+        [variant for variant in args.variant.split(",") if variant],
     )
     text = yaml.safe_dump(configuration, sort_keys=False)
     if args.output is None:

@@ -159,7 +159,7 @@ def main(argv: list[str] | None = None) -> int:
         settings=identity,
         choice=args.format,
         residual=args.residual,
-        num_speakers=num_speakers(model.train_config),
+        num_speakers=num_speakers(model.configuration),
         num_jobs=args.jobs,
         batch_seconds=args.batch_seconds,
     )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from espnet_codecse.bin.enhance import positive
 from espnet_codecse.bin.model_option import add_model_option
 from espnet_codecse.job.array import parse_share
-from espnet_codecse.task.kinds import LAYERS
+from espnet_codecse.task.model_types import LAYERS
 
 if TYPE_CHECKING:
     from espnet_codecse.inference.abs_enhancer import AbsEnhancer
@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> None:
     from espnet_codecse.errors import UserError
     from espnet_codecse.fileio import read_scp
     from espnet_codecse.inference.data_set import OutputFolders
-    from espnet_codecse.task.configuration import output_names
+    from espnet_codecse.task.configuration import output_names, read_training
 
     if (args.train_config is None) != (args.model_file is None):
         raise UserError("--train_config and --model_file go together; pass both or neither")
@@ -76,7 +76,7 @@ def main(argv: list[str] | None = None) -> None:
     if len(args.scp) > 1 and args.train_config is not None:
         raise UserError("--train_config: a model makes the speakers of one list of mixtures; give one scp")
     # A model makes all outputs of its list, the codec one of each list.
-    names = output_names(args.train_config)
+    names = [] if args.train_config is None else output_names(read_training(args.train_config))
     listed = []
     for index, scp in enumerate(args.scp):
         if args.train_config is None:
@@ -153,7 +153,7 @@ def _build(args: argparse.Namespace) -> "AbsEnhancer":
     from espnet_codecse.zoo.find import ModelFiles
     from espnet_codecse.zoo.load import build_enhancer
 
-    files = ModelFiles(args.train_config.parent, args.train_config, args.model_file)
+    files = ModelFiles.of_training(args.train_config, args.model_file)
     # Figures of a paper are compared to the last digit: no rounding that depends on the machine.
     options = dict(args.model_option)
     enhancer = build_enhancer(files, args.codec, args.device, "float32", args.layers, args.segment_seconds, **options)

@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> None:
 
     from espnet_codecse.audio import read_audio
     from espnet_codecse.codec.mdct.gan import initialise_from_speech
-    from espnet_codecse.codec.mdct.model import HybridCodecNet
+    from espnet_codecse.codec.mdct.model import MDCTCodecNet
     from espnet_codecse.errors import UserError
     from espnet_codecse.fileio import atomic_path, read_scp
     from espnet_codecse.task.device import use_all_cores
@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> None:
         reason = str(error).splitlines()[0]
         raise UserError(f"{args.config}: not a codec training's configuration ({reason}); check --config") from None
     torch.manual_seed(args.seed)
-    net = HybridCodecNet(sample_rate=conf.get("sampling_rate", 16000), **conf.get("generator_params", {}))
+    net = MDCTCodecNet(sample_rate=conf.get("sampling_rate", 16000), **conf.get("generator_params", {}))
     low, high = conf.get("gain_range_db", (-38.0, -14.0))
     rng = np.random.default_rng(args.seed)
     paths = list(read_scp(args.wav_scp).values())

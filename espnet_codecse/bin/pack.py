@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from espnet_codecse.bin.scored_options import add_scored_options, read_outputs
-from espnet_codecse.task.kinds import LAYERS
+from espnet_codecse.task.model_types import LAYERS
 
 
 def get_parser() -> argparse.ArgumentParser:

@@ -29,8 +29,8 @@ def main(argv: list[str] | None = None) -> None:
     import yaml
 
     from espnet_codecse.checkpoint import load_checkpoint, load_strictly
-    from espnet_codecse.codec.mdct.codec import HybridCodec, save_hybrid_codec
-    from espnet_codecse.codec.mdct.model import HybridCodecNet
+    from espnet_codecse.codec.mdct.codec import MDCTCodec, save_mdct_codec
+    from espnet_codecse.codec.mdct.model import MDCTCodecNet
     from espnet_codecse.errors import UserError
 
     checkpoint = Path(args.checkpoint)
@@ -40,14 +40,14 @@ def main(argv: list[str] | None = None) -> None:
     except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{config}: not a codec training's configuration ({reason}); was it trained?") from None
-    net = HybridCodecNet(sample_rate=conf.get("sampling_rate", 16000), **conf.get("generator_params", {}))
+    net = MDCTCodecNet(sample_rate=conf.get("sampling_rate", 16000), **conf.get("generator_params", {}))
     prefix = "codec.generator."
     state = load_checkpoint(checkpoint)
     load_strictly(net, {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}, checkpoint)
     for parameter in net.decoder.learned[-1].parameters():
         parameter.data.mul_(args.high_band_gain)
-    save_hybrid_codec(net, Path(args.output_dir))
-    codec = HybridCodec(Path(args.output_dir), "packed")
+    save_mdct_codec(net, Path(args.output_dir))
+    codec = MDCTCodec(Path(args.output_dir), "packed")
     num_parameters = sum(value.numel() for value in codec.net.state_dict().values())
     size_mb = sum(file.stat().st_size for file in Path(args.output_dir).iterdir()) / 1e6
     size = f"{num_parameters / 1e6:.2f} M parameters with codebooks, {size_mb:.1f} MB"

@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> None:
     """Check that data and codec belong together and run ESPnet's trainer."""
     args, espnet_options = get_parser().parse_known_args(sys.argv[1:] if argv is None else argv)
     from espnet_codecse.errors import UserError
-    from espnet_codecse.task.kinds import kind_of
+    from espnet_codecse.task.model_types import model_type_of
     from espnet_codecse.task.training import read_configuration, training_options
 
     folders = dict(args.folder)
@@ -64,7 +64,7 @@ def main(argv: list[str] | None = None) -> None:
         options += ["--batch_size", str(args.batch_size)]
     from espnet_codecse.task.device import device_options
 
-    task = kind_of(read_configuration(args.config)).load("task")
+    task = model_type_of(read_configuration(args.config)).load("task")
     command = ["--config", str(args.config), "--output_dir", str(args.output_dir), "--resume", "true"]
     task.main(cmd=[*command, *device_options(espnet_options), *options, *espnet_options])
 

@@ -84,9 +84,9 @@ def codec_label(name: str) -> str:
 
 def _load(name: str) -> AbsCodec:
     if (PRETRAINED / f"{name}_codec").is_dir():
-        from espnet_codecse.codec.mdct.codec import HybridCodec
+        from espnet_codecse.codec.mdct.codec import MDCTCodec
 
-        return HybridCodec(PRETRAINED / f"{name}_codec", name)
+        return MDCTCodec(PRETRAINED / f"{name}_codec", name)
     if name == LYRA:
         return _lyra()
     path = Path(name).expanduser()
@@ -130,9 +130,9 @@ def _from_folder(path: Path, name: str) -> AbsCodec:
     if (path / ENCODER).is_file():
         return LyraCodec(path, name)
     if (path / "model.safetensors").is_file() and (path / "config.yaml").is_file():
-        from espnet_codecse.codec.mdct.codec import HybridCodec
+        from espnet_codecse.codec.mdct.codec import MDCTCodec
 
-        return HybridCodec(path, name)
+        return MDCTCodec(path, name)
     if (path / "config.json").is_file():
         try:
             family = json.loads((path / "config.json").read_text()).get("model_type")

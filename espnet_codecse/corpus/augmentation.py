@@ -11,7 +11,7 @@ from espnet_codecse.corpus.noise import noise_kinds
 from espnet_codecse.corpus.parallel import run_parts
 from espnet_codecse.corpus.prepared_set import key_of
 from espnet_codecse.corpus.reverberation import random_room_response
-from espnet_codecse.corpus.sources import Recording
+from espnet_codecse.corpus.sources import SourceRecording
 from espnet_codecse.corpus.synthesis import NOISE_SECONDS, NoiseJob, write_noise
 
 BABBLE_VOICES = (3, 8)  # fewest and most speakers in a babble
@@ -27,8 +27,8 @@ class RoomJob(NamedTuple):
 
 
 def extra_noises(
-    target: Path, speech: Sequence[Recording], count: int, rate: int, seed: int, num_jobs: int
-) -> list[Recording]:
+    target: Path, speech: Sequence[SourceRecording], count: int, rate: int, seed: int, num_jobs: int
+) -> list[SourceRecording]:
     """Write ``count`` noises of all synthesised kinds in turn below ``target``; what is there already is kept.
 
     Args:
@@ -54,12 +54,12 @@ def extra_noises(
         path = str(folder / f"synthesised_{kind}_{number:04d}.flac")
         jobs.append(NoiseJob(path, kind, voices, [seed, 6, number], NOISE_SECONDS, rate))
     run_parts(write_noise, jobs, folder / ".parts", num_jobs, "synthesise noise", part_size=8)
-    return [Recording(Path(job.path).stem, job.kind, job.path, audio_info(job.path)[0], rate) for job in jobs]
+    return [SourceRecording(Path(job.path).stem, job.kind, job.path, audio_info(job.path)[0], rate) for job in jobs]
 
 
 def altered_noises(
-    target: Path, noise: Sequence[Recording], count: int, rate: int, seed: int, num_jobs: int
-) -> list[Recording]:
+    target: Path, noise: Sequence[SourceRecording], count: int, rate: int, seed: int, num_jobs: int
+) -> list[SourceRecording]:
     """Write ``count`` variants of recorded noises, every second one of a pair, below ``target``; what is there is kept.
 
     Args:
@@ -83,21 +83,21 @@ def altered_noises(
         jobs.append(NoiseJob(path, "altered", paths, [seed, 9, number], NOISE_SECONDS, rate))
     run_parts(write_noise, jobs, folder / ".parts", num_jobs, "alter noise", part_size=16)
     return [
-        Recording(Path(job.path).stem, group, job.path, audio_info(job.path)[0], rate)
+        SourceRecording(Path(job.path).stem, group, job.path, audio_info(job.path)[0], rate)
         for job, group in zip(jobs, groups)
     ]
 
 
 def room_responses(
     target: Path, count: int, rate: int, rt60_range: tuple[float, float], seed: int, num_jobs: int
-) -> list[Recording]:
+) -> list[SourceRecording]:
     """Write ``count`` responses of random rooms below ``target``, for dynamic mixing (ESPnet's ``--rir_scp``)."""
     folder = target / f"rooms_{key_of([count, rate, rt60_range, seed])}"
     jobs = [
         RoomJob(str(folder / f"room_{number:04d}.wav"), [seed, 7, number], rate, rt60_range) for number in range(count)
     ]
     run_parts(_write_response, jobs, folder / ".parts", num_jobs, "simulate rooms", part_size=8)
-    return [Recording(Path(job.path).stem, "room", job.path, audio_info(job.path)[0], rate) for job in jobs]
+    return [SourceRecording(Path(job.path).stem, "room", job.path, audio_info(job.path)[0], rate) for job in jobs]
 
 
 def _write_response(job: RoomJob) -> Any:

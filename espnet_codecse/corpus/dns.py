@@ -17,7 +17,7 @@ from espnet_codecse.corpus.location import check_count
 from espnet_codecse.corpus.parallel import remove_temporary, run_parts
 from espnet_codecse.corpus.prepared_set import key_of, spread, write_prepared_set
 from espnet_codecse.corpus.recording_list import Listed, write_list
-from espnet_codecse.corpus.sources import Recording, safe_name
+from espnet_codecse.corpus.sources import SourceRecording, safe_name
 from espnet_codecse.errors import UserError
 
 VARIABLE = layout.VARIABLE
@@ -193,7 +193,7 @@ def _simulate(root: Path, target: Path, settings: DnsSettings, num_jobs: int) ->
     return lines
 
 
-def _list_id(item: Recording) -> str:
+def _list_id(item: SourceRecording) -> str:
     return item.name if item.name.startswith(item.group) else f"{item.group}_{item.name}"
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from espnet_codecse.corpus.convert import Source, folder_audio
 from espnet_codecse.corpus.headers import read_headers
 from espnet_codecse.corpus.location import corpus_root
-from espnet_codecse.corpus.sources import Recording, audio_files, safe_name
+from espnet_codecse.corpus.sources import SourceRecording, audio_files, safe_name
 from espnet_codecse.errors import UserError
 
 VARIABLE = "DNS"
@@ -117,7 +117,9 @@ def speaker_of(path: Path, root: Path) -> str:
     return match.group() if match else safe_name(parts[0] if len(parts) > 1 else path.stem)
 
 
-def list_recordings(folder: Path, work_dir: Path, num_jobs: int) -> tuple[list[Recording], list[tuple[str, str, str]]]:
+def list_recordings(
+    folder: Path, work_dir: Path, num_jobs: int
+) -> tuple[list[SourceRecording], list[tuple[str, str, str]]]:
     """Read the headers of all recordings below ``folder``, in parallel.
 
     Returns:
@@ -135,7 +137,7 @@ def list_recordings(folder: Path, work_dir: Path, num_jobs: int) -> tuple[list[R
         if reason:
             rejected.append((name, str(path), reason))
         else:
-            recordings.append(Recording(name, speaker_of(path, folder), str(path), num_samples, rate))
+            recordings.append(SourceRecording(name, speaker_of(path, folder), str(path), num_samples, rate))
     if not recordings:
         raise UserError(f"{folder}: none of its {len(files)} recordings is readable (first: {rejected[0][2]})")
     return recordings, rejected

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from espnet_codecse.corpus.mixing import MAX_PEAK, rms, set_level
-from espnet_codecse.corpus.sources import Recording
+from espnet_codecse.corpus.sources import SourceRecording
 from espnet_codecse.errors import UserError
 
 ACTIVE_WINDOW = 0.1  # seconds
@@ -37,11 +37,11 @@ class Filled(NamedTuple):
 
 
 def fill(
-    recordings: Sequence[Recording],
+    recordings: Sequence[SourceRecording],
     num_samples: int,
     rate: int,
     silence: int,
-    read: Callable[[Recording, int, int], np.ndarray],
+    read: Callable[[SourceRecording, int, int], np.ndarray],
     rng: np.random.Generator,
 ) -> Filled:
     """Fill a clip with ``recordings`` in their order.

@@ -17,7 +17,7 @@ from espnet_codecse.corpus.dns_layout import Room
 from espnet_codecse.corpus.dns_rules import Filled, activity, fill, mix
 from espnet_codecse.corpus.mixing import rms
 from espnet_codecse.corpus.reverberation import reverberate
-from espnet_codecse.corpus.sources import Recording
+from espnet_codecse.corpus.sources import SourceRecording
 from espnet_codecse.errors import UserError
 
 NUM_SPARE = 8  # further recordings of a line, for those that cannot be used
@@ -59,8 +59,8 @@ class Clip(NamedTuple):
 
     name: str
     speaker: str
-    speech: list[Recording]
-    noise: list[Recording]
+    speech: list[SourceRecording]
+    noise: list[SourceRecording]
     room: Room | None
     snr: int
     level: int
@@ -70,14 +70,14 @@ class Clip(NamedTuple):
 class _Shuffled:
     """Walks through recordings in random order: all of them once before any comes again."""
 
-    def __init__(self, recordings: Sequence[Recording], rng: np.random.Generator):
+    def __init__(self, recordings: Sequence[SourceRecording], rng: np.random.Generator):
         self._recordings, self._rng = sorted(recordings), rng
         self._order: list[int] = []
         self._place = 0
 
-    def take(self, seconds: float, silence: float) -> list[Recording]:
+    def take(self, seconds: float, silence: float) -> list[SourceRecording]:
         """Return recordings that last ``seconds`` with ``silence`` between them, and the spare ones behind them."""
-        chosen: list[Recording] = []
+        chosen: list[SourceRecording] = []
         total = 0.0
         while total < seconds:
             chosen.append(self._at(self._place))
@@ -85,14 +85,14 @@ class _Shuffled:
             total += chosen[-1].seconds + silence
         return chosen + [self._at(self._place + number) for number in range(NUM_SPARE)]
 
-    def _at(self, place: int) -> Recording:
+    def _at(self, place: int) -> SourceRecording:
         while place >= len(self._order):
             self._order += [int(index) for index in self._rng.permutation(len(self._recordings))]
         return self._recordings[self._order[place]]
 
 
 def plan_clips(
-    speech: Sequence[Recording], noise: Sequence[Recording], rooms: Sequence[Room], settings: DnsSimulation
+    speech: Sequence[SourceRecording], noise: Sequence[SourceRecording], rooms: Sequence[Room], settings: DnsSimulation
 ) -> list[Clip]:
     """Draw the clips, sorted by name ``<speaker>_fileid_<number>``; the speaker is that of the first recording."""
     count = max(2, round(settings.hours * 3600 / settings.clip_seconds))
@@ -149,8 +149,8 @@ def render_clip(job: RenderJob) -> dict[str, Any]:
     return {"reason": None, "paths": paths, "num_samples": num_samples, "skipped": skipped}
 
 
-def _fill(recordings: Sequence[Recording], num_samples: int, settings: DnsSimulation, seed: list[int]) -> Filled:
-    def read(recording: Recording, start: int, count: int) -> np.ndarray:
+def _fill(recordings: Sequence[SourceRecording], num_samples: int, settings: DnsSimulation, seed: list[int]) -> Filled:
+    def read(recording: SourceRecording, start: int, count: int) -> np.ndarray:
         samples, rate = read_audio(recording.path, start, count)
         return resample(samples.mean(axis=1), rate, settings.rate).astype(np.float64)
 

@@ -12,7 +12,7 @@ from espnet_codecse.corpus.augmentation import altered_noises, extra_noises, roo
 from espnet_codecse.corpus.data_dir import validate_data_dir, write_data_dir
 from espnet_codecse.corpus.mixtures import Mixture, MixtureSettings, RenderJob, plan_mixtures, render_mixture
 from espnet_codecse.corpus.parallel import remove_temporary, run_parts, write_json
-from espnet_codecse.corpus.sources import SPLITS, Recording, Sources, find_sources
+from espnet_codecse.corpus.sources import SPLITS, SourceRecording, Sources, find_sources
 from espnet_codecse.corpus.synthesis import write_corpus
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
@@ -143,7 +143,7 @@ def _write_skipped(path: Path, sources: Sources) -> None:
     print(f"{len(sources.skipped)} recordings left out (first: {first[0]}: {first[1]}), see {path}", file=sys.stderr)
 
 
-def _write_recordings(path: Path, recordings: Sequence[Recording], prefix_of_name: bool) -> None:
+def _write_recordings(path: Path, recordings: Sequence[SourceRecording], prefix_of_name: bool) -> None:
     """Write a data directory of plain recordings; noise has no speakers, so that every id is its own."""
     write_data_dir(
         path,

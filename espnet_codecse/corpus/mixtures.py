@@ -15,7 +15,7 @@ import numpy as np
 from espnet_codecse.audio import read_first_channel, write_audio
 from espnet_codecse.corpus.mixing import add_noise, add_speaker, rms, set_level
 from espnet_codecse.corpus.reverberation import random_room_response, reverberate
-from espnet_codecse.corpus.sources import Recording
+from espnet_codecse.corpus.sources import SourceRecording
 from espnet_codecse.errors import UserError
 
 TEST_SNRS = (-5.0, 0.0, 5.0, 10.0, 15.0)
@@ -95,7 +95,7 @@ def may_mix(first: str, second: str) -> bool:
     return True
 
 
-def _stretch(recording: Recording, seconds: float, rng: np.random.Generator) -> Stretch:
+def _stretch(recording: SourceRecording, seconds: float, rng: np.random.Generator) -> Stretch:
     """A random stretch of at most ``seconds`` (0: all of it) of ``recording``."""
     limit = int(seconds * recording.rate) if seconds else recording.num_samples
     if recording.num_samples <= limit:
@@ -108,7 +108,10 @@ def _draw(rng: np.random.Generator, limits: tuple[float, float]) -> float:
 
 
 def plan_mixtures(
-    speech: Sequence[Recording], noise: Sequence[Recording], settings: MixtureSettings, num_mixtures: int = 0
+    speech: Sequence[SourceRecording],
+    noise: Sequence[SourceRecording],
+    settings: MixtureSettings,
+    num_mixtures: int = 0,
 ) -> list[Mixture]:
     """Draw ``num_mixtures`` mixtures (0: every utterance once); every utterance occurs equally often, give or take one.
 

@@ -20,7 +20,7 @@ SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 VALID_PORTION = TEST_PORTION = 0.1
 
 
-class Recording(NamedTuple):
+class SourceRecording(NamedTuple):
     """One file: an id made of the speaker and the file name, the speaker (or kind of noise), path, length, rate."""
 
     name: str
@@ -38,8 +38,8 @@ class Recording(NamedTuple):
 class Sources(NamedTuple):
     """Recordings of each split, and what was found but cannot be used: ``(path, reason)``."""
 
-    speech: dict[str, list[Recording]]
-    noise: dict[str, list[Recording]]
+    speech: dict[str, list[SourceRecording]]
+    noise: dict[str, list[SourceRecording]]
     skipped: list[tuple[str, str]]
 
 
@@ -78,7 +78,7 @@ def speaker_of(path: Path, root: Path, flat_speakers: bool) -> str:
     return safe_name(re.split(r"[_-]", path.stem)[0] if flat_speakers else path.stem)
 
 
-def scan(root: Path, speech: bool, skipped: list[tuple[str, str]]) -> list[Recording]:
+def scan(root: Path, speech: bool, skipped: list[tuple[str, str]]) -> list[SourceRecording]:
     """Read the headers of all recordings below ``root``; files that cannot be used are appended to ``skipped``.
 
     The group of a noise is its kind: the file name without the number at its end, or its folder.
@@ -94,7 +94,7 @@ def scan(root: Path, speech: bool, skipped: list[tuple[str, str]]) -> list[Recor
         root = inner
     prefixes = Counter(re.split(r"[_-]", path.stem)[0] for path in files)
     flat_speakers = 3 <= len(prefixes) < len(files)
-    recordings: list[Recording] = []
+    recordings: list[SourceRecording] = []
     used: Counter = Counter()
     for path in files:
         try:
@@ -117,7 +117,7 @@ def scan(root: Path, speech: bool, skipped: list[tuple[str, str]]) -> list[Recor
         used[name] += 1
         if used[name] > 1:
             name = f"{name}-{used[name]}"
-        recordings.append(Recording(name, group, str(path), num_samples, rate))
+        recordings.append(SourceRecording(name, group, str(path), num_samples, rate))
     if not recordings:
         raise UserError(f"{root}: none of its {len(files)} recordings is readable (first: {skipped[-1][1]})")
     return recordings

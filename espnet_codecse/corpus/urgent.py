@@ -14,7 +14,7 @@ from espnet_codecse.corpus.convert import Converted, Source, convert_groups
 from espnet_codecse.corpus.headers import read_headers
 from espnet_codecse.corpus.parallel import remove_temporary, run_parts
 from espnet_codecse.corpus.prepared_set import Rejected, key_of, spread, write_prepared_set
-from espnet_codecse.corpus.sources import Recording
+from espnet_codecse.corpus.sources import SourceRecording
 from espnet_codecse.corpus.urgent_layout import Pair
 from espnet_codecse.corpus.urgent_lists import divide_noise, halves_of, read_recordings, write_dynamic, write_unpaired
 from espnet_codecse.corpus.urgent_simulation import (
@@ -112,8 +112,8 @@ def _simulate(
     target: Path,
     train: Mapping[str, Pair],
     half: Mapping[str, int],
-    noise: Sequence[Sequence[Recording]],
-    rooms: Sequence[Recording],
+    noise: Sequence[Sequence[SourceRecording]],
+    rooms: Sequence[SourceRecording],
     simulation: UrgentSimulation,
     num_jobs: int,
     rejected: Sequence[Rejected],

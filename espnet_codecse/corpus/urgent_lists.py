@@ -8,14 +8,14 @@ from typing import Any
 from espnet_codecse.corpus.headers import read_headers
 from espnet_codecse.corpus.prepared_set import Rejected, spread
 from espnet_codecse.corpus.recording_list import Listed, write_list
-from espnet_codecse.corpus.sources import Recording
+from espnet_codecse.corpus.sources import SourceRecording
 from espnet_codecse.corpus.urgent_layout import NOISE, Pair
 from espnet_codecse.errors import UserError
 
 
 def read_recordings(
     files: Mapping[str, str], work_dir: Path, num_jobs: int, what: str
-) -> tuple[list[Recording], list[Rejected]]:
+) -> tuple[list[SourceRecording], list[Rejected]]:
     """Read the headers of a list, in parallel: ``(recordings, (id, path, reason) of what cannot be used)``.
 
     Args:
@@ -35,13 +35,13 @@ def read_recordings(
             rejected.append((name, path, header.reason))
         else:
             group = re.sub(r"[-_]\d+$", "", str(Path(path).with_suffix("")))
-            good.append(Recording(name, group, path, header.num_samples, header.rate))
+            good.append(SourceRecording(name, group, path, header.num_samples, header.rate))
     if not good:
         raise UserError(f"{rejected[0][1]}: {rejected[0][2]}; none of {len(files)} {what} can be used")
     return good, rejected
 
 
-def divide_noise(noise: Sequence[Recording]) -> tuple[list[Recording], list[Recording]]:
+def divide_noise(noise: Sequence[SourceRecording]) -> tuple[list[SourceRecording], list[SourceRecording]]:
     """Divide noise into two halves; what was cut from one recording (``<name>_<number>``) stays together.
 
     Raises:
@@ -65,7 +65,7 @@ def write_unpaired(
     target: Path,
     tables: Mapping[str, Mapping[str, Any]],
     half: Mapping[str, int],
-    noise: Sequence[Recording],
+    noise: Sequence[SourceRecording],
     rate: int,
     subset: int,
     num_jobs: int,

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from espnet_codecse.audio import resample, write_audio
-from espnet_codecse.corpus.sources import Recording
+from espnet_codecse.corpus.sources import SourceRecording
 from espnet_codecse.corpus.urgent_rules import (
     RESAMPLERS,
     active_power,
@@ -97,7 +97,7 @@ class Mixture(NamedTuple):
 class _ByRate:
     """Recordings by their sample rate: one at random of those that reach a rate."""
 
-    def __init__(self, recordings: Sequence[Recording]):
+    def __init__(self, recordings: Sequence[SourceRecording]):
         self._sorted = sorted(recordings, key=lambda item: (item.rate, item.name))
         self._rates = [item.rate for item in self._sorted]
 
@@ -109,8 +109,8 @@ class _ByRate:
 
 def plan_mixtures(
     speech: Mapping[str, Speech],
-    noise: Sequence[Sequence[Recording]],
-    rooms: Sequence[Recording],
+    noise: Sequence[Sequence[SourceRecording]],
+    rooms: Sequence[SourceRecording],
     settings: UrgentSimulation,
 ) -> list[Mixture]:
     """Draw a mixture for each of ``speech``, in its order; ``noise`` is that of the two halves."""

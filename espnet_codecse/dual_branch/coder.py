@@ -10,14 +10,14 @@ import torch
 from espnet_codecse.codec.chunking import reach_in_samples
 from espnet_codecse.errors import UserError
 
-KINDS = ("hybrid", "dac")
+KINDS = ("mdct", "dac")
 
 
 class Coder(torch.nn.Module):
     """Encoder and decoder with what is to be known of them.
 
     Args:
-        kind: ``hybrid`` (the small codec) or ``dac``.
+        kind: ``mdct`` (the small codec) or ``dac``.
         encoder, decoder: map ``(batch, 1, sample)`` to ``(batch, channel, frame)`` and back.
 
     Attributes:
@@ -76,7 +76,7 @@ def build_coder(description: Mapping[str, Any], codec: str | None = None) -> tup
 
     Args:
         description: ``kind`` and what the codec's network is built from: arguments of
-            :class:`espnet_codecse.codec.mdct.model.HybridCodecNet`, or of transformers' ``DacConfig``.
+            :class:`espnet_codecse.codec.mdct.model.MDCTCodecNet`, or of transformers' ``DacConfig``.
         codec: whose weights to start from; it must be of this layout. None: random ones.
 
     Raises:
@@ -87,7 +87,7 @@ def build_coder(description: Mapping[str, Any], codec: str | None = None) -> tup
     if kind not in KINDS:
         raise UserError(f"coder_conf kind: '{kind}' is unknown; known: {', '.join(KINDS)}")
     try:
-        network = _hybrid(arguments) if kind == "hybrid" else _dac(arguments)
+        network = _mdct(arguments) if kind == "mdct" else _dac(arguments)
     except (TypeError, ValueError) as error:
         raise UserError(f"coder_conf: builds no {kind} network ({error}); compare it with a config.yaml") from None
     if codec is not None:
@@ -96,7 +96,7 @@ def build_coder(description: Mapping[str, Any], codec: str | None = None) -> tup
             raise UserError(f"--codec {codec}: of another layout than coder_conf; leave coder_conf out")
         # A copy: the loaded codec is shared, frozen, and may have folded its weight norms.
         network.load_state_dict(copy.deepcopy(_network(source).state_dict()))
-    if kind == "hybrid":
+    if kind == "mdct":
         rate, hop, dim = network.configuration["sample_rate"], network.hop, network.configuration["num_channels"]
     else:
         rate, dim = network.config.sampling_rate, network.config.hidden_size
@@ -119,7 +119,7 @@ def _network(codec: torch.nn.Module) -> torch.nn.Module:
 
 def _describe(codec: torch.nn.Module) -> dict[str, Any]:
     if hasattr(codec, "net"):
-        return {"kind": "hybrid", **codec.net.configuration}
+        return {"kind": "mdct", **codec.net.configuration}
     config = codec.model.config
     names = (
         "encoder_hidden_size",
@@ -135,10 +135,10 @@ def _describe(codec: torch.nn.Module) -> dict[str, Any]:
     return {"kind": "dac", **{key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}}
 
 
-def _hybrid(arguments: Mapping[str, Any]) -> torch.nn.Module:
-    from espnet_codecse.codec.mdct.model import HybridCodecNet
+def _mdct(arguments: Mapping[str, Any]) -> torch.nn.Module:
+    from espnet_codecse.codec.mdct.model import MDCTCodecNet
 
-    return HybridCodecNet(**arguments)
+    return MDCTCodecNet(**arguments)
 
 
 def _dac(arguments: Mapping[str, Any]) -> torch.nn.Module:

@@ -16,7 +16,14 @@ import numpy as np
 from espnet_codecse.audio import read_audio, resample
 from espnet_codecse.embedding.ark import write_ark
 from espnet_codecse.embedding.description import COMPRESSIONS, EmbeddingDescription, check_codec, write_description
-from espnet_codecse.embedding.plan import PART_SECONDS, ExtractionPart, Recording, make_plan, read_marker, write_marker
+from espnet_codecse.embedding.parts import (
+    PART_SECONDS,
+    ExtractionPart,
+    SourceFile,
+    make_plan,
+    read_marker,
+    write_marker,
+)
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import write_scp
 from espnet_codecse.job.array import Share, Submit
@@ -40,10 +47,10 @@ def load_encoder(loader: str, name: str, device: str) -> Any:
 
 
 def make_batches(
-    recordings: tuple[Recording, ...], batch_size: int, max_batch_seconds: float
-) -> Iterator[list[Recording]]:
+    recordings: tuple[SourceFile, ...], batch_size: int, max_batch_seconds: float
+) -> Iterator[list[SourceFile]]:
     """Group recordings that are sorted by length; padded, a batch of several holds at most ``max_batch_seconds``."""
-    batch: list[Recording] = []
+    batch: list[SourceFile] = []
     for recording in recordings:
         if batch and (len(batch) == batch_size or (len(batch) + 1) * recording.seconds > max_batch_seconds):
             yield batch
@@ -66,7 +73,7 @@ def start_worker(loader: str, codec: str, device: str, threads: int, settings: d
     _WORKER.update(settings, codec=load_encoder(loader, codec, device), device=device)
 
 
-def read_recording(recording: Recording, sample_rate: int) -> np.ndarray:
+def read_recording(recording: SourceFile, sample_rate: int) -> np.ndarray:
     """Read one channel ``(num_samples,)`` at ``sample_rate`` (Hz).
 
     Raises:

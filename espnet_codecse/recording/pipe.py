@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.recording.find import Recording
-from espnet_codecse.recording.plan import make_job
+from espnet_codecse.recording.make_jobs import make_job
 from espnet_codecse.recording.session import Session
 from espnet_codecse.recording.work import Worker
 

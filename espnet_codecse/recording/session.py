@@ -17,7 +17,7 @@ from espnet_codecse.recording.find import check_outputs, find_recordings
 from espnet_codecse.recording.folder import FAILED, OutputFolder, output_folder
 from espnet_codecse.recording.formats import SUFFIXES
 from espnet_codecse.recording.job import Job, Options, Outcome, Report
-from espnet_codecse.recording.plan import make_jobs, make_units
+from espnet_codecse.recording.make_jobs import make_jobs, make_units
 from espnet_codecse.recording.work import run_unit, start_worker
 
 SECONDS_A_PROCESS = 240.0  # of audio, below which a second process does not pay

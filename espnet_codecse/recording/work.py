@@ -18,8 +18,8 @@ from espnet_codecse.fileio import atomic_path
 from espnet_codecse.job.resources import keep_freed_memory, peak_memory
 from espnet_codecse.level import Level, measure_levels
 from espnet_codecse.recording.job import Job, Options, Outcome, Report
-from espnet_codecse.recording.sink import RecordingWriter
-from espnet_codecse.recording.source import RecordingReader, reason_of
+from espnet_codecse.recording.reader import RecordingReader, reason_of
+from espnet_codecse.recording.writer import RecordingWriter
 
 if TYPE_CHECKING:
     from espnet_codecse.inference.abs_enhancer import AbsEnhancer

@@ -6,6 +6,6 @@ from espnet_codecse.task.trainer import CrashSafeGANTrainer
 
 
 class CodecTask(GANCodecTask):
-    """:class:`espnet2.tasks.gan_codec.GANCodecTask` that also trains ``--codec hybrid``."""
+    """:class:`espnet2.tasks.gan_codec.GANCodecTask` that also trains ``--codec mdct``."""
 
     trainer = CrashSafeGANTrainer

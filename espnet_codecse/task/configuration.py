@@ -1,14 +1,15 @@
 """Configurations of a system: the template's file is the paper's; a recipe's of the same name is merged over it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from espnet_codecse.errors import UserError
-from espnet_codecse.task.kinds import EMBEDDING, kind_name, kind_of
+from espnet_codecse.task.model_types import EMBEDDING, model_type_name, model_type_of
+from espnet_codecse.task.old_names import with_current_names
 
 
 def merge(base: Any, override: Any) -> Any:
@@ -53,10 +54,11 @@ def build_configuration(
     size: str | None,
     loss: str | None,
     num_spk: int | None = None,
+    variants: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the training configuration of one step.
 
-    Merged in this order, each file first the template's, then the recipe's: the step, the size, the loss.
+    Merged in this order, each file first the template's, then the recipe's: the step, the size, the variants, the loss.
 
     Args:
         template: ``conf`` of the template.
@@ -67,14 +69,15 @@ def build_configuration(
         loss: ``<system>/loss/<loss>.yaml``; None is the step's own.
         num_spk: speakers in a mixture; None is the step's own. Losses of a fixed order are taken over all orders where
             there are several, the second loss and later ones in the first one's order.
+        variants: ``<system>/variant/<name>.yaml`` of each.
 
     Raises:
-        UserError: an unknown system, size or loss, or a file that is no valid yaml.
+        UserError: an unknown system, size, variant or loss, or a file that is no valid yaml.
     """
     if step not in system_steps(template, system):
         raise UserError(f"--system {system}: has no step '{step}'")
     names = [f"{step}.yaml"]
-    for kind, choice in (("size", size), ("loss", loss)):
+    for kind, choice in (("size", size), *(("variant", variant) for variant in variants), ("loss", loss)):
         if choice:
             name = f"{kind}/{choice}.yaml"
             if not any((folder / system / name).is_file() for folder in (template, recipe)):
@@ -88,7 +91,7 @@ def build_configuration(
             file = folder / system / name
             if file.is_file():
                 configuration = merge(configuration, _read(file))
-    if kind_name(configuration) != EMBEDDING:
+    if model_type_name(configuration) != EMBEDDING:
         if (num_spk or 1) > 1:
             raise UserError(f"--num_spk {num_spk}: {system} enhances one talker")
         return merge(configuration, {"codec": codec})
@@ -126,7 +129,7 @@ def check_unchanged(file: Path, configuration: Mapping[str, Any]) -> None:
     """
     if not file.is_file() or not (file.parent / "checkpoint.pth").is_file():
         return
-    before = _read(file)
+    before = with_current_names(_read(file))
     keys = {"encoder", "separator", "criterions", "optim", "scheduler", "task", "codec", "preprocessor", "crop_seconds"}
     keys |= {"use_vae", "window_frames", "diffusion_model"}
     keys |= {key for key in {*before, *configuration} if key.endswith("_conf")}
@@ -152,27 +155,37 @@ def _read(file: Path) -> dict[str, Any]:
     return content
 
 
-def output_names(train_config: Path | None) -> list[str]:
-    """Return the names of the outputs, such as ``spk1``, from the training's configuration, without loading the model.
-
-    Args:
-        train_config: None: the codec alone, with one output.
+def read_training(train_config: Path) -> dict[str, Any]:
+    """Read the ``config.yaml`` of a training; what has another name today gets it.
 
     Raises:
-        UserError: not a training's configuration.
+        UserError: the file is missing, or is no such configuration.
     """
-    if train_config is None:
-        return ["spk1"]
     try:
-        configuration = yaml.safe_load(Path(train_config).read_text())
-        if kind_name(configuration) != EMBEDDING:
-            return list(kind_of(configuration).outputs)
-        return [f"spk{index + 1}" for index in range(int(configuration["separator_conf"].get("num_spk", 1)))]
-    except (OSError, KeyError, TypeError, ValueError, AttributeError, UserError, yaml.YAMLError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{train_config}: not a training's configuration ({reason}); was the training run?") from None
+        configuration = with_current_names(yaml.safe_load(Path(train_config).read_text()))
+        model_type_name(configuration)
+    except UserError as error:
+        raise UserError(f"{train_config}: {error}") from None
+    except (OSError, TypeError, ValueError, AttributeError, yaml.YAMLError) as error:
+        raise not_a_training(train_config, error) from None
+    return configuration
 
 
-def num_speakers(train_config: Path | None) -> int:
-    """Return how many of the outputs are speakers; see :func:`output_names`."""
-    return sum(name.startswith("spk") for name in output_names(train_config))
+def not_a_training(train_config: Path, error: Exception) -> UserError:
+    """Return the error of a file that is no training's configuration, with the reason in one line."""
+    reason = str(error).splitlines()[0]
+    return UserError(f"{train_config}: not a training's configuration ({reason}); was the training run?")
+
+
+def output_names(configuration: Mapping[str, Any]) -> list[str]:
+    """Return the names of a model's outputs, such as ``spk1``, from its training's configuration."""
+    if model_type_name(configuration) != EMBEDDING:
+        return list(model_type_of(configuration).outputs)
+    return [f"spk{index + 1}" for index in range(num_speakers(configuration))]
+
+
+def num_speakers(configuration: Mapping[str, Any]) -> int:
+    """Return how many of a model's outputs are speakers."""
+    if model_type_name(configuration) != EMBEDDING:
+        return sum(name.startswith("spk") for name in model_type_of(configuration).outputs)
+    return int(configuration["separator_conf"].get("num_spk", 1))

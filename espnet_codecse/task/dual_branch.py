@@ -142,16 +142,16 @@ class DualBranchTask(AbsTask):
         if not args.generator_first:
             raise UserError("generator_first: false; the discriminators judge what the generator made before: set true")
         # Without any discriminator the trainer still wants an optimiser, and an optimiser a parameter.
-        judges = list(model.discriminators.parameters()) or [torch.nn.Parameter(torch.zeros(()))]
+        discriminator_parameters = list(model.discriminators.parameters()) or [torch.nn.Parameter(torch.zeros(()))]
         return [
             optim_classes[args.optim](model.generator.parameters(), **args.optim_conf),
-            optim_classes[args.optim2](judges, **args.optim2_conf),
+            optim_classes[args.optim2](discriminator_parameters, **args.optim2_conf),
         ]
 
 
 def _rate_and_hop(layout: dict) -> tuple[int, int]:
     """Return Hz and samples per frame of a coder's layout."""
-    if layout.get("kind") == "hybrid":
+    if layout.get("kind") == "mdct":
         return layout["sample_rate"], int(np.prod(layout["strides"]))
     return layout["sampling_rate"], int(np.prod(layout["downsampling_ratios"]))
 

@@ -2,18 +2,20 @@
 
 import argparse
 import contextlib
+import copy
 import io
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
-import yaml
 
 from espnet_codecse.checkpoint import load_checkpoint, load_strictly
 from espnet_codecse.errors import UserError
 from espnet_codecse.installation import naming_missing_packages
-from espnet_codecse.task.kinds import EMBEDDING, kind_name, kind_of
+from espnet_codecse.task.configuration import not_a_training, read_training
+from espnet_codecse.task.model_types import EMBEDDING, model_type_name, model_type_of
 
 
 def build_for_inference(args: argparse.Namespace) -> torch.nn.Module:
@@ -25,7 +27,7 @@ def build_for_inference(args: argparse.Namespace) -> torch.nn.Module:
     Raises:
         UserError: a package that the model needs is missing.
     """
-    kind = kind_of(vars(args))
+    kind = model_type_of(vars(args))
     with naming_missing_packages("this model"):
         trained = kind.load("trained")(args) if kind.trained else None
         if trained is not None:
@@ -36,7 +38,11 @@ def build_for_inference(args: argparse.Namespace) -> torch.nn.Module:
 
 
 def load_trained_model(
-    train_config: Path, model_file: Path, device: str = "cpu", codec: str | None = None
+    train_config: Path,
+    model_file: Path,
+    device: str = "cpu",
+    codec: str | None = None,
+    configuration: Mapping[str, Any] | None = None,
 ) -> tuple[torch.nn.Module, argparse.Namespace]:
     """Build the model of ``train_config`` and load ``model_file`` strictly.
 
@@ -45,6 +51,7 @@ def load_trained_model(
         model_file: a checkpoint of it.
         device: torch device.
         codec: where the same codec lies now, if not where it lay in training.
+        configuration: what ``train_config`` holds, if it was read before.
 
     Returns:
         ``(model in evaluation mode, with encoder and separator, the training's options)``.
@@ -52,19 +59,13 @@ def load_trained_model(
     Raises:
         UserError: a file is missing or does not fit, or the codec is another one.
     """
-    try:
-        with open(train_config) as stream:
-            args = argparse.Namespace(**yaml.safe_load(stream))
-        kind = kind_name(vars(args))
-        if kind == EMBEDDING and args.encoder != "codec":
-            raise ValueError(f"its encoder is '{args.encoder}', not a codec")
-    except UserError as error:
-        raise UserError(f"{train_config}: {error}") from None
-    except (OSError, TypeError, ValueError, AttributeError, yaml.YAMLError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{train_config}: not a training's configuration ({reason}); was the training run?") from None
+    args = argparse.Namespace(**copy.deepcopy(configuration or read_training(train_config)))
+    embedding = model_type_name(vars(args)) == EMBEDDING
+    if embedding and getattr(args, "encoder", None) != "codec":
+        error = ValueError(f"its encoder is '{getattr(args, 'encoder', None)}', not a codec")
+        raise not_a_training(train_config, error)
     args.embedding_stats = None  # they are in the checkpoint, and the file may be gone
-    if codec is not None and kind == EMBEDDING:
+    if codec is not None and embedding:
         args.encoder_conf["codec"] = args.decoder_conf["codec"] = codec
     elif codec is not None:
         args.codec = codec

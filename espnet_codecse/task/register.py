@@ -14,12 +14,12 @@ def _add(choices, name: str, cls: type) -> None:
 
 
 def register_codecs() -> None:
-    """Make ``--codec hybrid`` known to ESPnet's codec task."""
+    """Make ``--codec mdct`` known to ESPnet's codec task."""
     from espnet2.tasks import gan_codec
 
-    from espnet_codecse.codec.mdct.gan import HybridGANCodec
+    from espnet_codecse.codec.mdct.gan import MDCTGANCodec
 
-    _add(gan_codec.codec_choices, "hybrid", HybridGANCodec)
+    _add(gan_codec.codec_choices, "mdct", MDCTGANCodec)
 
 
 def register_enhancement() -> None:
@@ -32,7 +32,7 @@ def register_enhancement() -> None:
     from espnet_codecse.enh.loss.criterions.compressed_spectrum import CompressedSpectrumLoss
     from espnet_codecse.enh.loss.criterions.dnsmos import DNSMOSLoss
     from espnet_codecse.enh.loss.criterions.embedding import EmbeddingMSE
-    from espnet_codecse.enh.loss.criterions.pesq import PerceptualDisturbanceLoss
+    from espnet_codecse.enh.loss.criterions.pesq import PESQLoss
     from espnet_codecse.enh.loss.wrappers.pit_threshold import ThresholdPITSolver
     from espnet_codecse.enh.separator.choices import SEPARATORS, separator_class
     from espnet_codecse.fuse.espnet_diffusion import FuseDiffusion
@@ -46,5 +46,5 @@ def register_enhancement() -> None:
     _add(enh.loss_wrapper_choices, "pit_threshold", ThresholdPITSolver)
     _add(enh.criterion_choices, "embedding_mse", EmbeddingMSE)
     _add(enh.criterion_choices, "compressed_spectrum", CompressedSpectrumLoss)
-    _add(enh.criterion_choices, "perceptual_disturbance", PerceptualDisturbanceLoss)
+    _add(enh.criterion_choices, "pesq", PESQLoss)
     _add(enh.criterion_choices, "dnsmos", DNSMOSLoss)

@@ -8,7 +8,7 @@ import yaml
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import read_scp
-from espnet_codecse.task.kinds import kind_of
+from espnet_codecse.task.model_types import model_type_of
 
 Pair = tuple[Path, Path]  # for training and validation
 
@@ -31,7 +31,7 @@ def training_options(
     if batch_size is not None:
         configuration["batch_size"] = batch_size
     try:
-        return kind_of(configuration).load("data")(configuration, data_dirs, folders or {})
+        return model_type_of(configuration).load("data")(configuration, data_dirs, folders or {})
     except (KeyError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{config}: not a configuration of codecse config (lacks {reason}); write it again") from None

@@ -122,8 +122,8 @@ def _extract(archive: Path, folder: Path, pack: str) -> None:
                     path.mkdir(parents=True, exist_ok=True)
                     continue
                 path.parent.mkdir(parents=True, exist_ok=True)
-                with content.open(member) as source, open(path, "xb") as sink:
-                    shutil.copyfileobj(source, sink, 1 << 20)
+                with content.open(member) as source, open(path, "xb") as target:
+                    shutil.copyfileobj(source, target, 1 << 20)
     except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, UnicodeError) as error:
         raise UserError(f"{pack}: not a readable zip ({error}); copy or download it again") from None
     except (FileExistsError, NotADirectoryError, IsADirectoryError):

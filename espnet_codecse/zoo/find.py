@@ -1,15 +1,18 @@
 """From ``--model NAME`` to the files of a model."""
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from espnet_codecse.codec.resolve import PRETRAINED
 from espnet_codecse.errors import UserError
-from espnet_codecse.task.kinds import EMBEDDING
-from espnet_codecse.zoo.manifest import META, kind_of_pack, read_manifest, read_meta, read_yaml
+from espnet_codecse.task.configuration import read_training
+from espnet_codecse.task.model_types import EMBEDDING
+from espnet_codecse.task.old_names import with_current_names
+from espnet_codecse.zoo.manifest import META, model_type_of_pack, read_manifest, read_meta, read_yaml
 
 # In the order in which they are taken.
 CHECKPOINTS = ("valid.loss.best.pth", "*.best.pth", "*.ave*.pth")
@@ -23,6 +26,8 @@ class ModelFiles:
         folder: of the unpacked pack or the experiment.
         train_config: the training's ``config.yaml``.
         model_file: the weights.
+        configuration: what ``train_config`` holds.
+        manifest: what a pack says of itself; None: no pack.
         codec: folder of the codec's weights that the pack carries; None: the codec that the configuration names.
         layer: what the model's author decodes; None: what it gives first.
     """
@@ -30,8 +35,20 @@ class ModelFiles:
     folder: Path
     train_config: Path
     model_file: Path
+    configuration: Mapping[str, Any]
+    manifest: Mapping[str, Any] | None = None
     codec: str | None = None
     layer: str | None = None
+
+    @classmethod
+    def of_training(cls, train_config: Path | str, model_file: Path | str) -> "ModelFiles":
+        """Return the files of a training.
+
+        Raises:
+            UserError: ``train_config`` is no training's configuration.
+        """
+        train_config = Path(train_config)
+        return cls(train_config.parent, train_config, Path(model_file), read_training(train_config))
 
 
 def find_model(name: str) -> ModelFiles:
@@ -93,6 +110,8 @@ def open_pack(folder: Path, name: str) -> ModelFiles:
         folder=folder,
         train_config=folder / paths["train_config"],
         model_file=folder / paths["model_file"],
+        configuration=with_current_names(config),
+        manifest=manifest,
         codec=None if weights is None else str(folder / weights),
         layer=manifest["layer"],
     )
@@ -108,8 +127,8 @@ def called(files: ModelFiles, name: str) -> Iterator[None]:
 
 
 def _check_config(config: dict, manifest: dict, name: str) -> None:
-    kind = kind_of_pack(config, name)
-    if kind != kind_of_pack(manifest, name):
+    kind = model_type_of_pack(config, name)
+    if kind != model_type_of_pack(manifest, name):
         raise UserError(f"{name}: the configuration is one of '{kind}', the pack is not; refused")
     if kind == EMBEDDING:
         encoder = config.get("encoder_conf")
@@ -148,4 +167,4 @@ def _experiment(folder: Path) -> ModelFiles:
     found = [path for pattern in CHECKPOINTS for path in sorted(step.glob(pattern)) if path.is_file()] + epochs
     if not found:
         raise UserError(f"{step}: no weights (*.best.pth, *epoch.pth) beside config.yaml; was the training run?")
-    return ModelFiles(step, step / "config.yaml", found[0])
+    return ModelFiles.of_training(step / "config.yaml", found[0])

@@ -1,7 +1,6 @@
 """A model by name, ready to enhance: what ``codecse enhance`` and ``SpeechEnhancer`` both build on."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,7 +8,7 @@ import torch
 from espnet_codecse.errors import UserError
 from espnet_codecse.inference.abs_enhancer import AbsEnhancer
 from espnet_codecse.precision import has_native_bfloat16
-from espnet_codecse.task.kinds import kind_of
+from espnet_codecse.task.model_types import model_type_of
 from espnet_codecse.zoo.find import ModelFiles, called, find_model
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -60,8 +59,10 @@ def build_enhancer(
     from espnet_codecse.task.loading import load_trained_model
 
     device = resolve_device(device)
-    model, training = load_trained_model(Path(files.train_config), Path(files.model_file), device, codec or files.codec)
-    enhancer = kind_of(vars(training)).load("enhancer")
+    model, training = load_trained_model(
+        files.train_config, files.model_file, device, codec or files.codec, files.configuration
+    )
+    enhancer = model_type_of(vars(training)).load("enhancer")
     return enhancer.from_model(
         model, training, device, resolve_dtype(dtype, device), segment_seconds, layers, **options
     )

@@ -12,7 +12,7 @@ import yaml
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import sha256_of
-from espnet_codecse.task.kinds import EMBEDDING, LAYERS, kind_name
+from espnet_codecse.task.model_types import EMBEDDING, LAYERS, model_type_name
 
 META, MANIFEST, FORMAT = "meta.yaml", "codecse.yaml", "codecse_pack_1"
 MAX_YAML_BYTES = 1_000_000
@@ -96,7 +96,7 @@ def read_manifest(folder: Path, pack: str) -> dict[str, Any]:
     kinds = {"name": str, "fingerprint": str, "sample_rate": int, "hop": int, "dim": int}
     # Models on waveforms need no codec.
     identified = isinstance(codec, dict) and all(isinstance(codec.get(key), kind) for key, kind in kinds.items())
-    if not identified and (codec is not None or kind_of_pack(manifest, pack) == EMBEDDING):
+    if not identified and (codec is not None or model_type_of_pack(manifest, pack) == EMBEDDING):
         raise UserError(f"{pack}: {MANIFEST} does not identify the codec ({', '.join(kinds)}); pack the model again")
     if manifest.get("layer") not in LAYERS:
         raise UserError(f"{pack}: {MANIFEST} names no layer ({' or '.join(LAYERS)}); pack the model again")
@@ -112,10 +112,10 @@ def read_manifest(folder: Path, pack: str) -> dict[str, Any]:
     return manifest
 
 
-def kind_of_pack(document: dict[str, Any], pack: str) -> str:
-    """Return the kind of system that a manifest or configuration of ``pack`` names; see ``task.kinds.kind_name``."""
+def model_type_of_pack(document: dict[str, Any], pack: str) -> str:
+    """Return the kind of system that a manifest or configuration of ``pack`` names; see ``task.model_types.model_type_name``."""
     try:
-        return kind_name(document)
+        return model_type_name(document)
     except UserError as error:
         raise UserError(f"{pack}: {error}; refused") from None
 

@@ -13,7 +13,7 @@ from espnet_codecse import __version__
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
 from espnet_codecse.task.configuration import num_speakers
-from espnet_codecse.task.kinds import EMBEDDING, KINDS, codec_of, kind_name
+from espnet_codecse.task.model_types import EMBEDDING, KINDS, codec_of, model_type_name
 from espnet_codecse.zoo.card import model_card
 from espnet_codecse.zoo.find import ModelFiles
 from espnet_codecse.zoo.manifest import FORMAT, MANIFEST, META, dump_yaml
@@ -79,9 +79,11 @@ def pack_model(files: ModelFiles, output: Path, options: PackOptions) -> list[st
     output = Path(output)
     if output.suffix != ".zip":
         raise UserError(f"--output {output}: espnet_model_zoo takes a pack for one by its name; end it in .zip")
-    model, training = load_trained_model(files.train_config, files.model_file, codec=options.codec or files.codec)
+    model, training = load_trained_model(
+        files.train_config, files.model_file, codec=options.codec or files.codec, configuration=files.configuration
+    )
     config = vars(training)
-    kind = kind_name(config)
+    kind = model_type_name(config)
     codec = _codec(config)
     folder = _archive_folder(files)
     carried = _codec_members(codec.name, options.codec_limit_mb) if codec else {}
@@ -90,7 +92,7 @@ def pack_model(files: ModelFiles, output: Path, options: PackOptions) -> list[st
         "name": options.name or output.stem,
         "package": {"name": "espnet_codecse", "version": __version__},
         **({"separator": config["separator"]} if kind == EMBEDDING else {"task": kind}),
-        "num_spk": num_speakers(files.train_config),
+        "num_spk": num_speakers(files.configuration),
         "num_parameters": sum(parameter.numel() for parameter in model.parameters()),
         "codec": codec and {**codec.description(), "name": _public_name(codec.name), "weights": _parent(carried)},
         "layer": options.layer or KINDS[kind].layers[0],
@@ -145,7 +147,7 @@ def portable_config(config: dict[str, Any], codec: dict[str, Any] | None) -> dic
         if key in HOST_KEYS:
             value = [] if isinstance(value, (list, tuple)) else None
         result[key] = _without_paths(value)
-    if kind_name(config) == EMBEDDING and result.get("model_conf"):
+    if model_type_name(config) == EMBEDDING and result.get("model_conf"):
         result["model_conf"] = {key: value for key, value in result["model_conf"].items() if key not in TRAINING_KEYS}
     if codec is None:
         return result
@@ -154,7 +156,7 @@ def portable_config(config: dict[str, Any], codec: dict[str, Any] | None) -> dic
     for before, after in pairs:
         if before.get("codec"):
             after["codec"] = codec["weights"] or codec["name"]
-    if kind_name(config) == EMBEDDING:
+    if model_type_name(config) == EMBEDDING:
         result["encoder_conf"]["fingerprint"] = codec["fingerprint"]
     return result
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from espnet_codecse.audio import resample
-from espnet_codecse.task.kinds import LAYERS
+from espnet_codecse.task.model_types import LAYERS
 from espnet_codecse.zoo.find import ModelFiles, called, find_model
 from espnet_codecse.zoo.load import build_enhancer
 
@@ -54,9 +54,23 @@ class SpeechEnhancer:
         normalize_output_wav: bool = False,
         **options: Any,
     ):
+        files = ModelFiles.of_training(train_config, model_file)
+        self._load(files, codec, device, dtype, layer, segment_seconds, ref_channel, normalize_output_wav, **options)
+
+    def _load(
+        self,
+        files: ModelFiles,
+        codec: str | None = None,
+        device: str = "auto",
+        dtype: str = "auto",
+        layer: str | None = None,
+        segment_seconds: float = 30.0,
+        ref_channel: int = 0,
+        normalize_output_wav: bool = False,
+        **options: Any,
+    ) -> None:
         if layer not in (None, *LAYERS):
             raise ValueError(f"layer '{layer}' is none of {', '.join(LAYERS)}")
-        files = ModelFiles(Path(train_config).parent, Path(train_config), Path(model_file))
         self.enhancer = build_enhancer(files, codec, device, dtype, [layer or LAYERS[0]], segment_seconds, **options)
         self.layer: str = layer or self.enhancer.layers[0]
         if self.layer not in self.enhancer.layers:
@@ -82,9 +96,10 @@ class SpeechEnhancer:
             UserError: no such model, or one that is refused.
         """
         files = find_model(str(model_tag))
-        codec, layer = codec or files.codec, layer or files.layer
+        enhancer = cls.__new__(cls)
         with called(files, str(model_tag)):
-            return cls(files.train_config, files.model_file, codec=codec, layer=layer, **kwargs)
+            enhancer._load(files, codec=codec, layer=layer or files.layer, **kwargs)
+        return enhancer
 
     def __call__(self, speech_mix: np.ndarray | torch.Tensor, fs: int | None = None, **kwargs) -> list[np.ndarray]:
         """Enhance a batch.

@@ -8,7 +8,7 @@ import numpy as np
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.zoo.find import ModelFiles, called, find_model, open_pack
-from espnet_codecse.zoo.manifest import check_files, read_manifest
+from espnet_codecse.zoo.manifest import MANIFEST, check_files
 
 SMOKE_SECONDS = 1.0
 
@@ -44,7 +44,9 @@ def verify_folder(folder: Path, label: str, codec: str | None = None) -> list[st
 def _verify(files: ModelFiles, label: str, codec: str | None) -> list[str]:
     from espnet_codecse.zoo.load import build_enhancer
 
-    manifest = read_manifest(files.folder, label)
+    manifest = files.manifest
+    if manifest is None:
+        raise UserError(f"{label}: {MANIFEST} is missing; not a pack of 'codecse pack'")
     check_files(files.folder, manifest, label)
     total = sum(entry["bytes"] for entry in manifest["files"].values())
     lines = [f"files: {len(manifest['files'])}, {total / 1e6:.1f} MB, every SHA-256 right"]

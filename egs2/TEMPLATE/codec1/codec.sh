@@ -19,7 +19,7 @@ valid_set=                   # clean speech, required
 test_set=                    # clean speech, required
 local_data_opts=             # options of local/data.sh
 fs=16k                       # sample rate, Hz
-train_config=                # default: the template's conf/train_hybrid.yaml
+train_config=                # default: the template's conf/train_mdct.yaml
 train_args=                  # more options of codecse train_codec, such as "--max_epoch 40"
 init_frames=60000            # frames that the quantiser's k-means sees
 tag=                         # name of the experiment; default: from the configuration
@@ -48,7 +48,7 @@ log "$0 $*"
 
 . "${template}/../../../utils/check_options.sh"
 check_options "train_set valid_set test_set" "$@"
-train_config=${train_config:-${template}/conf/train_hybrid.yaml}
+train_config=${train_config:-${template}/conf/train_mdct.yaml}
 tag=${tag:-codec_$(basename "${train_config}" .yaml)}
 experiment=${expdir}/${tag}
 [ "${nj}" -gt 0 ] || nj=$(${train_cmd} --print_nj --mem_per_job 2)

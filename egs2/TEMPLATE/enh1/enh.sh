@@ -38,9 +38,10 @@ embedding_source=stored      # stored, or on_the_fly: waveforms through the froz
 # System
 system=nac_se                # folder of conf: its steps are trained one after the other
 steps=                       # of the system, separated by spaces; default: all
-size=                        # variant of the network; default: the step's own
-loss=                        # variant of the loss; default: the step's own
-tag=                         # name of the experiment; default: from system, codec, size and loss
+size=                        # size of the network; default: the step's own
+variant=                     # variants of the system, separated by commas and merged in order; default: none
+loss=                        # loss; default: the step's own
+tag=                         # name of the experiment; default: from system, codec, size, variant and loss
 init_param=                  # checkpoint that the first step starts from
 seed=                        # trains with this seed, as an experiment of its own (_seed<n>)
 # Enhancement and scoring
@@ -107,7 +108,8 @@ if [ "${embedding_source}" != stored ] && [ "${embedding_source}" != on_the_fly 
 fi
 
 codecse_config() {
-    codecse config --template_conf "${template}/conf" --recipe_conf conf --system "${system}" --num_spk "${num_spk}" "$@"
+    codecse config --template_conf "${template}/conf" --recipe_conf conf --system "${system}" --num_spk "${num_spk}" \
+        --codec "${codec}" --size "${size}" --variant "${variant}" --loss "${loss}" "$@"
 }
 all_steps=$(codecse_config --list_steps)
 steps=$(tr -s ' ' '\n' <<< "${steps:-${all_steps}}")
@@ -119,7 +121,7 @@ for step in ${steps} ${inference_step}; do
 done
 first_step=$(head -n 1 <<< "${steps}")
 last_step=${inference_step:-$(tail -n 1 <<< "${steps}")}
-codecse_config --step "${first_step}" --codec "${codec}" --size "${size}" --loss "${loss}" > /dev/null
+codecse_config --step "${first_step}" > /dev/null
 layers=$(codecse_config --list_layers)
 decode_layers=${decode_layers:-${layers}}
 decode_layer=${decode_layer:-${decode_layers%% *}}
@@ -157,7 +159,7 @@ fi
 codec_label=$(basename "${codec}" .zip)
 embeddings=${dumpdir}/codec/${codec_label}_${layer}
 stats=${expdir}/stats_${codec_label}_${layer}
-tag=${tag:-${system}_${codec_label}${size:+_${size}}${loss:+_${loss}}}${seed:+_seed${seed}}
+tag=${tag:-${system}_${codec_label}${size:+_${size}}${variant:+_${variant//,/_}}${loss:+_${loss}}}${seed:+_seed${seed}}
 experiment=${expdir}/${tag}
 model_opts=()
 for option in ${model_options}; do model_opts+=(--model_option "${option}"); done
@@ -185,8 +187,7 @@ if [ "${plan}" = true ] || { [ "${plan}" = auto ] && [ ${stage} -le 2 ] && [ ${s
     sets=()
     for set in ${test_sets}; do sets+=("${datadir}/${set}"); done
     mkdir -p "${experiment}"
-    codecse_config --step "${first_step}" --codec "${codec}" --size "${size}" --loss "${loss}" \
-        --output "${experiment}/plan.yaml"
+    codecse_config --step "${first_step}" --output "${experiment}/plan.yaml"
     opts=()
     if [ "${plan}" = auto ]; then opts+=(--from_hours 1); fi
     codecse plan --train_sets "${datadir}/${train_set}" "${datadir}/${valid_set}" --test_sets "${sets[@]}" \
@@ -247,8 +248,7 @@ if [ ${stage} -le 5 ] && [ ${stop_stage} -ge 5 ]; then
     for step in ${steps}; do
         step_dir=${experiment}/${step}
         mkdir -p "${step_dir}"
-        codecse_config --step "${step}" --codec "${codec}" --size "${size}" --loss "${loss}" \
-            --output "${step_dir}/train.yaml"
+        codecse_config --step "${step}" --output "${step_dir}/train.yaml"
         step_args=${step#*_}_args
         opts=()
         if [ "${embedding_source}" = stored ]; then

@@ -8,15 +8,15 @@ import torch
 from espnet_codecse.checkpoint import check_weights
 from espnet_codecse.codec.chunking import Segment, reach_in_samples
 from espnet_codecse.codec.conv_codec import ConvCodec, fingerprint_of
-from espnet_codecse.codec.mdct.model import HybridCodecNet, LowBandDecoder
+from espnet_codecse.codec.mdct.model import LowBandDecoder, MDCTCodecNet
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
 
 CONFIG_FILE, WEIGHTS_FILE, FORMAT = "config.yaml", "model.safetensors", "codecse_hybrid_codec_1"
 
 
-class HybridCodec(ConvCodec):
-    """See :class:`HybridCodecNet`; reads the folder that :func:`save_hybrid_codec` wrote.
+class MDCTCodec(ConvCodec):
+    """See :class:`MDCTCodecNet`; reads the folder that :func:`save_mdct_codec` wrote.
 
     Raises:
         UserError: the folder is incomplete, of another format, or its weights do not fit its configuration.
@@ -48,7 +48,7 @@ class HybridCodec(ConvCodec):
         return self.net.quantizer.decode(codes).transpose(1, 2)
 
 
-def _load_net(folder: Path) -> tuple[HybridCodecNet, dict]:
+def _load_net(folder: Path) -> tuple[MDCTCodecNet, dict]:
     import yaml
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -59,7 +59,7 @@ def _load_net(folder: Path) -> tuple[HybridCodecNet, dict]:
     document = yaml.safe_load((folder / CONFIG_FILE).read_text())
     if document.get("format") != FORMAT:
         raise UserError(f"{folder / CONFIG_FILE}: format is '{document.get('format')}', not '{FORMAT}'; wrong folder?")
-    net = HybridCodecNet(**document["model"])
+    net = MDCTCodecNet(**document["model"])
     try:
         weights = load_file(folder / WEIGHTS_FILE)
     except SafetensorError as error:
@@ -69,8 +69,8 @@ def _load_net(folder: Path) -> tuple[HybridCodecNet, dict]:
     return net, document["model"]
 
 
-def save_hybrid_codec(net: HybridCodecNet, folder: Path) -> None:
-    """Write the folder that :class:`HybridCodec` reads."""
+def save_mdct_codec(net: MDCTCodecNet, folder: Path) -> None:
+    """Write the folder that :class:`MDCTCodec` reads."""
     import yaml
     from safetensors.torch import save_file
 

@@ -9,7 +9,7 @@ from espnet2.gan_codec.shared.loss.freq_loss import MultiScaleMelSpectrogramLoss
 from espnet2.gan_tts.hifigan.loss import DiscriminatorAdversarialLoss, FeatureMatchLoss, GeneratorAdversarialLoss
 from espnet2.torch_utils.device_funcs import force_gatherable
 
-from espnet_codecse.codec.mdct.model import HybridCodecNet
+from espnet_codecse.codec.mdct.model import MDCTCodecNet
 
 
 def snr_loss(estimate: torch.Tensor, reference: torch.Tensor, ceiling_db: float = 40.0) -> torch.Tensor:
@@ -24,11 +24,11 @@ def snr_loss(estimate: torch.Tensor, reference: torch.Tensor, ceiling_db: float 
     return 10 * ratio.log10().mean()
 
 
-class HybridGANCodec(AbsGANCodec):
+class MDCTGANCodec(AbsGANCodec):
     """Losses of the small codec: SNR, mel, quantiser, and adversarial ones when ``lambda_adv`` is not 0.
 
     Args:
-        generator_params: arguments of :class:`HybridCodecNet`.
+        generator_params: arguments of :class:`MDCTCodecNet`.
         discriminator_params: arguments of ESPnet's ComplexSTFTDiscriminator.
         mel_loss_params: arguments of ESPnet's MultiScaleMelSpectrogramLoss.
         gain_range_db: random level of each training clip, dB relative to full scale (RMS).
@@ -52,7 +52,7 @@ class HybridGANCodec(AbsGANCodec):
         lambda_feat_match: float = 2.0,
     ):
         super().__init__()
-        self.generator = HybridCodecNet(sample_rate=sampling_rate, **(generator_params or {}))
+        self.generator = MDCTCodecNet(sample_rate=sampling_rate, **(generator_params or {}))
         self.discriminator = ComplexSTFTDiscriminator(**(discriminator_params or {}))
         self.mel_loss = MultiScaleMelSpectrogramLoss(fs=sampling_rate, **(mel_loss_params or {}))
         self.generator_adv_loss = GeneratorAdversarialLoss(loss_type="mse")
@@ -144,7 +144,7 @@ class HybridGANCodec(AbsGANCodec):
 
 
 @torch.no_grad()
-def initialise_from_speech(net: HybridCodecNet, clips, seed: int = 0, max_frames: int = 100_000) -> dict[str, Any]:
+def initialise_from_speech(net: MDCTCodecNet, clips, seed: int = 0, max_frames: int = 100_000) -> dict[str, Any]:
     """Set the normalisation and fit the quantiser on ``clips``, an iterable of ``(sample,)`` tensors.
 
     Returns:

@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from tiny_dual_branch import DISCRIMINATORS, HYBRID, ROFORMER, SUPERVISED
+from tiny_dual_branch import DISCRIMINATORS, MDCT, ROFORMER, SUPERVISED
 
 from espnet_codecse.bin.main import main
 
@@ -11,7 +11,7 @@ from espnet_codecse.bin.main import main
 def test_split(tmp_path, weights):
     config = {
         "task": "dual_branch",
-        "coder_conf": HYBRID,
+        "coder_conf": MDCT,
         "generator_conf": {"num_quantizers": 2, "roformer": ROFORMER},
         "discriminator_conf": DISCRIMINATORS,
         "reconstruction_conf": {"mel_windows": [256], "mel_bins": [20]},

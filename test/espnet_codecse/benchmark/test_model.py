@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from tiny_codecs import save_hybrid
+from tiny_codecs import save_mdct
 from tiny_models import save_experiment
 
 from espnet_codecse.bin.benchmark import main
@@ -13,7 +13,7 @@ from espnet_codecse.bin.benchmark import main
 def small_experiment(tmp_path_factory):
     folder = tmp_path_factory.mktemp("exp")
     codec = folder / "codec"
-    save_hybrid(codec)
+    save_mdct(codec)
     return save_experiment(folder / "1_enhance", str(codec))
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from tiny_codecs import save_hybrid
+from tiny_codecs import save_mdct
 
 from espnet_codecse.benchmark.codec import CodecSpeed
 from espnet_codecse.benchmark.plan import SetSize, format_plan, plan_stages, read_set_size
@@ -61,7 +61,7 @@ def test_sizes_come_from_the_tables(make_data_dir):
 
 @pytest.mark.parametrize("source", ["stored", "on_the_fly"])
 def test_the_command_probes_the_real_network(make_data_dir, tmp_path, capsys, source):
-    save_hybrid(tmp_path / "codec")
+    save_mdct(tmp_path / "codec")
     train, valid, test = (make_data_dir(name, 3) for name in ("train", "valid", "test"))
     conf = {"codec": str(tmp_path / "codec")}
     criterion = {"name": "embedding_mse", "conf": {}, "wrapper": "fixed_order", "wrapper_conf": {"weight": 1.0}}

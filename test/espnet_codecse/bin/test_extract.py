@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from tiny_codecs import save_hybrid
+from tiny_codecs import save_mdct
 
 from espnet_codecse.bin.extract import get_parser, main
 from espnet_codecse.errors import UserError
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.fixture
 def small_set(tmp_path):
     """A codec's folder and a data directory of two recordings."""
-    save_hybrid(tmp_path / "codec")
+    save_mdct(tmp_path / "codec")
     data = tmp_path / "data"
     for name in ("wav", "spk1"):
         table = {key: str(data / f"{name}_{key}.wav") for key in ("x", "y")}

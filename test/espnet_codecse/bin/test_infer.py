@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 import soundfile
-from tiny_codecs import save_hybrid
+from tiny_codecs import save_mdct
 
 from espnet_codecse.bin.main import main
 from espnet_codecse.fileio import read_scp, write_scp
@@ -14,7 +14,7 @@ from espnet_codecse.fileio import read_scp, write_scp
 @pytest.fixture
 def given(tmp_path, voice):
     """Codec and a list of five recordings, one longer than a segment of one and a half seconds."""
-    codec = str(save_hybrid(tmp_path / "codec"))
+    codec = str(save_mdct(tmp_path / "codec"))
     table = {}
     for number, num_samples in enumerate((16000, 8001, 40000, 319, 1)):
         table[f"utt{number}"] = str(tmp_path / "some recordings" / f"{number}.wav")

@@ -17,7 +17,7 @@ TINY = {"num_channels": 32, "widths": [8, 8], "num_codebooks": 4, "codebook_size
 @pytest.fixture
 def given(tmp_path, voice):
     """Configuration and clean speech."""
-    config = {"codec": "hybrid", "codec_conf": {"sampling_rate": 16000, "generator_params": TINY}}
+    config = {"codec": "mdct", "codec_conf": {"sampling_rate": 16000, "generator_params": TINY}}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     table = {f"utt{seed}": str(tmp_path / f"{seed}.wav") for seed in range(3)}
     for seed, path in enumerate(table.values()):
@@ -53,7 +53,7 @@ def test_from_speech_to_a_codec(given, capsys):
 
 
 def test_training_goes_on_from_the_initialisation(given):
-    template = Path(__file__).parents[3] / "egs2/TEMPLATE/codec1/conf/train_hybrid.yaml"
+    template = Path(__file__).parents[3] / "egs2/TEMPLATE/codec1/conf/train_mdct.yaml"
     config = yaml.safe_load(template.read_text())
     config["codec_conf"]["generator_params"] = TINY
     config["codec_conf"]["mel_loss_params"].update(range_start=6, range_end=7, n_mels=10)
@@ -103,7 +103,7 @@ def test_what_is_refused(given, capsys):
     soundfile.write(given / "1.wav", torch.zeros(800).numpy(), 8000)
     assert initialise(given) == 1
     assert "8000 Hz, not the codec's" in capsys.readouterr().err
-    for content in ("", "codec: hybrid\n", "a: ["):
+    for content in ("", "codec: mdct\n", "a: ["):
         (given / "config.yaml").write_text(content)
         for command in (initialise, pack):
             assert command(given) == 1

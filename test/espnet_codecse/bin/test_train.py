@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from tiny_codecs import save_hybrid
+from tiny_codecs import save_mdct
 
 from espnet_codecse.audio import audio_info
 from espnet_codecse.bin.main import main
@@ -19,7 +19,7 @@ TINY = {"width": 16, "num_layers": 1, "num_heads": 2, "ffn_width": 16, "normaliz
 @pytest.fixture
 def prepared(make_data_dir, tmp_path):
     """Codec, data directories, stored embeddings and a tiny recipe's configuration."""
-    codec = str(save_hybrid(tmp_path / "codec"))
+    codec = str(save_mdct(tmp_path / "codec"))
     for folder in (make_data_dir("train", 4), make_data_dir("valid", 2)):
         extract(codec, folder, tmp_path / "emb" / folder.name, "continuous", "3", 1)
     assert main(["embedding_stats", str(tmp_path / "emb" / "train"), str(tmp_path / "stats")]) == 0

@@ -5,7 +5,7 @@ import argparse
 import pytest
 import torch
 import yaml
-from tiny_codecs import save_hybrid
+from tiny_codecs import save_mdct
 
 from espnet_codecse.bin.main import main
 
@@ -15,7 +15,7 @@ def experiment(tmp_path_factory):
     from espnet_codecse.task.enhancement import EmbeddingEnhancementTask
 
     folder = tmp_path_factory.mktemp("verify")
-    codec, step = str(save_hybrid(folder / "tiny")), folder / "exp/one/1_enhance"
+    codec, step = str(save_mdct(folder / "tiny")), folder / "exp/one/1_enhance"
     step.mkdir(parents=True)
     args = argparse.Namespace(
         encoder="codec", encoder_conf={"codec": codec}, decoder="codec", decoder_conf={"codec": codec}, model_conf={},

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tiny_codecs import save_hybrid
+from tiny_codecs import save_mdct
 
 from espnet_codecse.causal.enhancer import GCRNEnhancer
 from espnet_codecse.causal.framing import Compression
@@ -24,7 +24,7 @@ def enhancer(segment_seconds: float = 30.0, features=None, given: str = "none", 
 
 @pytest.fixture(scope="module")
 def features(tmp_path_factory):
-    return load_features(f"codec:{save_hybrid(tmp_path_factory.mktemp('codec') / 'tiny')}")
+    return load_features(f"codec:{save_mdct(tmp_path_factory.mktemp('codec') / 'tiny')}")
 
 
 def whole(model: GCRNEnhancer, samples: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_codecs import save_hybrid
+from tiny_codecs import save_mdct
 
 from espnet_codecse.codec import load_codec
 from espnet_codecse.codec.bitstream import BitstreamReader, BitstreamWriter, Header, bits_for
@@ -139,7 +139,7 @@ def test_a_huge_claim_reads_nothing(tmp_path):
 
 
 def test_another_codec_is_refused(tmp_path):
-    codec = load_codec(str(save_hybrid(tmp_path / "codec")))
+    codec = load_codec(str(save_mdct(tmp_path / "codec")))
     fitting = replace(
         HEADER,
         fingerprint=codec.fingerprint,

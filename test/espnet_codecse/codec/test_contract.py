@@ -37,7 +37,7 @@ def test_activation_follows_the_family(codec):
     if codec.name.endswith("lyra"):
         assert codec.activation == "leaky_relu"
         return
-    assert codec.activation == ("snake" if "dac" in codec.name or "hybrid" in codec.name else "elu")
+    assert codec.activation == ("snake" if "dac" in codec.name or "mdct" in codec.name else "elu")
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -5,20 +5,20 @@ import torch
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_codecs import save_hybrid
+from tiny_codecs import save_mdct
 
-from espnet_codecse.codec.mdct.codec import HybridCodec, save_hybrid_codec
+from espnet_codecse.codec.mdct.codec import MDCTCodec, save_mdct_codec
 from espnet_codecse.codec.mdct.layers import Upsample
-from espnet_codecse.codec.mdct.model import HybridCodecNet
+from espnet_codecse.codec.mdct.model import MDCTCodecNet
 from espnet_codecse.codec.mdct.quantizer import ResidualQuantizer, kmeans, nearest
 from espnet_codecse.codec.mdct.transform import Companding, mdct_kernel
 from espnet_codecse.errors import UserError
 
 
-def tiny_net(**options) -> HybridCodecNet:
+def tiny_net(**options) -> MDCTCodecNet:
     sizes = {"num_channels": 320, "widths": (4, 4), "num_codebooks": 3, "codebook_size": 8, "codebook_dim": 8}
     torch.manual_seed(0)
-    return HybridCodecNet(**{**sizes, **options})
+    return MDCTCodecNet(**{**sizes, **options})
 
 
 def tiny_quantizer(num_codebooks: int) -> ResidualQuantizer:
@@ -166,8 +166,8 @@ def test_decoding_a_low_band_alone(tmp_path):
     for parameter in net.decoder.parameters():
         if not parameter.any():
             torch.nn.init.normal_(parameter, std=0.1)
-    save_hybrid_codec(net, tmp_path)
-    codec = HybridCodec(tmp_path, "tiny")
+    save_mdct_codec(net, tmp_path)
+    codec = MDCTCodec(tmp_path, "tiny")
     embedding, num_samples = draw(2, 40, 256), 40 * 320
     lengths = torch.tensor([40, 25])
     whole, low, high = (codec.decode(embedding, lengths, num_samples, bandwidth) for bandwidth in (None, 4000, 6401))
@@ -181,8 +181,8 @@ def test_decoding_a_low_band_alone(tmp_path):
 
 def test_round_trip_through_the_folder(tmp_path):
     net = tiny_net(num_channels=64)
-    save_hybrid_codec(net, tmp_path / "codec")
-    codec = HybridCodec(tmp_path / "codec", "mine")
+    save_mdct_codec(net, tmp_path / "codec")
+    codec = MDCTCodec(tmp_path / "codec", "mine")
     assert codec.net.configuration == net.configuration
     assert all(torch.equal(value, codec.net.state_dict()[key]) for key, value in net.state_dict().items())
 
@@ -193,21 +193,21 @@ def test_fingerprint_changes_with_every_weight_and_the_configuration(tmp_path):
     for key, tensor in [("", None), *net.state_dict().items()]:
         if tensor is not None:
             tensor.view(-1)[-1] += 0.25
-        save_hybrid_codec(net, tmp_path / "codec")
-        fingerprint = HybridCodec(tmp_path / "codec", "any name").fingerprint
+        save_mdct_codec(net, tmp_path / "codec")
+        fingerprint = MDCTCodec(tmp_path / "codec", "any name").fingerprint
         assert fingerprint not in seen, key
         seen.add(fingerprint)
     document = yaml.safe_load((tmp_path / "codec" / "config.yaml").read_text())
     document["model"]["power"] = 0.75
     (tmp_path / "codec" / "config.yaml").write_text(yaml.safe_dump(document))
-    assert HybridCodec(tmp_path / "codec", "any name").fingerprint not in seen
+    assert MDCTCodec(tmp_path / "codec", "any name").fingerprint not in seen
 
 
 def test_incomplete_folder(tmp_path):
-    folder = save_hybrid(tmp_path / "codec")
+    folder = save_mdct(tmp_path / "codec")
     (folder / "config.yaml").write_text("format: another\n")
     with pytest.raises(UserError, match="format is 'another'"):
-        HybridCodec(folder, "x")
+        MDCTCodec(folder, "x")
     (folder / "model.safetensors").unlink()
     with pytest.raises(UserError, match="model.safetensors: missing"):
-        HybridCodec(folder, "x")
+        MDCTCodec(folder, "x")

@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file, save_file
-from tiny_codecs import save_codec, save_dac, save_encodec, save_espnet, save_hybrid
+from tiny_codecs import save_codec, save_dac, save_encodec, save_espnet, save_mdct
 
 from espnet_codecse.codec import codec_label, load_codec, resolve
 from espnet_codecse.codec.espnet_codec import find_experiment, unpack
@@ -50,7 +50,7 @@ def pack_experiment(folder: Path, archive: Path, monkeypatch) -> Path:
 
 def test_packed_name(tmp_path, monkeypatch):
     monkeypatch.setattr(resolve, "PRETRAINED", tmp_path)
-    save_hybrid(tmp_path / "mine_codec")
+    save_mdct(tmp_path / "mine_codec")
     codec = load_codec("mine")
     assert (codec.name, codec.hop, codec.dim, codec.activation) == ("mine", 320, 32, "snake")
     assert load_codec("mine") is codec
@@ -174,7 +174,7 @@ def _change(weights, key, how):
 
 
 @pytest.mark.parametrize("how", ["missing", "unexpected", "of another shape"])
-@pytest.mark.parametrize("family", ["dac", "encodec", "hybrid", "espnet_dac"])
+@pytest.mark.parametrize("family", ["dac", "encodec", "mdct", "espnet_dac"])
 def test_weights_that_do_not_fit_are_named(tmp_path, family, how):
     folder = save_codec(tmp_path / family, family)
     if family == "espnet_dac":
@@ -195,7 +195,7 @@ def test_weights_that_do_not_fit_are_named(tmp_path, family, how):
 
 
 def test_damaged_weights(tmp_path):
-    for family in ("dac", "hybrid"):
+    for family in ("dac", "mdct"):
         folder = save_codec(tmp_path / family, family)
         (folder / "model.safetensors").write_bytes(b"cut short")
         assert str(folder) in refused(folder)

@@ -8,7 +8,7 @@ import soundfile
 from espnet_codecse.audio import read_audio
 from espnet_codecse.corpus.augmentation import altered_noises, extra_noises, room_responses
 from espnet_codecse.corpus.noise import SPEED, altered, noise_kinds
-from espnet_codecse.corpus.sources import Recording
+from espnet_codecse.corpus.sources import SourceRecording
 
 RATE = 16000
 
@@ -21,7 +21,7 @@ def speakers(folder: Path, voice):
             path = folder / f"s{speaker}u{utterance}.wav"
             samples = voice(rate, 10 * speaker + utterance, rate)
             soundfile.write(path, samples, rate)
-            recordings.append(Recording(path.stem, f"s{speaker}", str(path), len(samples), rate))
+            recordings.append(SourceRecording(path.stem, f"s{speaker}", str(path), len(samples), rate))
     return recordings
 
 
@@ -58,7 +58,7 @@ def noises(folder: Path):
         tone = 0.1 * np.sin(2 * np.pi * frequency * np.arange(3 * rate) / rate)
         path = folder / f"{kind}.wav"
         soundfile.write(path, np.stack([tone, tone], 1) if kind == "stereo" else tone, rate)
-        recordings.append(Recording(kind, kind, str(path), len(tone), rate))
+        recordings.append(SourceRecording(kind, kind, str(path), len(tone), rate))
     return recordings
 
 

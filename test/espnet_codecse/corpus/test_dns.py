@@ -17,7 +17,7 @@ from espnet_codecse.corpus.dns_layout import list_recordings, list_rooms
 from espnet_codecse.corpus.dns_rules import active_rms
 from espnet_codecse.corpus.dns_simulation import NUM_SPARE, DnsSimulation, plan_clips
 from espnet_codecse.corpus.mixing import level_db
-from espnet_codecse.corpus.sources import Recording
+from espnet_codecse.corpus.sources import SourceRecording
 from espnet_codecse.errors import UserError
 
 SIMULATION = DnsSimulation(hours=0.004, clip_seconds=1.2)  # 12 clips
@@ -116,8 +116,8 @@ def test_seed_and_subset(root, tmp_path):
 
 
 def test_every_recording_is_used_before_any_comes_again():
-    speech = [Recording(f"u{n}", f"s{n % 7}", f"{n}.wav", 16000 * (2 + n % 9), 16000) for n in range(400)]
-    noise = [Recording(f"n{n}", "n", f"n{n}.wav", 160000, 16000) for n in range(50)]
+    speech = [SourceRecording(f"u{n}", f"s{n % 7}", f"{n}.wav", 16000 * (2 + n % 9), 16000) for n in range(400)]
+    noise = [SourceRecording(f"n{n}", "n", f"n{n}.wav", 160000, 16000) for n in range(50)]
     clips = plan_clips(speech, noise, [], DnsSimulation(hours=0.5))
     used = [
         item.name

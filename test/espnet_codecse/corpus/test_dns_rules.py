@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 
 from espnet_codecse.corpus.dns_rules import active_rms, activity, fill, mix
 from espnet_codecse.corpus.mixing import MAX_PEAK, level_db, rms
-from espnet_codecse.corpus.sources import Recording
+from espnet_codecse.corpus.sources import SourceRecording
 from espnet_codecse.errors import UserError
 
 RATE = 16000
 
 
 def recording(name, num_samples, rate=RATE):
-    return Recording(name, "x", f"{name}.wav", num_samples, rate)
+    return SourceRecording(name, "x", f"{name}.wav", num_samples, rate)
 
 
 def constant(value):

@@ -17,7 +17,7 @@ from espnet_codecse.audio import audio_info, read_audio
 from espnet_codecse.bin.prepare_urgent import main
 from espnet_codecse.corpus import urgent_layout as layout
 from espnet_codecse.corpus.data_dir import read_data_dir, validate_data_dir
-from espnet_codecse.corpus.sources import Recording
+from espnet_codecse.corpus.sources import SourceRecording
 from espnet_codecse.corpus.urgent import UrgentSettings, prepare
 from espnet_codecse.corpus.urgent_lists import divide_noise, halves_of
 from espnet_codecse.corpus.urgent_rules import RESAMPLERS, active_power, clip, in_room, limit_bandwidth, read_noise
@@ -122,7 +122,7 @@ def test_unpaired_lists_share_neither_speaker_nor_noise(root, tmp_path):
 def recordings(root):
     files = layout.read_list(root / "data" / "noise_train.scp")
     return [
-        Recording(name, path[: path.rindex("_")] if "_" in path else path, path, *audio_info(path)[:2])
+        SourceRecording(name, path[: path.rindex("_")] if "_" in path else path, path, *audio_info(path)[:2])
         for name, path in files.items()
     ]
 
@@ -135,10 +135,10 @@ def plan(root, simulation):
 
 
 def test_recordings_cut_in_parts_stay_in_one_half():
-    parts = [Recording(f"a_{n}_{m}", f"/x/a_{n}", f"/x/a_{n}_{m}.wav", 9, 9) for n in range(6) for m in range(3)]
+    parts = [SourceRecording(f"a_{n}_{m}", f"/x/a_{n}", f"/x/a_{n}_{m}.wav", 9, 9) for n in range(6) for m in range(3)]
     halves = divide_noise(parts)
     assert {item.group for item in halves[0]}.isdisjoint(item.group for item in halves[1])
-    numbered = [Recording(f"n_{n}", "/x/n", f"/x/n_{n}.wav", 9, 9) for n in range(4)]
+    numbered = [SourceRecording(f"n_{n}", "/x/n", f"/x/n_{n}.wav", 9, 9) for n in range(4)]
     assert [len(half) for half in divide_noise(numbered)] == [2, 2]
     with pytest.raises(UserError, match="two at least"):
         divide_noise(numbered[:1])
@@ -173,10 +173,10 @@ def test_same_bytes_for_any_number_of_jobs_after_an_interruption_and_in_a_subset
 
 def test_plan_has_the_challenges_portions_and_ranges():
     noise = [
-        [Recording(f"n{half}{n}", "n", f"{half}/{n}.wav", 9, rate) for n, rate in enumerate((8000, 16000, 48000))]
+        [SourceRecording(f"n{half}{n}", "n", f"{half}/{n}.wav", 9, rate) for n, rate in enumerate((8000, 16000, 48000))]
         for half in (0, 1)
     ]
-    rooms = [Recording("r", "r", "r.wav", 9, 48000)]
+    rooms = [SourceRecording("r", "r", "r.wav", 9, 48000)]
     rates = (8000, 16000, 22050, 24000, 32000, 44100, 48000)
     speech = {f"s{n % 50}_{n}": Speech(f"s{n % 50}", f"{n}.wav", rates[n % 7], n % 2) for n in range(7000)}
     mixtures = plan_mixtures(speech, noise, rooms, UrgentSimulation())
@@ -207,7 +207,7 @@ def test_a_hundred_thousand_lines_take_seconds(tmp_path):
     start = time.process_time()
     pairs = layout.read_pairs(base)
     half = halves_of(pair.speaker for pair in pairs.values())
-    noise = [[Recording("n", "n", "n.wav", 9, 48000)]] * 2
+    noise = [[SourceRecording("n", "n", "n.wav", 9, 48000)]] * 2
     speech = {name: Speech(pair.speaker, pair.clean, pair.rate, half[pair.speaker]) for name, pair in pairs.items()}
     assert len(plan_mixtures(speech, noise, [], UrgentSimulation())) == 100_000
     assert time.process_time() - start < 60
@@ -307,7 +307,7 @@ def test_lists_and_configuration_feed_espnets_preprocessor(root, tmp_path, monke
     assert {audio_info(path)[1:] for path in read_data_dir(tmp_path / "data/rooms_train")["wav.scp"].values()} == {
         (16000, 1)
     }
-    conf = yaml.safe_load((ROOT / "egs2/urgent/enh1/conf/nac_se/size/dynamic.yaml").read_text())
+    conf = yaml.safe_load((ROOT / "egs2/urgent/enh1/conf/nac_se/variant/dynamic_mixing.yaml").read_text())
     names = (
         "sample_rate",
         "speech_segment",

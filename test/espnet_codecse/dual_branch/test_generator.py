@@ -2,14 +2,14 @@
 
 import pytest
 import torch
-from tiny_dual_branch import DAC, HYBRID, ROFORMER, tiny_generator
+from tiny_dual_branch import DAC, MDCT, ROFORMER, tiny_generator
 
 from espnet_codecse.codec import load_codec
 from espnet_codecse.dual_branch.coder import build_coder, coder_description
 from espnet_codecse.errors import UserError
 
 
-@pytest.mark.parametrize("coder", [HYBRID, DAC], ids=["hybrid", "dac"])
+@pytest.mark.parametrize("coder", [MDCT, DAC], ids=["mdct", "dac"])
 @pytest.mark.parametrize("num_quantizers", [0, 2])
 def test_batch_equals_one_by_one(coder, num_quantizers):
     generator = tiny_generator(coder, num_quantizers=num_quantizers).eval()
@@ -31,7 +31,7 @@ def test_batch_equals_one_by_one(coder, num_quantizers):
     assert together.clean[3, 700:].abs().max() == 0
 
 
-@pytest.mark.parametrize("coder", [HYBRID, DAC], ids=["hybrid", "dac"])
+@pytest.mark.parametrize("coder", [MDCT, DAC], ids=["mdct", "dac"])
 def test_every_part_learns(coder):
     generator = tiny_generator(coder).train()
     speech = 0.05 * torch.randn(2, 1280, generator=torch.Generator().manual_seed(0))
@@ -40,7 +40,7 @@ def test_every_part_learns(coder):
     (energy + branches.commitment + branches.codebook).backward()
     for name in ("encoder", "decoder", "speech_branch", "noise_branch", "speech_quantizer", "noise_quantizer"):
         parameters = list(generator.part(name).parameters())
-        if coder is HYBRID and name == "encoder":  # a transform: nothing to learn
+        if coder is MDCT and name == "encoder":  # a transform: nothing to learn
             assert not parameters
             continue
         assert sum(float(p.grad.abs().sum()) for p in parameters if p.grad is not None) > 0, name
@@ -75,7 +75,7 @@ def test_starts_from_a_codec():
     trained.step()
     assert all(torch.equal(value, before[key]) for key, value in codec.state_dict().items())
     with pytest.raises(UserError, match="of another layout than coder_conf"):
-        build_coder(HYBRID, "small")
+        build_coder(MDCT, "small")
 
 
 def test_dac_from_a_folder(tmp_path):
@@ -95,9 +95,9 @@ def test_dac_from_a_folder(tmp_path):
 @pytest.mark.parametrize(
     "coder, options, message",
     [
-        ({"kind": "mp3"}, {}, "coder_conf kind: 'mp3' is unknown; known: hybrid, dac"),
-        ({**HYBRID, "colour": 1}, {}, "coder_conf: builds no hybrid network .*colour"),
-        (HYBRID, {"num_quantizers": 4}, "num_quantizers: 4 of 3"),
+        ({"kind": "mp3"}, {}, "coder_conf kind: 'mp3' is unknown; known: mdct, dac"),
+        ({**MDCT, "colour": 1}, {}, "coder_conf: builds no mdct network .*colour"),
+        (MDCT, {"num_quantizers": 4}, "num_quantizers: 4 of 3"),
     ],
 )
 def test_refuses(coder, options, message):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import soundfile
-from tiny_codecs import save_hybrid
+from tiny_codecs import save_mdct
 
 from espnet_codecse.fileio import write_scp
 
@@ -14,7 +14,7 @@ NUM_SAMPLES = {"a": 1, "b": 4800, "c": 3200, "d": 9601, "e": 12345}
 
 @pytest.fixture(scope="session")
 def codec_folder(tmp_path_factory):
-    return str(save_hybrid(tmp_path_factory.mktemp("codec") / "tiny"))
+    return str(save_mdct(tmp_path_factory.mktemp("codec") / "tiny"))
 
 
 @pytest.fixture
@@ -35,4 +35,4 @@ def data_dir(tmp_path):
 @pytest.fixture
 def make_other_codec(tmp_path):
     """A function that makes a codec of the same shape with other weights."""
-    return lambda: str(save_hybrid(tmp_path / "other_codec", seed=1))
+    return lambda: str(save_mdct(tmp_path / "other_codec", seed=1))

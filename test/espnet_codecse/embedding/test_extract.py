@@ -20,7 +20,7 @@ from espnet_codecse.audio import resample
 from espnet_codecse.codec import load_codec
 from espnet_codecse.embedding import EmbeddingReader
 from espnet_codecse.embedding.extract import check_disk, extract, make_batches
-from espnet_codecse.embedding.plan import Recording
+from espnet_codecse.embedding.parts import SourceFile
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import read_scp, write_scp
 
@@ -238,6 +238,6 @@ def test_the_description_is_complete(codec_folder, data_dir, tmp_path):
 
 
 def test_batches_keep_order_and_budget():
-    recordings = tuple(Recording(str(i), "", seconds) for i, seconds in enumerate([1, 1, 2, 3, 3, 9]))
+    recordings = tuple(SourceFile(str(i), "", seconds) for i, seconds in enumerate([1, 1, 2, 3, 3, 9]))
     batches = [[item.id for item in batch] for batch in make_batches(recordings, 3, 6.0)]
     assert batches == [["0", "1", "2"], ["3", "4"], ["5"]]

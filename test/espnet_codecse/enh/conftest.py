@@ -9,8 +9,8 @@ import torch
 from conftest import voice
 
 from espnet_codecse.codec import load_codec
-from espnet_codecse.codec.mdct.codec import save_hybrid_codec
-from espnet_codecse.codec.mdct.model import HybridCodecNet
+from espnet_codecse.codec.mdct.codec import save_mdct_codec
+from espnet_codecse.codec.mdct.model import MDCTCodecNet
 
 TEMPLATE = Path(__file__).resolve().parents[3] / "egs2" / "TEMPLATE" / "enh1" / "conf"
 NUM_SAMPLES = (6400, 4801, 3200)
@@ -20,14 +20,14 @@ NUM_SAMPLES = (6400, 4801, 3200)
 def codec_folder(tmp_path_factory):
     """A transform codec of unit scale whose quantiser fits: with a random one, no step along its gradient helps."""
     torch.manual_seed(0)
-    net = HybridCodecNet(num_channels=32, widths=(8, 8), num_codebooks=8, codebook_size=32, codebook_dim=8)
+    net = MDCTCodecNet(num_channels=32, widths=(8, 8), num_codebooks=8, codebook_size=32, codebook_dim=8)
     speech = torch.stack([torch.from_numpy(voice(32000, seed)) for seed in range(4)]).unsqueeze(1)
     with torch.no_grad():
         net.set_scale(net.encoder(speech).std((0, 2)) + 1e-4)
         embedding = net.encoder(speech).transpose(1, 2).reshape(-1, 32)
     net.quantizer.fit(embedding, torch.ones(32), generator=torch.Generator().manual_seed(0))
     folder = tmp_path_factory.mktemp("codec") / "tiny"
-    save_hybrid_codec(net, folder)
+    save_mdct_codec(net, folder)
     return str(folder)
 
 

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 import torch
-from tiny_codecs import save_hybrid
+from tiny_codecs import save_mdct
 from tiny_features import save_beats, save_wav2vec2
 
 from espnet_codecse.embedding.description import EmbeddingDescription
@@ -15,7 +15,7 @@ from espnet_codecse.features import load_features
 
 @pytest.fixture(scope="module")
 def codec_folder(tmp_path_factory):
-    return str(save_hybrid(tmp_path_factory.mktemp("codec") / "tiny"))
+    return str(save_mdct(tmp_path_factory.mktemp("codec") / "tiny"))
 
 
 @pytest.fixture(params=["beats", "transformers", "codec"])

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny_codecs import save_hybrid
+from tiny_codecs import save_mdct
 
 from espnet_codecse.fuse.build import build_fuse_model, build_vae_model
 
@@ -36,7 +36,7 @@ def vae_settings():
 
 @pytest.fixture(scope="session")
 def codec_folder(tmp_path_factory):
-    return str(save_hybrid(tmp_path_factory.mktemp("codec") / "tiny"))
+    return str(save_mdct(tmp_path_factory.mktemp("codec") / "tiny"))
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import voice
-from tiny_codecs import save_hybrid
+from tiny_codecs import save_mdct
 from tiny_models import save_experiment
 
 
 @pytest.fixture(scope="session")
 def codec_folder(tmp_path_factory) -> str:
-    return str(save_hybrid(tmp_path_factory.mktemp("recording") / "codec"))
+    return str(save_mdct(tmp_path_factory.mktemp("recording") / "codec"))
 
 
 @pytest.fixture(scope="session")

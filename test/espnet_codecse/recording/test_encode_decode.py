@@ -12,7 +12,7 @@ from tiny_models import save_experiment
 from espnet_codecse.bin.main import main
 from espnet_codecse.codec import load_codec
 from espnet_codecse.codec.bitstream import BitstreamReader
-from espnet_codecse.recording.source import samples_at
+from espnet_codecse.recording.reader import samples_at
 
 
 def script(*arguments):

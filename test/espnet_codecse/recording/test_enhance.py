@@ -239,7 +239,7 @@ def test_memory_does_not_grow_with_the_length(tmp_path, write, codec_folder):
             "from espnet_codecse.enh.enhancer import EmbeddingEnhancer\n"
             "from espnet_codecse.recording import work\n"
             "from espnet_codecse.recording.find import Recording\n"
-            "from espnet_codecse.recording.plan import make_job\n"
+            "from espnet_codecse.recording.make_jobs import make_job\n"
             "from multiprocessing import Value\n"
             "from pathlib import Path\n"
             "options = work.Options(codec=sys.argv[2])\n"

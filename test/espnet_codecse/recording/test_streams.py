@@ -7,8 +7,8 @@ import soundfile
 from espnet_codecse.audio import StreamingResampler, resample
 from espnet_codecse.errors import UserError
 from espnet_codecse.recording.formats import choose_format
-from espnet_codecse.recording.sink import RecordingWriter
-from espnet_codecse.recording.source import RecordingReader, reason_of, samples_at
+from espnet_codecse.recording.reader import RecordingReader, reason_of, samples_at
+from espnet_codecse.recording.writer import RecordingWriter
 
 RATES = (8000, 11025, 16000, 22050, 44100, 48000, 96000)
 

@@ -15,7 +15,7 @@ from espnet_codecse.codec import load_codec
 from espnet_codecse.codec.bitstream import BitstreamReader
 from espnet_codecse.recording.find import Recording
 from espnet_codecse.recording.job import Options
-from espnet_codecse.recording.plan import make_job, make_units
+from espnet_codecse.recording.make_jobs import make_job, make_units
 from espnet_codecse.recording.work import Worker
 from espnet_codecse.zoo.load import load_enhancer
 
@@ -183,10 +183,10 @@ def test_long_codes_in_chunks(tmp_path, write, run, codec_folder, monkeypatch):
 
 
 def test_codes_of_another_codec_fail_alone(tmp_path, write, run, codec_folder):
-    from tiny_codecs import save_hybrid
+    from tiny_codecs import save_mdct
 
     path = write(tmp_path / "a.wav")
-    other = str(save_hybrid(tmp_path / "other", seed=1))
+    other = str(save_mdct(tmp_path / "other", seed=1))
     run([path], "here", target="codes", model=None, codec=codec_folder)
     run([path], "there", target="codes", model=None, codec=other)
     (tmp_path / "there" / "a.cse").rename(tmp_path / "there" / "b.cse")

@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from espnet_codecse.errors import UserError
-from espnet_codecse.task.configuration import build_configuration, merge, needs_waveform_reference, system_steps
+from espnet_codecse.task.configuration import (
+    build_configuration,
+    check_unchanged,
+    merge,
+    needs_waveform_reference,
+    system_steps,
+)
 
 TEMPLATE = Path(__file__).resolve().parents[3] / "egs2" / "TEMPLATE" / "enh1" / "conf"
 VALUES = st.recursive(
@@ -35,8 +41,9 @@ def confs(tmp_path):
     return tmp_path, write
 
 
-def build(tmp_path, system="one", step="1_first", size=None, loss=None):
-    return build_configuration(tmp_path / "template", tmp_path / "recipe", system, step, "small", size, loss)
+def build(tmp_path, system="one", step="1_first", size=None, loss=None, variants=()):
+    folders = (tmp_path / "template", tmp_path / "recipe")
+    return build_configuration(*folders, system, step, "small", size, loss, variants=variants)
 
 
 def test_recipe_over_template(confs):
@@ -53,6 +60,30 @@ def test_recipe_may_add_sizes_and_override_them(confs):
     write("recipe/one/size/big.yaml", separator_conf={"b": 200})
     assert build(tmp_path, size="huge")["separator_conf"] == {"a": 1000, "b": 20}
     assert build(tmp_path, size="big")["separator_conf"] == {"a": 10, "b": 200}
+
+
+def test_variants_in_order_between_size_and_loss(confs):
+    tmp_path, write = confs
+    write("template/one/variant/wide.yaml", separator_conf={"a": 50}, criterions=[7])
+    write("recipe/one/variant/wide.yaml", separator_conf={"b": 60})
+    write("recipe/one/variant/narrow.yaml", separator_conf={"a": 5})
+    configuration = build(tmp_path, size="big", loss="post", variants=["wide", "narrow"])
+    assert configuration["separator_conf"] == {"a": 5, "b": 60} and configuration["criterions"] == [3]
+    assert build(tmp_path, variants=["narrow", "wide"])["separator_conf"] == {"a": 50, "b": 60}
+    assert build(tmp_path, variants=["wide"])["criterions"] == [7]
+    with pytest.raises(UserError, match="--variant wise: unknown for one; known: narrow, wide"):
+        build(tmp_path, variants=["wide", "wise"])
+
+
+def test_experiments_with_old_names_resume(tmp_path):
+    criterion = {"name": "pesq", "wrapper": "fixed_order"}
+    before = {"criterions": [{**criterion, "name": "perceptual_disturbance"}, {"name": "snr"}]}
+    (tmp_path / "train.yaml").write_text(yaml.safe_dump({**before, "coder_conf": {"kind": "hybrid"}}))
+    (tmp_path / "checkpoint.pth").touch()
+    now = {"criterions": [criterion, {"name": "snr"}], "coder_conf": {"kind": "mdct"}}
+    check_unchanged(tmp_path / "train.yaml", now)
+    with pytest.raises(UserError, match="trained with another criterions"):
+        check_unchanged(tmp_path / "train.yaml", {**now, "criterions": [criterion]})
 
 
 def test_another_class_drops_the_old_ones_options():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from tiny_codecs import save_hybrid
+from tiny_codecs import save_mdct
 
 from espnet_codecse.bin.main import main
 from espnet_codecse.checkpoint import load_checkpoint
@@ -47,7 +47,7 @@ sys.exit(any([os.wait()[1] for _ in (0, 1)]))
 @pytest.fixture(name="command")
 def training_command(make_data_dir, tmp_path):
     """A function that returns the words of a training from stored embeddings."""
-    codec = str(save_hybrid(tmp_path / "codec"))
+    codec = str(save_mdct(tmp_path / "codec"))
     for folder in (make_data_dir("train", 8), make_data_dir("valid", 4)):
         extract(codec, folder, tmp_path / "emb" / folder.name, "continuous", "3", 1)
     recipe = tmp_path / "conf" / "nac_se"

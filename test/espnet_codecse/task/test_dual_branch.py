@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from tiny_dual_branch import DISCRIMINATORS, HYBRID, ROFORMER, SUPERVISED, UNSUPERVISED
+from tiny_dual_branch import DISCRIMINATORS, MDCT, ROFORMER, SUPERVISED, UNSUPERVISED
 
 from espnet_codecse.corpus.data_dir import write_data_dir
 from espnet_codecse.errors import UserError
@@ -22,7 +22,7 @@ from espnet_codecse.task.training import training_options
 def configuration(**changes):
     base = {
         "task": "dual_branch",
-        "coder_conf": HYBRID,
+        "coder_conf": MDCT,
         "generator_conf": {"num_quantizers": 2, "roformer": {**ROFORMER, "dropout": 0.1}},
         "discriminator_conf": DISCRIMINATORS,
         "reconstruction_conf": {"mel_windows": [256], "mel_bins": [20]},
@@ -158,7 +158,7 @@ def test_layout_is_saved_with_the_training(tmp_path, data_dir):
     config = configuration(codec="small", coder_conf={})
     args = DualBranchTask.get_parser().parse_args([*command(tmp_path, config, data_dir), "--max_epoch", "1"])
     model = DualBranchTask.build_model(args)
-    assert args.coder_conf["kind"] == "hybrid" and args.coder_conf["num_channels"] == 256
+    assert args.coder_conf["kind"] == "mdct" and args.coder_conf["num_channels"] == 256
     args.codec = "no/such/codec"
     again = DualBranchTask.build_model(args)
     assert again.generator.state_dict().keys() == model.generator.state_dict().keys()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from tiny_codecs import save_encodec, save_hybrid
+from tiny_codecs import save_encodec, save_mdct
 
 from espnet_codecse.codec import load_codec
 from espnet_codecse.errors import UserError
@@ -24,7 +24,7 @@ LOSS = [{"name": "embedding_mse", "conf": {}, "wrapper": "fixed_order", "wrapper
 
 @pytest.fixture(scope="module")
 def codec_folder(tmp_path_factory):
-    return str(save_hybrid(tmp_path_factory.mktemp("codec") / "tiny"))
+    return str(save_mdct(tmp_path_factory.mktemp("codec") / "tiny"))
 
 
 def options(codec, separator=SEPARATOR, **changes):
@@ -117,10 +117,10 @@ def test_rebuilding(experiment, codec_folder):
 
 
 def test_same_codec_elsewhere_and_another_one(experiment, tmp_path):
-    moved = str(save_hybrid(tmp_path / "moved"))
+    moved = str(save_mdct(tmp_path / "moved"))
     model, args = load(experiment, codec=moved)
     assert args.decoder_conf["codec"] == model.encoder.codec_name == moved
-    other = str(save_hybrid(tmp_path / "other", seed=1))
+    other = str(save_mdct(tmp_path / "other", seed=1))
     message = refused(experiment, codec=other)
     assert args.encoder_conf["fingerprint"] in message
     assert EmbeddingEnhancementTask.build_model(options(other)).encoder.codec("cpu").fingerprint in message

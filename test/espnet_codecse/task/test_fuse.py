@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from tiny_codecs import save_hybrid
+from tiny_codecs import save_mdct
 
 from espnet_codecse.bin import extract_latents
 from espnet_codecse.embedding.store import EmbeddingReader
@@ -31,7 +31,7 @@ COMMON = {
 
 @pytest.fixture(scope="module")
 def codec(tmp_path_factory):
-    return str(save_hybrid(tmp_path_factory.mktemp("codec") / "tiny"))
+    return str(save_mdct(tmp_path_factory.mktemp("codec") / "tiny"))
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_stored_latents_are_those_of_windows(data, tmp_path):
 
 
 def test_features_of_another_model_are_refused(data, codec, tmp_path):
-    other = str(save_hybrid(tmp_path / "other", seed=5))
+    other = str(save_mdct(tmp_path / "other", seed=5))
     out = tuple(tmp_path / "emb" / each.name for each in data)
     for each, target in zip(data, out):
         extract_latents.main(["--guidance", f"codec:{other}", str(each), str(target), "--nj", "1"])

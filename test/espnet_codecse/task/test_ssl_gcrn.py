@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
-from tiny_codecs import save_hybrid
+from tiny_codecs import save_mdct
 from tiny_features import save_wav2vec2
 
 from espnet_codecse.bin.config import TEMPLATE
@@ -38,7 +38,7 @@ TINY = {
 
 @pytest.fixture(scope="module")
 def codec(tmp_path_factory):
-    return str(save_hybrid(tmp_path_factory.mktemp("codec") / "tiny"))
+    return str(save_mdct(tmp_path_factory.mktemp("codec") / "tiny"))
 
 
 @pytest.fixture
@@ -48,14 +48,14 @@ def trained(make_data_dir, tmp_path, codec):
     for folder in data:
         (folder / "utt2num_samples").write_text("".join(f"{name} 16000\n" for name in read_scp(folder / "wav.scp")))
 
-    def train(system: str, step: str, loss=None, *options: str) -> Path:
+    def train(system: str, step: str, variant=None, *options: str) -> Path:
         recipe = tmp_path / "conf" / system
         recipe.mkdir(parents=True, exist_ok=True)
         (recipe / f"{step}.yaml").write_text(yaml.safe_dump(TINY))
         folder = tmp_path / "exp" / step
         config = tmp_path / f"{step}.yaml"
         arguments = ["--system", system, "--step", step, "--codec", codec, "--recipe_conf", str(tmp_path / "conf")]
-        assert main(["config", *arguments, *(["--loss", loss] if loss else []), "--output", str(config)]) == 0
+        assert main(["config", *arguments, *(["--variant", variant] if variant else []), "--output", str(config)]) == 0
         arguments = ["--config", str(config), "--output_dir", str(folder)]
         assert main(["train", *arguments, "--train_dir", str(data[0]), "--valid_dir", str(data[1]), *options]) == 0
         return folder
@@ -82,11 +82,11 @@ def enhanced(folder: Path, data: Path, output: Path, *options: str) -> np.ndarra
     return np.concatenate([soundfile.read(path)[0] for path in outputs.values()])
 
 
-@pytest.mark.parametrize("loss", VARIANTS)
-def test_every_variant(trained, tmp_path, loss, capsys):
-    folder = trained("ssl_gcrn", "1_enhance", loss)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant(trained, tmp_path, variant, capsys):
+    folder = trained("ssl_gcrn", "1_enhance", variant)
     data = trained.data[1]
-    if loss == "condition_clean":
+    if variant == "condition_clean":
         arguments = ["--train_config", f"{folder}/config.yaml", "--model_file", f"{folder}/valid.loss.best.pth"]
         arguments += ["--layers", "waveform", "--output_dir", f"{tmp_path}/none", f"{data}/wav.scp"]
         assert main(["infer", *arguments]) == 1 and "--reference_scp: missing" in capsys.readouterr().err

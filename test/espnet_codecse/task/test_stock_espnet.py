@@ -11,7 +11,7 @@ import pytest
 import soundfile
 import torch
 import yaml
-from tiny_codecs import save_hybrid
+from tiny_codecs import save_mdct
 
 from espnet_codecse.checkpoint import load_checkpoint
 
@@ -34,7 +34,7 @@ main()
 
 @pytest.fixture(scope="module")
 def codec(tmp_path_factory):
-    return str(save_hybrid(tmp_path_factory.mktemp("codec") / "tiny"))
+    return str(save_mdct(tmp_path_factory.mktemp("codec") / "tiny"))
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def test_tasks_imported_before_are_told_at_once():
 
     import espnet_codecse
 
-    for choices, name in ((enh.separator_choices, "nac_se"), (gan_codec.codec_choices, "hybrid")):
+    for choices, name in ((enh.separator_choices, "nac_se"), (gan_codec.codec_choices, "mdct")):
         removed = choices.classes.pop(name)
         importlib.reload(espnet_codecse)
         assert choices.classes[name] is removed

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 import yaml
-from tiny_codecs import save_hybrid
+from tiny_codecs import save_mdct
 
 from espnet_codecse.codec import load_codec
 from espnet_codecse.embedding.extract import extract
@@ -14,7 +14,7 @@ from espnet_codecse.task.training import training_options
 
 @pytest.fixture(scope="module")
 def codec(tmp_path_factory):
-    return str(save_hybrid(tmp_path_factory.mktemp("codec") / "tiny"))
+    return str(save_mdct(tmp_path_factory.mktemp("codec") / "tiny"))
 
 
 def write_config(path, codec, **changes):
@@ -96,7 +96,7 @@ def test_missing_files(stored, codec):
 
 def test_embeddings_of_another_codec(stored, codec, tmp_path):
     config, data, folders = stored
-    other = str(save_hybrid(tmp_path / "other", seed=1))
+    other = str(save_mdct(tmp_path / "other", seed=1))
     write_config(config, other)
     message = refused(config, data, folders)
     assert load_codec(codec).fingerprint in message and load_codec(other).fingerprint in message

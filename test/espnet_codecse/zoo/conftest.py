@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from tiny_codecs import save_hybrid
+from tiny_codecs import save_mdct
 from zoo_packs import STEP, read_members
 
 from espnet_codecse.zoo.find import find_model
@@ -20,7 +20,7 @@ SEPARATOR = {"width": 16, "num_layers": 1, "num_heads": 2, "ffn_width": 16, "nor
 
 @pytest.fixture(scope="session")
 def codec_folder(tmp_path_factory) -> str:
-    return str(save_hybrid(tmp_path_factory.mktemp("zoo_codec") / "tiny"))
+    return str(save_mdct(tmp_path_factory.mktemp("zoo_codec") / "tiny"))
 
 
 @pytest.fixture(scope="session")

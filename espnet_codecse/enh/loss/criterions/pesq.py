@@ -28,7 +28,7 @@ def hearing_threshold(frequency: torch.Tensor) -> torch.Tensor:
     return 10 ** ((level.clamp(max=70) - 8) / 10)  # 8 dB lower, where P.862's table lies in the mid bands
 
 
-class PerceptualDisturbanceLoss(TimeDomainLoss):
+class PESQLoss(TimeDomainLoss):
     """What PESQ subtracts from its best score: ``0.1 d_sym + 0.0309 d_asym`` (ITU-T P.862, section 10.2).
 
     Levels are aligned, spectra of 32 ms become loudness in 49 bands, a difference below a quarter of the softer
@@ -46,7 +46,7 @@ class PerceptualDisturbanceLoss(TimeDomainLoss):
     """
 
     def __init__(self, name: str = "", only_for_test: bool = False, mapped: bool = False, equalized: bool = True):
-        super().__init__(name or "perceptual_disturbance_loss", only_for_test=only_for_test)
+        super().__init__(name or "pesq_loss", only_for_test=only_for_test)
         self.mapped = mapped
         self.equalized = equalized
         frequencies = torch.arange(FRAME_SIZE // 2 + 1) * (16000 / FRAME_SIZE)

@@ -8,7 +8,7 @@ from pesq import pesq
 from scipy.stats import spearmanr
 
 from espnet_codecse.corpus.synthesis import speakers, synthesise
-from espnet_codecse.enh.loss.criterions.pesq import PerceptualDisturbanceLoss
+from espnet_codecse.enh.loss.criterions.pesq import PESQLoss
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def _degradations(speech: torch.Tensor):
 
 
 def test_follows_pesq(speech):
-    loss = PerceptualDisturbanceLoss()
+    loss = PESQLoss()
     ours, theirs = [], []
     for degraded in _degradations(speech):
         ours.append(loss(speech, degraded).item())
@@ -46,15 +46,13 @@ def test_follows_pesq(speech):
 def test_mapped_counts_what_the_score_reports(speech):
     noise = torch.randn_like(speech) * speech.std()
     for gain in (0.01, 0.1, 1.0):
-        raw = PerceptualDisturbanceLoss()(speech, speech + gain * noise).item()
+        raw = PESQLoss()(speech, speech + gain * noise).item()
         lost = 4 / (1 + math.exp(-1.3669 * 4.5 + 3.8224)) - 4 / (1 + math.exp(-1.3669 * (4.5 - raw) + 3.8224))
-        assert PerceptualDisturbanceLoss(mapped=True)(speech, speech + gain * noise).item() == pytest.approx(
-            lost, abs=1e-4
-        )
+        assert PESQLoss(mapped=True)(speech, speech + gain * noise).item() == pytest.approx(lost, abs=1e-4)
 
 
 def test_nothing_is_lost_without_degradation_whatever_the_level(speech):
-    loss = PerceptualDisturbanceLoss()
+    loss = PESQLoss()
     assert loss(speech, speech).item() < 0.01
     assert loss(speech, 0.1 * speech).item() < 0.01
     assert loss(speech, speech + 0.02 * torch.randn_like(speech)).item() > 0.1
@@ -64,14 +62,14 @@ def test_darkened_speech_is_forgiven_more_when_equalized(speech):
     spectrum = torch.fft.rfft(speech)
     frequencies = torch.fft.rfftfreq(speech.shape[1], 1 / 16000)
     dark = torch.fft.irfft(torch.where(frequencies > 2000, 0.5, 1.0) * spectrum, speech.shape[1])  # 6 dB
-    forgiven = PerceptualDisturbanceLoss()(speech, dark).item()
-    heard = PerceptualDisturbanceLoss(equalized=False)(speech, dark).item()
+    forgiven = PESQLoss()(speech, dark).item()
+    heard = PESQLoss(equalized=False)(speech, dark).item()
     assert heard > forgiven + 0.1
-    assert PerceptualDisturbanceLoss(equalized=False)(speech, 0.1 * speech).item() < 0.01
+    assert PESQLoss(equalized=False)(speech, 0.1 * speech).item() < 0.01
 
 
 def test_batch_as_one_by_one(speech):
-    loss = PerceptualDisturbanceLoss()
+    loss = PESQLoss()
     references = torch.cat([speech, speech.flip(1)])
     estimates = references + 0.01 * torch.randn_like(references)
     alone = torch.cat([loss(one[None], other[None]) for one, other in zip(references, estimates)])
@@ -84,5 +82,5 @@ def test_gradient_is_finite_for_silence_and_for_equal_signals(num_samples, equal
     noise = 0.1 * torch.randn(1, num_samples)
     for reference, start in ((noise, noise), (noise, 0 * noise), (0 * noise, noise), (0 * noise, 0 * noise)):
         estimate = start.clone().requires_grad_()
-        PerceptualDisturbanceLoss(equalized=equalized)(reference, estimate).sum().backward()
+        PESQLoss(equalized=equalized)(reference, estimate).sum().backward()
         assert torch.isfinite(estimate.grad).all()

@@ -9,7 +9,7 @@ from espnet_codecse.audio import StreamingResampler, open_audio
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
 from espnet_codecse.recording.formats import AudioFormat
-from espnet_codecse.recording.source import read_block
+from espnet_codecse.recording.reader import read_block
 
 
 class RecordingWriter:

@@ -10,7 +10,7 @@ from espnet_codecse.inference.batching import group_by_length
 from espnet_codecse.recording.find import Recording
 from espnet_codecse.recording.formats import choose_format, suffix_of
 from espnet_codecse.recording.job import Job, Options, Outcome
-from espnet_codecse.recording.source import reason_of
+from espnet_codecse.recording.reader import reason_of
 
 
 def make_jobs(

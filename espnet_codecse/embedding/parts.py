@@ -16,7 +16,7 @@ MAX_PARTS = 500  # per stream: a large set gets larger parts instead of thousand
 
 
 @dataclass(frozen=True)
-class Recording:
+class SourceFile:
     """One file to encode; ``seconds`` is for ordering and estimates only.
 
     ``mixture`` is the recording whose largest sample is brought to 1, and this one along with it; None: as it is.
@@ -39,7 +39,7 @@ class ExtractionPart:
     """
 
     ark: Path
-    recordings: tuple[Recording, ...]
+    recordings: tuple[SourceFile, ...]
     hash: str
 
     @property
@@ -105,7 +105,7 @@ def make_plan(
         with_noise: also take the noise lists.
         part_seconds: audio in a part, in seconds (more for very large sets).
         only_mixtures: leave the references out.
-        at_peak_of_mixture: give every recording its :attr:`Recording.mixture`.
+        at_peak_of_mixture: give every recording its :attr:`SourceFile.mixture`.
 
     Raises:
         UserError: a list is missing or empty, a file is missing, or the lists hold different utterances.
@@ -127,9 +127,9 @@ def make_plan(
                 "check the data directory (stage 2)"
             )
         order = sorted(paths, key=lambda key: (seconds[key], key))
-        recordings = [Recording(key, paths[key], seconds[key], mixtures.get(key)) for key in order]
+        recordings = [SourceFile(key, paths[key], seconds[key], mixtures.get(key)) for key in order]
         limit = max(part_seconds, sum(seconds.values()) / MAX_PARTS)
-        current: list[Recording] = []
+        current: list[SourceFile] = []
         groups, filled = [current], 0.0
         for recording in recordings:
             if current and filled + recording.seconds > limit:
@@ -143,7 +143,7 @@ def make_plan(
     return parts
 
 
-def _hash(recordings: list[Recording], description: EmbeddingDescription) -> str:
+def _hash(recordings: list[SourceFile], description: EmbeddingDescription) -> str:
     layout = {**description.fields(), "version": None, "codec": None}  # the fingerprint says which codec it is
     digest = hashlib.sha256(json.dumps(layout).encode())
     for recording in recordings:

@@ -120,7 +120,8 @@ def test_killed_training_and_enhancement_go_on(tree, tmp_path):
         (["--system", "nosuch"], "--system nosuch: unknown; known systems: .*nac_se"),
         (
             ["--loss", "nosuch"],
-            "--loss nosuch: unknown for nac_se; known: both, disturbance, listening_quality, listening_quality_strong, opinion, perceptual, post, pre, waveform",
+            "--loss nosuch: unknown for nac_se; known: both, disturbance, listening_quality, listening_quality_strong, "
+            "opinion, perceptual, post, pre, waveform",
         ),
         (["--size", "nosuch"], "--size nosuch: unknown for nac_se; known: dynamic, packed, paper, small"),
         (["--nosuch", "1"], "--nosuch: unknown option; --help lists the options"),

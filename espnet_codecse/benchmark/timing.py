@@ -1,5 +1,6 @@
 """Seconds and memory of training steps of several systems, measured in turns."""
 
+import contextlib
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -53,10 +54,8 @@ def _start_peak(device: str) -> int:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
         return torch.cuda.memory_allocated()
-    try:
+    with contextlib.suppress(OSError):  # not allowed here: the peak is then that of the process so far
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        pass  # not allowed here: the peak is then that of the process so far
     return _status("VmRSS")
 
 

@@ -92,7 +92,7 @@ class BitstreamWriter:
         self.header = header
         self._pending = np.zeros((0, header.num_channels * header.num_codebooks), np.int64)
         self._num_frames, self._crc = 0, 0
-        self._stream: BinaryIO = open(path, "wb")
+        self._stream: BinaryIO = open(path, "wb")  # noqa: SIM115 - closed by close()
         text = json.dumps(asdict(header), sort_keys=True).encode()
         self._put(_PREFIX.pack(MAGIC, VERSION, len(text)) + text)
 
@@ -147,7 +147,7 @@ class BitstreamReader:
     def __init__(self, path: Path):
         self.path = Path(path)
         try:
-            self._stream: BinaryIO = open(path, "rb")
+            self._stream: BinaryIO = open(path, "rb")  # noqa: SIM115 - closed by close()
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from None
         try:

@@ -4,6 +4,7 @@ import argparse
 from abc import abstractmethod
 from collections.abc import Sequence
 from time import perf_counter
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -131,7 +132,7 @@ class FuseEnhancer(WindowEnhancer):
         UserError: an option is out of range.
     """
 
-    OPTIONS = {"num_steps": int, "num_samples": int, "guidance_scale": float, "seed": int, "start": float}
+    OPTIONS: ClassVar = {"num_steps": int, "num_samples": int, "guidance_scale": float, "seed": int, "start": float}
 
     def __init__(
         self,

@@ -1,5 +1,7 @@
 """ESPnet's score model (SGMSE+, 2208.05830), the baseline, run like the other systems."""
 
+from typing import ClassVar
+
 import torch
 
 from espnet_codecse.errors import UserError
@@ -22,7 +24,7 @@ class SGMSEEnhancer(WindowEnhancer):
         seed: of the noise.
     """
 
-    OPTIONS = {"num_steps": int, "seed": int}
+    OPTIONS: ClassVar = {"num_steps": int, "seed": int}
 
     def __init__(
         self,

@@ -99,8 +99,8 @@ def study_lines(rows: Sequence[Row], baseline: str, metrics: Sequence[str]) -> l
             lines.append([metric, variant, *(_cell(metric, cell) for cell in cells), _verdict(metric, cells[0])])
     seeds = sorted({len(own) for own in variants.values()})
     text = (
-        f"Each variant less {baseline}, {', '.join(map(str, seeds))} seeds each: mean ± half of the 95 % interval, over "
-        "utterances (bootstrap) and seeds (Student's t) together. What lies within it is noise."
+        f"Each variant less {baseline}, {', '.join(map(str, seeds))} seeds each: mean ± half of the 95 % interval, "
+        "over utterances (bootstrap) and seeds (Student's t) together. What lies within it is noise."
     )
     return [f"## Against {baseline}", "", text, "", *table(["metric", "variant", "all", *levels, "in all"], lines)]
 

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Collection
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -46,7 +47,7 @@ class DualBranchTask(AbsTask):
     """A GAN task: ``speech_mix`` and, supervised, ``speech_ref1`` and ``noise_ref1``, or priors drawn from lists."""
 
     num_optimizers: int = 2
-    class_choices_list: list = []
+    class_choices_list: ClassVar[list] = []
     trainer = DualBranchTrainer
 
     @classmethod

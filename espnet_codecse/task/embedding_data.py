@@ -32,8 +32,8 @@ def training_data(configuration: dict[str, Any], data_dirs: Pair, folders: Mappi
     normalization = configuration.get("separator_conf", {}).get("normalize")
     if embedding_dirs[0] is None and normalization == "global":
         raise UserError(
-            "separator_conf normalize: global needs the statistics of stored embeddings; train from stored ones, or set "
-            "normalize: utterance in the recipe's conf"
+            "separator_conf normalize: global needs the statistics of stored embeddings; train from stored ones, or "
+            "set normalize: utterance in the recipe's conf"
         )
     options: list[str] = []
     for mode, data_dir, embedding_dir in zip(("train", "valid"), data_dirs, embedding_dirs):

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Collection
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -38,7 +39,7 @@ class FuseVAETask(AbsTask):
     """The first step: ``speech_mix`` and ``speech_ref1``. Options of both steps are known to both."""
 
     num_optimizers: int = 1
-    class_choices_list: list = []
+    class_choices_list: ClassVar[list] = []
     trainer = CrashSafeTrainer
     task_name = "fuse_vae"
 

@@ -101,7 +101,9 @@ def pythons(tmp_path):
     for folder in (home / "bin", *home.glob(".pyenv/versions/*/bin")):
         (folder / "pip").write_text(
             '#!/bin/sh\necho "$*" >> "$HOME/pip.log"\n'
-            'case "$*" in *"--dry-run"*"--python-version 3.12 "*|*"--dry-run"*"--python-version 3.11 "*) exit 0 ;; esac\n'
+            'case "$*" in\n'
+            '*"--dry-run"*"--python-version 3.12 "*|*"--dry-run"*"--python-version 3.11 "*) exit 0 ;;\n'
+            "esac\n"
             "exit 1\n"
         )
         (folder / "pip").chmod(0o755)

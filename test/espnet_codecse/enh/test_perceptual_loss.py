@@ -15,9 +15,8 @@ from espnet_codecse.enh.perceptual_loss import PerceptualDisturbanceLoss
 def speech() -> torch.Tensor:
     """``(1, sample)`` at 16 kHz."""
     _, voice = speakers("test", 1, 0)[0]
-    return torch.from_numpy(synthesise([{"text": "The quick brown fox jumps over the lazy dog.", **voice}], 16000)[0])[
-        None
-    ]
+    text = "The quick brown fox jumps over the lazy dog."
+    return torch.from_numpy(synthesise([{"text": text, **voice}], 16000)[0])[None]
 
 
 def _degradations(speech: torch.Tensor):
@@ -48,9 +47,8 @@ def test_mapped_counts_what_the_score_reports(speech):
     for gain in (0.01, 0.1, 1.0):
         raw = PerceptualDisturbanceLoss()(speech, speech + gain * noise).item()
         lost = 4 / (1 + math.exp(-1.3669 * 4.5 + 3.8224)) - 4 / (1 + math.exp(-1.3669 * (4.5 - raw) + 3.8224))
-        assert PerceptualDisturbanceLoss(mapped=True)(speech, speech + gain * noise).item() == pytest.approx(
-            lost, abs=1e-4
-        )
+        loss = PerceptualDisturbanceLoss(mapped=True)(speech, speech + gain * noise)
+        assert loss.item() == pytest.approx(lost, abs=1e-4)
 
 
 def test_nothing_is_lost_without_degradation_whatever_the_level(speech):

@@ -70,7 +70,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["espnet_codecse", "espnet_codecse.*"]),
-    package_data={"espnet_codecse": ["pretrained/**/*", "recipe_conf/**/*", "report/page/assets/*"]},
+    package_data={"espnet_codecse": ["pretrained/**/*", "recipe_conf/**/*", "report/page/assets/*", "py.typed"]},
     python_requires=">=3.10,<3.14",
     install_requires=["numpy>=1.24", "soundfile>=0.12", "soxr", "pyyaml", "safetensors", "tqdm", "torch>=2.4"],
     extras_require=EXTRAS,

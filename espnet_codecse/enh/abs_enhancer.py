@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -34,7 +35,7 @@ class AbsEnhancer(ABC):
         network_seconds: spent in it so far.
     """
 
-    OPTIONS: Mapping[str, type] = {}
+    OPTIONS: ClassVar[Mapping[str, type]] = {}
     network: torch.nn.Module = None
     restore_level = False
 

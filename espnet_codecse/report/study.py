@@ -1,5 +1,6 @@
 """Variants of a system against its baseline, each trained with several seeds."""
 
+import math
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -37,7 +38,7 @@ class Difference(NamedTuple):
 def seed_of(section: str) -> tuple[str, str]:
     """Return ``(variant, seed)`` of an experiment's name, such as ``x_seed3``; an empty seed where it has none."""
     found = re.fullmatch(r"(.+)_seed(\d+)", section)
-    return found.groups() if found else (section, "")
+    return (found[1], found[2]) if found else (section, "")
 
 
 def difference(variant: np.ndarray, baseline: np.ndarray) -> Difference:
@@ -57,9 +58,9 @@ def difference(variant: np.ndarray, baseline: np.ndarray) -> Difference:
     means = [np.nanmean(values, axis=1) for values in (variant, baseline)]
     freedom = sum(len(values) - 1 for values in means)
     # The seeds of the two systems have nothing in common but their number: variances add.
-    error = np.sqrt(sum(np.var(values, ddof=1) / len(values) for values in means))
+    error = np.sqrt(sum(float(np.var(values, ddof=1)) / len(values) for values in means))
     margins.append(float(t.ppf(0.975, freedom) * error))
-    return Difference(interval.mean, float(np.hypot(*margins)))
+    return Difference(interval.mean, math.hypot(*margins))
 
 
 def study_lines(rows: Sequence[Row], baseline: str, metrics: Sequence[str]) -> list[str]:

@@ -1,14 +1,13 @@
 """Reading, resampling and writing audio: the only user of soundfile and soxr."""
 
 from pathlib import Path
-from typing import Union
 
 import numpy as np
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
 
-PathLike = Union[str, Path]
+PathLike = str | Path
 
 
 def read_audio(path: PathLike, start: int = 0, num_samples: int = -1) -> tuple[np.ndarray, int]:
@@ -36,7 +35,7 @@ def read_audio(path: PathLike, start: int = 0, num_samples: int = -1) -> tuple[n
 
 
 def read_first_channel(path: PathLike, rate: int, start: int = 0, num_samples: int = -1) -> np.ndarray:
-    """Return the first channel ``(sample,)`` at ``rate`` Hz, float32; ``start`` and ``num_samples`` count the file's own.
+    """Return the first channel ``(sample,)`` at ``rate`` Hz, float32; ``start`` and ``num_samples`` count file samples.
 
     Raises:
         UserError: as :func:`read_audio`.

@@ -6,11 +6,10 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Union
 
 from espnet_codecse.errors import UserError
 
-PathLike = Union[str, Path]
+PathLike = str | Path
 
 
 @contextmanager

@@ -141,7 +141,7 @@ def install_command(extra: str | None = None, python: Version | None = None) -> 
     command = f"python3 -m pip install {name}"
     row = support_for(python or sys.version_info[:2])
     if extra == "espnet" and row is SUPPORTED[0]:
-        # Its pins contradict torch's, so that pip would replace torch; see setup.py.
+        # Its pins contradict torch's, so that pip would replace torch; see pyproject.toml.
         command += f" uv && python3 -m uv pip install --no-deps espnet=={row.espnet} ci_sdr espnet_model_zoo"
     return command
 

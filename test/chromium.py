@@ -59,9 +59,8 @@ class Browser:
         self._received = b""
         self._count = 0
         self._session = ""
-        target = next(info for info in self.call("Target.getTargets")["targetInfos"] if info["type"] == "page")[
-            "targetId"
-        ]
+        targets = self.call("Target.getTargets")["targetInfos"]
+        target = next(info["targetId"] for info in targets if info["type"] == "page")
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log"):
             self.call(f"{domain}.enable")

@@ -26,7 +26,7 @@ def build_wheel(folder: Path) -> Path:
 
 
 def with_requirements(packages: Iterable[str]) -> list[importlib.metadata.Distribution]:
-    """Return the installed distributions of ``packages`` with all that they require, extras followed, on this platform."""
+    """Return the installed distributions of ``packages`` and all they require on this platform, extras included."""
     from packaging.requirements import Requirement
 
     waiting = [(name, "") for name in packages]

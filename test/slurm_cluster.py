@@ -77,9 +77,11 @@ def _processes(marker: str) -> list[int]:
 def slurm_cluster(cpus: int = 2) -> Iterator[dict[str, str]]:
     """Start a cluster and yield the variables that the processes which use it need: ``SLURM_CONF`` and ``PATH``."""
     # Not pytest's folder: a socket's path may have about 100 letters, and all its folders must be open to others.
-    with tempfile.TemporaryDirectory(prefix="slurm", ignore_cleanup_errors=True) as folder:
-        with _cluster_in(Path(folder), cpus) as variables:
-            yield variables
+    with (
+        tempfile.TemporaryDirectory(prefix="slurm", ignore_cleanup_errors=True) as folder,
+        _cluster_in(Path(folder), cpus) as variables,
+    ):
+        yield variables
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ REQUIRED = ("torch", "numpy", "soundfile", "soxr", "PyYAML", "safetensors", "tqd
 
 @pytest.fixture(scope="module")
 def light(tmp_path_factory):
-    """Return a function that runs ``codecse`` of the wheel in a folder, with nothing of this environment's variables."""
+    """Return a function that runs the wheel's ``codecse`` in a folder, without the variables of this environment."""
     folder = tmp_path_factory.mktemp("light")
     python = make_environment(folder / "venv", REQUIRED, build_wheel(folder))
     run_in = folder / "elsewhere"

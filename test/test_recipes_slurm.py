@@ -1,4 +1,4 @@
-"""A recipe with cmd_backend=slurm: stages 2, 3, 6 and 7 as arrays, the training as a job, one task killed on the way."""
+"""A recipe with cmd_backend=slurm: stages 2, 3, 6 and 7 as arrays, training as a job, one task killed on the way."""
 
 import os
 import re

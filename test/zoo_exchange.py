@@ -32,7 +32,9 @@ def write_packs(folder: Path) -> None:
             folder / "exp/tcn", mdct, separator="tcn",
             layer=2, stack=1, bottleneck_dim=8, hidden_dim=8, num_spk=2,
         ),
-        "soundstream": save_experiment(folder / "exp/soundstream", str(save_codec(folder / "codec", "espnet_soundstream"))),
+        "soundstream": save_experiment(
+            folder / "exp/soundstream", str(save_codec(folder / "codec", "espnet_soundstream"))
+        ),
         "causal": save_causal_experiment(folder / "exp/causal"),
     }  # fmt: skip
     for name, experiment in experiments.items():

@@ -2,8 +2,8 @@
 # Installs everything into tools/venv:  tools/install.sh
 #
 # Needs Python 3.10 to 3.13 with venv, its headers, and a C compiler. A second call does nothing; an install that was
-# killed is made again; one of an older setup.py is brought up to date. Another Python than that of tools/venv gets an
-# environment of its own, tools/venv-3.12. --print-venv prints which one PYTHON leads to, --venv FOLDER names it.
+# killed is made again; one of an older pyproject.toml is brought up to date. Another Python than that of tools/venv
+# gets an environment of its own, tools/venv-3.12. --print-venv prints which one PYTHON leads to, --venv FOLDER names it.
 #   PYTHON=python3.12              Python to use. Default: the newest suitable one; on a machine without GPU the newest
 #                                  for which pip's sources have a CPU build of PyTorch, where there is any
 #   CODECSE_TORCH_INDEX=URL        index of PyTorch wheels, e.g. PyTorch's own of the CPU build or of one CUDA version
@@ -11,7 +11,7 @@
 set -euo pipefail
 
 TORCH_VERSION=2.13.0
-ESPNET_VERSION=202511 # on Python below 3.12; setup.py names the one of later Pythons
+ESPNET_VERSION=202511 # on Python below 3.12; pyproject.toml names the one of later Pythons
 tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "${tools}")
 start=${SECONDS}
@@ -47,7 +47,7 @@ venv_folder() {
 
 # What the environment was made from; it is compared, never the contents of the environment itself.
 fingerprint() {
-    cat "${root}/setup.py" "${tools}/install.sh" | sha256sum | cut -c1-64
+    cat "${root}/pyproject.toml" "${tools}/install.sh" | sha256sum | cut -c1-64
 }
 
 is_complete() {
@@ -135,7 +135,7 @@ takes_older_espnet() {
     return 1
 }
 
-# ESPnet 202511 pins setuptools<74, torch needs >=77: ESPnet goes in without its needs, which setup.py names.
+# ESPnet 202511 pins setuptools<74, torch needs >=77: ESPnet goes in without its needs, which pyproject.toml names.
 install_packages() { # INSTALLER
     "$1" -e "${root}[all]" || return 1
     if takes_older_espnet; then

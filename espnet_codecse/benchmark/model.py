@@ -1,7 +1,8 @@
 """The cost of a trained model: parameters, MACs, real-time factors and memory, beside what its paper publishes."""
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -66,11 +67,11 @@ def _size_lines(enhancer: AbsEnhancer) -> list[str]:
     if not isinstance(enhancer, EmbeddingEnhancer):
         network = enhancer.network
         # Lengths that are padded to whole windows little, and are one segment.
-        work = {n: lambda n=n: enhancer.enhance_batch([_noise(enhancer, n)]) for n in (4, 8)}
+        work = {n: partial(enhancer.enhance_batch, [_noise(enhancer, n)]) for n in (4, 8)}
         macs = _gmacs_of_a_second(work)
-        thop = count_module_macs(network, lambda: enhancer.enhance_batch([_noise(enhancer, 8)])) / 8
+        thop = count_module_macs(network, work[8]) / 8
         return [f"|system|{num_parameters(network) / 1e6:.2f}|{macs:.3f}|{thop / 1e9:.3f}|", ""]
-    separator, codec = enhancer.separator, enhancer.codec
+    separator, codec = enhancer.network, enhancer.codec
     per_second = {name: _macs_per_second(enhancer, name) for name in ("separator", "encode", "decode")}
     thop = count_module_macs(separator, lambda: separator(*_embedding(enhancer, 1.0), {}))
     stored = sum(value.numel() for value in codec.state_dict().values())
@@ -107,12 +108,12 @@ def _macs_per_second(enhancer: EmbeddingEnhancer, part: str) -> float:
             return codec.encode(speech, torch.tensor([num_samples], device=embedding.device))
         if part == "decode":
             return [codec.decode(embedding, lengths, num_samples) for _ in range(enhancer.num_spk)]
-        return enhancer.separator(embedding, lengths, {})
+        return enhancer.network(embedding, lengths, {})
 
-    return _gmacs_of_a_second({seconds: lambda seconds=seconds: run(seconds) for seconds in (1, 2)})
+    return _gmacs_of_a_second({seconds: partial(run, seconds) for seconds in (1, 2)})
 
 
-def _gmacs_of_a_second(work: dict[int, Callable[[], object]]) -> float:
+def _gmacs_of_a_second(work: Mapping[int, Callable[[], object]]) -> float:
     """Return GMAC of one more second of audio, so that what is padded at the ends counts for nothing.
 
     Args:
@@ -129,7 +130,7 @@ def _speed_table(model, codec, device, dtypes, batch_sizes, lengths, num_rounds,
         for batch_size, seconds in product(batch_sizes, lengths):
             batch = [_noise(enhancer, seconds) for _ in range(batch_size)]
 
-            def run(enhancer=enhancer, batch=batch) -> float:
+            def run(enhancer: AbsEnhancer = enhancer, batch: list[np.ndarray] = batch) -> float:
                 enhancer.enhance_batch(batch)
                 return 0.0
 

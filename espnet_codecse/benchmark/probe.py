@@ -48,17 +48,12 @@ def training_step_cost(configuration: dict[str, Any], device: str, stored: bool,
     num_samples = round(seconds * codec.sample_rate)
     waveforms = 0.05 * torch.randn(num_spk + 1, batch_size, num_samples, device=device)
     lengths = torch.full((batch_size,), num_samples, device=device)
-    embeddings = frame_lengths = None
-    if stored:
-        embeddings = [codec.encode(batch, lengths) for batch in waveforms]
-        frame_lengths = embeddings[0][1]
-        embeddings = [embedding for embedding, _ in embeddings]
+    embeddings = [codec.encode(batch, lengths) for batch in waveforms] if stored else []
     names = ["speech_mix", *(f"speech_ref{index + 1}" for index in range(num_spk))]
     batch: dict[str, torch.Tensor] = {}
     for index, name in enumerate(names):
         as_waveform = not stored or (index > 0 and needs_waveform_reference(configuration))
-        batch[name] = waveforms[index] if as_waveform else embeddings[index]
-        batch[f"{name}_lengths"] = lengths if as_waveform else frame_lengths
+        batch[name], batch[f"{name}_lengths"] = (waveforms[index], lengths) if as_waveform else embeddings[index]
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
 
     def step() -> float:

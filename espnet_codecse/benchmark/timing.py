@@ -1,12 +1,15 @@
 """Seconds and memory of training steps of several systems, measured in turns."""
 
+import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from time import perf_counter
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
+
+Name = TypeVar("Name", bound=Hashable)
 
 
 class Cost(NamedTuple):
@@ -18,8 +21,8 @@ class Cost(NamedTuple):
 
 
 def measure_in_turns(
-    steps: dict[str, Callable[[], float]], device: str, num_rounds: int, steps_a_round: int
-) -> dict[str, Cost]:
+    steps: Mapping[Name, Callable[[], float]], device: str, num_rounds: int, steps_a_round: int
+) -> dict[Name, Cost]:
     """Run every system's steps in turns, so that whatever else the machine does hits all alike.
 
     Args:
@@ -28,7 +31,7 @@ def measure_in_turns(
         num_rounds: rounds over all systems; one more comes first and is not counted.
         steps_a_round: steps of a system in each.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    seconds: dict[Name, list[float]] = {name: [] for name in steps}
     waited = dict.fromkeys(steps, 0.0)
     peaks = dict.fromkeys(steps, 0)
     for number in range(num_rounds + 1):
@@ -53,10 +56,8 @@ def _start_peak(device: str) -> int:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
         return torch.cuda.memory_allocated()
-    try:
+    with contextlib.suppress(OSError):  # not allowed here: the peak is then that of the process so far
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        pass  # not allowed here: the peak is then that of the process so far
     return _status("VmRSS")
 
 

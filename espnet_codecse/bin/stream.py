@@ -4,7 +4,7 @@
     arecord -f S16_LE -r 16000 | codecse stream --model model.onnx - - | aplay -f S16_LE -r 16000
     codecse stream --model exp/ssl_gcrn_small noisy.wav enhanced.wav --chunk 1 --report
 
-- stands for raw mono PCM on the standard streams: 16 bits, little endian, 16 kHz. A sample comes out as soon as no later
+- stands for raw mono PCM on the standard streams: 16 bits, little endian, 16 kHz. A sample comes out once no later
 one can change it, which is 25 ms after it came in at the latest; outputs are as long as inputs and in time with them.
 --report measures every frame of 20 ms by itself, on one thread.
 """
@@ -106,8 +106,9 @@ def latency_report(seconds: list[float], num_samples: int) -> str:
     late = sum(value > HOP / SAMPLE_RATE for value in seconds)
     factor = sum(seconds) / (num_samples / SAMPLE_RATE)
     return (
-        f"{len(seconds)} frames of {1000 * HOP / SAMPLE_RATE:g} ms on one thread: p50 {shares[0]:.2f} ms, p95 {shares[1]:.2f} "
-        f"ms, p99 {shares[2]:.2f} ms; {late} took longer than they last; real-time factor {factor:.3f}"
+        f"{len(seconds)} frames of {1000 * HOP / SAMPLE_RATE:g} ms on one thread: p50 {shares[0]:.2f} ms, "
+        f"p95 {shares[1]:.2f} ms, p99 {shares[2]:.2f} ms; "
+        f"{late} took longer than they last; real-time factor {factor:.3f}"
     )
 
 

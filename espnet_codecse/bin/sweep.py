@@ -1,7 +1,8 @@
 """Draw the scores of a diffusion model against its number of DDIM steps.
 
     codecse sweep --output sweep.png --line "noisy|exp/noisy_test/scoring" \\
-        1=exp/fuse_steps1/waveform_test/scoring 6=exp/fuse/waveform_test/scoring 50=exp/fuse_steps50/waveform_test/scoring
+        1=exp/fuse_steps1/waveform_test/scoring 6=exp/fuse/waveform_test/scoring \\
+        50=exp/fuse_steps50/waveform_test/scoring
 """
 
 import argparse

@@ -8,8 +8,8 @@ With --train_embeddings and --valid_embeddings the model reads stored embeddings
 encodes them on the fly. Losses on waveforms read waveform references in either case. --folder gives what some systems
 read besides, by name. Run again, it goes on after the last epoch.
 
---ngpu N trains on N GPUs of this machine. Started by torchrun, or as a Slurm step with several tasks, its processes train
-together; --batch_size is always that of all of them.
+--ngpu N trains on N GPUs of this machine. Started by torchrun, or as a Slurm step with several tasks, its processes
+train together; --batch_size is always that of all of them.
 """
 
 import argparse

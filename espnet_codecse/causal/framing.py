@@ -1,4 +1,4 @@
-"""The short-time spectrum of the causal network, a frame at a time: what ESPnet's STFT encoder and decoder give at once.
+"""The short-time spectrum of the causal network, frame by frame: what ESPnet's STFT encoder and decoder give at once.
 
 Windows of 400 samples (25 ms at 16 kHz) every 320 (20 ms, the frame of wav2vec2), in a Fourier transform of 512. A
 recording is taken to follow silence: the first frame is all of it.

@@ -65,7 +65,7 @@ class CausalEnhancementModel(ESPnetEnhancementModel):
         Args:
             speech_mix: ``(batch, sample)``.
             speech_mix_lengths: ``(batch,)`` samples.
-            kwargs: ``speech_ref1``, and, where features are stored, ``emb_mix`` or ``emb_ref1 (batch, frame, channel)``.
+            kwargs: ``speech_ref1`` and, where features are stored, ``emb_mix`` or ``emb_ref1 (batch, frame, channel)``.
         """
         if speech_mix_lengths is None:
             speech_mix_lengths = torch.full((len(speech_mix),), speech_mix.shape[1], device=speech_mix.device)

@@ -19,7 +19,7 @@ import struct
 import zlib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -92,7 +92,7 @@ class BitstreamWriter:
         self.header = header
         self._pending = np.zeros((0, header.num_channels * header.num_codebooks), np.int64)
         self._num_frames, self._crc = 0, 0
-        self._stream: BinaryIO = open(path, "wb")
+        self._stream: BinaryIO = open(path, "wb")  # noqa: SIM115 - closed by __exit__
         text = json.dumps(asdict(header), sort_keys=True).encode()
         self._put(_PREFIX.pack(MAGIC, VERSION, len(text)) + text)
 
@@ -147,7 +147,7 @@ class BitstreamReader:
     def __init__(self, path: Path):
         self.path = Path(path)
         try:
-            self._stream: BinaryIO = open(path, "rb")
+            self._stream: BinaryIO = open(path, "rb")  # noqa: SIM115 - closed by __exit__
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from None
         try:
@@ -235,7 +235,7 @@ class BitstreamReader:
 def _parse(text: bytes) -> Header | None:
     """Return the header, or None where a field is missing, of another type, or out of range."""
     try:
-        values: dict[str, object] = json.loads(text)
+        values: dict[str, Any] = json.loads(text)
     except (ValueError, RecursionError):
         return None
     if not isinstance(values, dict) or any(type(values.get(field.name)) is not field.type for field in fields(Header)):

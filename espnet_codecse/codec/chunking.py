@@ -6,11 +6,11 @@ cheap at the frame rate, between the chunked convolutions.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 import torch
 
-Segment = tuple[bool, Sequence[torch.nn.Module]]
+Segment = tuple[bool, list[torch.nn.Module]]
 
 
 def reach_in_samples(layers: Iterable[torch.nn.Module], samples_per_unit: float) -> float:

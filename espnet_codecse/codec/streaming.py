@@ -7,6 +7,7 @@ its memory grows with the length.
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -129,7 +130,8 @@ class ForwardBuffer:
 
     def __init__(self, produce: Callable, axis: int):
         self._produce, self._axis = produce, axis
-        self._pieces, self._start, self._end = [], 0, 0  # units held: [start, end)
+        self._pieces: list[Any] = []
+        self._start, self._end = 0, 0  # units held: [start, end)
 
     def read(self, start: int, count: int):
         """Return units ``start`` to ``start + count``, fewer at the end; what lies before is forgotten.

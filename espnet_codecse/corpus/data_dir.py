@@ -8,12 +8,11 @@ all with the same utterance ids in the same order, and ``spk2utt``, which is der
 import itertools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Union
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import read_scp, write_scp
 
-PathLike = Union[str, Path]
+PathLike = str | Path
 Tables = dict[str, dict[str, str]]
 
 

@@ -101,8 +101,8 @@ def prepare(root: Path, target: Path, settings: DnsSettings, num_jobs: int, chec
         else:
             lines.append(_convert_set(target, name, spread(sources, settings.subset), settings.rate, num_jobs))
     if settings.low_snr and not check:
-        pairs = spread(tests["no_reverb"], settings.subset)
-        lines.append(remix_tests(target, pairs, settings.rate, num_jobs))
+        remixed = spread(tests["no_reverb"], settings.subset)
+        lines.append(remix_tests(target, remixed, settings.rate, num_jobs))
     return lines
 
 
@@ -185,8 +185,8 @@ def _simulate(root: Path, target: Path, settings: DnsSettings, num_jobs: int) ->
         rate = settings.rate
         for name, recordings in (("clean_train", kept), ("noise_train", noise)):
             items = {_list_id(item): Listed(item.path, item.group) for item in recordings}
-            chosen = spread(items, settings.subset)
-            lines.append(write_list(target, name, chosen, rate, num_jobs, own_reference=name == "clean_train"))
+            listed = spread(items, settings.subset)
+            lines.append(write_list(target, name, listed, rate, num_jobs, own_reference=name == "clean_train"))
         if rooms:
             responses = {f"room_{number}": Listed(room.path, "room", room.channel) for number, room in enumerate(rooms)}
             lines.append(write_list(target, "rooms_train", spread(responses, settings.subset), rate, num_jobs))

@@ -18,17 +18,10 @@ from espnet_codecse.errors import UserError
 
 VARIABLE = "DNS"
 _DATASETS = ("datasets", "datasets_fullband")
-CLEAN = (
-    *tuple(f"{top}/{name}" for top in _DATASETS for name in ("clean", "clean_fullband", "read_speech")),
-    "clean",
-    "clean_fullband",
-)
-NOISE = (
-    *tuple(f"{top}/{name}" for top in _DATASETS for name in ("noise", "noise_fullband")),
-    "noise",
-    "noise_fullband",
-)
-ROOMS = (*tuple(f"{top}/impulse_responses" for top in _DATASETS), "impulse_responses")
+_CLEAN, _NOISE = ("clean", "clean_fullband"), ("noise", "noise_fullband")
+CLEAN = (*(f"{top}/{name}" for top in _DATASETS for name in (*_CLEAN, "read_speech")), *_CLEAN)
+NOISE = (*(f"{top}/{name}" for top in _DATASETS for name in _NOISE), *_NOISE)
+ROOMS = (*(f"{top}/impulse_responses" for top in _DATASETS), "impulse_responses")
 ROOM_TABLES = tuple(
     f"{top}/acoustic_params/{name}"
     for top in (*_DATASETS, ".")

@@ -1,4 +1,4 @@
-"""Where a corpus lies: a variable of the recipe's db.sh, checked before anything is read; and whether it is complete."""
+"""Where a corpus is (a variable of the recipe's db.sh, checked before anything is read) and whether it is complete."""
 
 import os
 from collections.abc import Sequence

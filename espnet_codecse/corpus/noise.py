@@ -1,6 +1,7 @@
 """Synthesised and altered noises, each a function of a random generator: the same bytes for the same seed."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -95,7 +96,7 @@ def simple_noises() -> dict[str, Callable[[np.random.Generator, int, int], np.nd
     """Noises that need no speech: ``{kind: function(rng, num_samples, rate)}``."""
     noises: dict[str, Callable[[np.random.Generator, int, int], np.ndarray]] = {}
     for name, exponent in COLOURS.items():
-        noises[name] = lambda rng, num_samples, rate, exponent=exponent: coloured(rng, num_samples, rate, exponent)
+        noises[name] = partial(coloured, exponent=exponent)
     noises.update(hum=hum, modulated=modulated, impulses=impulses)
     return noises
 

@@ -40,7 +40,7 @@ def read_noise(path: str, num_samples: int, rate: int, rng: np.random.Generator)
     samples = read_audio(path, start, min(wanted, available))[0][:, 0]
     if not samples.any():  # silence between events: a stretch with the loudest sample in it
         whole = _checked(read_audio(path)[0][:, 0])
-        start = min(max(0, int(np.abs(whole).argmax()) - int(rng.integers(wanted))), max(0, available - wanted))
+        start = min(max(0, int(np.argmax(np.abs(whole))) - int(rng.integers(wanted))), max(0, available - wanted))
         samples = whole[start : start + wanted]
     return fit_length(_checked(resample(samples, file_rate, rate)), num_samples, rng)
 

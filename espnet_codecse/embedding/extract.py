@@ -7,7 +7,7 @@ import importlib
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -285,6 +285,7 @@ def _run(
     parts: list[ExtractionPart], codec: Any, source: tuple[str, str], device: str, nj: int, settings: dict[str, Any]
 ) -> None:
     threads = max(1, num_cores() // nj)
+    results: Iterable[float]
     if nj <= 1:
         _WORKER.update(settings, codec=codec, device=device)
         results = map(extract_part, parts)

@@ -30,7 +30,7 @@ class EmbeddingReader:
             UserError: a list is missing, or the embeddings come from another codec.
         """
         self.folder = Path(folder)
-        self.description = read_description(folder) if codec is None else check_codec(folder, codec)
+        self.description = read_description(self.folder) if codec is None else check_codec(self.folder, codec)
         self.locations = read_scp(self.folder / f"emb_{stream}.scp")
         self.num_frames: dict[str, int] = {
             key: int(value) for key, value in read_scp(self.folder / "utt2num_frames").items()

@@ -171,7 +171,7 @@ class EmbeddingEnhancer(AbsEmbeddingEnhancer):
 
 
 def _at_level_of(mixture: np.ndarray, estimates: np.ndarray) -> np.ndarray:
-    """Scale ``estimates (speaker, batch, sample)``; what is left of ``mixture (batch, sample)`` is orthogonal to them."""
+    """Scale ``estimates (speaker, batch, sample)``; the rest of ``mixture (batch, sample)`` is orthogonal to them."""
     power = np.square(estimates).sum(-1, keepdims=True)
     return estimates * ((mixture * estimates).sum(-1, keepdims=True) / np.maximum(power, 1e-8))
 

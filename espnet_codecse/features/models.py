@@ -133,8 +133,8 @@ def configured_features(conf: dict[str, Any], codec: str | None) -> tuple[str, A
     known = conf.get("fingerprint")
     if known and known != features.fingerprint:
         raise UserError(
-            f"features of {source}: their fingerprint is {features.fingerprint}, but the model was trained with {known}; "
-            "use the features of the training"
+            f"features of {source}: their fingerprint is {features.fingerprint}, but the model was trained with {known}"
+            "; use the features of the training"
         )
     conf["fingerprint"] = features.fingerprint
     return source, features

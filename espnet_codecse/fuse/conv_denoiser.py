@@ -20,11 +20,11 @@ FIRST_SPREAD = -1.0  # before the softplus: a variance of 0.3
 class ConvDenoiser(torch.nn.Module):
     """U-Net of residual blocks on ``[z_t, z_noisy]`` that predicts velocity.
 
-    The network estimates the clean latent, ``m = z_noisy + factor * z_noisy + value`` (suppressing noise is a mask), and
-    the variance ``s`` of its error, each for every value. What ``z_t = a x + b e`` adds to that is known: were the error
-    Gaussian, the best estimate of ``x`` would be ``(s a z_t + b^2 m) / (a^2 s + b^2)``. Its velocity ``(a z_t - x) / b``
-    is what comes out. So the times of the diffusion share what is hard to learn. At first, pure noise is denoised to the
-    noisy latent.
+    The network estimates the clean latent, ``m = z_noisy + factor * z_noisy + value`` (suppressing noise is a mask),
+    and the variance ``s`` of its error, each for every value. What ``z_t = a x + b e`` adds to that is known: were the
+    error Gaussian, the best estimate of ``x`` would be ``(s a z_t + b^2 m) / (a^2 s + b^2)``. Its velocity
+    ``(a z_t - x) / b`` is what comes out. So the times of the diffusion share what is hard to learn. At first, pure
+    noise is denoised to the noisy latent.
 
     Convolutions do not know at which frequency they are: each level adds a learned value for every bin.
 

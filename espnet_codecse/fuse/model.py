@@ -125,8 +125,8 @@ class FuseModel(AbsESPnetModel):
             own = hash_of_weights(self.vae)
             if own != self.latents_fingerprint:
                 raise UserError(
-                    f"the stored latents are of a VAE with the fingerprint {self.latents_fingerprint}, but --init_param "
-                    f"brought {own}; extract them again with its checkpoint"
+                    f"the stored latents are of a VAE with the fingerprint {self.latents_fingerprint}, but "
+                    f"--init_param brought {own}; extract them again with its checkpoint"
                 )
             self.latents_fingerprint = ""  # once is enough: it is frozen
 

@@ -71,7 +71,7 @@ def parse(argv: list[str]) -> tuple[list[Part], dict[str, str]]:
     if "help" in options or "print_nj" in options:
         return [], options
     if last < first:
-        raise UserError(f"{found.group(0)}: the range is empty; the last number must not be below the first")
+        raise UserError(f"{name}={first}:{last}: the range is empty; the last number must not be below the first")
     if len(argv) < 2:
         raise UserError("a log file and a command are needed; see --help")
     if name and last > first and name not in argv[0]:

@@ -22,7 +22,8 @@ class LocalBackend(AbsBackend):
         limit = resources.max_jobs_run
         if limit <= 0:
             limit = max(1, len(gpus) // resources.gpu) if gpus else num_cores()
-        waiting, running, status = list(parts), [], {}
+        waiting, status = list(parts), {}
+        running: list[PartProcess] = []
         with signals_as_exception():
             try:
                 while waiting or running:

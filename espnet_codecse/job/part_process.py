@@ -47,7 +47,7 @@ class PartProcess:
         forget(part)
         try:
             part.log.parent.mkdir(parents=True, exist_ok=True)
-            self._log = open(part.log, "wb")
+            self._log = open(part.log, "wb")  # noqa: SIM115 - closed when the process has ended
         except OSError as error:
             raise UserError(f"{part.log}: the log cannot be written ({error.strerror}); check the folder") from error
         line = shell_line(part)

@@ -290,7 +290,5 @@ def _tidy(parts: list[Part]) -> None:
             continue
     for submission in (folder / "slurm").glob(f"{label}-{'[0-9a-f]' * 8}"):
         shutil.rmtree(submission, ignore_errors=True)
-    try:
+    with contextlib.suppress(OSError):  # another stage's are in it
         (folder / "slurm").rmdir()
-    except OSError:
-        pass  # another stage's are in it

@@ -3,6 +3,7 @@
 import importlib.util
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -14,15 +15,16 @@ class Signals:
     Attributes:
         estimate: speech to score.
         sample_rate: Hz; the family's own rate where it states one.
-        reference: clean speech, None where no reference is needed.
-        mixture: what was processed, None where it is not needed.
+        reference: clean speech; given where the columns declare ``needs_reference``.
+        mixture: what was processed; given where they declare ``needs_mixture``.
         others: clean speech of the mixture's other speakers.
     """
 
     estimate: np.ndarray
     sample_rate: int
-    reference: np.ndarray | None = None
-    mixture: np.ndarray | None = None
+    # `| Any`: a family that declares its need does not have to ask for None.
+    reference: np.ndarray | Any = None
+    mixture: np.ndarray | Any = None
     others: tuple[np.ndarray, ...] = ()
 
 

@@ -38,8 +38,8 @@ class HubMetricFamily(AbsMetricFamily):
             return f"{cls.variable}={os.environ[cls.variable]} names no folder with a config.json"
         return f"hf download {cls.hub_id}, or set {cls.variable} to a folder of such a model"
 
-    def folder(self) -> str:
-        """Return where the network lies."""
+    def folder(self) -> str | None:
+        """Return where the network is; None where it is :meth:`missing`."""
         return hub_folder(self.variable, self.hub_id)
 
 

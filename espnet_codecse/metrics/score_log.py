@@ -65,7 +65,7 @@ class ScoreLog:
         self.scores.setdefault(utterance, {}).update(scores)
         try:
             if self._stream is None:
-                self._stream = open(self.path, "a", encoding="utf-8")
+                self._stream = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 - closed by close()
             self._stream.write(self._line(utterance, scores))
             self._stream.flush()
         except OSError as error:

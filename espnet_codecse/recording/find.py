@@ -112,6 +112,6 @@ def check_outputs(pairs: Sequence[tuple[Path, Path]], inputs: Sequence[Path]) ->
             "common folder, which keeps the structure, or run them apart into different output folders"
         )
     real = {os.path.realpath(path) for path in inputs}
-    for recording, output in pairs:
+    for _, output in pairs:
         if os.path.realpath(output) in real:
             raise UserError(f"{output}: is an input; choose another --output_dir, inputs are never overwritten")

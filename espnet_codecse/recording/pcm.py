@@ -43,8 +43,8 @@ def open_source(path: str, sample_rate: int) -> Iterator[Callable[[int], np.ndar
     with file:
         if file.samplerate != sample_rate or file.channels != 1:
             raise UserError(
-                f"{path}: {file.channels} channel(s) at {file.samplerate} Hz; a stream has one at {sample_rate} Hz, or use "
-                "codecse enhance"
+                f"{path}: {file.channels} channel(s) at {file.samplerate} Hz; a stream has one at {sample_rate} Hz, or "
+                "use codecse enhance"
             )
         yield lambda count: file.read(count, dtype="float32")
 

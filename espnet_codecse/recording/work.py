@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from espnet_codecse.recording.writer import RecordingWriter
 if TYPE_CHECKING:
     from espnet_codecse.inference.abs_enhancer import AbsEnhancer
 
-Frames = Union[FramesOfCodes, FramesOfWaveform]
+Frames = FramesOfCodes | FramesOfWaveform
 LAYER = "continuous"  # decoded where a model has several: the quantiser is passed by where no codes are asked for
 PIECE = 1500  # frames handled at once where nothing else bounds them
 

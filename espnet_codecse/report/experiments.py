@@ -13,7 +13,7 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
 
 DESCRIPTION = "scored.json"
-# Clean speech through a codec is the ceiling of what works on its embeddings; noisy speech through it is the codec's own.
+# Clean speech through a codec is the ceiling of what works on its embeddings; `codec` is noisy speech through it.
 NOISY, CEILING, CODEC, EXPERIMENT = KINDS = ("noisy", "ceiling", "codec", "experiment")
 LAYERS = ("continuous", "quantized", "waveform")
 # What the scored signals are compared with: clean speech, that speech through the codec, the noise, or the mixture.
@@ -49,9 +49,8 @@ class ScoredOutput:
     @property
     def name(self) -> str:
         """How a table calls it within its experiment, ``clean, continuous`` or ``waveform, noise``."""
-        return (NOISY if self.kind == NOISY else f"{_BEGINNINGS[self.kind]}{self.layer}") + _ENDINGS.get(
-            self.target, ""
-        )
+        beginning = NOISY if self.kind == NOISY else f"{_BEGINNINGS[self.kind]}{self.layer}"
+        return beginning + _ENDINGS.get(self.target, "")
 
     @property
     def experiment_dir(self) -> Path:

@@ -53,7 +53,7 @@ def _differences(rows: Sequence[Row], metrics: Sequence[str], all_rows: Sequence
     for row in rows:
         noisy = _noisy_row(row, all_rows)
         shared = sorted(set(row.utterances) & set(noisy.utterances)) if noisy else []
-        if row is noisy or not shared or not row.is_speech:
+        if noisy is None or row is noisy or not shared or not row.is_speech:
             continue
         differences = [row.values(metric, shared) - noisy.values(metric, shared) for metric in metrics]
         cells = [number(metric, mean_interval(values), True) for metric, values in zip(metrics, differences)]

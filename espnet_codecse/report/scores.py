@@ -45,7 +45,7 @@ class Row:
     label: str
     scores: dict[str, dict[str, float]]
     groups: Groups = field(default_factory=dict)
-    output: ScoredOutput | None = None
+    output: ScoredOutput = None  # type: ignore[assignment]  # set below
 
     def __post_init__(self):
         if self.output is None:

@@ -78,31 +78,38 @@ def scoring_tasks(
     Raises:
         UserError: a set has no outputs of the experiment.
     """
-    tasks: list[ScoringTask] = []
-    for test_set in test_sets:
-        raw = dumpdir / "raw" / test_set
-        noisy = outputs.parent / f"noisy_{test_set}"
-        own = {layer: outputs / f"{layer}_{test_set}" for layer in LAYERS}
-        if not any(map(_has_speech, own.values())):
-            raise UserError(f"{outputs}: holds no outputs for {test_set}; run stage 6 first")
-        noisy.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(raw / "wav.scp", noisy / "wav.scp")
+    return [
+        task
+        for test_set in test_sets
+        for task in _tasks_of_set(
+            outputs, codec_outputs, dumpdir / "raw" / test_set, test_set, metrics, num_spk, resynthesised
+        )
+    ]
 
-        def task(kind: str, experiment: str, layer: str, folder: Path, target: str = CLEAN, references=raw):
-            name = "scoring" if target == CLEAN else f"scoring_{target}"
-            output = ScoredOutput(kind, experiment, test_set, layer, target, folder / name, raw)
-            return ScoringTask(
-                output, _lists(folder, num_spk), _references(references, num_spk), metrics, raw / "wav.scp"
-            )
 
-        tasks.append(task(NOISY, UNPROCESSED, "", noisy))
-        items = [(EXPERIMENT, outputs.name, layer, folder) for layer, folder in own.items() if _has_speech(folder)]
-        through_codec = codec_outputs / f"clean_continuous_{test_set}" if codec_outputs is not None else None
-        for item in (*_codec_items(codec_outputs, test_set), *items):
-            tasks.append(task(*item))
-            tasks += _others(item, raw, test_set)
-        if resynthesised and through_codec is not None and _has_speech(through_codec):
-            tasks += [task(*item, "resynthesised", through_codec) for item in items]
+def _tasks_of_set(
+    outputs: Path, codec_outputs: Path | None, raw: Path, test_set: str, metrics: str, num_spk: int, resynthesised: bool
+) -> list[ScoringTask]:
+    noisy = outputs.parent / f"noisy_{test_set}"
+    own = {layer: outputs / f"{layer}_{test_set}" for layer in LAYERS}
+    if not any(map(_has_speech, own.values())):
+        raise UserError(f"{outputs}: holds no outputs for {test_set}; run stage 6 first")
+    noisy.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(raw / "wav.scp", noisy / "wav.scp")
+
+    def task(kind: str, experiment: str, layer: str, folder: Path, target: str = CLEAN, references: Path = raw):
+        name = "scoring" if target == CLEAN else f"scoring_{target}"
+        output = ScoredOutput(kind, experiment, test_set, layer, target, folder / name, raw)
+        return ScoringTask(output, _lists(folder, num_spk), _references(references, num_spk), metrics, raw / "wav.scp")
+
+    tasks = [task(NOISY, UNPROCESSED, "", noisy)]
+    items = [(EXPERIMENT, outputs.name, layer, folder) for layer, folder in own.items() if _has_speech(folder)]
+    through_codec = codec_outputs / f"clean_continuous_{test_set}" if codec_outputs is not None else None
+    for item in (*_codec_items(codec_outputs, test_set), *items):
+        tasks.append(task(*item))
+        tasks += _others(item, raw, test_set)
+    if resynthesised and through_codec is not None and _has_speech(through_codec):
+        tasks += [task(*item, "resynthesised", through_codec) for item in items]
     return tasks
 
 

@@ -1,5 +1,6 @@
 """Variants of a system against its baseline, each trained with several seeds."""
 
+import math
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -37,7 +38,7 @@ class Difference(NamedTuple):
 def seed_of(section: str) -> tuple[str, str]:
     """Return ``(variant, seed)`` of an experiment's name, such as ``x_seed3``; an empty seed where it has none."""
     found = re.fullmatch(r"(.+)_seed(\d+)", section)
-    return found.groups() if found else (section, "")
+    return (found[1], found[2]) if found else (section, "")
 
 
 def difference(variant: np.ndarray, baseline: np.ndarray) -> Difference:
@@ -57,9 +58,9 @@ def difference(variant: np.ndarray, baseline: np.ndarray) -> Difference:
     means = [np.nanmean(values, axis=1) for values in (variant, baseline)]
     freedom = sum(len(values) - 1 for values in means)
     # The seeds of the two systems have nothing in common but their number: variances add.
-    error = np.sqrt(sum(np.var(values, ddof=1) / len(values) for values in means))
+    error = np.sqrt(sum(float(np.var(values, ddof=1)) / len(values) for values in means))
     margins.append(float(t.ppf(0.975, freedom) * error))
-    return Difference(interval.mean, float(np.hypot(*margins)))
+    return Difference(interval.mean, math.hypot(*margins))
 
 
 def study_lines(rows: Sequence[Row], baseline: str, metrics: Sequence[str]) -> list[str]:
@@ -99,8 +100,8 @@ def study_lines(rows: Sequence[Row], baseline: str, metrics: Sequence[str]) -> l
             lines.append([metric, variant, *(_cell(metric, cell) for cell in cells), _verdict(metric, cells[0])])
     seeds = sorted({len(own) for own in variants.values()})
     text = (
-        f"Each variant less {baseline}, {', '.join(map(str, seeds))} seeds each: mean ± half of the 95 % interval, over "
-        "utterances (bootstrap) and seeds (Student's t) together. What lies within it is noise."
+        f"Each variant less {baseline}, {', '.join(map(str, seeds))} seeds each: mean ± half of the 95 % interval, "
+        "over utterances (bootstrap) and seeds (Student's t) together. What lies within it is noise."
     )
     return [f"## Against {baseline}", "", text, "", *table(["metric", "variant", "all", *levels, "in all"], lines)]
 

@@ -136,7 +136,8 @@ def check_unchanged(file: Path, configuration: Mapping[str, Any]) -> None:
     for key in sorted(key for key in keys if not re.fullmatch(r"(optim|scheduler)\d*_conf", key)):
         if before.get(key) != configuration.get(key):
             raise UserError(
-                f"{file.parent}: was trained with another {key}; give this experiment its own --tag, or remove the folder"
+                f"{file.parent}: was trained with another {key}; "
+                "give this experiment its own --tag, or remove the folder"
             )
 
 

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -49,7 +49,7 @@ class DualBranchTask(AbsTask):
     """A GAN task: ``speech_mix`` and, supervised, ``speech_ref1`` and ``noise_ref1``, or priors drawn from lists."""
 
     num_optimizers: int = 2
-    class_choices_list: list = []
+    class_choices_list: ClassVar[list] = []
     trainer = DualBranchTrainer
 
     @classmethod

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -40,7 +40,7 @@ class FuseVAETask(AbsTask):
     """The first step: ``speech_mix`` and ``speech_ref1``. Options of both steps are known to both."""
 
     num_optimizers: int = 1
-    class_choices_list: list = []
+    class_choices_list: ClassVar[list] = []
     trainer = CrashSafeTrainer
     task_name = "fuse_vae"
 

@@ -69,7 +69,8 @@ def _check_codec(files: ModelFiles, expected: dict[str, Any], label: str, codec:
     for key in ("fingerprint", "sample_rate", "hop", "dim"):
         if getattr(loaded, key) != expected[key]:
             raise UserError(
-                f"{label}: the codec's {key} is {getattr(loaded, key)}, the pack says {expected[key]}; pack the model again"
+                f"{label}: the codec's {key} is {getattr(loaded, key)}, the pack says {expected[key]}; "
+                "pack the model again"
             )
     source = "carried" if files.codec and not codec else codec or expected["name"]
     return f"codec: {source}, fingerprint {loaded.fingerprint}, {loaded.sample_rate} Hz"

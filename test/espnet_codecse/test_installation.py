@@ -66,11 +66,11 @@ def test_what_does_not_is_one_line_with_a_remedy(python, espnet, torch, numpy_ve
     assert re.search(pattern, problems[0]), problems[0]
 
 
-def test_the_table_is_that_of_setup_and_of_the_readme():
-    setup, readme = (ROOT / "setup.py").read_text("utf-8"), (ROOT / "README.md").read_text("utf-8")
+def test_the_table_is_that_of_the_project_and_of_the_readme():
+    project, readme = (ROOT / "pyproject.toml").read_text("utf-8"), (ROOT / "README.md").read_text("utf-8")
     first, beyond = SUPPORTED[0].python[0], SUPPORTED[-1].python[1]
-    assert f'python_requires=">={first[0]}.{first[1]},<{beyond[0]}.{beyond[1]}"' in setup
-    assert f"espnet=={SUPPORTED[-1].espnet};" in setup
+    assert f'requires-python = ">={first[0]}.{first[1]},<{beyond[0]}.{beyond[1]}"' in project
+    assert f"espnet=={SUPPORTED[-1].espnet};" in project
     assert f"ESPNET_VERSION={SUPPORTED[0].espnet} " in (ROOT / "tools/install.sh").read_text("utf-8")
     for row in SUPPORTED:
         minor = [str(number) for number in range(row.python[0][1], row.python[1][1])]

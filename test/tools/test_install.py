@@ -25,7 +25,7 @@ def copy(tmp_path):
     root = tmp_path / "a copy"
     root.mkdir()
     shutil.copytree(ROOT / "tools", root / "tools", ignore=shutil.ignore_patterns("venv*"))
-    shutil.copy(ROOT / "setup.py", root)
+    shutil.copy(ROOT / "pyproject.toml", root)
     return root
 
 
@@ -65,7 +65,7 @@ def test_no_suitable_python_is_one_line_and_stops_the_caller(copy, tmp_path):
 
 def write_marker(copy, venv):
     """Write what a finished installation leaves."""
-    digest = bash(f"cat '{copy}/setup.py' '{copy}/tools/install.sh' | sha256sum | cut -c1-64").stdout.strip()
+    digest = bash(f"cat '{copy}/pyproject.toml' '{copy}/tools/install.sh' | sha256sum | cut -c1-64").stdout.strip()
     (venv / ".installed").write_text(f"{digest} {venv}\n")
 
 
@@ -101,7 +101,9 @@ def pythons(tmp_path):
     for folder in (home / "bin", *home.glob(".pyenv/versions/*/bin")):
         (folder / "pip").write_text(
             '#!/bin/sh\necho "$*" >> "$HOME/pip.log"\n'
-            'case "$*" in *"--dry-run"*"--python-version 3.12 "*|*"--dry-run"*"--python-version 3.11 "*) exit 0 ;; esac\n'
+            'case "$*" in\n'
+            '*"--dry-run"*"--python-version 3.12 "*|*"--dry-run"*"--python-version 3.11 "*) exit 0 ;;\n'
+            "esac\n"
             "exit 1\n"
         )
         (folder / "pip").chmod(0o755)
@@ -166,7 +168,7 @@ def test_complete_install_returns_at_once_and_a_changed_one_does_not(copy, tmp_p
     result = bash(f"'{copy}/tools/install.sh'", env=environment)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     assert time.monotonic() - start < 2
-    with open(copy / "setup.py", "a", encoding="utf-8") as stream:
+    with open(copy / "pyproject.toml", "a", encoding="utf-8") as stream:
         stream.write("# another requirement\n")
     assert bash(f"'{copy}/tools/install.sh'", env={**environment, "PYTHON": "no_such_python"}).returncode == 1
 

@@ -189,8 +189,13 @@ class _Chain:
     def _operands(self, operator: Operator, numbers: tuple[int, ...]) -> tuple[int, np.ndarray, np.ndarray]:
         source, *constants = numbers
         weight, bias = (self.graph.constant(number) for number in constants)
-        usable = weight is not None and bias is not None and weight.ndim == 4 and weight.shape[2] == 1
-        if not usable or operator.options.Padding() != 1:
+        if (
+            weight is None
+            or bias is None
+            or weight.ndim != 4
+            or weight.shape[2] != 1
+            or operator.options.Padding() != 1
+        ):
             raise self._refused(f"{operator.kind} has no constant weights, or pads its input itself")
         return source, weight, bias
 
@@ -219,8 +224,9 @@ def read_codebooks(graph: Graph) -> torch.Tensor:
     """
     with graph.file.checked():
         differences = [operator for operator in graph.operators if operator.kind == "SQUARED_DIFFERENCE"]
-        books = [graph.constant(operator.inputs[1]) for operator in differences]
-        if not books or any(book is None or book.ndim != 3 or book.shape != books[0].shape for book in books):
+        constants = [graph.constant(operator.inputs[1]) for operator in differences]
+        books = [book for book in constants if book is not None and book.ndim == 3]
+        if not books or len(books) < len(constants) or any(book.shape != books[0].shape for book in books):
             raise graph.file.refuse("holds no codebooks of one size")
         return _tensor(np.concatenate(books))
 

@@ -22,7 +22,9 @@ def read_curves(path: Path) -> Curves:
     with open(path, encoding="utf-8", errors="replace") as stream:
         for line in stream:
             epoch = _EPOCH.search(line)
-            for phase, text in _PHASE.findall(epoch.group(2)) if epoch else ():
+            if epoch is None:
+                continue
+            for phase, text in _PHASE.findall(epoch.group(2)):
                 for name, value in _VALUE.findall(text):
                     if not _NOT_A_CURVE.fullmatch(name) and math.isfinite(float(value)):
                         found.setdefault(name, {}).setdefault(phase, {})[int(epoch.group(1))] = float(value)

@@ -29,7 +29,7 @@ class Version:
 
 def _tables(folder: Path) -> list[dict[str, str]]:
     """``spk1.scp, spk2.scp, ...`` of a folder, or its ``wav.scp``; none where it has neither."""
-    tables = []
+    tables: list[dict[str, str]] = []
     while (folder / f"spk{len(tables) + 1}.scp").is_file():
         tables.append(read_scp(folder / f"spk{len(tables) + 1}.scp"))
     if not tables and (folder / "wav.scp").is_file():
@@ -50,7 +50,7 @@ class AudioOfSet:
 
     def __init__(self, rows: Mapping[int, Row], names: Mapping[int, str]):
         self.without_audio: list[str] = []
-        self._systems: list[tuple[str, int | None, list[dict[str, str]]]] = []
+        systems: list[tuple[str, int, list[dict[str, str]]]] = []
         folders = set()
         for index, row in rows.items():
             folder = row.output.folder.resolve().parent
@@ -59,15 +59,16 @@ class AudioOfSet:
             folders.add(folder)
             tables = _tables(folder)
             if tables:
-                self._systems.append((names[index], index, tables))
+                systems.append((names[index], index, tables))
             else:
                 self.without_audio.append(f"{row.section}, {row.label}")
-        self._systems.sort(key=lambda system: _ORDER.index(rows[system[1]].output.kind))
+        systems.sort(key=lambda system: _ORDER.index(rows[system[1]].output.kind))
+        self._systems: list[tuple[str, int | None, list[dict[str, str]]]] = [*systems]
         data_dir = next((row.output.data_dir for row in rows.values() if row.output.data_dir), None)
         self._references: list[dict[str, str]] = []
         if data_dir:
             self._references = _tables(data_dir) if (data_dir / "spk1.scp").is_file() else []
-            has_mixture = any(rows[index].output.kind == NOISY for _, index, _ in self._systems)
+            has_mixture = any(rows[index].output.kind == NOISY for _, index, _ in systems)
             if not has_mixture and (data_dir / "wav.scp").is_file():
                 self._systems.insert(0, (NOISY, None, [read_scp(data_dir / "wav.scp")]))
 

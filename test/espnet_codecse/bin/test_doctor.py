@@ -3,11 +3,14 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy
 import torch
 
 from espnet_codecse.bin.doctor import main
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_names_versions_and_devices(capsys):
@@ -34,7 +37,7 @@ def run_bare(package_root) -> subprocess.CompletedProcess:
 
 
 def test_bare_python_exits_non_zero():
-    result = run_bare(os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))))
+    result = run_bare(ROOT)
     assert result.returncode == 1, result.stderr
     assert "torch: MISSING" in result.stdout
     assert (
@@ -46,10 +49,9 @@ def test_bare_python_exits_non_zero():
 
 def test_an_installed_package_is_advised_pip(tmp_path):
     """Copied away from the repository, the package is what a wheel installs."""
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
     (tmp_path / "espnet_codecse/bin").mkdir(parents=True)
     for name in ("__init__.py", "plugin.py", "errors.py", "installation.py", "bin/__init__.py", "bin/doctor.py"):
-        (tmp_path / "espnet_codecse" / name).write_bytes(open(f"{root}/espnet_codecse/{name}", "rb").read())
+        (tmp_path / "espnet_codecse" / name).write_bytes((ROOT / "espnet_codecse" / name).read_bytes())
     result = run_bare(tmp_path)
     assert result.returncode == 1, result.stderr
     assert "PyYAML, safetensors, tqdm; run python3 -m pip install espnet_codecse\n" in result.stdout

@@ -1,6 +1,7 @@
 """``codecse infer`` with a codec alone: parts, going on, collecting, refused input."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -101,7 +102,7 @@ def test_wrong_recordings(given, capsys, tmp_path):
     cases = {
         "1 channel(s) at 8000 Hz": lambda: soundfile.write(table["utt0"], np.zeros(800), 8000),
         "2 channel(s) at 16000 Hz": lambda: soundfile.write(table["utt0"], np.zeros((1600, 2)), 16000),
-        "not readable as audio": lambda: open(table["utt0"], "wb").write(b"no audio"),
+        "not readable as audio": lambda: Path(table["utt0"]).write_bytes(b"no audio"),
         "no such audio file": lambda: os.unlink(table["utt0"]),
     }
     for text, spoil in cases.items():

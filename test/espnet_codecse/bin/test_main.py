@@ -13,17 +13,17 @@ from espnet_codecse.bin.main import COMMANDS, main
 
 HEAVY = ("torch", "espnet2", "transformers", "soundfile", "scipy", "matplotlib")
 
-HELP_OF_ALL = """
+HELP_OF_ALL = f"""
 import contextlib, io, json, sys
 from espnet_codecse.bin.main import main
-found = {}
+found = {{}}
 for name in sys.argv[1:]:
     text = io.StringIO()
     with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
         main([name, "--help"] if name != "-" else ["--help"])
-    found[name] = [text.getvalue(), sorted(set(%r) & set(sys.modules))]
+    found[name] = [text.getvalue(), sorted(set({HEAVY}) & set(sys.modules))]
 print(json.dumps(found))
-""" % (HEAVY,)
+"""
 
 
 def test_help_of_every_command_imports_nothing_heavy():

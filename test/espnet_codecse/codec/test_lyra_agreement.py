@@ -55,7 +55,7 @@ def decode(codec: LyraCodec, embedding: np.ndarray) -> np.ndarray:
     return codec.decode(torch.from_numpy(embedding)[None], lengths, num_samples)[0].numpy()
 
 
-def quantize(codec: LyraCodec, embedding: np.ndarray, num_codebooks: int = None) -> np.ndarray:
+def quantize(codec: LyraCodec, embedding: np.ndarray, num_codebooks: int | None = None) -> np.ndarray:
     return codec.quantize(torch.from_numpy(embedding)[None], num_codebooks=num_codebooks)[1][0].numpy()
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 
@@ -15,7 +16,7 @@ CONTENT = bytes(range(256)) * 4096
 class Handler(BaseHTTPRequestHandler):
     """Serves CONTENT; ``/cut`` ends early, ``/plain`` knows no ranges."""
 
-    requests = []
+    requests: ClassVar[list] = []
 
     def do_GET(self):
         start = 0

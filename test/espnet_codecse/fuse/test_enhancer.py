@@ -108,8 +108,8 @@ def test_sgmse(voice):
     enhancer = SGMSEEnhancer.from_model(model, TRAINING, "cpu", torch.float32, 30.0, num_steps=2)
     speech = torch.from_numpy(voice(5000))[None]
     ours = enhancer.spectrogram(speech)
-    assert torch.allclose(torch.view_as_real(model.encoder(speech, torch.tensor([5000]))[0]).permute(0, 3, 2, 1)[..., 4:-4],
-                          ours[..., 4:-4], atol=1e-4)  # fmt: skip
+    theirs = torch.view_as_real(model.encoder(speech, torch.tensor([5000]))[0]).permute(0, 3, 2, 1)
+    assert torch.allclose(theirs[..., 4:-4], ours[..., 4:-4], atol=1e-4)
     speech = [voice(5000, 1), voice(3000, 2)]
     state = torch.random.get_rng_state()
     together = outputs(enhancer, *speech)

@@ -25,9 +25,8 @@ def optimal(scheduler):
         noise = (1 - alpha).sqrt() * (latent - alpha.sqrt() * MEAN) / (alpha * DEVIATION**2 + 1 - alpha)
         clean = (latent - (1 - alpha).sqrt() * noise) / alpha.sqrt()
         kind = scheduler.config.prediction_type
-        return {"epsilon": noise, "sample": clean, "v_prediction": alpha.sqrt() * noise - (1 - alpha).sqrt() * clean}[
-            kind
-        ]
+        velocity = alpha.sqrt() * noise - (1 - alpha).sqrt() * clean
+        return {"epsilon": noise, "sample": clean, "v_prediction": velocity}[kind]
 
     return network
 

@@ -1,4 +1,4 @@
-"""The Slurm back end on a cluster of one node: logs, markers and status as with the local back end, and its accidents."""
+"""The Slurm back end on a cluster of one node: logs, markers and status as with the local back end, and failures."""
 
 import os
 import re

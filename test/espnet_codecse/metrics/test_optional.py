@@ -1,4 +1,4 @@
-"""Metrics whose networks a user brings: found, run and reported as missing; small random networks of the same format."""
+"""Metrics whose networks a user brings are found, run and reported as missing; small random networks of that format."""
 
 import json
 import subprocess

@@ -184,7 +184,7 @@ def test_two_processes(tmp_path, write, enhance):
     status, out, _ = enhance("--jobs", 2, "--batch_seconds", 0.6)
     assert status == 1 and "5 files: 4 enhanced, 0 done before: skipped, 1 failed" in out
     assert "in each of 2 processes" in out
-    enhance(out="one", *("--batch_seconds", "0.6"))
+    enhance("--batch_seconds", "0.6", out="one")
     for index in range(4):
         one, two = (samples(tmp_path / folder / f"{index}.wav") for folder in ("one", "out"))
         assert np.abs(one - two).max() <= 2 / 32768

@@ -39,9 +39,11 @@ def test_done_only_with_the_same_settings_and_input(files):
 
 def test_folder_that_cannot_be_used(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="--output_dir .*file/out: cannot be used"):
-        with output_folder(tmp_path / "file" / "out", {}):
-            pass
+    with (
+        pytest.raises(UserError, match="--output_dir .*file/out: cannot be used"),
+        output_folder(tmp_path / "file" / "out", {}),
+    ):
+        pass
 
 
 def test_runs_side_by_side_only_with_the_same_settings(files):
@@ -52,9 +54,11 @@ def test_runs_side_by_side_only_with_the_same_settings(files):
         with output_folder(out, {"mix": 1}) as second:
             second.remove_temporary([output])
             assert left.exists()  # it may be the other run's
-        with pytest.raises(UserError, match="a run with other settings is writing into it"):
-            with output_folder(out, {"mix": 0}):
-                pass
+        with (
+            pytest.raises(UserError, match="a run with other settings is writing into it"),
+            output_folder(out, {"mix": 0}),
+        ):
+            pass
         assert first.folder == out
     with output_folder(out, {"mix": 0}) as alone:
         hidden = output.with_name(".own.abcd1234.wav")

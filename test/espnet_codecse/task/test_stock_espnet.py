@@ -14,6 +14,7 @@ import yaml
 from tiny_codecs import save_mdct
 
 from espnet_codecse.checkpoint import load_checkpoint
+from espnet_codecse.fileio import read_scp
 
 NAC_SE = {"width": 16, "num_layers": 1, "num_heads": 2, "ffn_width": 16, "normalize": "utterance"}
 SEPARATORS = {
@@ -68,7 +69,7 @@ def data(make_data_dir, tmp_path):
     for part in ("train", "valid"):
         for file, name in (("wav.scp", "speech_mix"), ("spk1.scp", "speech_ref1"), ("wav.scp", "speech_ref2")):
             options += [f"--{part}_data_path_and_name_and_type", f"{folder / file},{name},sound"]
-        (tmp_path / "shape").write_text("".join(f"{line.split()[0]} 16000\n" for line in open(folder / "wav.scp")))
+        (tmp_path / "shape").write_text("".join(f"{name} 16000\n" for name in read_scp(folder / "wav.scp")))
         options += [f"--{part}_shape_file", str(tmp_path / "shape")]
     return options
 

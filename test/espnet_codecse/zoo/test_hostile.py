@@ -39,6 +39,11 @@ def rewrite(pack: Path, target: Path, extra=(), skip=()) -> Path:
     return target
 
 
+def replacing(name: str, content: bytes):
+    """A change for ``forge``: the member ``name`` holds ``content``."""
+    return lambda members, manifest: members.update({name: content})
+
+
 class Exploit:
     """Its unpickling would make a folder."""
 
@@ -68,7 +73,7 @@ def test_bare_pickles_are_never_run(forge, tmp_path):
 
     for protocol in (0, 2, 4):
         content = pickle.dumps(Exploit(tmp_path / "trace"), protocol)
-        assert "not a plain checkpoint" in refused(forge(lambda members, manifest: members.update({MODEL: content})))
+        assert "not a plain checkpoint" in refused(forge(replacing(MODEL, content)))
     assert not (tmp_path / "trace").exists()
 
 
@@ -127,7 +132,7 @@ def test_a_bomb_inside_the_weights(forge, tmp_path):
             bomb.writestr(name, content)
     content = (tmp_path / "bomb.pth").read_bytes()
     assert len(content) < 100_000
-    message = refused(forge(lambda members, _: members.update({MODEL: content})))
+    message = refused(forge(replacing(MODEL, content)))
     assert "valid.loss.best.pth' is compressed inside" in message
 
 
@@ -153,13 +158,13 @@ def test_yaml_tags_and_aliases(forge, pack, tmp_path):
     bomb = "a: &a [x, x, x, x]\nb: &b [*a, *a, *a, *a]\nc: [*b, *b, *b, *b]\n"
     for text in (f"encoder: {tag}\n", bomb, "a: [", "\0", "- 1\n"):
         for name in (CONFIG, "meta.yaml", "packed_codec/tiny/config.yaml"):
-            forged = forge(lambda members, _: members.update({name: text.encode()}))
+            forged = forge(replacing(name, text.encode()))
             assert "is not plain YAML" in refused(forged) or "holds no keys" in refused(forged)
     for text in (f"format: {tag}\n", bomb):
         forged = rewrite(pack, tmp_path / "manifest.zip", [(MANIFEST, text.encode())], skip=[MANIFEST])
         assert f"{MANIFEST} is not plain YAML" in refused(forged)
     assert not trace.exists()
-    long = forge(lambda members, _: members.update({CONFIG: os.urandom(700_000).hex().encode()}))
+    long = forge(replacing(CONFIG, os.urandom(700_000).hex().encode()))
     assert "is larger than 1 MB" in refused(long)
 
 
@@ -204,9 +209,9 @@ def test_weights_that_do_not_fit(forge, pack, tmp_path):
         "holds no named weights": [1, 2],
     }
     for text, changed in cases.items():
-        assert text in refused(forge(lambda members, _: members.update({MODEL: saved(changed)})))
+        assert text in refused(forge(replacing(MODEL, saved(changed))))
     cut = read_members(pack)[MODEL][:1000]
-    assert "not a plain checkpoint" in refused(forge(lambda members, _: members.update({MODEL: cut})))
+    assert "not a plain checkpoint" in refused(forge(replacing(MODEL, cut)))
 
 
 def test_weights_that_are_not_numbers(forge, pack, capsys):
@@ -214,7 +219,7 @@ def test_weights_that_are_not_numbers(forge, pack, capsys):
 
     state = torch.load(io.BytesIO(read_members(pack)[MODEL]), weights_only=True)
     state = {key: value * float("nan") for key, value in state.items()}
-    assert main(["verify", str(forge(lambda members, _: members.update({MODEL: saved(state)})))]) == 1
+    assert main(["verify", str(forge(replacing(MODEL, saved(state))))]) == 1
     assert "not finite" in capsys.readouterr().err
 
 

@@ -21,7 +21,7 @@ def enhancer(pack):
 def test_it_is_an_attribute_of_the_package():
     assert espnet_codecse.SpeechEnhancer is SpeechEnhancer
     with pytest.raises(AttributeError, match="no attribute 'Other'"):
-        espnet_codecse.Other
+        _ = espnet_codecse.Other
 
 
 def test_the_same_call_as_separate_speech():

@@ -87,7 +87,7 @@ class DNSMOSLoss(TimeDomainLoss):
 
     def __init__(
         self,
-        scores: dict[str, float] = {"OVRL": 1.0, "P808": 1.0},
+        scores: dict[str, float] = {"OVRL": 1.0, "P808": 1.0},  # noqa: B006 - never changed; ESPnet writes it as YAML
         num_items: int | None = None,
         bfloat16: bool = False,
         name: str = "",

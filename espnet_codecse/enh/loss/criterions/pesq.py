@@ -41,8 +41,8 @@ class PESQLoss(TimeDomainLoss):
         name: of the value in logs.
         mapped: count in points of MOS-LQO, as scores are reported, instead of raw ones: the mapping is flat for bad
             speech, so that recordings with a chance of sounding well weigh more.
-        equalized: forgive what a linear filter did, as PESQ does. A model learns to use that: it darkens speech, by 5 to
-            7 dB above 2 kHz in one training, which alone brought 0.2 points of PESQ.
+        equalized: forgive what a linear filter did, as PESQ does. A model learns to use that: it darkens speech, by 5
+            to 7 dB above 2 kHz in one training, which alone brought 0.2 points of PESQ.
     """
 
     def __init__(self, name: str = "", only_for_test: bool = False, mapped: bool = False, equalized: bool = True):

@@ -15,9 +15,8 @@ from espnet_codecse.enh.loss.criterions.pesq import PESQLoss
 def speech() -> torch.Tensor:
     """``(1, sample)`` at 16 kHz."""
     _, voice = speakers("test", 1, 0)[0]
-    return torch.from_numpy(synthesise([{"text": "The quick brown fox jumps over the lazy dog.", **voice}], 16000)[0])[
-        None
-    ]
+    text = "The quick brown fox jumps over the lazy dog."
+    return torch.from_numpy(synthesise([{"text": text, **voice}], 16000)[0])[None]
 
 
 def _degradations(speech: torch.Tensor):

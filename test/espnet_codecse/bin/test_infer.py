@@ -63,7 +63,7 @@ def test_fewer_codebooks(given, capsys):
     assert main(command(given, *quantized, "--num_codebooks", "9")) == 1
     assert f"--num_codebooks 9: the codec '{codec}' has 3" in capsys.readouterr().err
     assert main(command(given, "--num_codebooks", "1")) == 1
-    assert "--num_codebooks is of the layer quantized" in capsys.readouterr().err
+    assert "--num_codebooks applies to the layer quantized" in capsys.readouterr().err
 
 
 def test_parts_share_the_work(given, capsys):

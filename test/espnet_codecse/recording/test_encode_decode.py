@@ -87,7 +87,7 @@ def test_lyra_at_several_rates(recordings, tmp_path_factory, monkeypatch, capsys
         assert main([*arguments, "-o", better, "--num_codebooks", "7"]) == 1
         assert "--num_codebooks 7: the codec 'lyra_v2' has 6" in capsys.readouterr().err
     assert main(["enhance", wave, "-o", better, "--model", model, "--num_codebooks", "2"]) == 1
-    assert "--num_codebooks is of the codes written; give --to codes" in capsys.readouterr().err
+    assert "--num_codebooks applies to codes that are written; add --to codes" in capsys.readouterr().err
     load_codec.cache_clear()
 
 

@@ -136,7 +136,7 @@ def test_two_speakers_by_name(tmp_path, write, capsys, model_of_two):
         (["--segment_seconds", "1"], ["in"], "out", "--segment_seconds 1.0: segments overlap"),
         (["--from", "codes", "--mono"], ["in"], "out", "--mono: codes cannot be averaged"),
         (["--to", "codes", "--mix", "0.5"], ["in"], "out", "--mix works on waveforms"),
-        (["--to", "codes", "--format", "wav"], ["in"], "out", "--format is that of waveforms"),
+        (["--to", "codes", "--format", "wav"], ["in"], "out", "--format applies to waveforms"),
         (["--device", "tpu"], ["in"], "out", "--device tpu: must be one of"),
     ],
 )
@@ -162,7 +162,7 @@ def test_output_folder_or_pipe(capsys):
     assert main(["enhance", "x.wav"]) == 1
     assert "--output_dir: missing" in capsys.readouterr().err
     assert main(["enhance", "-", "-o", "x"]) == 1
-    assert "-: stands for the standard streams" in capsys.readouterr().err
+    assert "-: means the standard streams" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["enhance", "encode", "decode"])

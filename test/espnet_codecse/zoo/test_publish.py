@@ -42,7 +42,7 @@ def test_dry_run_lists_the_files_and_calls_nobody(pack, hub, capsys):
     output = capsys.readouterr().out
     for name in read_members(pack):
         assert f"  {name}\n" in output
-    assert "would be uploaded; nothing was" in output and not hub.calls
+    assert "would be uploaded (dry run)" in output and not hub.calls
 
 
 def test_what_was_published_is_what_is_loaded(pack, hub, noisy, capsys):

@@ -60,9 +60,9 @@ class DualBranchGenerator(torch.nn.Module):
         if num_quantizers:
             self.quantizers.update({name: BranchQuantizer(quantizer, num_quantizers) for name in branches})
             self.margin = max(self.margin, math.ceil(reach_in_samples([quantizer], 1)))  # in frames here
-        self.frozen = tuple(name for name in frozen if self.part(name) is not None)
-        for name in self.frozen:
-            self.part(name).requires_grad_(False)
+        self.frozen = [part for part in map(self.part, frozen) if part is not None]
+        for part in self.frozen:
+            part.requires_grad_(False)
         self.train(self.training)
 
     def part(self, name: str) -> torch.nn.Module | None:
@@ -71,13 +71,13 @@ class DualBranchGenerator(torch.nn.Module):
             return getattr(self.coder, name)
         branch, kind = name.split("_")
         modules = self.branches if kind == "branch" else self.quantizers
-        return modules[branch] if branch in modules else None  # noqa: SIM401 (a ModuleDict has no get)
+        return modules[branch] if branch in modules else None  # noqa: SIM401 - no get
 
     def train(self, mode: bool = True) -> "DualBranchGenerator":
         """Leave frozen parts in evaluation mode: dropout in what does not learn is only noise."""
         super().train(mode)
-        for name in getattr(self, "frozen", ()):
-            self.part(name).eval()
+        for part in getattr(self, "frozen", ()):
+            part.eval()
         return self
 
     def gain(self, speech: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:

@@ -44,6 +44,7 @@ class Denoiser(torch.nn.Module):
         blocks = [attention if level in attention_levels else "" for level in levels]
         mid = "UNetMidBlock2DCrossAttn" if by_tokens else "UNetMidBlock2D"
         extra = self.guidance.extra_channels if self.guidance is not None else 0
+        token_channels = self.guidance.nothing.numel() if self.guidance is not None else 0
         self.reduction = 2 ** (len(channels) - 1)
         self.network = UNet2DConditionModel(
             in_channels=2 * latent_channels + extra,
@@ -54,7 +55,7 @@ class Denoiser(torch.nn.Module):
             block_out_channels=tuple(channels),
             layers_per_block=layers_per_block,
             norm_num_groups=norm_groups,
-            cross_attention_dim=self.guidance.nothing.numel() if by_tokens else head_channels,
+            cross_attention_dim=token_channels if by_tokens else head_channels,
             # By its old name, for which the library keeps this meaning: channels of a head for one kind of block,
             # their number for the other.
             attention_head_dim=tuple(width // head_channels if by_tokens else head_channels for width in channels),

@@ -75,6 +75,7 @@ class FuseModel(AbsESPnetModel):
 
     def features(self, device) -> AbsFeatures:
         """Return the source of the guidance's features on ``device``, loaded once a process."""
+        assert self.features_source is not None
         return load_features(self.features_source, str(device))
 
     @property
@@ -109,9 +110,11 @@ class FuseModel(AbsESPnetModel):
             if latent_mix is not None:
                 noisy, clean = self.from_stored(latent_mix), self.from_stored(latent_ref1)
             else:
+                assert speech_mix is not None and peak is not None  # latents or waveforms are given
                 gain = peak_gain(peak)
                 noisy, clean = (self.encode(speech * gain) for speech in (speech_mix, speech_ref1))
             if guidance is None and self.features_source is not None:
+                assert speech_mix is not None  # the features are stored, or made of it
                 guidance = self.features(speech_mix.device).features(speech_mix)
         loss = self.loss(clean, noisy, guidance)
         stats = {"loss": loss.detach()}

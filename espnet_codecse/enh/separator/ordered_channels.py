@@ -177,6 +177,7 @@ class OrderedChannelsSeparator(AbsSeparator):
             weights: ``(batch, speaker * neighbour, frame, channel)``.
         """
         num_frames, num_channels = input.shape[1:]
+        assert self.filter_size is not None  # there is a filter
         rows, columns = self.filter_size
         padded = F.pad(FILTER_SCALE * input, (columns // 2, columns // 2, rows // 2, rows // 2)).unsqueeze(1)
         weights = weights.unflatten(1, (self._num_spk, -1)).unbind(2)

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import torch
 from diffusers import UNet2DConditionModel
 
+from espnet_codecse.fuse.abs_denoiser import AbsDenoiser
 from espnet_codecse.fuse.guidance import Guidance, denoiser_input
 
 
-class Denoiser(torch.nn.Module):
+class Denoiser(AbsDenoiser):
     """U-Net on ``[z_t, z_noisy]`` and guidance. What it predicts is the scheduler's ``prediction_type``.
 
     The paper gives no sizes; the defaults are those of latent diffusion at 64 x 64 (2112.10752).
@@ -69,17 +70,6 @@ class Denoiser(torch.nn.Module):
         features: torch.Tensor | None = None,
         kept: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Predict.
-
-        Args:
-            latent: ``(batch, channel, bin, frame)``, noised; bins and frames multiples of ``reduction``.
-            times: ``(batch,)`` of the diffusion.
-            noisy: the noisy speech's latent, likewise.
-            features: ``(batch, feature frame, dim)``, with guidance.
-            kept: ``(batch,)`` bool, whose features are shown; None shows all.
-
-        Returns:
-            As ``latent``.
-        """
+        """See :class:`AbsDenoiser`."""
         inputs, tokens = denoiser_input(self.guidance, latent, noisy, features, kept)
         return self.network(inputs, times, encoder_hidden_states=tokens).sample

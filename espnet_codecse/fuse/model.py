@@ -9,9 +9,8 @@ from espnet2.train.abs_espnet_model import AbsESPnetModel
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.features import AbsFeatures, hash_of_weights, load_features
+from espnet_codecse.fuse.abs_denoiser import AbsDenoiser
 from espnet_codecse.fuse.average import WeightAverage
-from espnet_codecse.fuse.conv_denoiser import ConvDenoiser
-from espnet_codecse.fuse.denoiser import Denoiser
 from espnet_codecse.fuse.sampling import sample, sampling_times, seeded_noise
 from espnet_codecse.fuse.spectrogram import CompressedSpectrogram
 from espnet_codecse.fuse.vae import NoVAE, SpectrogramVAE
@@ -45,7 +44,7 @@ class FuseModel(AbsESPnetModel):
         self,
         spectrogram: CompressedSpectrogram,
         vae: SpectrogramVAE | NoVAE,
-        denoiser: Denoiser | ConvDenoiser,
+        denoiser: AbsDenoiser,
         scheduler: DDIMScheduler,
         window_frames: int = 256,
         features: str | None = None,

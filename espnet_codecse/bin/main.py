@@ -5,6 +5,7 @@ when it is called, so that ``codecse --help`` starts at once.
 """
 
 import importlib
+import os
 import sys
 
 from espnet_codecse import __version__
@@ -69,6 +70,9 @@ def main(argv: list[str] | None = None) -> int:
     if argv[0] not in COMMANDS:
         print(f"codecse: unknown command '{argv[0]}'; known: {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
+    # OpenMP's threads spin while they wait for each other: where other processes want the cores, that takes ten times as
+    # long. It is read when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     module = importlib.import_module(f"espnet_codecse.bin.{COMMANDS[argv[0]][0]}")
     try:
         with naming_missing_packages():

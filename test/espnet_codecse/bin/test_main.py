@@ -1,9 +1,11 @@
 """The command line as a whole: help at once, exit codes, one line for bad input."""
 
 import json
+import os
 import subprocess
 import sys
 import time
+from unittest import mock
 
 import pytest
 
@@ -81,3 +83,14 @@ def test_as_a_program():
     command = [sys.executable, "-m", command_line.__name__, "nothing"]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 2 and "unknown command 'nothing'" in run.stderr
+
+
+@pytest.mark.parametrize("chosen", [None, "ACTIVE"])
+def test_threads_sleep_while_they_wait_unless_the_user_says_otherwise(chosen):
+    with mock.patch.dict(os.environ):
+        os.environ.pop("OMP_WAIT_POLICY", None)
+        if chosen:
+            os.environ["OMP_WAIT_POLICY"] = chosen
+        with pytest.raises(SystemExit):
+            main(["enhance", "--help"])
+        assert os.environ["OMP_WAIT_POLICY"] == (chosen or "PASSIVE")

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from recipe_runs import RATE, ROWS, Tree, run, run_and_kill, shared_tree, speech_like
+from recipe_runs import ROWS, Tree, run, run_and_kill, shared_tree
 from test_recipes import check_results, read_results
 from tiny_codecs import save_hybrid
+from voices import RATE, voice
 
 from espnet_codecse.fileio import read_scp
 
@@ -224,10 +225,10 @@ def test_bad_utterances_are_rejected_and_good_ones_go_through(tree, own, tmp_pat
             lines[table].append(f"{name} {value}\n")
         return paths[0]
 
-    speech = speech_like(RATE, 5)
+    speech = voice(RATE, 5)
     for name, options in {"flac": {"format": "FLAC"}, "float": {"subtype": "FLOAT"}, "ogg": {"format": "OGG"}}.items():
         add(f"good_{name}", speech, speech, **options)
-    stereo = np.stack([speech_like(48000, 6)] * 2, axis=1)
+    stereo = np.stack([voice(48000, 6)] * 2, axis=1)
     add("good_stereo48k24", stereo, stereo, 48000, subtype="PCM_24")
     add("bad_nan", np.where(np.arange(RATE) == 9, np.nan, speech), speech, subtype="FLOAT")
     add("bad_zero", np.zeros(RATE), speech)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,3 +42,11 @@ def make_data_dir(tmp_path: Path) -> Callable[..., Path]:
 def voice_function() -> Callable[..., np.ndarray]:
     """The function ``voice(num_samples, seed, rate)``."""
     return voice
+
+
+@pytest.fixture(scope="session", name="tree")
+def prepared_tree(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Folders in which a recipe was run to the report page, once for all tests; see :func:`recipe_runs.shared_tree`."""
+    from recipe_runs import shared_tree
+
+    return shared_tree(tmp_path_factory)

@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 TOLERANCE = 1e-5
+pytestmark = pytest.mark.slow
 
 
 def other_python() -> str | None:

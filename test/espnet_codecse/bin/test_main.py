@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from unittest import mock
 
 import pytest
@@ -29,10 +28,8 @@ print(json.dumps(found))
 
 
 def test_help_of_every_command_imports_nothing_heavy():
-    start = time.monotonic()
     command = [sys.executable, "-c", HELP_OF_ALL, "-", *COMMANDS]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert time.monotonic() - start < 10  # all commands together, on a busy machine
     found = json.loads(run.stdout)
     for name, (text, modules) in found.items():
         assert "usage: codecse" in text, name

@@ -2,30 +2,19 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 from hypothesis import settings
+from voices import RATE, voice
 
 from espnet_codecse.corpus.data_dir import write_data_dir
 
 # A time limit for each example would fail on a busy machine without telling anything about the code.
 settings.register_profile("codecse", deadline=None)
 settings.load_profile("codecse")
-
-RATE = 16000
-
-
-def voice(num_samples: int, seed: int = 0, rate: int = RATE) -> np.ndarray:
-    """Speech-like signal (num_samples,): gliding harmonics in bursts, RMS about 0.05."""
-    rng = np.random.default_rng(seed)
-    time = np.arange(num_samples) / rate
-    pitch = rng.uniform(90, 220) * (1 + 0.1 * np.sin(2 * np.pi * 1.3 * time))
-    phase = 2 * np.pi * np.cumsum(pitch) / rate
-    signal = sum(np.sin(k * phase + rng.uniform(0, 6)) / k for k in range(1, 12))
-    burst = 0.55 + 0.45 * np.sin(2 * np.pi * 3.1 * time + rng.uniform(0, 6))
-    return (0.05 * burst * signal).astype(np.float32)
 
 
 @pytest.fixture
@@ -53,3 +42,11 @@ def make_data_dir(tmp_path: Path) -> Callable[..., Path]:
 def voice_function() -> Callable[..., np.ndarray]:
     """The function ``voice(num_samples, seed, rate)``."""
     return voice
+
+
+@pytest.fixture(scope="session", name="tree")
+def prepared_tree(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Folders in which a recipe was run to the report page, once for all tests; see :func:`recipe_runs.shared_tree`."""
+    from recipe_runs import shared_tree
+
+    return shared_tree(tmp_path_factory)

@@ -14,6 +14,7 @@ from tiny_models import save_causal_experiment, save_experiment
 from espnet_codecse.zoo.find import find_model
 from espnet_codecse.zoo.pack import PackOptions, pack_model
 
+pytestmark = pytest.mark.slow
 REQUIRED = ("torch", "numpy", "soundfile", "soxr", "PyYAML", "safetensors", "tqdm")
 
 

@@ -2,79 +2,15 @@
 
 import re
 import shutil
-from pathlib import Path
 
 import pytest
 from corpus_trees import BUILDERS
-from recipe_runs import ROOT, ROWS, Row, Tree, run, shared_tree
+from recipe_results import check_embeddings, check_results, read_results
+from recipe_runs import ROOT, ROWS, run
 
 TEMPLATE = ROOT / "egs2/TEMPLATE/enh1"
 RECIPES = sorted(path for path in ROOT.glob("egs2/*/enh1") if path != TEMPLATE)
 SYSTEMS = sorted({path.parent.name for path in TEMPLATE.glob("conf/*/[0-9]_*.yaml")})
-NUMBER = r"-?\d+\.\d+ \[-?\d+\.\d+, -?\d+\.\d+\]"
-
-
-@pytest.fixture(scope="session", name="tree")
-def prepared_tree(tmp_path_factory) -> Tree:
-    return shared_tree(tmp_path_factory)
-
-
-def read_results(path: Path) -> dict[str, dict[str, list[str]]]:
-    """``{section: {row: cells}}`` of the first table of each section, its head as the row ``set/row``."""
-    sections: dict[str, dict[str, list[str]]] = {}
-    for part in path.read_text().split("\n## ")[1:]:
-        table = re.search(r"(?m)(^\|.*\n)+", part)
-        if table:
-            cells = [line.strip("|").split("|") for line in table.group().splitlines()]
-            sections[part.splitlines()[0]] = {first: rest for first, *rest in cells if not first.startswith("-")}
-    return sections
-
-
-def check_results(tree: Tree, row: Row, columns: list[str]) -> None:
-    """Each set's noisy row, the codec's and the experiment's layers are there, with a number in every column.
-
-    A set without references has no clean rows, and numbers in the columns of DNSMOS only. Of the systems, those on
-    embeddings have two layers and the codec beside them.
-    """
-    sections = read_results(tree.exp / "RESULTS.md")
-    layers = ("waveform",) if list((tree.exp / row.experiment).glob("waveform_*")) else ("continuous", "quantized")
-    enhanced = (tree.exp / row.experiment).glob(f"{layers[0]}_*")
-    test_sets = [path.name.removeprefix(f"{layers[0]}_") for path in enhanced]
-    assert test_sets
-    wanted = {"Unprocessed": set(), row.experiment: set()}
-    codec = f"codec_{tree.codec.name}"
-    if layers != ("waveform",):
-        wanted[codec] = set()
-    without = []
-    for test_set in test_sets:
-        prefix = f"{test_set}/" if len(test_sets) > 1 else ""
-        sources = ["clean", "noisy"]
-        if not (tree.dump / "raw" / test_set / "spk1.scp").exists():
-            sources.remove("clean")
-            without.append(prefix)
-        wanted["Unprocessed"].add(f"{prefix}noisy")
-        if codec in wanted:
-            wanted[codec] |= {f"{prefix}{source}, {layer}" for source in sources for layer in layers}
-        wanted[row.experiment] |= {f"{prefix}{layer}" for layer in layers}
-    for section, names in wanted.items():
-        assert set(sections[section]) == names | {"set/row"}, section
-        assert sections[section]["set/row"] == columns
-        for name in names:
-            for metric, cell in zip(columns, sections[section][name]):
-                empty = any(name.startswith(prefix) for prefix in without) and not metric.startswith("DNSMOS")
-                assert re.fullmatch("n/a" if empty else NUMBER, cell), f"{section}, {name}, {metric}: {cell}"
-
-
-def check_embeddings(tree: Tree) -> None:
-    """Mixture and every reference of training and validation have embeddings, and the training's have statistics."""
-    folders = [path.parent for path in tree.dump.glob("codec/*/*/codec.yaml")]
-    assert len(folders) == 2
-    for folder in folders:
-        raw = tree.dump / "raw" / folder.name
-        count = len((raw / "wav.scp").read_text().splitlines())
-        for name in ("mix", *(f"ref{path.stem[3:]}" for path in raw.glob("spk[0-9].scp"))):
-            assert len((folder / f"emb_{name}.scp").read_text().splitlines()) == count > 0
-    assert list(tree.exp.glob("stats_*/*/stats.npz"))
 
 
 def test_every_recipe_and_system_is_listed():
@@ -101,6 +37,7 @@ def test_recipe_is_thin_and_inside_the_repository(recipe):
             assert (TEMPLATE / "conf" / system / conf.name).is_file(), f"{conf}: merged over nothing"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.recipe}-{row.system}-{row.experiment}")
 def test_recipe_runs_to_results(row, tree, tmp_path):
     if row != ROWS[0]:
@@ -125,6 +62,7 @@ def test_recipe_runs_to_results(row, tree, tmp_path):
         assert "\n## By SNR of the mixture\n\n|metric|set/row|-10 dB|5 dB|\n" in (tree.exp / "RESULTS.md").read_text()
 
 
+@pytest.mark.slow
 def test_second_run_does_nothing_anew_and_says_so(tree):
     files = [path for folder in (tree.data, tree.dump, tree.exp) for path in folder.rglob("*") if not path.is_symlink()]
     kinds = (".wav", ".flac", ".ark", ".pth", ".npz")
@@ -154,6 +92,7 @@ def test_small_codec_loads():
     assert sum(path.stat().st_size for path in (PRETRAINED / "small_codec").iterdir()) <= 15_000_000
 
 
+@pytest.mark.slow
 def test_results_of_a_set_that_an_earlier_experiment_lacks(tree, tmp_path):
     own = tree._replace(exp=tmp_path / "exp")
     first = own.exp / ROWS[0].experiment

@@ -9,19 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from recipe_runs import RATE, ROWS, Tree, run, run_and_kill, shared_tree, speech_like
-from test_recipes import check_results, read_results
+from recipe_results import check_results, embeddings_of, read_results, same_embeddings
+from recipe_runs import ROWS, Tree, run, run_and_kill
 from tiny_codecs import save_mdct
+from voices import RATE, voice
 
 from espnet_codecse.fileio import read_scp
 
 ROW = next(row for row in ROWS if row.experiment == "stored_waveform")
 SCRIPT = ROW.script
-
-
-@pytest.fixture(scope="session", name="tree")
-def prepared_tree(tmp_path_factory) -> Tree:
-    return shared_tree(tmp_path_factory)
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(name="own")
@@ -41,23 +38,9 @@ def failure_line(result: subprocess.CompletedProcess) -> str:
     return lines[-1]
 
 
-def embeddings_of(tree: Tree, name: str) -> Path:
-    return tree.dump / "codec" / f"{tree.codec.name}_continuous" / name
-
-
 def leftovers(folder: Path) -> list[Path]:
     """Temporary files of processes that were killed."""
     return [path for path in folder.rglob(".*") if path.is_file() and path.name not in (".done", ".lock")]
-
-
-def same_embeddings(first: Path, second: Path) -> None:
-    from espnet_codecse.embedding.ark import read_ark
-
-    for name in ("emb_mix.scp", "emb_ref1.scp"):
-        tables = read_scp(first / name), read_scp(second / name)
-        assert list(tables[0]) == list(tables[1])
-        for key in tables[0]:
-            np.testing.assert_allclose(read_ark(tables[0][key]), read_ark(tables[1][key]), atol=1e-4)
 
 
 def test_killed_extraction_goes_on(tree, own):
@@ -225,10 +208,10 @@ def test_bad_utterances_are_rejected_and_good_ones_go_through(tree, own, tmp_pat
             lines[table].append(f"{name} {value}\n")
         return paths[0]
 
-    speech = speech_like(RATE, 5)
+    speech = voice(RATE, 5)
     for name, options in {"flac": {"format": "FLAC"}, "float": {"subtype": "FLOAT"}, "ogg": {"format": "OGG"}}.items():
         add(f"good_{name}", speech, speech, **options)
-    stereo = np.stack([speech_like(48000, 6)] * 2, axis=1)
+    stereo = np.stack([voice(48000, 6)] * 2, axis=1)
     add("good_stereo48k24", stereo, stereo, 48000, subtype="PCM_24")
     add("bad_nan", np.where(np.arange(RATE) == 9, np.nan, speech), speech, subtype="FLOAT")
     add("bad_zero", np.zeros(RATE), speech)

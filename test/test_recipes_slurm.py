@@ -8,23 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from recipe_runs import ROWS, TIME_LIMIT, Tree, run, shared_tree
-from slurm_cluster import missing_programs, slurm_cluster
-from test_recipes import check_results
-from test_recipes_resume import embeddings_of, same_embeddings
+from recipe_results import check_results, embeddings_of, same_embeddings
+from recipe_runs import ROWS, TIME_LIMIT, run
+from slurm_cluster import needs_slurm, slurm_cluster
 
 ROW = next(row for row in ROWS if row.experiment == "stored_waveform")
 ROWS_OF_SLURM = "{kind}:\n    mem: 500M\n    gpu: 0\n    cpus: 1\n"
 
 pytest.importorskip("submitit")
-pytestmark = pytest.mark.skipif(
-    bool(missing_programs()), reason=f"not installed: {', '.join(missing_programs())} (apt-get install slurm-wlm munge)"
-)
-
-
-@pytest.fixture(scope="module", name="tree")
-def prepared_tree(tmp_path_factory) -> Tree:
-    return shared_tree(tmp_path_factory)
+pytestmark = [needs_slurm, pytest.mark.slow]
 
 
 def tasks_of(stage: str, variables: dict) -> list[int]:

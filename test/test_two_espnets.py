@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 TOLERANCE = 1e-5
+pytestmark = pytest.mark.slow
 
 
 def other_python() -> str | None:
@@ -32,8 +33,8 @@ def _espnet(python: str) -> str:
 def exchange(python: str, action: str, folder: Path) -> dict[str, Any]:
     """Run zoo_exchange.py and return what it found."""
     environment = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
-    environment.update(PYTHONPATH=f"{ROOT}:{ROOT}/test", OMP_NUM_THREADS="1", PYTHONWARNINGS="ignore")
-    command = [python, str(ROOT / "test/zoo_exchange.py"), action, str(folder)]
+    environment.update(PYTHONPATH=f"{ROOT}:{ROOT}/test/helpers", OMP_NUM_THREADS="1", PYTHONWARNINGS="ignore")
+    command = [python, str(ROOT / "test/helpers/zoo_exchange.py"), action, str(folder)]
     run = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr[-3000:]
     return json.loads(run.stdout.splitlines()[-1])

@@ -50,5 +50,6 @@ case ":${PATH}:" in
     *":${_codecse_root}/tools/bin:"*) ;;
     *) export PATH="${_codecse_root}/tools/bin:${PATH}" ;;
 esac
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}   # threads sleep while they wait; spinning ones block other processes
 unset _codecse_root _codecse_espnet _codecse_venv
 unset -f _codecse_ready _codecse_wanted

@@ -33,11 +33,12 @@ def main(argv: list[str] | None = None) -> None:
 
     if args.output.suffix != ".onnx":
         raise UserError(f"--output {args.output}: must end in .onnx")
+    from espnet_codecse.causal.enhancer import GCRNEnhancer
     from espnet_codecse.causal.onnx import export_onnx, quantize_onnx
     from espnet_codecse.zoo.load import load_enhancer
 
     enhancer = load_enhancer(args.model, device="cpu", dtype="float32")
-    if not hasattr(enhancer, "stream"):
+    if not isinstance(enhancer, GCRNEnhancer):
         raise UserError(f"{args.model}: not a causal model; only models of the system ssl_gcrn can be exported")
     if not args.int8:
         export_onnx(enhancer.network, enhancer.compression, args.output)

@@ -98,6 +98,7 @@ def _enhance(args: argparse.Namespace, paths: dict[str, str], outputs: "OutputFo
     from tqdm import tqdm
 
     from espnet_codecse.codec.resolve import check_num_codebooks, codec_files
+    from espnet_codecse.inference.abs_enhancer import AbsEmbeddingEnhancer
     from espnet_codecse.inference.data_set import DataSet, newest_change
 
     part = "part {}/{}".format(*args.part)
@@ -117,6 +118,7 @@ def _enhance(args: argparse.Namespace, paths: dict[str, str], outputs: "OutputFo
         torch.set_num_threads(args.num_threads)
     enhancer = _build(args)
     if args.num_codebooks:
+        assert isinstance(enhancer, AbsEmbeddingEnhancer)  # only these have a layer quantized
         check_num_codebooks(enhancer.codec, args.num_codebooks)
         enhancer.num_codebooks = args.num_codebooks
     start = time.perf_counter()

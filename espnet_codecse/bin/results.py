@@ -16,7 +16,7 @@ from pathlib import Path
 
 from espnet_codecse.bin.scored_options import add_row_option, add_scored_options, read_all_rows
 from espnet_codecse.errors import UserError
-from espnet_codecse.report.experiments import EXPERIMENT, UNPROCESSED
+from espnet_codecse.report.experiments import CODEC_NOTES, EXPERIMENT, UNPROCESSED
 from espnet_codecse.report.paper import paper_lines, read_paper
 from espnet_codecse.report.results import DEFAULT_BREAKDOWN_METRICS, render, write_results
 from espnet_codecse.report.scores import Row
@@ -55,7 +55,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def _notes(rows: Sequence[Row], data_note: str, specifications: Sequence[str]) -> dict[str, list[str]]:
-    """Return ``{section: paragraphs}``: data, configurations of each experiment, and notes from the command line."""
+    """Return ``{section: paragraphs}``: data, configurations of each experiment, notes from the command line."""
     notes: dict[str, list[str]] = {}
     if data_note:
         notes[UNPROCESSED] = [f"Data: {data_note}"]
@@ -63,6 +63,8 @@ def _notes(rows: Sequence[Row], data_note: str, specifications: Sequence[str]) -
         if row.output.kind == EXPERIMENT and row.section not in notes:
             configurations = sorted(row.output.experiment_dir.glob("[0-9]_*/config.yaml"))
             notes[row.section] = [f"Configuration: {path}" for path in configurations]
+        elif row.section in CODEC_NOTES:
+            notes[row.section] = [CODEC_NOTES[row.section]]
     for specification in specifications:
         section, separator, text = specification.partition("|")
         if not separator or not text.strip():

@@ -92,7 +92,9 @@ def main(argv: list[str] | None = None) -> int:
     if args.versa_config:
         columns = versa_columns(next(iter(args.ref_scp), None), args.inf_scp[0], args.versa_config, args.output_dir)
         for name, column in columns.items():
-            table = {utterance: {name: [value]} for utterance, value in column.items()}
+            table: dict[str, dict[str, list[float | None]]] = {
+                utterance: {name: [value]} for utterance, value in column.items()
+            }
             summaries.append(write_column(args.output_dir, name, table, 1))
     write_overview(args.output_dir, summaries, len(args.inf_scp))
     for item in summaries:

@@ -47,7 +47,8 @@ class GCRNEnhancer(AbsEnhancer):
     ):
         segment = max(HOP, round(segment_seconds * SAMPLE_RATE) // HOP * HOP)
         super().__init__(SAMPLE_RATE, ["waveform"], ["spk1"], segment, 0 if features is None else SAMPLE_RATE)
-        self.network, self.compression, self._device, self._dtype = network, compression, device, dtype
+        self.network: GCRN = network
+        self.compression, self._device, self._dtype = compression, device, dtype
         self._features, self._bounded = features, bounded
         self.needs_reference = given == "clean"
 
@@ -63,7 +64,7 @@ class GCRNEnhancer(AbsEnhancer):
         **options: Any,
     ) -> "GCRNEnhancer":
         features = None
-        if model.given != "none":
+        if model.teacher is not None:
             features = load_features(model.teacher, device)
         compression = Compression.from_configuration(training.encoder_conf)
         network = model.separator.network

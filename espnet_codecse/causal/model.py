@@ -7,6 +7,7 @@ from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet_codecse.causal.alignment import align
 from espnet_codecse.causal.framing import HOP
 from espnet_codecse.features import load_features
+from espnet_codecse.length_mask import length_mask
 
 TEACHERS = ("none", "noisy", "clean")
 
@@ -81,8 +82,7 @@ class CausalEnhancementModel(ESPnetEnhancementModel):
         if self.given != "none":
             additional["embedding"] = self._features(self.given, spectrum.shape[1], data)
         estimates, _, others = self.separator(spectrum, num_frames, additional)
-        positions = torch.arange(mixture.shape[1], device=mixture.device)[None]
-        valid = positions < speech_mix_lengths.to(mixture.device)[:, None]
+        valid = length_mask(speech_mix_lengths, mixture.shape[1], mixture.device)
         loss, stats = spectrum.real.new_zeros(()), {}
         if self.enhancement_weight:
             speech = [self.decoder(estimate, lengths)[0] * valid for estimate in estimates]
@@ -90,8 +90,8 @@ class CausalEnhancementModel(ESPnetEnhancementModel):
             loss = self.enhancement_weight * loss
         if self.target != "none":
             features = self._features(self.target, spectrum.shape[1], data)
-            frames = torch.arange(spectrum.shape[1], device=mixture.device)[None] * HOP
-            heard = (frames < speech_mix_lengths.to(mixture.device)[:, None]).unsqueeze(-1)
+            begun = -(-speech_mix_lengths // HOP)  # frames that begin before the end
+            heard = length_mask(begun, spectrum.shape[1], mixture.device).unsqueeze(-1)
             difference = ((others["embedding"] - features).abs() * heard).sum() / (heard.sum() * features.shape[2])
             stats["distillation_loss"] = difference.detach()
             loss = loss + self.distillation_weight * difference
@@ -105,7 +105,7 @@ class CausalEnhancementModel(ESPnetEnhancementModel):
         for wrapper in self.loss_wrappers:
             if getattr(wrapper.criterion, "only_for_test", False) and self.training:
                 continue
-            pairs = references, speech
+            pairs: tuple = references, speech
             if hasattr(wrapper.criterion, "compute_on_mask"):  # a loss of spectra
                 pairs = tuple([self.encoder(item, lengths)[0] for item in items] for items in pairs)
             loss, values, _ = wrapper(*pairs, others)
@@ -117,5 +117,6 @@ class CausalEnhancementModel(ESPnetEnhancementModel):
         stored, speech = ("emb_mix", "speech_mix") if kind == "noisy" else ("emb_ref1", "speech_ref1")
         features = data.get(stored)
         if features is None:
+            assert self.teacher is not None  # the configuration names it
             features, _ = load_features(self.teacher, data[speech].device).encode(data[speech], data["lengths"])
         return align(features, self.feature_hop, num_frames, bounded=self.bounded)

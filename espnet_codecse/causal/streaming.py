@@ -50,7 +50,7 @@ class StreamingEnhancer:
 
     Args:
         frames: the network; see :class:`FrameModel`.
-        compression: of the spectra that it was trained on.
+        compression: of the spectra that it was trained on; default: none.
 
     Attributes:
         latency_samples: samples that must follow one before it comes out, at most: 400, or 25 ms at 16 kHz.
@@ -58,8 +58,9 @@ class StreamingEnhancer:
 
     latency_samples = WINDOW_SIZE
 
-    def __init__(self, frames: FrameModel, compression: Compression = Compression()):
+    def __init__(self, frames: FrameModel, compression: Compression | None = None):
         self._frames = frames
+        compression = compression or Compression()
         self._analysis, self._synthesis = Analysis(compression), Synthesis(compression)
         self.reset()
 

@@ -6,7 +6,7 @@ cheap at the frame rate, between the chunked convolutions.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 
@@ -58,6 +58,21 @@ def group_size(batch: torch.Tensor, num_frames: int, max_frames: int) -> int:
     return len(batch) if batch.is_cuda else max(1, max_frames // num_frames)
 
 
+def chunk_bounds(num_frames: int, chunk_frames: int, context: int | None) -> Iterator[tuple[int, int, int, int]]:
+    """Yield ``(first frame, end frame, first frame with context, end frame with context)`` of each chunk.
+
+    Args:
+        num_frames: frames of the whole.
+        chunk_frames: frames kept of each chunk.
+        context: frames on each side that a chunk depends on; None: the whole past, so that there is one chunk.
+    """
+    if context is None:
+        chunk_frames, context = max(num_frames, 1), 0
+    for start in range(0, num_frames, chunk_frames):
+        end = min(start + chunk_frames, num_frames)
+        yield start, end, max(0, start - context), min(num_frames, end + context)
+
+
 def run_chunked(
     function: Callable[[torch.Tensor], torch.Tensor],
     units: torch.Tensor,
@@ -83,12 +98,9 @@ def run_chunked(
     if num_frames <= chunk_frames + 2 * context_frames:
         return function(units)
     pieces = []
-    for start in range(0, num_frames, chunk_frames):
-        end = min(start + chunk_frames, num_frames)
-        first = max(0, start - context_frames)
-        # The last chunk keeps whatever lies beyond its last whole frame, so it must see the very end.
-        last = num_frames if end == num_frames else min(num_frames, end + context_frames)
+    for start, end, first, last in chunk_bounds(num_frames, chunk_frames, context_frames):
         piece = function(units[..., first * units_per_frame : last * units_per_frame])
+        # The last chunk keeps whatever lies beyond its last whole frame.
         stop = None if end == num_frames else (end - first) * outputs_per_frame
         pieces.append(piece[..., (start - first) * outputs_per_frame : stop])
     return torch.cat(pieces, dim=-1)

@@ -11,6 +11,7 @@ import torch
 
 from espnet_codecse.codec.abs_codec import AbsCodec
 from espnet_codecse.codec.chunking import Segment, group_size, reach_in_samples, run_chunked, split_at_recurrence
+from espnet_codecse.length_mask import length_mask
 
 
 def fingerprint_of(configuration: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> str:
@@ -151,5 +152,4 @@ def _is_recurrent(segments: list[Segment]) -> bool:
 
 def _valid(lengths: torch.Tensor, size: int, like: torch.Tensor) -> torch.Tensor:
     """Return ``(batch, size)`` with ones before each length."""
-    positions = torch.arange(size, device=like.device)
-    return (positions[None] < lengths.to(like.device)[:, None]).to(like.dtype)
+    return length_mask(lengths, size, like.device).to(like.dtype)

@@ -13,17 +13,9 @@ import numpy as np
 import torch
 
 from espnet_codecse.codec.abs_codec import AbsCodec
+from espnet_codecse.codec.chunking import chunk_bounds
 
 Read = Callable[[int, int], np.ndarray]  # (start, count) to (channel, count, ...), starts never falling
-
-
-def chunks(num_frames: int, chunk_frames: int, context: int | None) -> Iterator[tuple[int, int, int, int]]:
-    """Yield ``(first frame, end frame, first frame with context, end frame with context)``."""
-    if context is None:
-        chunk_frames, context = max(num_frames, 1), 0
-    for start in range(0, num_frames, chunk_frames):
-        end = min(start + chunk_frames, num_frames)
-        yield start, end, max(0, start - context), min(num_frames, end + context)
 
 
 class _Frames:
@@ -31,7 +23,7 @@ class _Frames:
 
     def __init__(self, codec: AbsCodec, num_frames: int, chunk_frames: int, context: int | None):
         self._codec, self.num_frames = codec, num_frames
-        self._chunks = chunks(num_frames, chunk_frames, context)
+        self._chunks = chunk_bounds(num_frames, chunk_frames, context)
         self._buffer = ForwardBuffer(self._produce, axis=1)
 
     def read(self, start: int, count: int) -> torch.Tensor:
@@ -108,7 +100,7 @@ def decode_stream(
     Yields:
         ``(channel, sample) float32`` pieces that make up the whole.
     """
-    for start, end, first, last in chunks(num_frames, chunk_frames, codec.decode_context):
+    for start, end, first, last in chunk_bounds(num_frames, chunk_frames, codec.decode_context):
         embedding = read(first, last - first)
         lengths = torch.full((len(embedding),), last - first)
         # Only the last chunk reaches the end, where the codec continues in silence.

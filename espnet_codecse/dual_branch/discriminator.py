@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from espnet2.gan_codec.shared.discriminator.msstft_discriminator import DiscriminatorSTFT
 
+from espnet_codecse.length_mask import length_mask
+
 Scores = list[list[Any]]
 
 
@@ -96,8 +98,7 @@ class SpectrumDiscriminators(torch.nn.Module):
             for name, spectrum in zip(signals, spectra.split([len(speech) for speech in signals.values()])):
                 with torch.autocast(spectrum.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
                     score, features = self.ensembles[name][index](spectrum)
-                own = (-(-lengths[name].to(score.device) // hop)).clamp(max=score.shape[2])
-                valid = torch.arange(score.shape[2], device=score.device)[None] < own[:, None]
+                valid = length_mask(-(-lengths[name] // hop), score.shape[2], score.device)
                 own_scores = [item[0, mask].to(together.dtype) for item, mask in zip(score, valid)]
                 results[name].append([*features, own_scores])
         return results

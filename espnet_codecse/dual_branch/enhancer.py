@@ -44,7 +44,8 @@ class DualBranchEnhancer(AbsEnhancer):
         super().__init__(
             rate, ("waveform",), OUTPUT_NAMES, round(segment_seconds * rate), round(OVERLAP_SECONDS * rate)
         )
-        self.network, self.dtype = generator.eval(), dtype
+        self.network: DualBranchGenerator = generator.eval()
+        self.dtype = dtype
 
     @classmethod
     def _from_model(

@@ -13,6 +13,7 @@ from espnet_codecse.dual_branch.coder import build_coder
 from espnet_codecse.dual_branch.quantizer import BranchQuantizer
 from espnet_codecse.dual_branch.roformer import RoFormer
 from espnet_codecse.errors import UserError
+from espnet_codecse.length_mask import length_mask
 
 PARTS = ("encoder", "decoder", "speech_branch", "noise_branch", "speech_quantizer", "noise_quantizer")
 OUTPUT_NAMES = ("spk1", "noise1", "reconstruction")
@@ -60,9 +61,9 @@ class DualBranchGenerator(torch.nn.Module):
         if num_quantizers:
             self.quantizers.update({name: BranchQuantizer(quantizer, num_quantizers) for name in branches})
             self.margin = max(self.margin, math.ceil(reach_in_samples([quantizer], 1)))  # in frames here
-        self.frozen = tuple(name for name in frozen if self.part(name) is not None)
-        for name in self.frozen:
-            self.part(name).requires_grad_(False)
+        self.frozen = [part for part in map(self.part, frozen) if part is not None]
+        for part in self.frozen:
+            part.requires_grad_(False)
         self.train(self.training)
 
     def part(self, name: str) -> torch.nn.Module | None:
@@ -71,13 +72,13 @@ class DualBranchGenerator(torch.nn.Module):
             return getattr(self.coder, name)
         branch, kind = name.split("_")
         modules = self.branches if kind == "branch" else self.quantizers
-        return modules[branch] if branch in modules else None  # noqa: SIM401 (a ModuleDict has no get)
+        return dict(modules.items()).get(branch)
 
     def train(self, mode: bool = True) -> "DualBranchGenerator":
         """Leave frozen parts in evaluation mode: dropout in what does not learn is only noise."""
         super().train(mode)
-        for name in getattr(self, "frozen", ()):
-            self.part(name).eval()
+        for part in getattr(self, "frozen", ()):
+            part.eval()
         return self
 
     def gain(self, speech: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
@@ -85,7 +86,7 @@ class DualBranchGenerator(torch.nn.Module):
         return self.gain_of_power(speech.square().sum(1) / lengths.to(speech))
 
     def gain_of_power(self, power: torch.Tensor) -> torch.Tensor:
-        """Return ``(batch, 1)`` as :meth:`gain` does for recordings whose mean squared samples are ``power (batch,)``."""
+        """Return ``(batch, 1)`` as :meth:`gain` does, for mean squared samples ``power (batch,)``."""
         gain = 10 ** (self.level_db / 20) / power.clamp(min=1e-16).sqrt()
         return torch.where(power > 1e-16, gain, torch.ones_like(gain)).unsqueeze(1)
 
@@ -101,7 +102,7 @@ class DualBranchGenerator(torch.nn.Module):
         frames = torch.tensor([self.coder.num_frames(n) for n in lengths.tolist()], device=speech.device)
         # An item must not see where its batch ends. Training segments are of one length and spare the work.
         num_frames = int(frames.max()) + (0 if self.training else self.margin)
-        mask = torch.arange(num_frames, device=speech.device)[None] < frames[:, None]
+        mask = length_mask(frames, num_frames, speech.device)
         embedding = self.coder.encode(speech, num_frames) * mask.unsqueeze(-1)
         attention_mask = None if bool(mask.all()) else mask
         estimates, commitment, codebook = [], speech.new_zeros(()), speech.new_zeros(())
@@ -115,7 +116,7 @@ class DualBranchGenerator(torch.nn.Module):
             estimates.append(estimate * mask.unsqueeze(-1))
         # One pass of the shared decoder for both branches.
         decoded = self.coder.decode(torch.cat(estimates), num_samples)
-        valid = torch.arange(num_samples, device=speech.device)[None] < lengths.to(speech.device)[:, None]
+        valid = length_mask(lengths, num_samples, speech.device)
         waveforms = (decoded.view(len(estimates), len(speech), num_samples) * valid).unbind(0)
         clean, noise = waveforms[0], waveforms[1] if len(waveforms) > 1 else None
         alpha, beta = self._scales(speech, clean, noise)

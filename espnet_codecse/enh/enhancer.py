@@ -60,7 +60,8 @@ class EmbeddingEnhancer(AbsEmbeddingEnhancer):
             codec.num_frames(round(segment_seconds * codec.sample_rate)) * codec.hop,
             codec.num_frames(round(overlap_seconds * codec.sample_rate)) * codec.hop,
         )
-        self.codec, self.separator, self.network = codec, separator, separator
+        self.codec, self.separator = codec, separator
+        self.network = torch.nn.Identity() if separator is None else separator
         self.restore_level, self.quantize_mixture, self.peak = restore_level, quantize_mixture, peak
         self.separates, self.needs_level = separator is not None, peak is not None
 
@@ -138,7 +139,7 @@ class EmbeddingEnhancer(AbsEmbeddingEnhancer):
 
     def _estimates(self, embedding: torch.Tensor, frame_lengths: torch.Tensor) -> list[torch.Tensor]:
         num_frames = int(frame_lengths.max())
-        estimates = self.separator(embedding[:, :num_frames], frame_lengths, {})[0]
+        estimates = self.network(embedding[:, :num_frames], frame_lengths, {})[0]
         missing = embedding.shape[1] - num_frames
         return [torch.nn.functional.pad(estimate, (0, 0, 0, missing)) for estimate in estimates]
 

@@ -7,6 +7,7 @@ from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet_codecse.enh.decoder.codec_decoder import straight_through
 from espnet_codecse.enh.encoder.codec_encoder import CodecEncoder
 from espnet_codecse.enh.loss.criterions.embedding import EmbeddingMSE
+from espnet_codecse.length_mask import length_mask
 
 
 class EmbeddingEnhancementModel(ESPnetEnhancementModel):
@@ -96,10 +97,10 @@ class EmbeddingEnhancementModel(ESPnetEnhancementModel):
             references = [codec.quantize(reference, lengths)[0] for reference in references]
             estimates = [straight_through(codec, estimate, lengths) for estimate in estimates]
         num_frames = estimates[0].shape[1]
-        positions = torch.arange(num_frames, device=estimates[0].device)[None]
-        lengths = lengths.to(positions.device)[:, None]
+        valid = length_mask(lengths, num_frames, estimates[0].device)
+        lengths = lengths.to(valid.device)[:, None]
         # A criterion averages over all frames of the batch; this factor makes it the mean over an item's own.
-        weight = ((positions < lengths) * (num_frames / lengths).sqrt()).unsqueeze(-1)
+        weight = (valid * (num_frames / lengths).sqrt()).unsqueeze(-1)
         if self.normalize_variance:
             weight = weight / ((mixture * weight).square().mean((1, 2), keepdim=True).sqrt() + 1e-5)
         return [reference * weight for reference in references], [estimate * weight for estimate in estimates]
@@ -113,6 +114,5 @@ class EmbeddingEnhancementModel(ESPnetEnhancementModel):
         if references[0].dim() != 2:
             raise ValueError("a waveform loss needs waveform references; embeddings were given")
         decoded = [self.decoder(estimate, lengths)[0] for estimate in estimates]
-        positions = torch.arange(decoded[0].shape[1], device=decoded[0].device)[None]
-        valid = positions < lengths.to(positions.device)[:, None]
+        valid = length_mask(lengths, decoded[0].shape[1], decoded[0].device)
         return [speech[:, : valid.shape[1]] for speech in references], [speech * valid for speech in decoded]

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 from espnet_codecse.codec.mdct.layers import zero_initialised
 from espnet_codecse.errors import UserError
+from espnet_codecse.fuse.abs_denoiser import AbsDenoiser
 from espnet_codecse.fuse.guidance import Guidance, denoiser_input
 
 TIME_CHANNELS = 64  # sinusoids of the time
@@ -17,7 +18,7 @@ LEAST_VARIANCE = 1e-3  # of latents of unit variance
 FIRST_SPREAD = -1.0  # before the softplus: a variance of 0.3
 
 
-class ConvDenoiser(torch.nn.Module):
+class ConvDenoiser(AbsDenoiser):
     """U-Net of residual blocks on ``[z_t, z_noisy]`` that predicts velocity.
 
     The network estimates the clean latent, ``m = z_noisy + factor * z_noisy + value`` (suppressing noise is a mask),
@@ -92,18 +93,7 @@ class ConvDenoiser(torch.nn.Module):
         features: torch.Tensor | None = None,
         kept: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Predict.
-
-        Args:
-            latent: ``(batch, channel, bin, frame)``, noised; bins and frames multiples of ``reduction``.
-            times: ``(batch,)`` of the diffusion.
-            noisy: the noisy speech's latent, likewise.
-            features: ``(batch, feature frame, dim)``, with guidance.
-            kept: ``(batch,)`` bool, whose features are shown; None shows all.
-
-        Returns:
-            Velocity, as ``latent``.
-        """
+        """See :class:`AbsDenoiser`."""
         inputs, _ = denoiser_input(self.guidance, latent, noisy, features, kept)
         values, factors, spreads = self._network(inputs, times).chunk(3, 1)
         estimate = noisy + factors * noisy + values

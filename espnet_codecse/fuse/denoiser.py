@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import torch
 from diffusers import UNet2DConditionModel
 
+from espnet_codecse.fuse.abs_denoiser import AbsDenoiser
 from espnet_codecse.fuse.guidance import Guidance, denoiser_input
 
 
-class Denoiser(torch.nn.Module):
+class Denoiser(AbsDenoiser):
     """U-Net on ``[z_t, z_noisy]`` and guidance. What it predicts is the scheduler's ``prediction_type``.
 
     The paper gives no sizes; the defaults are those of latent diffusion at 64 x 64 (2112.10752).
@@ -44,6 +45,7 @@ class Denoiser(torch.nn.Module):
         blocks = [attention if level in attention_levels else "" for level in levels]
         mid = "UNetMidBlock2DCrossAttn" if by_tokens else "UNetMidBlock2D"
         extra = self.guidance.extra_channels if self.guidance is not None else 0
+        token_channels = self.guidance.nothing.numel() if self.guidance is not None else 0
         self.reduction = 2 ** (len(channels) - 1)
         self.network = UNet2DConditionModel(
             in_channels=2 * latent_channels + extra,
@@ -54,7 +56,7 @@ class Denoiser(torch.nn.Module):
             block_out_channels=tuple(channels),
             layers_per_block=layers_per_block,
             norm_num_groups=norm_groups,
-            cross_attention_dim=self.guidance.nothing.numel() if by_tokens else head_channels,
+            cross_attention_dim=token_channels if by_tokens else head_channels,
             # By its old name, for which the library keeps this meaning: channels of a head for one kind of block,
             # their number for the other.
             attention_head_dim=tuple(width // head_channels if by_tokens else head_channels for width in channels),
@@ -68,17 +70,6 @@ class Denoiser(torch.nn.Module):
         features: torch.Tensor | None = None,
         kept: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Predict.
-
-        Args:
-            latent: ``(batch, channel, bin, frame)``, noised; bins and frames multiples of ``reduction``.
-            times: ``(batch,)`` of the diffusion.
-            noisy: the noisy speech's latent, likewise.
-            features: ``(batch, feature frame, dim)``, with guidance.
-            kept: ``(batch,)`` bool, whose features are shown; None shows all.
-
-        Returns:
-            As ``latent``.
-        """
+        """See :class:`AbsDenoiser`."""
         inputs, tokens = denoiser_input(self.guidance, latent, noisy, features, kept)
         return self.network(inputs, times, encoder_hidden_states=tokens).sample

@@ -2,7 +2,7 @@
 
 import argparse
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any, ClassVar
 
@@ -49,7 +49,7 @@ class WindowEnhancer(AbsEnhancer):
     @classmethod
     def _from_model(
         cls,
-        model: torch.nn.Module,
+        model: Any,
         training: argparse.Namespace,
         device: str,
         dtype: torch.dtype,
@@ -57,7 +57,8 @@ class WindowEnhancer(AbsEnhancer):
         layers: Sequence[str],
         **options: Any,
     ) -> "WindowEnhancer":
-        return cls(model, training.window_frames, device, dtype, segment_seconds, **options)
+        build: Callable[..., WindowEnhancer] = cls  # the classes of systems, which take these arguments
+        return build(model, training.window_frames, device, dtype, segment_seconds, **options)
 
     @abstractmethod
     def enhance_windows(self, windows: torch.Tensor, speech: torch.Tensor, numbers: list[int]) -> torch.Tensor:

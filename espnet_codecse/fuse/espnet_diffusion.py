@@ -1,5 +1,6 @@
 """The diffusion as one of ESPnet's enhancement front ends, beside its own score model."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -36,7 +37,7 @@ class FuseDiffusion(AbsDiffusion):
         self.model = build_fuse_model(**{**defaults, **conf})
         self.num_steps, self.overlap_frames = num_steps, overlap_frames
         if vae_file is not None:
-            weights = load_checkpoint(vae_file)
+            weights = load_checkpoint(Path(vae_file))
             own = {key.removeprefix("vae."): value for key, value in weights.items() if key.startswith("vae.")}
             check_weights(self.model.vae, own, vae_file, "vae_conf")
             self.model.vae.load_state_dict(own)

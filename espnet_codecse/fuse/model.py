@@ -9,9 +9,8 @@ from espnet2.train.abs_espnet_model import AbsESPnetModel
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.features import AbsFeatures, hash_of_weights, load_features
+from espnet_codecse.fuse.abs_denoiser import AbsDenoiser
 from espnet_codecse.fuse.average import WeightAverage
-from espnet_codecse.fuse.conv_denoiser import ConvDenoiser
-from espnet_codecse.fuse.denoiser import Denoiser
 from espnet_codecse.fuse.sampling import sample, sampling_times, seeded_noise
 from espnet_codecse.fuse.spectrogram import CompressedSpectrogram
 from espnet_codecse.fuse.vae import NoVAE, SpectrogramVAE
@@ -45,7 +44,7 @@ class FuseModel(AbsESPnetModel):
         self,
         spectrogram: CompressedSpectrogram,
         vae: SpectrogramVAE | NoVAE,
-        denoiser: Denoiser | ConvDenoiser,
+        denoiser: AbsDenoiser,
         scheduler: DDIMScheduler,
         window_frames: int = 256,
         features: str | None = None,
@@ -75,6 +74,7 @@ class FuseModel(AbsESPnetModel):
 
     def features(self, device) -> AbsFeatures:
         """Return the source of the guidance's features on ``device``, loaded once a process."""
+        assert self.features_source is not None
         return load_features(self.features_source, str(device))
 
     @property
@@ -109,9 +109,11 @@ class FuseModel(AbsESPnetModel):
             if latent_mix is not None:
                 noisy, clean = self.from_stored(latent_mix), self.from_stored(latent_ref1)
             else:
+                assert speech_mix is not None and peak is not None  # latents or waveforms are given
                 gain = peak_gain(peak)
                 noisy, clean = (self.encode(speech * gain) for speech in (speech_mix, speech_ref1))
             if guidance is None and self.features_source is not None:
+                assert speech_mix is not None  # the features are stored, or made of it
                 guidance = self.features(speech_mix.device).features(speech_mix)
         loss = self.loss(clean, noisy, guidance)
         stats = {"loss": loss.detach()}

@@ -1,6 +1,6 @@
 """ESPnet's score model (SGMSE+, 2208.05830), the baseline, run like the other systems."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
@@ -41,7 +41,7 @@ class SGMSEEnhancer(WindowEnhancer):
         super().__init__(front_end, window_frames, device, segment_seconds)
         if num_steps < 1:
             raise UserError(f"num_steps {num_steps}: give 1 or more")
-        self.network = model.diffusion
+        self.network: Any = model.diffusion
         self.dtype, self.num_steps, self.seed = dtype, num_steps, seed
 
     def enhance_windows(self, windows: torch.Tensor, speech: torch.Tensor, numbers: list[int]) -> torch.Tensor:

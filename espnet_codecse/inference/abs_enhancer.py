@@ -46,22 +46,20 @@ class AbsEnhancer(ABC):
 
     Attributes:
         OPTIONS: options of a run that the system offers, and the type of each.
-        accepts_codes: whether the system works on embeddings; it is then an :class:`AbsEmbeddingEnhancer`.
         needs_reference: whether ``enhance_batch`` must be given the clean speech (oracles of a study).
         needs_level: whether the system normalises the level of whole recordings; ``enhance_batch`` must then be given
             the level of the recording with each of its segments.
         restore_level: whether outputs are scaled to their share of the mixture.
         num_spk: number of outputs that are speakers.
-        network: the module whose parameters are the system's size; None where there is none.
+        network: the module whose parameters are the system's size; without parameters where a codec works alone.
         network_seconds: time spent in the network so far.
     """
 
     OPTIONS: ClassVar[Mapping[str, type]] = {}
-    accepts_codes = False
     needs_reference = False
     needs_level = False
     restore_level = False
-    network: torch.nn.Module | None = None
+    network: torch.nn.Module
 
     def __init__(
         self,
@@ -195,7 +193,6 @@ class AbsEmbeddingEnhancer(AbsEnhancer):
         separates: False where the codec alone resynthesises.
     """
 
-    accepts_codes = True
     codec: AbsCodec
     num_codebooks: int | None = None
     separates: bool

@@ -90,7 +90,7 @@ class OutputFolder:
                 if found and (folder, found.group(1)) in stems:
                     entry.unlink(missing_ok=True)
 
-    def write_failures(self, failures: Sequence[tuple[Path, str]]) -> None:
+    def write_failures(self, failures: Sequence[tuple[Path, str | None]]) -> None:
         """Write ``failed.tsv`` (path, reason), or remove it where nothing failed."""
         path = self.folder / FAILED
         if not failures:

@@ -103,12 +103,14 @@ class RecordingWriter:
         estimates = estimates[: self._num_samples - self._num_written].astype(np.float64)
         outputs = estimates.reshape(len(estimates), len(self._paths), self._num_channels).transpose(1, 0, 2)
         if self._dry is not None:
+            assert self._recording is not None  # it was opened from there
             dry = read_block(self._dry, self._recording, self._num_written, self._mono, "float64", len(estimates))
             outputs = self._mix * outputs[:, : len(dry)] + (1.0 - self._mix) * dry
         outputs = self._stored(outputs)
         for file, path, samples in zip(self._files, self._paths, outputs):
             self._write(file, path, samples)
         if self._residual_file is not None:
+            assert self._residual is not None  # its name
             self._write(self._residual_file, self._residual, self._stored(dry - outputs.sum(0)))
         self._num_written += len(estimates)
 

@@ -20,6 +20,11 @@ LAYERS = ("continuous", "quantized", "waveform")
 CLEAN = "clean"
 TARGETS = (CLEAN, "resynthesised", "noise", "reconstruction")
 UNPROCESSED = "Unprocessed"
+# Stands below the heading of a codec: readers of a table must not have to find out what its embedding is.
+CODEC_NOTES = {
+    "codec_small": "The codec `small` is a companded lapped transform (MDCT) with a learned quantiser and a learned "
+    "decoder for the upper band; its embedding is not that of a neural codec."
+}
 _ENDINGS = {"resynthesised": " to resynthesised", "noise": ", noise", "reconstruction": ", reconstruction"}
 _BEGINNINGS = {CEILING: "clean, ", CODEC: "noisy, ", EXPERIMENT: ""}
 

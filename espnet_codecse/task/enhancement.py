@@ -158,8 +158,8 @@ def training_data(configuration: dict[str, Any], data_dirs: Pair, folders: Mappi
     normalization = configuration.get("separator_conf", {}).get("normalize")
     if embedding_dirs[0] is None and normalization == "global":
         raise UserError(
-            "separator_conf normalize: global needs the statistics of stored embeddings; train from stored ones, or set "
-            "normalize: utterance in the recipe's conf"
+            "separator_conf normalize: global needs the statistics of stored embeddings; train from stored ones, or "
+            "set normalize: utterance in the recipe's conf"
         )
     options: list[str] = []
     for mode, data_dir, embedding_dir in zip(("train", "valid"), data_dirs, embedding_dirs):
@@ -192,12 +192,12 @@ def _check_embeddings(folder: Path, codec_name: str) -> None:
 
     check_codec(folder, load_codec(codec_name))
     for scp in folder.glob("emb_*.scp"):
-        last = {}
+        last: dict[str, int] = {}
         for location in read_scp(scp).values():
             ark, offset = location.rsplit(":", 1)
             last[ark] = max(int(offset), last.get(ark, 0))
-        for ark, offset in last.items():
-            read_ark(f"{ark}:{offset}")
+        for ark, last_offset in last.items():
+            read_ark(f"{ark}:{last_offset}")
 
 
 def build_loss_wrappers(criterions: Sequence[Mapping[str, Any]]) -> list[AbsLossWrapper]:

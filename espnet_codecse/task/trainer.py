@@ -25,7 +25,7 @@ def atomic_saving() -> Iterator[None]:
     def save(value, target, *args, **kwargs):
         if not isinstance(target, (str, os.PathLike)):
             return plain_save(value, target, *args, **kwargs)
-        with atomic_path(target) as temporary:
+        with atomic_path(Path(target)) as temporary:
             plain_save(value, temporary, *args, **kwargs)
 
     torch.save = save
@@ -51,7 +51,7 @@ class _CrashSafe:
         """Train as ESPnet does, saving atomically."""
         cls._criteria = kwargs["trainer_options"].best_model_criterion
         with atomic_saving():
-            super().run(*args, **kwargs)
+            super().run(*args, **kwargs)  # type: ignore[misc]  # ESPnet's, of the class it is mixed into
 
     @classmethod
     def resume(cls, checkpoint, model, reporter, optimizers, schedulers, scaler, ngpu: int = 0, strict: bool = True):

@@ -5,6 +5,7 @@ SHA-256 of every other file. Both are read as foreign text: no tags, no aliases,
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -113,7 +114,7 @@ def read_manifest(folder: Path, pack: str) -> dict[str, Any]:
 
 
 def model_type_of_pack(document: dict[str, Any], pack: str) -> str:
-    """Return the kind of system that a manifest or configuration of ``pack`` names; see ``task.model_types.model_type_name``."""
+    """Return the model type that a manifest or configuration of ``pack`` names; see ``model_type_name``."""
     try:
         return model_type_name(document)
     except UserError as error:
@@ -140,7 +141,7 @@ def read_meta(folder: Path, pack: str) -> dict[str, str]:
     return found
 
 
-def check_files(folder: Path, manifest: dict[str, Any], pack: str) -> None:
+def check_files(folder: Path, manifest: Mapping[str, Any], pack: str) -> None:
     """Compare size and hash of every listed file.
 
     Raises:

@@ -13,7 +13,7 @@ from espnet_codecse import __version__
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
 from espnet_codecse.task.configuration import num_speakers
-from espnet_codecse.task.model_types import EMBEDDING, KINDS, codec_of, model_type_name
+from espnet_codecse.task.model_types import EMBEDDING, MODEL_TYPES, codec_of, model_type_name
 from espnet_codecse.zoo.card import model_card
 from espnet_codecse.zoo.find import ModelFiles
 from espnet_codecse.zoo.manifest import FORMAT, MANIFEST, META, dump_yaml
@@ -95,7 +95,7 @@ def pack_model(files: ModelFiles, output: Path, options: PackOptions) -> list[st
         "num_spk": num_speakers(files.configuration),
         "num_parameters": sum(parameter.numel() for parameter in model.parameters()),
         "codec": codec and {**codec.description(), "name": _public_name(codec.name), "weights": _parent(carried)},
-        "layer": options.layer or KINDS[kind].layers[0],
+        "layer": options.layer or MODEL_TYPES[kind].layers[0],
         "license": options.license,
         "datasets": list(options.datasets),
         "figures": {label: _means(path) for label, path in options.figures},

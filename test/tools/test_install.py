@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -32,10 +31,13 @@ def copy(tmp_path):
 def test_active_environment_is_used_as_it_is(tmp_path):
     script = f". '{ROOT}/tools/activate.sh'; "
     script += "python3 -c 'import sys, espnet_codecse; print(sys.prefix, espnet_codecse.__file__)'"
-    start = time.monotonic()
-    result = bash("set -euo pipefail; " + script, cwd=tmp_path, env={**os.environ, "PYTHONPATH": ""})
-    assert result.returncode == 0, result.stderr
-    assert time.monotonic() - start < 2
+    # What takes time: an installer, which reports what it does, and imports, of which these leave a file.
+    for name in ("torch", "torchaudio", "espnet2", "numpy"):
+        (tmp_path / "site" / name).mkdir(parents=True)
+        (tmp_path / "site" / name / "__init__.py").write_text(f"open('{tmp_path}/imported', 'w')")
+    result = bash("set -euo pipefail; " + script, env={**os.environ, "PYTHONPATH": str(tmp_path / "site")})
+    assert result.returncode == 0 and not result.stderr, result.stderr
+    assert not (tmp_path / "imported").exists()
     prefix, file = result.stdout.split()
     assert prefix == sys.prefix and Path(file).parent == ROOT / "espnet_codecse"
 
@@ -164,10 +166,9 @@ def test_complete_install_returns_at_once_and_a_changed_one_does_not(copy, tmp_p
     venv = copy / "tools/venv"
     venv.mkdir()
     write_marker(copy, venv)
-    start = time.monotonic()
-    result = bash(f"'{copy}/tools/install.sh'", env=environment)
+    result = bash(f"'{copy}/tools/install.sh'", env=environment)  # the folder has no pip that could be run
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
-    assert time.monotonic() - start < 2
+    assert [path.name for path in venv.iterdir()] == [".installed"]
     with open(copy / "pyproject.toml", "a", encoding="utf-8") as stream:
         stream.write("# another requirement\n")
     assert bash(f"'{copy}/tools/install.sh'", env={**environment, "PYTHON": "no_such_python"}).returncode == 1

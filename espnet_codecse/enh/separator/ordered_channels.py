@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from espnet_codecse.codec.mdct.layers import zero_initialised
 from espnet_codecse.enh.separator.normalization import EmbeddingNormalization
 from espnet_codecse.espnet_base import AbsSeparator
+from espnet_codecse.length_mask import length_mask
 
 NUM_FEATURES = 3  # planes of :func:`local_features`
 FILTER_SCALE = 0.1  # many weights move a value at once, with no sigmoid before them: unscaled, they trained noisily
@@ -146,8 +147,7 @@ class OrderedChannelsSeparator(AbsSeparator):
         """
         unused = (0, input.shape[-1] - self.num_channels)
         input = input[..., : self.num_channels]
-        positions = torch.arange(input.shape[1], device=input.device)[None]
-        frame_mask = (positions < ilens.to(input.device)[:, None]).unsqueeze(-1).to(input.dtype)
+        frame_mask = length_mask(ilens, input.shape[1], input.device).unsqueeze(-1).to(input.dtype)
         input = input * frame_mask
         normalized, scale = self.normalization(input, ilens)
         features = local_features(normalized, frame_mask).contiguous(memory_format=torch.channels_last)
@@ -177,6 +177,7 @@ class OrderedChannelsSeparator(AbsSeparator):
             weights: ``(batch, speaker * neighbour, frame, channel)``.
         """
         num_frames, num_channels = input.shape[1:]
+        assert self.filter_size is not None  # there is a filter
         rows, columns = self.filter_size
         padded = F.pad(FILTER_SCALE * input, (columns // 2, columns // 2, rows // 2, rows // 2)).unsqueeze(1)
         weights = weights.unflatten(1, (self._num_spk, -1)).unbind(2)

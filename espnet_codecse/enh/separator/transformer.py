@@ -4,6 +4,8 @@ import math
 
 import torch
 
+from espnet_codecse.length_mask import length_mask
+
 
 def sinusoidal_positions(num_frames: int, width: int, device: torch.device) -> torch.Tensor:
     """Return ``(frame, width)`` as Vaswani et al. (2017), section 3.5, for any number of frames."""
@@ -36,7 +38,7 @@ class TransformerStack(torch.nn.Module):
     def forward(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Map ``(batch, frame, width)`` with ``lengths (batch,)`` frames to the same shape."""
         num_frames, width = features.shape[1:]
-        padding = torch.arange(num_frames, device=features.device)[None] >= lengths.to(features.device)[:, None]
+        padding = ~length_mask(lengths, num_frames, features.device)
         positions = sinusoidal_positions(num_frames, width, features.device).to(features.dtype)
         # Without padding no mask is passed: attention then takes its fast path.
         return self.layers(features + positions, src_key_padding_mask=padding if padding.any() else None)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import voice
+from voices import voice
 
 from espnet_codecse.codec import load_codec
 from espnet_codecse.codec.mdct.codec import save_mdct_codec

@@ -1,6 +1,7 @@
 """What every system does with recordings of any length, level and options."""
 
 import argparse
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from espnet_codecse.level import Level, measure_levels
 class Echo(AbsEnhancer):
     """Returns what it is given and notes the levels that come with it."""
 
-    OPTIONS = {"num_steps": int}
+    OPTIONS: ClassVar = {"num_steps": int}
     needs_level = True
 
     def __init__(self, num_steps: int = 1):

@@ -1,6 +1,5 @@
 """The pool gives all results, in processes or in this one, and turns a dead worker into one message."""
 
-import importlib
 import os
 import signal
 import subprocess
@@ -9,31 +8,26 @@ import time
 from pathlib import Path
 
 import pytest
+from pool_functions import die, square
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.job.pool import map_unordered
 
-HERE = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parents[3]
 
 
-@pytest.fixture
-def functions(monkeypatch):
-    monkeypatch.syspath_prepend(str(HERE))
-    return importlib.import_module("pool_functions")
-
-
-def test_results_of_one_and_of_two_processes_agree(functions):
+def test_results_of_one_and_of_two_processes_agree():
     before = os.environ.get("OMP_NUM_THREADS")
-    alone = list(map_unordered(functions.square, range(9), 1))
-    together = list(map_unordered(functions.square, range(9), 2, threads=1))
+    alone = list(map_unordered(square, range(9), 1))
+    together = list(map_unordered(square, range(9), 2, threads=1))
     assert sorted(result[0] for result in together) == [result[0] for result in alone] == [n * n for n in range(9)]
     assert {result[1] for result in together} == {"1"} and os.environ.get("OMP_NUM_THREADS") == before
     assert os.getpid() not in {result[2] for result in together}
 
 
-def test_a_dead_worker_is_a_user_error(functions):
+def test_a_dead_worker_is_a_user_error():
     with pytest.raises(UserError, match="a worker process died"):
-        list(map_unordered(functions.die, range(4), 2))
+        list(map_unordered(die, range(4), 2))
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
@@ -44,7 +38,7 @@ def test_workers_end_at_once_with_a_parent_that_was_killed_or_interrupted(tmp_pa
         "from pool_functions import wait_for_ever; from espnet_codecse.job.pool import map_unordered;"
         f"list(map_unordered(wait_for_ever, [{str(tmp_path)!r}] * 2, 2))"
     )
-    environment = {**os.environ, "PYTHONPATH": f"{HERE}:{HERE.parents[2]}"}
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}/test/helpers:{ROOT}"}
     process = subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while len(list(tmp_path.iterdir())) < 2:

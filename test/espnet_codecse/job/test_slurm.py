@@ -9,15 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
-from slurm_cluster import missing_programs, slurm_cluster
+from slurm_cluster import needs_slurm, slurm_cluster
 
 ROOT = Path(__file__).resolve().parents[3]
 ROWS = "train:\n    mem: 100M\n    time: 10\n    nj: 5\n    retries: 1\n"
 
 pytest.importorskip("submitit")
-needs_slurm = pytest.mark.skipif(
-    bool(missing_programs()), reason=f"not installed: {', '.join(missing_programs())} (apt-get install slurm-wlm munge)"
-)
 
 
 @pytest.fixture(scope="module", name="cluster")
@@ -50,6 +47,7 @@ def queue(cluster) -> list:
 
 
 @needs_slurm
+@pytest.mark.slow
 def test_a_failed_part_is_tried_again_and_only_missing_ones_by_the_next_call(start, tmp_path):
     command = ["--resume", "JOB=1:3", "log/x.JOB.log", "bash", "-c", "echo ran >> ran.JOB; [ JOB -ne 2 ] || [ -e ok ]"]
     process = start(*command)
@@ -71,6 +69,7 @@ def test_a_failed_part_is_tried_again_and_only_missing_ones_by_the_next_call(sta
 
 
 @needs_slurm
+@pytest.mark.slow
 def test_tasks_of_a_killed_runner_are_waited_for(start, cluster, tmp_path):
     command = ["JOB=1:2", "log/x.JOB.log", "bash", "-c", "echo ran >> ran.JOB; until [ -e go ]; do sleep 0.1; done"]
     process = start(*command)
@@ -87,6 +86,7 @@ def test_tasks_of_a_killed_runner_are_waited_for(start, cluster, tmp_path):
 
 
 @needs_slurm
+@pytest.mark.slow
 def test_tasks_of_another_command_are_cancelled_first(start, tmp_path):
     process = start("x.log", "bash", "-c", "touch began; sleep 100")
     until((tmp_path / "began").exists)
@@ -98,6 +98,7 @@ def test_tasks_of_another_command_are_cancelled_first(start, tmp_path):
 
 
 @needs_slurm
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_cancels_the_jobs(start, cluster, tmp_path, number):
     process = start("JOB=1:3", "log/x.JOB.log", "bash", "-c", "touch began.JOB; sleep 100")
@@ -111,6 +112,7 @@ def test_a_signal_cancels_the_jobs(start, cluster, tmp_path, number):
 
 
 @needs_slurm
+@pytest.mark.slow
 def test_killed_requeued_and_cancelled_tasks(start, cluster, tmp_path):
     process = start("JOB=1:2", "log/x.JOB.log", "bash", "-c", "echo $PPID >> ran.JOB; [ -e go.JOB ] || sleep 100")
     until(lambda: len(list(tmp_path.glob("ran.*"))) == 2)
@@ -132,6 +134,7 @@ def test_killed_requeued_and_cancelled_tasks(start, cluster, tmp_path):
 
 
 @needs_slurm
+@pytest.mark.slow
 def test_what_slurm_refuses_and_why_jobs_wait(start):
     process = start("--partition", "gpu", "x.log", "true")
     _, text = process.communicate(timeout=60)

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import voice
 from tiny_codecs import save_mdct
 from tiny_models import save_experiment
+from voices import voice
 
 
 @pytest.fixture(scope="session")

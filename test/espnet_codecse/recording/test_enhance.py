@@ -167,14 +167,12 @@ def test_output_folder_or_pipe(capsys):
 
 @pytest.mark.parametrize("command", ["enhance", "encode", "decode"])
 def test_help_starts_at_once(command):
-    started = time.perf_counter()
     shown = subprocess.run(script(command, "--help"), capture_output=True, text=True, check=True)
     assert f"codecse {command}" in shown.stdout and not shown.stderr
     loaded = subprocess.run(
         [sys.executable, "-X", "importtime", *script(command, "--help")[1:]], capture_output=True, text=True, check=True
     ).stderr
     assert not any(f" {module}\n" in loaded for module in ("torch", "numpy", "soundfile", "espnet2", "soxr"))
-    assert time.perf_counter() - started < 10
 
 
 def test_two_processes(tmp_path, write, enhance):

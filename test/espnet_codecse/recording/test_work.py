@@ -9,7 +9,7 @@ import pytest
 import soundfile
 import torch
 import yaml
-from conftest import voice
+from voices import voice
 
 from espnet_codecse.codec import load_codec
 from espnet_codecse.codec.bitstream import BitstreamReader

@@ -8,9 +8,10 @@ import torch
 
 import espnet_codecse
 from espnet_codecse import SpeechEnhancer
+from espnet_codecse.enh.enhancer import AutocastSeparator
 from espnet_codecse.errors import UserError
 from espnet_codecse.precision import has_native_bfloat16
-from espnet_codecse.zoo.load import AutocastSeparator, load_enhancer, resolve_dtype
+from espnet_codecse.zoo.load import load_enhancer, resolve_dtype
 
 
 @pytest.fixture(scope="module")

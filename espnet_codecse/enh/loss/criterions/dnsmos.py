@@ -98,7 +98,7 @@ class DNSMOSLoss(TimeDomainLoss):
             raise ValueError(f"scores {sorted(scores)}: give weights for some of {', '.join(self.NAMES)}")
         self.scores, self.num_items, self.bfloat16 = dict(scores), num_items, bfloat16
         found = importlib.util.find_spec("speechmos")
-        if found is None or importlib.util.find_spec("onnx") is None:
+        if found is None or found.origin is None or importlib.util.find_spec("onnx") is None:
             raise UserError("the criterion dnsmos needs the packages speechmos and onnx: pip install speechmos onnx")
         folder = Path(found.origin).parent / "dnsmos_models"
         self.p808 = _Network(folder / P808) if "P808" in scores else None
@@ -138,6 +138,7 @@ class DNSMOSLoss(TimeDomainLoss):
 
     def _log_power(self, speech: torch.Tensor) -> torch.Tensor:
         """Return ``(batch, frame, bin)``: the P.835 network's own analysis, frames of two hops."""
+        assert self.p835 is not None
         frames = speech.unfold(1, 2 * HOP, HOP)
         real, imaginary = (frames @ kernel.T for kernel in self.p835.analysis)
         return (real.square() + imaginary.square()).clamp(min=1e-12).log10()

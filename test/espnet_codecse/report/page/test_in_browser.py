@@ -9,9 +9,12 @@ from report_tree import SECONDS, make_tree
 
 from espnet_codecse.bin import report
 
-pytestmark = pytest.mark.skipif(
-    find_chromium() is None, reason="no Chromium here: apt-get install chromium, or name one with CODECSE_CHROMIUM"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        find_chromium() is None, reason="no Chromium here: apt-get install chromium, or name one with CODECSE_CHROMIUM"
+    ),
+    pytest.mark.slow,
+]
 HEARD = "player.gains.map((gain) => gain.gain.value > 0.5 ? 1 : 0).join('')"  # of each sound
 
 

@@ -15,6 +15,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "srun", "scancel")
 SEARCHED = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
 CONFIGURATION = """
@@ -48,9 +50,10 @@ PartitionName=closed Nodes=localhost MaxTime=INFINITE State=DOWN
 """
 
 
-def missing_programs() -> list[str]:
-    """Programs of Slurm and munge that are not installed."""
-    return [name for name in PROGRAMS if shutil.which(name, path=SEARCHED) is None]
+_MISSING = [name for name in PROGRAMS if shutil.which(name, path=SEARCHED) is None]
+needs_slurm = pytest.mark.skipif(
+    bool(_MISSING), reason=f"not installed: {', '.join(_MISSING)} (apt-get install slurm-wlm munge)"
+)
 
 
 def _free_ports(count: int) -> list[int]:

@@ -17,7 +17,7 @@ from espnet_codecse.codec.lyra.layers import CausalConv, CausalUpsample, Residua
 from espnet_codecse.codec.lyra.tflite_file import Graph, Operator, TfliteFile
 
 HOP = 320
-BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data" / "lyra_v2"
+BESIDE = Path(__file__).resolve().parents[3] / "shared" / "data" / "lyra_v2"
 KINDS = {
     torch.nn.LeakyReLU: ("LEAKY_RELU",), CausalConv: ("CONV_2D", "DEPTHWISE_CONV_2D"),
     CausalUpsample: ("TRANSPOSE_CONV",), Residual: ("ADD",),

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import soundfile
-from conftest import voice
+from voices import voice
 
 from espnet_codecse.fileio import write_scp
 

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 import soundfile
 from tiny_codecs import save_mdct
+from voices import RATE, voice
 
-ROOT = Path(__file__).resolve().parents[1]
-RATE = 16000
+ROOT = Path(__file__).resolve().parents[2]
 TIME_LIMIT = 400  # seconds; a hanging recipe fails instead of holding the tests
 
 
@@ -138,22 +138,13 @@ def _processes_with(variable: str) -> list[str]:
     return found
 
 
-def speech_like(num_samples: int, seed: int) -> np.ndarray:
-    """Harmonics in bursts ``(num_samples,)``, RMS about 0.05."""
-    rng = np.random.default_rng(seed)
-    seconds = np.arange(num_samples) / RATE
-    pitch = rng.uniform(90, 220)
-    harmonics = sum(np.sin(2 * np.pi * pitch * k * seconds + rng.uniform(0, 6)) / k for k in range(1, 12))
-    return 0.05 * harmonics * (0.55 + 0.45 * np.sin(2 * np.pi * 3.1 * seconds + rng.uniform(0, 6)))
-
-
 def write_recordings(folder: Path) -> None:
     """Write train, valid and test folders of speech and noise: 4, 2 and 4 utterances of 1.2 s."""
     for seed, (split, count) in enumerate((("train", 4), ("valid", 2), ("test", 4))):
         for number in range(count):
             path = folder / split / "speech" / f"{split}{number % 2}" / f"utt{number}.wav"
             path.parent.mkdir(parents=True, exist_ok=True)
-            soundfile.write(path, speech_like(19200 + 100 * number, 10 * seed + number), RATE)
+            soundfile.write(path, voice(19200 + 100 * number, 10 * seed + number), RATE)
         path = folder / split / "noise" / f"white_{split}.wav"
         path.parent.mkdir(parents=True)
         soundfile.write(path, 0.05 * np.random.default_rng(seed).standard_normal(3 * RATE), RATE)

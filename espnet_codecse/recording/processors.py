@@ -1,0 +1,218 @@
+"""What is done with recordings: enhancing waveforms alone or several at once, encoding, decoding, enhancing codes."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import torch
+
+from espnet_codecse.codec.bitstream import BitstreamReader, BitstreamWriter, Header, bits_for
+from espnet_codecse.codec.streaming import ForwardBuffer, FramesOfCodes, FramesOfWaveform, decode_stream, device_of
+from espnet_codecse.fileio import atomic_path
+from espnet_codecse.inference.abs_enhancer import AbsEmbeddingEnhancer, AbsEnhancer
+from espnet_codecse.level import Level, measure_levels
+from espnet_codecse.recording.job import Job, Options, Outcome
+from espnet_codecse.recording.reader import RecordingReader, reason_of
+from espnet_codecse.recording.writer import RecordingWriter
+
+PIECE = 1500  # frames handled at once where nothing else bounds them
+Enhancer = TypeVar("Enhancer", bound=AbsEnhancer)
+
+
+def attempt(job: Job, function: Callable[[], int]) -> Outcome:
+    """Run ``function``, which returns the number of clipped samples, and note what goes wrong."""
+    try:
+        return Outcome(job.recording, job.seconds, num_clipped=function())
+    except Exception as error:  # decoders and networks raise many things at a broken recording
+        return Outcome(job.recording, job.seconds, error=reason_of(error, job.recording))
+
+
+def _channel(read: Callable[[int, int], Any], channel: int) -> Callable[[int, int], Any]:
+    """Return a function that reads one channel of what ``read`` gives for all."""
+    return lambda start, count: read(start, count)[channel]
+
+
+class Processor(Generic[Enhancer]):
+    """Reads, enhances and writes recordings.
+
+    Args:
+        enhancer: the system.
+        options: what to do.
+        count: called with the seconds of audio that are done.
+    """
+
+    def __init__(self, enhancer: Enhancer, options: Options, count: Callable[[float], None]):
+        self.enhancer, self.options, self._count = enhancer, options, count
+
+    def _reader(self, job: Job) -> RecordingReader:
+        return RecordingReader(job.recording, self.enhancer.sample_rate, self.options.mono)
+
+    def _writer(self, job: Job, rate: int, num_samples: int) -> RecordingWriter:
+        assert job.form is not None  # waveforms are written
+        return RecordingWriter(
+            list(job.outputs),
+            job.form,
+            rate,
+            job.num_channels,
+            num_samples,
+            self.enhancer.sample_rate,
+            job.recording,
+            self.options.mono,
+            self.options.mix,
+            job.residual,
+        )
+
+    def _levels(self, job: Job) -> list[Level]:
+        """Return the level of each channel, which takes reading the recording once more."""
+        with self._reader(job) as reader:
+            return measure_levels(reader.read, reader.num_channels, reader.num_output)
+
+
+class WaveformProcessor(Processor[AbsEnhancer]):
+    """Enhances waveforms."""
+
+    def enhance_together(self, jobs: Sequence[Job]) -> list[Outcome]:
+        """Enhance recordings that fit into one batch, each channel an item of it."""
+        outcomes, readers, batch = {}, {}, {}
+        for job in jobs:
+
+            def read(job=job) -> int:
+                with self._reader(job) as reader:
+                    batch[job] = reader.read(0, reader.num_output)
+                    readers[job] = reader
+                return 0
+
+            outcome = attempt(job, read)
+            if outcome.error is not None:
+                outcomes[job] = outcome
+        rows = [channel for samples in batch.values() for channel in samples]
+        estimates = iter(self.enhancer.enhance_batch(rows) if rows else [])
+        for job, samples in batch.items():
+            pieces = np.stack([self._speakers(next(estimates)) for _ in samples], axis=1)
+
+            def write(job=job, pieces=pieces) -> int:
+                reader = readers[job]
+                with self._writer(job, reader.rate, reader.num_samples) as writer:
+                    writer.write(pieces)
+                    writer.finish(reader.true_num_samples)
+                return writer.num_clipped
+
+            outcomes[job] = attempt(job, write)
+        return [outcomes[job] for job in jobs]
+
+    def enhance_alone(self, job: Job) -> int:
+        """Enhance a recording of any length, in segments where it is long, its channels side by side."""
+        with self._reader(job) as reader, self._writer(job, reader.rate, reader.num_samples) as writer:
+            levels: Sequence[Level | None] = [None] * reader.num_channels
+            if self.enhancer.needs_level and not self.enhancer.fits_segment(reader.num_output):
+                levels = self._levels(job)
+            channels = [
+                self.enhancer.enhance_long(_channel(reader.read, channel), reader.num_output, level)
+                for channel, level in enumerate(levels)
+            ]
+            for pieces in zip(*channels):
+                estimates = np.stack([self._speakers(piece) for piece in pieces], axis=1)
+                writer.write(estimates)
+                self._count(estimates.shape[-1] / self.enhancer.sample_rate)
+            writer.finish(reader.true_num_samples)
+        return writer.num_clipped
+
+    def _speakers(self, estimates: dict[str, np.ndarray]) -> np.ndarray:
+        """Return ``(speaker, sample)`` of an enhancer's outputs: some systems have others, such as noise."""
+        return estimates[self.enhancer.layers[0]][: self.enhancer.num_spk]
+
+
+class EmbeddingProcessor(Processor[AbsEmbeddingEnhancer]):
+    """Encodes, decodes, and enhances what comes from codes or goes to codes: between codes no waveform is made."""
+
+    def encode(self, job: Job) -> int:
+        """Read a waveform and write codes."""
+        with self._reader(job) as reader:
+            header = self._header(reader)
+            read = reader.read
+            if self.enhancer.needs_level:
+                gains = np.array([[self.enhancer.input_gain(level)] for level in self._levels(job)], np.float32)
+
+                def read(start: int, count: int) -> np.ndarray:
+                    return reader.read(start, count) * gains
+
+            frames = FramesOfWaveform(self.enhancer.codec, read, reader.num_output)
+            self._write_codes(job, header, self._separated(frames, header))
+        return 0
+
+    def process_codes(self, job: Job, stored: BitstreamReader) -> int:
+        """Read codes and write codes or a waveform; return the number of clipped samples."""
+        stored.check_codec(self.enhancer.codec)
+        header = replace(stored.header, num_codebooks=self.options.num_codebooks or stored.header.num_codebooks)
+        frames = FramesOfCodes(self.enhancer.codec, stored.read, header.num_frames)
+        pieces = self._separated(frames, header)
+        if self.options.target == "codes":
+            self._write_codes(job, header, pieces)
+            return 0
+        return self._decode(job, header, pieces)
+
+    def _header(self, reader: RecordingReader) -> Header:
+        codec = self.enhancer.codec
+        return Header(
+            codec=codec.name,
+            fingerprint=codec.fingerprint,
+            sample_rate=codec.sample_rate,
+            hop=codec.hop,
+            num_codebooks=self.options.num_codebooks or codec.num_codebooks,
+            bits_per_code=bits_for(codec.codebook_size),
+            num_channels=reader.num_channels,
+            num_frames=codec.num_frames(reader.num_output),
+            num_samples=reader.num_output,
+            source_rate=reader.rate,
+            source_num_samples=reader.num_samples,
+            source_format=reader.format,
+            source_subtype=reader.subtype,
+        )
+
+    def _separated(self, frames: FramesOfCodes | FramesOfWaveform, header: Header) -> Iterator[np.ndarray]:
+        """Yield estimates ``(speaker, channel, frame, dim)``, piece by piece."""
+        if not self.enhancer.separates:
+            for start in range(0, header.num_frames, PIECE):
+                count = min(PIECE, header.num_frames - start)
+                yield frames.read(start, count)[None].cpu().numpy()
+            return
+        channels = [
+            self.enhancer.separate_long(_channel(frames.read, channel), header.num_frames)
+            for channel in range(header.num_channels)
+        ]
+        for pieces in zip(*channels):
+            yield np.stack(pieces, axis=1)
+
+    def _write_codes(self, job: Job, header: Header, pieces: Iterator[np.ndarray]) -> None:
+        codec = self.enhancer.codec
+        with ExitStack() as stack:
+            writers = [
+                stack.enter_context(BitstreamWriter(stack.enter_context(atomic_path(path)), header))
+                for path in job.outputs
+            ]
+            for piece in pieces:
+                for writer, estimate in zip(writers, piece):
+                    for start in range(0, estimate.shape[1], PIECE):
+                        part = torch.from_numpy(np.ascontiguousarray(estimate[:, start : start + PIECE]))
+                        codes = codec.quantize(part.to(device_of(codec)), num_codebooks=header.num_codebooks)[1]
+                        writer.write(codes.cpu().numpy())
+                self._count(piece.shape[2] * header.hop / header.sample_rate)
+
+    def _decode(self, job: Job, header: Header, pieces: Iterator[np.ndarray]) -> int:
+        codec, num_speakers = self.enhancer.codec, len(job.outputs)
+
+        def next_piece() -> torch.Tensor | None:
+            piece = next(pieces, None)
+            if piece is None:
+                return None
+            return torch.from_numpy(piece.reshape(-1, *piece.shape[2:])).to(device_of(codec))
+
+        buffer = ForwardBuffer(next_piece, axis=1)
+        with self._writer(job, header.source_rate, header.source_num_samples) as writer:
+            for speech in decode_stream(codec, buffer.read, header.num_frames, header.num_samples):
+                writer.write(speech.reshape(num_speakers, header.num_channels, -1))
+                self._count(speech.shape[-1] / header.sample_rate)
+            writer.finish()
+        return writer.num_clipped

@@ -82,7 +82,7 @@ def test_killed_training_and_enhancement_go_on(tree, tmp_path):
     assert list(load_checkpoint(step / "checkpoint.pth")["reporter"]["stats"]) == [1, 2, 3]
     result = run(SCRIPT, *command)
     assert result.returncode == 0, result.stdout
-    assert "already reached" in result.stdout and "enhanced before: skipped" in result.stdout
+    assert "already reached" in result.stdout and "utterances skipped (already done)" in result.stdout
     utterances = set(read_scp(own.dump / "raw/test/wav.scp"))
     for scp in (*own.exp.glob("codec_*/*_test/spk1.scp"), *own.exp.glob(f"{ROW.experiment}/*_test/spk1.scp")):
         assert set(read_scp(scp)) == utterances

@@ -59,7 +59,7 @@ def test_fewer_codebooks(given, capsys):
     assert before["utt0"] != after["utt0"]
     capsys.readouterr()
     assert main(command(given, *quantized, "--num_codebooks", "1")) == 0
-    assert "5 utterances enhanced before: skipped" in capsys.readouterr().out
+    assert "5 utterances skipped (already done)" in capsys.readouterr().out
     assert main(command(given, *quantized, "--num_codebooks", "9")) == 1
     assert f"--num_codebooks 9: the codec '{codec}' has 3" in capsys.readouterr().err
     assert main(command(given, "--num_codebooks", "1")) == 1
@@ -92,7 +92,7 @@ def test_goes_on_where_it_was(given, capsys):
     os.utime(table["utt3"])  # changed since
     capsys.readouterr()
     assert main(command(given)) == 0
-    assert "3 utterances enhanced before: skipped" in capsys.readouterr().out
+    assert "3 utterances skipped (already done)" in capsys.readouterr().out
     after = {utterance: path.stat().st_mtime_ns for utterance, path in outputs(folder / "out" / "continuous").items()}
     assert {utterance for utterance in table if after[utterance] != before[utterance]} == {"utt1", "utt3"}
 

@@ -113,7 +113,7 @@ def test_codes_are_made_at_the_level_of_the_training(tmp_path, run, model_with_p
     run([tmp_path / "loud.wav", tmp_path / "soft.wav"], model=model_with_peak, target="codes")
     loud, soft = (codes_of(tmp_path / "out" / f"{name}.cse")[1] for name in ("loud", "soft"))
     assert np.mean(loud == soft) > 0.99
-    assert "only waveforms get it back" in capsys.readouterr().err
+    assert "it is restored for waveforms only" in capsys.readouterr().err
 
 
 def test_silence_stays_silence_at_any_rate(tmp_path, run):

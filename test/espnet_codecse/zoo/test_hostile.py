@@ -226,12 +226,12 @@ def test_weights_that_are_not_numbers(forge, pack, capsys):
 @pytest.mark.parametrize(
     "changes, text",
     [
-        ({"separator": "no_such"}, "builds no model"),
+        ({"separator": "no_such"}, "no model can be built"),
         ({"separator": "asteroid"}, "loads code by name"),
-        ({"separator_conf": {"width": "wide"}}, "builds no model"),
-        ({"separator_conf": {"surplus": 1}}, "builds no model"),
+        ({"separator_conf": {"width": "wide"}}, "no model can be built"),
+        ({"separator_conf": {"surplus": 1}}, "no model can be built"),
         ({"encoder": "stft"}, "not a codec"),
-        ({"criterions": 3}, "builds no model"),
+        ({"criterions": 3}, "no model can be built"),
         ({"encoder_conf": 5}, "was trained with the codec None"),
     ],
 )

@@ -110,9 +110,9 @@ def test_killed_training_and_enhancement_go_on(tree, tmp_path):
         (["--variant", "packed,nosuch"], "--variant nosuch: unknown for nac_se; known: dynamic_mixing, packed"),
         (["--nosuch", "1"], "--nosuch: unknown option; --help lists the options"),
         (["--loss=pre"], "--loss=pre: write the value after a space: --loss pre"),
-        (["--max_duration"], "--max_duration: its value is missing"),
+        (["--max_duration"], "--max_duration: the value is missing"),
         (["--train_set", ""], "--train_set is required"),
-        (["--embedding_source", "disk"], "--embedding_source disk: neither stored nor on_the_fly"),
+        (["--embedding_source", "disk"], "--embedding_source disk: must be stored or on_the_fly"),
         (["surplus"], "unexpected argument 'surplus'"),
         (
             ["--codec", "/no/such/folder", "--stage", "3"],

@@ -18,7 +18,7 @@ ARK_BYTES_PER_SECOND = 2e8  # reading speed of embeddings for the statistics
 
 
 class SetSize(NamedTuple):
-    """Size of a data directory: utterances, seconds per stream, number of streams, whether all are at the codec rate."""
+    """Size of a data directory: utterances, seconds per stream, number of streams, whether all have the codec rate."""
 
     num_utterances: int
     seconds: float

@@ -175,7 +175,7 @@ def test_wrong_input_is_refused(pairs, tmp_path):
     with pytest.raises(UserError, match="--ref_scp: missing, but needed for PESQ"):
         score_set([], [str(pairs / "inf")], tmp_path / "x", ["PESQ", "DNSMOS"])
     soundfile.write(pairs / "inf" / "u1.wav", np.zeros(8000), 8000)
-    with pytest.raises(UserError, match="8000 Hz but .* has 16000 Hz"):
+    with pytest.raises(UserError, match="8000 Hz, but .* has 16000 Hz"):
         score_set([str(pairs / "ref")], [str(pairs / "inf")], tmp_path / "x", ["SI_SDR"])
     soundfile.write(pairs / "inf" / "u1.wav", np.zeros((RATE, 2)), RATE)
     with pytest.raises(UserError, match="u1.wav: has 2 channels"):

@@ -75,7 +75,7 @@ class StreamingResampler:
 
     Args:
         rate, target_rate: Hz.
-        num_channels: of the recording.
+        num_channels: number of channels of the recording.
     """
 
     def __init__(self, rate: int, target_rate: int, num_channels: int):

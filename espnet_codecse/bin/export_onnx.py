@@ -10,6 +10,7 @@ for codecse score to say.
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -36,7 +37,7 @@ def main(argv: list[str] | None = None) -> None:
     from espnet_codecse.ssl.onnx import export_onnx, quantize_onnx
     from espnet_codecse.zoo.enhancer import load_enhancer
 
-    enhancer = load_enhancer(args.model, device="cpu", dtype="float32")
+    enhancer: Any = load_enhancer(args.model, device="cpu", dtype="float32")
     if not hasattr(enhancer, "stream"):
         raise UserError(f"{args.model}: no causal network; only models of the system ssl_gcrn are exported")
     if not args.int8:

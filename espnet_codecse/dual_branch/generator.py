@@ -84,7 +84,7 @@ class DualBranchGenerator(torch.nn.Module):
             self.margin = max(self.margin, math.ceil(reach_in_samples([quantizer], 1)))  # in frames here
         self.frozen = tuple(name for name in frozen if self.part(name) is not None)
         for name in self.frozen:
-            self.part(name).requires_grad_(False)
+            self.part(name).requires_grad_(False)  # type: ignore[union-attr]
         self.train(self.training)
 
     def part(self, name: str) -> torch.nn.Module | None:
@@ -99,7 +99,7 @@ class DualBranchGenerator(torch.nn.Module):
         """Leave frozen parts in evaluation mode: dropout in what does not learn is only noise."""
         super().train(mode)
         for name in getattr(self, "frozen", ()):
-            self.part(name).eval()
+            self.part(name).eval()  # type: ignore[union-attr]
         return self
 
     def gain(self, speech: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:

@@ -118,7 +118,8 @@ class DualBranchModel(AbsGANESPnetModel):
         starts = range(0, size, part)
         if forward_generator:
             self._kept, self._chosen = [], self.schedule.draw(len(self.discriminators.n_ffts))
-        loss, stats = torch.zeros((), device=speech_mix.device), {}
+        loss = torch.zeros((), device=speech_mix.device)
+        stats: dict[str, torch.Tensor] = {}
         for index, start in enumerate(starts):
             piece = _cut(batch, start, part)
             value, values = self._generator_turn(piece) if forward_generator else self._discriminator_turn(index)
@@ -153,8 +154,8 @@ class DualBranchModel(AbsGANESPnetModel):
                 drawn = torch.rand(len(prior), 1).to(prior) * (high - low) + low
                 scale = self.generator.gain(prior, prior_lengths) * 10 ** ((drawn - self.generator.level_db) / 20)
                 priors[name] = (prior * scale, prior_lengths)
-        scaled = [None if signal is None else signal * gain for signal in (clean, noise)]
-        return Batch(speech * gain, lengths, *scaled, priors)
+        clean, noise = (None if signal is None else signal * gain for signal in (clean, noise))
+        return Batch(speech * gain, lengths, clean, noise, priors)
 
     def _pairs(self, batch: Batch, branches: Branches) -> dict[str, Pair]:
         """Return what each ensemble is to tell apart."""

@@ -100,7 +100,7 @@ class DNSMOSLoss(TimeDomainLoss):
         found = importlib.util.find_spec("speechmos")
         if found is None or importlib.util.find_spec("onnx") is None:
             raise UserError("the criterion dnsmos needs the packages speechmos and onnx: pip install speechmos onnx")
-        folder = Path(found.origin).parent / "dnsmos_models"
+        folder = Path(str(found.origin)).parent / "dnsmos_models"
         self.p808 = _Network(folder / P808) if "P808" in scores else None
         self.p835 = _Network(folder / P835) if set(scores) - {"P808"} else None
         self.filterbank = torch.from_numpy(mel_filterbank(SAMPLE_RATE, MEL_WINDOW, NUM_MELS))
@@ -139,7 +139,7 @@ class DNSMOSLoss(TimeDomainLoss):
     def _log_power(self, speech: torch.Tensor) -> torch.Tensor:
         """Return ``(batch, frame, bin)``: the P.835 network's own analysis, frames of two hops."""
         frames = speech.unfold(1, 2 * HOP, HOP)
-        real, imaginary = (frames @ kernel.T for kernel in self.p835.analysis)
+        real, imaginary = (frames @ kernel.T for kernel in self.p835.analysis)  # type: ignore[union-attr]
         return (real.square() + imaginary.square()).clamp(min=1e-12).log10()
 
     def _mel(self, speech: torch.Tensor) -> torch.Tensor:

@@ -107,7 +107,7 @@ class EmbeddingEnhancer(AbsEnhancer):
 
     def _estimates(self, embedding: torch.Tensor, frame_lengths: torch.Tensor) -> list[torch.Tensor]:
         num_frames = int(frame_lengths.max())
-        estimates = self.separator(embedding[:, :num_frames], frame_lengths, {})[0]
+        estimates = self.network(embedding[:, :num_frames], frame_lengths, {})[0]
         missing = embedding.shape[1] - num_frames
         return [torch.nn.functional.pad(estimate, (0, 0, 0, missing)) for estimate in estimates]
 

@@ -54,7 +54,7 @@ class Denoiser(torch.nn.Module):
             block_out_channels=tuple(channels),
             layers_per_block=layers_per_block,
             norm_num_groups=norm_groups,
-            cross_attention_dim=self.guidance.nothing.numel() if by_tokens else head_channels,
+            cross_attention_dim=self.guidance.nothing.numel() if by_tokens else head_channels,  # type: ignore[union-attr]
             # By its old name, for which the library keeps this meaning: channels of a head for one kind of block,
             # their number for the other.
             attention_head_dim=tuple(width // head_channels if by_tokens else head_channels for width in channels),

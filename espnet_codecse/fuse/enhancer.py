@@ -67,7 +67,7 @@ class WindowEnhancer(AbsEnhancer):
                 given[name] = cls.OPTIONS[name](value)
             except (TypeError, ValueError):
                 raise UserError(f"{name} {value}: not a number") from None
-        return cls(model, training.window_frames, device, dtype, segment_seconds, **given)
+        return cls(model, training.window_frames, device, dtype, segment_seconds, **given)  # type: ignore[call-arg]
 
     @abstractmethod
     def enhance_windows(self, windows: torch.Tensor, speech: torch.Tensor, numbers: list[int]) -> torch.Tensor:

@@ -75,7 +75,7 @@ class FuseModel(AbsESPnetModel):
 
     def features(self, device) -> AbsFeatures:
         """Return the source of the guidance's features on ``device``, loaded once a process."""
-        return load_features(self.features_source, str(device))
+        return load_features(self.features_source, str(device))  # type: ignore[arg-type]
 
     @property
     def window_samples(self) -> int:
@@ -112,7 +112,7 @@ class FuseModel(AbsESPnetModel):
                 gain = peak_gain(peak)
                 noisy, clean = (self.encode(speech * gain) for speech in (speech_mix, speech_ref1))
             if guidance is None and self.features_source is not None:
-                guidance = self.features(speech_mix.device).features(speech_mix)
+                guidance = self.features(speech_mix.device).features(speech_mix)  # type: ignore[union-attr]
         loss = self.loss(clean, noisy, guidance)
         stats = {"loss": loss.detach()}
         return force_gatherable((loss, stats, len(clean)), loss.device)

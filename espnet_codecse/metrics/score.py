@@ -5,7 +5,7 @@ import math
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,7 +106,9 @@ def available(metrics: Sequence[Metric]) -> list[Metric]:
     return present
 
 
-def write_column(output_dir: Path, metric: str, table: dict[str, Scores], num_speakers: int) -> Summary:
+def write_column(
+    output_dir: Path, metric: str, table: Mapping[str, Mapping[str, Sequence[float | None]]], num_speakers: int
+) -> Summary:
     """Write ``<METRIC>_spk<n>`` of each speaker and ``result_<metric>.txt``, the mean of all.
 
     Args:

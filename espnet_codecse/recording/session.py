@@ -68,7 +68,7 @@ class Session:
             todo = [job for job in jobs if not folder.is_done(job.recording, job.files)]
             report = self._work(todo)
             failed += [outcome for outcome in report.outcomes if outcome.error is not None]
-            folder.write_failures([(outcome.recording, outcome.error) for outcome in failed])
+            folder.write_failures([(outcome.recording, str(outcome.error)) for outcome in failed])
             self._print(report, todo, len(jobs) - len(todo), failed, perf_counter() - started, folder)
         return 1 if failed else 0
 

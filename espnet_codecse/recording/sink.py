@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ class RecordingWriter:
         self._paths, self._residual = paths, residual
         self._form, self._rate, self._num_channels = form, rate, num_channels
         self._mix, self._mono = mix, mono
-        self._recording = recording if mix < 1.0 or residual is not None else None
+        self._recording: Any = recording if mix < 1.0 or residual is not None else None
         self._num_samples, self._num_written = num_samples, 0
         self._resampler = StreamingResampler(codec_rate, rate, len(paths) * num_channels)
         self.num_clipped = 0
@@ -123,7 +124,7 @@ class RecordingWriter:
         return np.rint(samples * steps).clip(-steps, steps - 1) / steps
 
     @staticmethod
-    def _write(file, path: Path, samples: np.ndarray) -> None:
+    def _write(file, path: Path | None, samples: np.ndarray) -> None:
         import soundfile
 
         try:

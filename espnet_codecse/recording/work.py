@@ -41,7 +41,7 @@ class Worker:
     def __init__(self, options: Options, done: Any, created: float = 0.0):
         self.options, self._done, self._begin_loading = options, done, created
         self._counted = 0.0
-        self._enhancer: AbsEnhancer | None = None
+        self._enhancer: Any = None  # an AbsEnhancer, from the first recording on
 
     def run(self, jobs: Sequence[Job]) -> Report:
         """Work on ``jobs``; what is wrong with one of them stops none of the others.
@@ -68,7 +68,7 @@ class Worker:
 
         options = self.options
         if options.model is not None:
-            enhancer = load_enhancer(
+            enhancer: Any = load_enhancer(
                 options.model,
                 codec,
                 options.device,
@@ -110,7 +110,7 @@ class Worker:
     def _writer(self, job: Job, rate: int, num_samples: int) -> RecordingWriter:
         return RecordingWriter(
             list(job.outputs),
-            job.form,
+            job.form,  # type: ignore[arg-type]  # only codes have none
             rate,
             job.num_channels,
             num_samples,
@@ -270,7 +270,7 @@ def known_codec(stored: BitstreamReader) -> str:
     raise UserError(f"{stored.path}: made with the codec '{name}', which is not here; pass --codec with its folder")
 
 
-_worker: Worker | None = None
+_worker: Worker  # set by start_worker
 
 
 def start_worker(options: Options, done: Any, created: float) -> None:

@@ -130,7 +130,8 @@ class GCRN(nn.Module):
             features = self.mixing_alpha * features + (1 - self.mixing_alpha) * self.adapter(given)
         features, later = self.decoder_lstm(features, before[1])
         features = features.view(batch, num_frames, -1, self.bottleneck_bins).transpose(1, 2)
-        parts, pasts = [], []
+        parts: list[torch.Tensor] = []
+        pasts: list[torch.Tensor] = []
         for decoder, output in zip(self.decoders, self.outputs):
             part = features
             for skip, layer in zip(reversed(skips), decoder):

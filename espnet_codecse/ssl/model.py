@@ -105,7 +105,7 @@ class CausalEnhancementModel(ESPnetEnhancementModel):
         for wrapper in self.loss_wrappers:
             if getattr(wrapper.criterion, "only_for_test", False) and self.training:
                 continue
-            pairs = references, speech
+            pairs: tuple = references, speech
             if hasattr(wrapper.criterion, "compute_on_mask"):  # a loss of spectra
                 pairs = tuple([self.encoder(item, lengths)[0] for item in items] for items in pairs)
             loss, values, _ = wrapper(*pairs, others)
@@ -117,5 +117,6 @@ class CausalEnhancementModel(ESPnetEnhancementModel):
         stored, speech = ("emb_mix", "speech_mix") if kind == "noisy" else ("emb_ref1", "speech_ref1")
         features = data.get(stored)
         if features is None:
-            features, _ = load_features(self.teacher, data[speech].device).encode(data[speech], data["lengths"])
+            source = load_features(self.teacher, data[speech].device)  # type: ignore[arg-type]
+            features, _ = source.encode(data[speech], data["lengths"])
         return align(features, self.feature_hop, num_frames, bounded=self.bounded)

@@ -66,9 +66,9 @@ def _check_embeddings(folder: Path, codec_name: str) -> None:
 
     check_codec(folder, load_codec(codec_name))
     for scp in folder.glob("emb_*.scp"):
-        last = {}
+        last: dict[str, int] = {}
         for location in read_scp(scp).values():
             ark, offset = location.rsplit(":", 1)
             last[ark] = max(int(offset), last.get(ark, 0))
-        for ark, offset in last.items():
-            read_ark(f"{ark}:{offset}")
+        for ark, start in last.items():
+            read_ark(f"{ark}:{start}")

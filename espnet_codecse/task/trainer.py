@@ -51,7 +51,7 @@ class _CrashSafe:
         """Train as ESPnet does, saving atomically."""
         cls._criteria = kwargs["trainer_options"].best_model_criterion
         with atomic_saving():
-            super().run(*args, **kwargs)
+            super().run(*args, **kwargs)  # type: ignore[misc]  # ESPnet's trainer, which follows in the order
 
     @classmethod
     def resume(cls, checkpoint, model, reporter, optimizers, schedulers, scaler, ngpu: int = 0, strict: bool = True):

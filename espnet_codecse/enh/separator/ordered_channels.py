@@ -177,7 +177,7 @@ class OrderedChannelsSeparator(AbsSeparator):
             weights: ``(batch, speaker * neighbour, frame, channel)``.
         """
         num_frames, num_channels = input.shape[1:]
-        rows, columns = self.filter_size
+        rows, columns = self.filter_size  # type: ignore[misc]  # called where there is a filter
         padded = F.pad(FILTER_SCALE * input, (columns // 2, columns // 2, rows // 2, rows // 2)).unsqueeze(1)
         weights = weights.unflatten(1, (self._num_spk, -1)).unbind(2)
         # Neighbour by neighbour: to lay them out side by side takes twice the time, and nine times the memory of one.

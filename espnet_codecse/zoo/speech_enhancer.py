@@ -115,7 +115,7 @@ class SpeechEnhancer:
         Raises:
             ValueError: another shape, integers, or no sample.
         """
-        speech = speech_mix.detach().cpu().numpy() if torch.is_tensor(speech_mix) else np.asarray(speech_mix)
+        speech = speech_mix.detach().cpu().numpy() if isinstance(speech_mix, torch.Tensor) else np.asarray(speech_mix)
         if speech.ndim not in (2, 3) or not speech.size:
             raise ValueError(f"speech_mix of shape {speech.shape}; it must be (batch, sample): pass speech[None]")
         if not np.issubdtype(speech.dtype, np.floating):

@@ -56,7 +56,7 @@ def test_espnet_is_not_there(light):
     )
     assert result.stdout.strip() == "[None, None, None, None]", result.stderr
     report = light("doctor")
-    assert report.returncode == 0 and report.stdout.endswith("everything required is there\n"), report.stdout
+    assert report.returncode == 0 and report.stdout.endswith("everything required is installed\n"), report.stdout
     assert "training and recipes: missing espnet, torchaudio, kaldiio" in report.stdout
     assert "(installed package, " in report.stdout and "tools/install.sh" not in report.stdout
 

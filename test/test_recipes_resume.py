@@ -82,7 +82,7 @@ def test_killed_training_and_enhancement_go_on(tree, tmp_path):
     assert list(load_checkpoint(step / "checkpoint.pth")["reporter"]["stats"]) == [1, 2, 3]
     result = run(SCRIPT, *command)
     assert result.returncode == 0, result.stdout
-    assert "already reached" in result.stdout and "enhanced before: skipped" in result.stdout
+    assert "already reached" in result.stdout and "utterances skipped (already done)" in result.stdout
     utterances = set(read_scp(own.dump / "raw/test/wav.scp"))
     for scp in (*own.exp.glob("codec_*/*_test/spk1.scp"), *own.exp.glob(f"{ROW.experiment}/*_test/spk1.scp")):
         assert set(read_scp(scp)) == utterances
@@ -110,9 +110,9 @@ def test_killed_training_and_enhancement_go_on(tree, tmp_path):
         (["--variant", "packed,nosuch"], "--variant nosuch: unknown for nac_se; known: dynamic_mixing, packed"),
         (["--nosuch", "1"], "--nosuch: unknown option; --help lists the options"),
         (["--loss=pre"], "--loss=pre: write the value after a space: --loss pre"),
-        (["--max_duration"], "--max_duration: its value is missing"),
+        (["--max_duration"], "--max_duration: the value is missing"),
         (["--train_set", ""], "--train_set is required"),
-        (["--embedding_source", "disk"], "--embedding_source disk: neither stored nor on_the_fly"),
+        (["--embedding_source", "disk"], "--embedding_source disk: must be stored or on_the_fly"),
         (["surplus"], "unexpected argument 'surplus'"),
         (
             ["--codec", "/no/such/folder", "--stage", "3"],

@@ -1,12 +1,12 @@
-# Source this file (bash, also under set -euo pipefail): the environment for recipes and tests.
+# Source this file (bash, also under set -euo pipefail) to activate the environment of recipes and tests.
 #
-# An environment that is active and has what is needed is used as it is (ESPnet as a package, on PYTHONPATH, or as the
-# source tree at ESPNET_ROOT or MAIN_ROOT); otherwise tools/venv is, and installed on first use. PYTHON=python3.12 asks
-# for an environment of that Python, whatever is active; see tools/install.sh.
+# An active environment with all requirements is used as it is; ESPnet may be a package, on PYTHONPATH, or a source tree
+# at ESPNET_ROOT or MAIN_ROOT. Otherwise tools/venv is used, and installed on first use. PYTHON=python3.12 selects an
+# environment of that Python, even if another one is active; see tools/install.sh.
 
 _codecse_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-# Whether python3 on the PATH finds everything required; nothing heavy is imported, so that it takes 0.1 s.
+# Whether python3 on the PATH finds all requirements; nothing is imported, so this takes only 0.1 s.
 _codecse_ready() {
     python3 - 2>/dev/null <<'PYTHON'
 import sys
@@ -17,7 +17,7 @@ sys.exit(not ((3, 10) <= sys.version_info < (3, 14) and all(find_spec(name) for 
 PYTHON
 }
 
-# Whether python3 on the PATH is of the version that PYTHON asks for, where it asks for one.
+# Whether python3 on the PATH has the version that PYTHON selects, if PYTHON is set.
 _codecse_wanted() {
     [ -z "${PYTHON:-}" ] || [ "$("${_codecse_root}/tools/find_python.sh" "${PYTHON}" | cut -d " " -f 1)" = \
         "$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" ]
@@ -45,7 +45,7 @@ case ":${PYTHONPATH:-}:" in
     *":${_codecse_root}:"*) ;;
     *) export PYTHONPATH="${_codecse_root}${PYTHONPATH:+:${PYTHONPATH}}" ;;
 esac
-# `codecse` is this tree's, also where the package is not installed or another copy of it is.
+# `codecse` runs this tree, even if the package is not installed or another copy of it is.
 case ":${PATH}:" in
     *":${_codecse_root}/tools/bin:"*) ;;
     *) export PATH="${_codecse_root}/tools/bin:${PATH}" ;;

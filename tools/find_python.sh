@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Prints "VERSION PATH" for each suitable Python of this machine, newest first:  tools/find_python.sh [NAME]
 #
-# Suitable: Python 3.10 to 3.13 that runs and can make environments. Those of pyenv are found too, whatever its shims
-# are set to. With a NAME (python3.12, or a path) only that one, as the PATH has it first. The status is 1 when there is
-# none.
+# Suitable is any Python 3.10 to 3.13 that runs and can create environments, including those of pyenv that its shims do
+# not select. NAME (python3.12, or a path) restricts the search to the first match on the PATH. The status is 1 if there
+# is none.
 set -euo pipefail
 shopt -s nullglob
 

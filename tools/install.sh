@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
 # Installs everything into tools/venv:  tools/install.sh
 #
-# Needs Python 3.10 to 3.13 with venv, its headers, and a C compiler. A second call does nothing; an install that was
-# killed is made again; one of an older pyproject.toml is brought up to date. Another Python than that of tools/venv
-# gets an environment of its own, tools/venv-3.12. --print-venv prints which one PYTHON leads to, --venv FOLDER names it.
-#   PYTHON=python3.12              Python to use. Default: the newest suitable one; on a machine without GPU the newest
-#                                  for which pip's sources have a CPU build of PyTorch, where there is any
-#   CODECSE_TORCH_INDEX=URL        index of PyTorch wheels, e.g. PyTorch's own of the CPU build or of one CUDA version
+# Needs Python 3.10 to 3.13 with venv, its headers, and a C compiler. A second call does nothing. An interrupted
+# installation is made again, and one from an older pyproject.toml is updated. A Python version other than that of
+# tools/venv gets a separate environment, such as tools/venv-3.12. --print-venv prints the environment that PYTHON
+# selects; --venv FOLDER selects one by its folder.
+#   PYTHON=python3.12              Python to use. Default: the newest suitable one; without a GPU the newest
+#                                  one for which pip finds a CPU build of PyTorch, if any
+#   CODECSE_TORCH_INDEX=URL        index of PyTorch wheels, such as PyTorch's index for CPU or for one CUDA version
 #   CODECSE_NO_UV=1                install with pip alone
 set -euo pipefail
 
 TORCH_VERSION=2.13.0
-ESPNET_VERSION=202511 # on Python below 3.12; pyproject.toml names the one of later Pythons
+ESPNET_VERSION=202511 # for Python below 3.12; pyproject.toml has the version for later ones
 tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "${tools}")
 start=${SECONDS}
@@ -45,7 +46,7 @@ venv_folder() {
     echo "${tools}/venv"
 }
 
-# What the environment was made from; it is compared, never the contents of the environment itself.
+# Hash of the files that the environment was made from; the environment itself is not inspected.
 fingerprint() {
     cat "${root}/pyproject.toml" "${tools}/install.sh" | sha256sum | cut -c1-64
 }
@@ -61,12 +62,12 @@ has_gpu() {
 torch_index=()
 [ -z "${CODECSE_TORCH_INDEX:-}" ] || torch_index=(--extra-index-url "${CODECSE_TORCH_INDEX}")
 
-has_cpu_build() { # PIP PYTHON_VERSION; nothing is downloaded but metadata
+has_cpu_build() { # PIP PYTHON_VERSION; downloads only metadata
     "$1" install --quiet --dry-run --target "${venv}/nowhere" --python-version "$2" --only-binary :all: --no-deps \
         ${torch_index[@]+"${torch_index[@]}"} "torch==${TORCH_VERSION}+cpu" >/dev/null 2>&1
 }
 
-# Make an empty environment of the Python that is to be used; see PYTHON above.
+# Create an empty environment with the chosen Python; see PYTHON above.
 make_environment() {
     local pythons version path chosen
     pythons=$(find_pythons) || return 1
@@ -86,23 +87,23 @@ python3_of() { # PYTHON
     "$1" -m venv --clear "${venv}"
 }
 
-# PESQ and, with ESPnet 202511, ci_sdr come as sources. What is missing is better known before the large downloads.
+# PESQ and, with ESPnet 202511, ci_sdr are built from source. Check the requirements before the large downloads.
 check_compiler() {
     local headers version
     version=$(minor_version "${venv}/bin/python")
     headers=$("${venv}/bin/python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
     if ! command -v "${CC:-cc}" >/dev/null && ! command -v gcc >/dev/null; then
-        log "no C compiler (cc), with which pip builds PESQ; install one (Debian: apt-get install gcc)"
+        log "no C compiler (cc), which pip needs to build PESQ; install one (Debian: apt-get install gcc)"
         return 1
     fi
     if [ ! -f "${headers}/Python.h" ]; then
-        log "${headers}/Python.h is missing, with which pip builds PESQ; install the headers of Python ${version}" \
+        log "${headers}/Python.h is missing, which pip needs to build PESQ; install the headers of Python ${version}" \
             "(Debian: apt-get install python${version}-dev)"
         return 1
     fi
 }
 
-# torch first and by pip, which knows a local folder of wheels (pip's find-links); uv does not.
+# torch comes first and by pip, because uv does not use a local folder of wheels (pip's find-links).
 install_torch() {
     local pip=("${venv}/bin/pip" install --quiet ${torch_index[@]+"${torch_index[@]}"})
     if ! has_gpu && "${pip[@]}" "torch==${TORCH_VERSION}+cpu" 2>/dev/null; then
@@ -110,20 +111,21 @@ install_torch() {
     fi
     if ! has_gpu; then
         log "no GPU here and no CPU build of torch ${TORCH_VERSION} for Python $(minor_version "${venv}/bin/python")" \
-            "among pip's sources: downloading the default build (on x86_64 about 2.5 GB, 5 GB on disk); to avoid it" \
-            "stop this, set CODECSE_TORCH_INDEX to PyTorch's index of CPU wheels, and start again"
+            "in pip's index: downloading the default build (on x86_64 about 2.5 GB, 5 GB on disk); to avoid this," \
+            "interrupt, set CODECSE_TORCH_INDEX to PyTorch's index of CPU wheels, and start again"
     fi
     "${pip[@]}" "torch==${TORCH_VERSION}"
 }
 
-# uv reads neither pip's settings nor the system's certificates, and so fails behind a proxy or a mirror where pip works.
+# uv reads neither pip's settings nor the system's certificates, so without these it fails behind proxies and mirrors
+# where pip works.
 run_uv() {
     local index certificates
     index=${PIP_INDEX_URL:-$("${venv}/bin/pip" config get global.index-url 2>/dev/null || true)}
     certificates=${PIP_CERT:-$("${venv}/bin/pip" config get global.cert 2>/dev/null || true)}
     [ -z "${index}" ] || export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-${index}}"
     [ -z "${certificates}" ] || export SSL_CERT_FILE="${SSL_CERT_FILE:-${certificates}}"
-    # One switch, as newer and as older uv call it.
+    # The same switch under its names in newer and older versions of uv.
     UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1 VIRTUAL_ENV=${venv} \
         "${venv}/bin/uv" pip install --quiet --python "${venv}/bin/python" "$@"
 }
@@ -135,7 +137,8 @@ takes_older_espnet() {
     return 1
 }
 
-# ESPnet 202511 pins setuptools<74, torch needs >=77: ESPnet goes in without its needs, which pyproject.toml names.
+# ESPnet 202511 pins setuptools<74, but torch needs >=77: ESPnet is installed without its dependencies, which
+# pyproject.toml lists.
 install_packages() { # INSTALLER
     "$1" -e "${root}[all]" || return 1
     if takes_older_espnet; then
@@ -154,7 +157,7 @@ run_pip() {
 }
 
 install_with_pip() {
-    # Newer ones refuse ci_sdr: one of its extras, which nobody asks for, is a URL.
+    # Newer versions of pip refuse ci_sdr, because one of its extras, which is not used here, is a URL.
     if takes_older_espnet; then "${venv}/bin/pip" install --quiet "pip==23.2.1"; fi
     install_packages run_pip
 }
@@ -163,8 +166,8 @@ torch_version() {
     "${venv}/bin/python" -c 'import importlib.metadata; print(importlib.metadata.version("torch"))'
 }
 
-# torchaudio's wheel loads CUDA libraries at import; beside a CPU build of torch its pure-Python parts, which are all
-# that ESPnet imports, work once the extension modules are gone.
+# torchaudio's wheel loads CUDA libraries at import. With a CPU build of torch, its pure-Python parts, which are all that
+# ESPnet imports, work after the extension modules are removed.
 mend_torchaudio() {
     case $(torch_version) in
         *+cpu) ;;
@@ -197,7 +200,7 @@ if is_complete; then
 fi
 exec 9<"${tools}"
 if command -v flock >/dev/null; then
-    flock --nonblock 9 || { log "another install is running; waiting for it"; flock 9; }
+    flock --nonblock 9 || { log "another installation is running; waiting for it"; flock 9; }
     if is_complete; then
         exit 0
     fi
@@ -206,7 +209,7 @@ fi
 if [ -f "${marker}" ] && "${venv}/bin/python" -c '' 2>/dev/null; then
     rm -f "${marker}"
 else
-    make_environment # no marker: a killed install may have left half a package
+    make_environment # no marker: an interrupted installation may have left incomplete packages
 fi
 log "installing into ${venv} with $("${venv}/bin/python" --version) (a few minutes, 2 GB with a CPU build of torch)"
 check_compiler
@@ -217,7 +220,7 @@ log "2/3 espnet, codecs, metrics and the package itself"
 if [ -n "${CODECSE_NO_UV:-}" ]; then
     install_with_pip
 elif ! install_with_uv; then
-    log "uv failed (its reason is above); installing with pip, which takes longer"
+    log "uv failed (see above); installing with pip, which takes longer"
     install_with_pip
 fi
 mend_torchaudio

@@ -1,5 +1,5 @@
-# Source this file after log.sh: check_options "NAME..." "$@" ends the script where one of the named variables is empty,
-# or where arguments are left after the options.
+# Source this file after log.sh: check_options "NAME..." "$@" ends the script if one of the named variables is empty, or
+# if arguments are left after the options.
 
 check_options() {
     local option

@@ -1,4 +1,4 @@
-# Source this file: log MESSAGE prints it on stderr with the time, and the file, line and function of the call.
+# Source this file: log MESSAGE prints a message on stderr with the time and with file, line and function of the call.
 
 log() {
     local name=${BASH_SOURCE[1]##*/}

@@ -1,12 +1,13 @@
-# Source this file after the defaults: --name value sets the variable of that name, as Kaldi's parser does.
+# Source this file after the defaults: --name value sets the variable of that name, as in Kaldi's parser.
 #
-#   stage=1            # a default; only variables that are set before can be options
+#   stage=1            # a default; only variables that are already set can be options
 #   help_message="..." # printed by --help
 #   . utils/parse_options.sh
 #
-# `-` and `_` are the same in names. A variable whose default is true or false takes nothing else. `--config FILE`
-# sources FILE before the other options are looked at. Parsing ends at the first word that is no option, or after `--`; what is
-# left stays in "$@". An unknown name, --name=value or a missing value is one line on stderr and status 1.
+# Names may have `-` or `_`. A variable whose default is true or false accepts no other value. `--config FILE`
+# sources FILE before the other options are read. Parsing ends at the first word that is not an option, or after `--`;
+# the remaining words stay in "$@". An unknown name, --name=value or a missing value gives one line on stderr and
+# status 1.
 
 for _arg in $(seq 1 $#); do
     if [ "${!_arg}" = "--" ]; then
@@ -28,7 +29,7 @@ while [ $# -gt 0 ]; do
             if [ -n "${help_message:-}" ]; then
                 echo "${help_message}"
             else
-                echo "$0: no help is written for this script"
+                echo "$0: this script has no help"
             fi
             exit 0
             ;;
@@ -44,7 +45,7 @@ while [ $# -gt 0 ]; do
             _name=${1#--}
             _name=${_name//-/_}
             if [ $# -lt 2 ]; then
-                echo "$0: $1: its value is missing; write $1 VALUE" >&2
+                echo "$0: $1: the value is missing; write $1 VALUE" >&2
                 exit 1
             fi
             if [ "${_name}" = config ]; then
@@ -58,7 +59,7 @@ while [ $# -gt 0 ]; do
             case ${!_name} in
                 true | false)
                     if [ "$2" != true ] && [ "$2" != false ]; then
-                        echo "$0: $1 $2: true or false is expected" >&2
+                        echo "$0: $1 $2: must be true or false" >&2
                         exit 1
                     fi
                     ;;

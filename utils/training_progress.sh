@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Reads a training's output: appends all of it to LOG and shows the lines that tell how far it is, or why it stopped.
+# Reads the output of a training, appends it to LOG, and prints the lines that show its progress or why it stopped.
 #   codecse train ... 2>&1 | utils/training_progress.sh LOG
 set -euo pipefail
 tee -a "$1" | awk '

@@ -1,1 +1,1 @@
-"""What models and codecs cost: parameters, multiplications, time and memory."""
+"""The cost of models and codecs: parameters, multiplications, time and memory."""

@@ -11,7 +11,7 @@ from espnet_codecse.codec import AbsCodec, load_codec
 
 
 class CodecSpeed(NamedTuple):
-    """Real-time factors of a codec's parts, and the bytes that encoding takes."""
+    """Real-time factors of a codec's parts, and the peak memory of encoding in bytes."""
 
     encode: float
     quantize: float
@@ -20,7 +20,7 @@ class CodecSpeed(NamedTuple):
 
 
 def codec_speed(codec: AbsCodec, device: str, seconds: float, num_runs: int) -> CodecSpeed:
-    """Measure the parts in turns on ``seconds`` of noise; the median of ``num_runs`` counts."""
+    """Measure the parts in turns on ``seconds`` of noise; return the medians of ``num_runs`` runs."""
     num_samples = codec.num_frames(round(seconds * codec.sample_rate)) * codec.hop
     speech = 0.05 * torch.randn(1, num_samples, device=device)
     lengths = torch.tensor([num_samples], device=device)
@@ -48,14 +48,14 @@ def report(codec_name: str, device: str, num_threads: int, seconds: float, num_r
     """Return one line for the codec and one for each of its parts.
 
     Args:
-        codec_name: what ``--codec`` takes.
+        codec_name: any value of ``--codec``.
         device: torch device.
-        num_threads: as torch was told, for the text.
+        num_threads: number of torch threads, for the text.
         seconds, num_runs: see :func:`codec_speed`.
     """
     codec = load_codec(codec_name, device)
     speed = codec_speed(codec, device, seconds, num_runs)
-    # Codebooks are buffers in some codecs, so all that is stored counts.
+    # In some codecs the codebooks are buffers, so buffers are counted too.
     parameters = sum(value.numel() for value in codec.state_dict().values())
     identity = f"{codec.sample_rate} Hz, hop {codec.hop}, {codec.dim} ch."
     lines = [f"{codec.name}: {parameters / 1e6:.2f} M parameters, {identity}"]

@@ -1,4 +1,4 @@
-"""Where the time of a training step of the dual-branch system goes: generator, losses, discriminators, spectra."""
+"""Breakdown of the time of a training step of the dual-branch system: generator, losses, discriminators, spectra."""
 
 import argparse
 import statistics
@@ -15,9 +15,9 @@ from espnet_codecse.report.environment import environment_lines
 from espnet_codecse.task.training import read_configuration
 
 NOTE = """\
-Each part with its gradients, measured by itself. "Spectra" are a part of both rows of the discriminators, once a turn
-for all nets; "discriminators, their turn" falls on every discriminator_interval-th step only, and a step's memory is
-that of its largest part and more."""
+Each part is measured separately, with its gradients. "spectra" is included in both rows of the discriminators, which
+compute spectra once per turn for all networks. "discriminators, their turn" runs only in every
+discriminator_interval-th step. A whole step needs more memory than its largest part."""
 
 
 def dual_branch_report(
@@ -26,10 +26,10 @@ def dual_branch_report(
     """Measure and return the report in Markdown.
 
     Args:
-        config: a training's yaml, as ``codecse config`` writes it.
-        device, num_threads: where.
-        batch_size: recordings a step; None: the configuration's.
-        num_rounds, num_steps: rounds over all parts, and runs of each in a round.
+        config: yaml of a training, written by ``codecse config``.
+        device, num_threads: torch device, and number of threads for the text.
+        batch_size: recordings per step; None: the configuration's.
+        num_rounds, num_steps: rounds over all parts, and runs of each part per round.
     """
     from espnet_codecse.task.dual_branch import DualBranchTask
 
@@ -108,4 +108,4 @@ def _parts(model: DualBranchModel, speech: torch.Tensor) -> dict[str, Callable[[
 
 def _backward(loss: torch.Tensor) -> float:
     loss.backward()
-    return 0.0  # seconds waited for data
+    return 0.0  # seconds spent waiting for data

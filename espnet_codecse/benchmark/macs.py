@@ -1,4 +1,4 @@
-"""Counting multiply-accumulate operations (MACs), with and without attention."""
+"""Count multiply-accumulate operations (MACs), with and without attention."""
 
 import math
 from collections.abc import Callable
@@ -7,11 +7,11 @@ import torch
 
 
 def count_macs(function: Callable[[], object]) -> int:
-    """Return the MACs of all matrix products and convolutions that ``function()`` runs, those of attention included.
+    """Return the MACs of all matrix products and convolutions that ``function()`` runs, including attention.
 
-    PyTorch counts what it dispatches, whatever module it belongs to. Three things would slip through: the fused kernels
-    of attention, which are taken apart here, those of LSTMs on a CPU, which are counted here, and those of transformer
-    layers in evaluation mode: call it in training mode.
+    PyTorch counts all operations that it dispatches, regardless of modules. It would miss three kinds of fused kernels:
+    those of attention, which are disabled here; those of LSTMs on a CPU, which are counted here; and those of
+    transformer layers in evaluation mode, so models should be in training mode.
     """
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
@@ -23,15 +23,16 @@ def count_macs(function: Callable[[], object]) -> int:
 
 
 def _fused_lstm_flops(input_shape, of_input_shape, of_state_shape, *args, out_shape=None, **kwargs) -> int:
-    """Return the operations of an LSTM on ``(time, batch, input)`` from the shapes of its two weights."""
+    """Return the FLOPs of an LSTM on ``(time, batch, input)`` from the shapes of its two weights."""
     return 2 * input_shape[0] * input_shape[1] * (math.prod(of_input_shape) + math.prod(of_state_shape))
 
 
 def count_module_macs(model: torch.nn.Module, function: Callable[[], object]) -> int:
-    """Return the MACs of ``model``'s linear layers and convolutions that ``function()`` calls, as thop counts them.
+    """Return the MACs of ``model``'s linear layers and convolutions that ``function()`` calls, as counted by thop.
 
-    thop hooks modules. ``torch.nn.MultiheadAttention`` computes with its weights, not its sub-modules, and so counts
-    for nothing; nor does what is no sub-module of ``model``. (thop also counts a few operations of normalisations.)
+    thop hooks modules. It therefore does not count ``torch.nn.MultiheadAttention``, which uses its weights without
+    calling sub-modules, nor anything that is not a sub-module of ``model``. (thop also counts a few operations of
+    normalisations.)
     """
     total = 0
 

@@ -1,4 +1,4 @@
-"""The cost of a trained model: parameters, MACs, real-time factors and memory, beside what its paper publishes."""
+"""The cost of a trained model: parameters, MACs, real-time factors and memory, beside the figures of its paper."""
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -41,13 +41,13 @@ def model_report(
     """Measure and return the report in Markdown.
 
     Args:
-        model: what ``--model`` takes: a pack, an experiment's folder, a carried model.
-        codec: where its codec lies, if elsewhere than in training.
-        device, num_threads: where.
-        dtypes, batch_sizes, lengths (s): every combination is measured, in turns.
-        num_rounds: rounds over all of them.
-        published: ``{"row": ..., "source": ..., figure: value}`` of the system's paper.
-        options: how the model is run, such as ``num_steps`` of a diffusion.
+        model: any value of ``--model``: a pack, an experiment folder, a packaged model.
+        codec: folder of its codec, if it has moved since training.
+        device, num_threads: torch device, and number of threads for the text.
+        dtypes, batch_sizes, lengths (s): all combinations are measured in turns.
+        num_rounds: rounds over all combinations.
+        published: ``{"row": ..., "source": ..., figure: value}`` from the system's paper.
+        options: options of the model at inference, such as ``num_steps`` of a diffusion model.
     """
     options = options or {}
     enhancer = load_enhancer(model, codec, device, "float32", **options)
@@ -66,7 +66,7 @@ def model_report(
 def _size_lines(enhancer: AbsEnhancer) -> list[str]:
     if not isinstance(enhancer, EmbeddingEnhancer):
         network = enhancer.network
-        # Lengths that are padded to whole windows little, and are one segment.
+        # Lengths that need little padding to whole windows and fit into one segment.
         work = {n: partial(enhancer.enhance_batch, [_noise(enhancer, n)]) for n in (4, 8)}
         macs = _gmacs_of_a_second(work)
         thop = count_module_macs(network, work[8]) / 8
@@ -85,7 +85,7 @@ def _size_lines(enhancer: AbsEnhancer) -> list[str]:
 
 
 def _noise(enhancer: AbsEnhancer, seconds: float) -> np.ndarray:
-    """Return ``(sample,)``."""
+    """Return noise ``(sample,)`` float32."""
     num_samples = round(seconds * enhancer.sample_rate)
     return 0.05 * np.random.default_rng(0).standard_normal(num_samples).astype(np.float32)
 
@@ -114,10 +114,10 @@ def _macs_per_second(enhancer: EmbeddingEnhancer, part: str) -> float:
 
 
 def _gmacs_of_a_second(work: Mapping[int, Callable[[], object]]) -> float:
-    """Return GMAC of one more second of audio, so that what is padded at the ends counts for nothing.
+    """Return the GMAC of one additional second of audio, which excludes padding at the ends.
 
     Args:
-        work: what handles some seconds, and more.
+        work: ``{seconds: function that processes them}`` for two lengths.
     """
     short, long = sorted(work)
     return (count_macs(work[long]) - count_macs(work[short])) / (long - short) / 1e9

@@ -1,4 +1,4 @@
-"""What the stages of a recipe will take: disk, memory and time, from the data's seconds and short probes."""
+"""Estimate disk, memory and time of the stages of a recipe from the amount of data and short probes."""
 
 import math
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from espnet_codecse.benchmark.probe import StepCost
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import read_scp
 
-FLAC_BYTES_PER_SAMPLE = 1.1  # of 16-bit speech, compressed
-READ_FACTOR = 0.002  # seconds to read and check, or resample and write, a second of audio on one core
-NUM_HEADERS = 500  # read at most, where no table tells the lengths
-ARK_BYTES_PER_SECOND = 2e8  # reading embeddings for statistics
+FLAC_BYTES_PER_SAMPLE = 1.1  # of compressed 16-bit speech
+READ_FACTOR = 0.002  # seconds to read and check, or resample and write, one second of audio on one core
+NUM_HEADERS = 500  # most headers to read if no table has the lengths
+ARK_BYTES_PER_SECOND = 2e8  # reading speed of embeddings for the statistics
 
 
 class SetSize(NamedTuple):
-    """Of a data directory: utterances, seconds of one stream, lists with audio, and whether all are at the rate."""
+    """Size of a data directory: utterances, seconds per stream, number of streams, whether all have the codec rate."""
 
     num_utterances: int
     seconds: float
@@ -27,7 +27,7 @@ class SetSize(NamedTuple):
 
 
 class StagePlan(NamedTuple):
-    """Expected of a stage: seconds, bytes written to disk, bytes of memory of all its processes together."""
+    """Estimates of a stage: seconds, bytes written to disk, bytes of memory of all its processes together."""
 
     stage: int
     name: str
@@ -39,13 +39,13 @@ class StagePlan(NamedTuple):
 def read_set_size(data_dir: Path, sample_rate: int) -> SetSize:
     """Read the size of a set from ``utt2num_samples`` and ``utt2fs``, or from the headers of some of its recordings.
 
-    What cannot be read counts for nothing: stage 2 is where it is told and left out.
+    Unreadable recordings are ignored here; stage 2 reports and drops them.
 
     Raises:
-        UserError: there is no wav.scp.
+        UserError: wav.scp does not exist.
     """
     if not (data_dir / "wav.scp").is_file():
-        raise UserError(f"{data_dir / 'wav.scp'}: no such file; run stage 1 first, its lists tell the seconds of data")
+        raise UserError(f"{data_dir / 'wav.scp'}: no such file; run stage 1 first, the plan needs its lists")
     paths = read_scp(data_dir / "wav.scp")
     samples, rates = (
         read_scp(data_dir / name) if (data_dir / name).is_file() else {} for name in ("utt2num_samples", "utt2fs")
@@ -81,25 +81,25 @@ def plan_stages(
     stored: bool,
     num_layers: int = 2,
 ) -> list[StagePlan]:
-    """Return the stages 2 to 7.
+    """Return the plan of stages 2 to 7.
 
     Args:
         train: training and validation set.
         test: test sets.
-        codec, step: measured.
-        scoring: seconds of one process for one utterance of average length.
-        configuration: of the training.
-        sample_rate: Hz.
-        bytes_per_second: of stored embeddings, of one stream.
+        codec, step: measured cost of the codec and of a training step.
+        scoring: seconds that one process needs for one utterance of average length.
+        configuration: the training's configuration.
+        sample_rate: sample rate of the codec, Hz.
+        bytes_per_second: size of stored embeddings per second of one stream.
         num_jobs: parallel parts.
         stored: whether embeddings are stored.
-        num_layers: what is decoded of each estimate.
+        num_layers: number of layers decoded for each estimate.
     """
     process = 0.5e9  # Python with torch
     streams = sum(size.seconds * size.num_streams for size in train)
     everything = streams + sum(size.seconds * size.num_streams for size in test)
     written = sum(size.seconds * size.num_streams for size in (*train, *test) if not size.at_rate)
-    # The codec alone on references and mixtures, and the system: each output is decoded once a layer.
+    # Stage 6 runs the codec alone on references and mixtures, and the system; each output is decoded once per layer.
     passes = sum(size.seconds * (size.num_streams + 1) for size in test)
     outputs = num_layers * sum(size.seconds * (2 * size.num_streams - 1) for size in test)
     rows = 1 + num_layers * 3
@@ -131,7 +131,7 @@ def _num_steps(configuration: dict[str, Any], num_utterances: int) -> "tuple[int
 
 
 def format_plan(stages: Sequence[StagePlan], free_bytes: float | None = None) -> list[str]:
-    """Return a line a stage, and the sum."""
+    """Return one line per stage, and the total."""
     lines = [f"{'stage':<24}{'time':>10}{'disk':>12}{'memory':>12}"]
     for item in stages:
         name = f"{item.stage}  {item.name}"
@@ -139,9 +139,9 @@ def format_plan(stages: Sequence[StagePlan], free_bytes: float | None = None) ->
     disk = sum(item.disk_bytes for item in stages)
     memory = max(item.memory_bytes for item in stages)
     total = sum(item.seconds for item in stages)
-    lines.append(f"{'together':<24}{_time(total):>10}{_size(disk):>12}{_size(memory):>12}")
+    lines.append(f"{'total':<24}{_time(total):>10}{_size(disk):>12}{_size(memory):>12}")
     if free_bytes is not None and disk > free_bytes:
-        lines.append(f"not enough disk: {_size(free_bytes)} are free; --embedding_source on_the_fly stores none")
+        lines.append(f"not enough disk: {_size(free_bytes)} free; --embedding_source on_the_fly stores no embeddings")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""Short measurements from which the cost of a recipe's stages is estimated."""
+"""Short measurements for the estimate of a recipe's cost."""
 
 import argparse
 import statistics
@@ -26,10 +26,10 @@ def training_step_cost(configuration: dict[str, Any], device: str, stored: bool,
     """Measure training steps of the configuration's network and losses on noise.
 
     Args:
-        configuration: of ``codecse config``.
+        configuration: configuration written by ``codecse config``.
         device: torch device.
-        stored: embeddings instead of waveforms go in, as far as the losses allow it.
-        seconds: of a mixture, as the crops of the configuration or the data have it.
+        stored: train on embeddings instead of waveforms, as far as the losses allow it.
+        seconds: length of a mixture, from the configuration's crops or from the data.
     """
     from espnet_codecse.task.configuration import needs_waveform_reference
     from espnet_codecse.task.loading import quiet_imports
@@ -67,7 +67,7 @@ def training_step_cost(configuration: dict[str, Any], device: str, stored: bool,
 
 
 def scoring_seconds(metrics: Sequence[str], sample_rate: int) -> float:
-    """Return the seconds that one utterance of :data:`PROBE_SECONDS` takes in one process, packages loaded."""
+    """Return the seconds that one process needs to score :data:`PROBE_SECONDS` of audio, without loading packages."""
     import time
 
     import numpy as np

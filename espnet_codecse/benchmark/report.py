@@ -1,4 +1,4 @@
-"""The benchmark of separation as markdown."""
+"""Report of the separation benchmark in Markdown."""
 
 import statistics
 import tempfile
@@ -47,10 +47,10 @@ def separation_report(
     """Measure and return the whole report.
 
     Args:
-        systems: some of :data:`espnet_codecse.benchmark.separation.SYSTEMS`.
-        codec: name or folder; None is DAC at 16 kHz with random weights.
-        device, num_threads: where.
-        batch_size, seconds: of the mixtures.
+        systems: any of :data:`espnet_codecse.benchmark.separation.SYSTEMS`.
+        codec: name or folder; None: DAC at 16 kHz with random weights.
+        device, num_threads: torch device, and number of threads for the text.
+        batch_size, seconds: number and length of the mixtures.
         num_rounds, steps_a_round: see :func:`measure_in_turns`.
     """
     with tempfile.TemporaryDirectory() as folder:

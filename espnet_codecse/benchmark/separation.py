@@ -1,4 +1,4 @@
-"""Codecformer-EL, Codecformer and SepFormer on the same seconds of speech: the table of costs of Codecformer-EL."""
+"""Cost of Codecformer-EL, Codecformer and SepFormer on audio of the same length, as in the paper on Codecformer-EL."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,11 +19,11 @@ from espnet_codecse.enh.separator.codecformer import CodecformerSeparator
 
 SYSTEMS = ("codecformer_el_stored", "codecformer_el_on_the_fly", "codecformer", "sepformer")
 NUM_SPK = 2
-Batch = dict[str, torch.Tensor]  # as ESPnet's collation names it
+Batch = dict[str, torch.Tensor]  # with the names of ESPnet's collation
 
 
 class Setting(NamedTuple):
-    """What every system gets: ``batch_size`` mixtures of ``seconds``; ``codec`` is a name or folder."""
+    """Input of every system: ``batch_size`` mixtures of ``seconds``; ``codec`` is a name or folder."""
 
     codec: str
     device: str
@@ -32,7 +32,7 @@ class Setting(NamedTuple):
 
 
 class Macs(NamedTuple):
-    """Of one mixture: trainable parameters, MACs of all products, and those that thop sees."""
+    """Trainable parameters, MACs of all products for one mixture, and MACs as counted by thop."""
 
     parameters: int
     counted: int
@@ -40,7 +40,7 @@ class Macs(NamedTuple):
 
 
 def save_random_dac(folder: Path) -> Path:
-    """Write DAC at 16 kHz, 74.1 M parameters, with random weights: what it costs does not depend on them."""
+    """Write DAC at 16 kHz (74.1 M parameters) with random weights, which do not change its cost."""
     from transformers import DacConfig, DacModel
 
     config = DacConfig(
@@ -59,16 +59,16 @@ def save_random_dac(folder: Path) -> Path:
 
 
 def codecformer_macs(num_channels: int, num_frames: int) -> Macs:
-    """Return what Codecformer's separator costs for an embedding of ``num_frames`` frames."""
+    """Return the cost of Codecformer's separator for an embedding of ``num_frames`` frames."""
     separator = CodecformerSeparator(num_channels, NUM_SPK)
     embedding, lengths = torch.zeros(1, num_frames, num_channels), torch.tensor([num_frames])
     return _macs(separator, lambda: separator(embedding, lengths))
 
 
 def codec_macs(codec_name: str) -> int:
-    """Return the MACs of encoding a mixture and decoding its estimates, for each further second of audio.
+    """Return the MACs of encoding a mixture and decoding its estimates per additional second of audio.
 
-    The silence beyond a recording's ends, which the codec's layers reach into, is left out.
+    This excludes the padding at the ends of a recording.
     """
     codec = load_codec(codec_name)
 
@@ -83,7 +83,7 @@ def codec_macs(codec_name: str) -> int:
 
 
 def sepformer_macs(num_samples: int) -> Macs:
-    """Return what SepFormer costs for a mixture of ``num_samples`` samples."""
+    """Return the cost of SepFormer for a mixture of ``num_samples`` samples."""
     model = Sepformer(NUM_SPK)
     return _macs(model, lambda: model(torch.zeros(1, num_samples)))
 
@@ -93,12 +93,12 @@ def _macs(model: torch.nn.Module, function: Callable[[], object]) -> Macs:
 
 
 def training_step(system: str, setting: Setting, folder: Path) -> Callable[[], float]:
-    """Return a function that makes one step of ``system``, one of :data:`SYSTEMS`, and returns the seconds of reading.
+    """Return a function that runs one training step of ``system`` and returns the seconds spent on reading data.
 
     Args:
-        system: which one.
-        setting: its batches.
-        folder: for stored embeddings.
+        system: one of :data:`SYSTEMS`.
+        setting: its input.
+        folder: folder for stored embeddings.
     """
     if system == "sepformer":
         return _sepformer_step(setting)
@@ -124,7 +124,7 @@ def training_step(system: str, setting: Setting, folder: Path) -> Callable[[], f
 
 
 def _reader(codec, speech: Batch, lengths: torch.Tensor, folder: Path) -> Callable[[], Batch]:
-    """Store the embeddings of ``speech`` as stage 3 does, and return a function that reads the batch."""
+    """Store the embeddings of ``speech`` as in stage 3, and return a function that reads the batch."""
     ark, items = folder / "embeddings.ark", []
     for name, value in speech.items():
         embeddings, frame_lengths = codec.encode(value, lengths)

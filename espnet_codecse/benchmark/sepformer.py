@@ -1,4 +1,4 @@
-"""SpeechBrain's SepFormer at the size published for WSJ0-2mix (Subakan et al., ICASSP 2021)."""
+"""SpeechBrain's SepFormer in the size published for WSJ0-2mix (Subakan et al., ICASSP 2021)."""
 
 import torch
 
@@ -11,7 +11,7 @@ class Sepformer(torch.nn.Module):
     """Learned filters of 2 ms, two dual-path blocks of 8 + 8 transformer layers on chunks of 250 frames, masks.
 
     Args:
-        num_spk: estimates.
+        num_spk: number of speakers.
 
     Raises:
         UserError: SpeechBrain is not installed.
@@ -23,8 +23,8 @@ class Sepformer(torch.nn.Module):
             from speechbrain.lobes.models.dual_path import Decoder, Dual_Path_Model, Encoder, SBTransformerBlock
         except ImportError as error:
             raise UserError(
-                f"SepFormer is SpeechBrain's, which is not here ({error}); pip install 'espnet_codecse[benchmark]', or "
-                "name other --systems"
+                f"sepformer needs SpeechBrain, which cannot be imported ({error}); pip install "
+                "'espnet_codecse[benchmark]', or choose other --systems"
             ) from None
         inside, between = (
             SBTransformerBlock(8, 256, 8, d_ffn=1024, use_positional_encoding=True, norm_before=True) for _ in range(2)
@@ -46,7 +46,7 @@ class Sepformer(torch.nn.Module):
         self.decoder = Decoder(256, 1, kernel_size=16, stride=8, bias=False)
 
     def forward(self, mixture: torch.Tensor) -> list[torch.Tensor]:
-        """Return an estimate ``(batch, sample)`` a speaker for ``mixture (batch, sample)`` at 8 kHz."""
+        """Return one estimate ``(batch, sample)`` per speaker for ``mixture (batch, sample)`` at 8 kHz."""
         features = self.encoder(mixture)
         estimates = [self.decoder(features * mask) for mask in self.masknet(features)]
         num_samples = mixture.shape[1]

@@ -1,4 +1,4 @@
-"""Seconds and memory of training steps of several systems, measured in turns."""
+"""Measure time and memory of training steps of several systems in turns."""
 
 import contextlib
 import re
@@ -13,7 +13,7 @@ Name = TypeVar("Name", bound=Hashable)
 
 
 class Cost(NamedTuple):
-    """Of one system: seconds of each step, the part of them spent on reading data, and bytes of memory at the peak."""
+    """Cost of one system: seconds of each step, the share of time spent on reading data, and peak memory in bytes."""
 
     seconds: list[float]
     reading_share: float
@@ -23,13 +23,13 @@ class Cost(NamedTuple):
 def measure_in_turns(
     steps: Mapping[Name, Callable[[], float]], device: str, num_rounds: int, steps_a_round: int
 ) -> dict[Name, Cost]:
-    """Run every system's steps in turns, so that whatever else the machine does hits all alike.
+    """Run the steps of all systems in turns, so that other load on the machine affects all of them equally.
 
     Args:
-        steps: by name, what makes one training step and returns the seconds it waited for data.
+        steps: by name, a function that runs one training step and returns the seconds spent waiting for data.
         device: torch device.
-        num_rounds: rounds over all systems; one more comes first and is not counted.
-        steps_a_round: steps of a system in each.
+        num_rounds: rounds over all systems, after one warm-up round that is not counted.
+        steps_a_round: steps of each system per round.
     """
     seconds: dict[Name, list[float]] = {name: [] for name in steps}
     waited = dict.fromkeys(steps, 0.0)
@@ -50,13 +50,13 @@ def measure_in_turns(
 
 
 def _start_peak(device: str) -> int:
-    """Begin a new peak and return the bytes in use."""
+    """Reset the peak and return the bytes in use."""
     if device != "cpu":
         torch.cuda.synchronize()
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
         return torch.cuda.memory_allocated()
-    with contextlib.suppress(OSError):  # not allowed here: the peak is then that of the process so far
+    with contextlib.suppress(OSError):  # if not permitted, the peak is that of the process so far
         Path("/proc/self/clear_refs").write_text("5")
     return _status("VmRSS")
 
@@ -66,6 +66,6 @@ def _peak(device: str) -> int:
 
 
 def _status(name: str) -> int:
-    """Return an entry of this process's status in bytes."""
+    """Return an entry of this process's status, in bytes."""
     found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())
     return int(found.group(1)) * 1024 if found else 0

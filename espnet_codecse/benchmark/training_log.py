@@ -1,4 +1,4 @@
-"""What ESPnet's log of a training tells about its speed."""
+"""Read the speed of a training from ESPnet's log."""
 
 import re
 import statistics
@@ -7,16 +7,16 @@ from typing import NamedTuple
 
 
 class TrainingSpeed(NamedTuple):
-    """Of a training: steps per second (median over the log's lines) and the share of time spent waiting for data."""
+    """Speed of a training: steps per second (median over log lines), and the share of time spent waiting for data."""
 
     steps_per_second: float
     waiting_share: float
 
 
 def read_training_speed(log: Path) -> TrainingSpeed | None:
-    """Read ``train.log``; None where it is missing or holds no step.
+    """Read ``train.log``; return None if it is missing or has no steps.
 
-    The first line of each run counts for nothing: workers start and caches fill in it.
+    The first line of each run is ignored, because it includes the start of workers and the filling of caches.
     """
     if not log.is_file():
         return None

@@ -1,4 +1,4 @@
-"""Measure what codecs and models cost on this machine.
+"""Measure the cost of codecs and models on this machine.
 
     codecse benchmark codec --codec small --num_threads 2
     codecse benchmark model --model nac_se --dtypes float32 bfloat16 --batch_sizes 1 8 --lengths 4 30
@@ -6,10 +6,10 @@
     codecse benchmark dual_branch --config exp/dual_branch_small/2_two_branches/train.yaml
 
 codec: parameters and real-time factors of encoder, quantiser and decoder. model: parameters and multiplications of a
-trained model, with its codec and without, real-time factors and memory, and the speed of its training. separation:
-parameters and multiplications of Codecformer, and training steps per second and peak memory of Codecformer-EL from
-stored and from on-the-fly embeddings, Codecformer (loss on waveforms) and SepFormer, on the same seconds of audio, in
-turns in one run. dual_branch: how a training step's time divides among generator, losses, discriminators and spectra.
+trained model with and without its codec, real-time factors, memory and training speed. separation: parameters and
+multiplications of Codecformer; training steps per second and peak memory of Codecformer-EL with stored and on-the-fly
+embeddings, Codecformer (loss on waveforms) and SepFormer. All systems take turns in one run, on audio of the same
+length. dual_branch: how the time of a training step divides among generator, losses, discriminators and spectra.
 """
 
 import argparse
@@ -32,17 +32,17 @@ def get_parser() -> argparse.ArgumentParser:
     add = kinds.add_parser("codec", parents=[common], help="real-time factors of a codec").add_argument
     add("--codec", default="small", help="name or folder (default: %(default)s)")
     add("--seconds", type=float, default=10.0, help="length of the signal, s (default: %(default)s)")
-    add("--runs", type=int, default=7, help="the median of so many runs counts (default: %(default)s)")
+    add("--runs", type=int, default=7, help="runs; their median is reported (default: %(default)s)")
 
     model = kinds.add_parser("model", parents=[common], help="a trained model")
     add = model.add_argument
-    add("--model", default="nac_se", help="pack, experiment folder or name of a carried model (default: %(default)s)")
-    add("--codec", help="where its codec lies, if elsewhere than in training")
+    add("--model", default="nac_se", help="pack, experiment folder or name of a packaged model (default: %(default)s)")
+    add("--codec", help="folder of its codec, if it has moved since training")
     add("--dtypes", nargs="+", default=["float32"], choices=["float32", "bfloat16"], help="(default: float32)")
-    add("--batch_sizes", nargs="+", type=int, default=[1], metavar="N", help="recordings at once (default: 1)")
-    add("--lengths", nargs="+", type=float, default=[10.0], metavar="S", help="of a recording, s (default: 10)")
+    add("--batch_sizes", nargs="+", type=int, default=[1], metavar="N", help="recordings per batch (default: 1)")
+    add("--lengths", nargs="+", type=float, default=[10.0], metavar="S", help="length of a recording, s (default: 10)")
     add("--rounds", type=int, default=3, help="rounds over all combinations (default: %(default)s)")
-    add("--published", type=Path, help="yaml with figures of the system's paper")
+    add("--published", type=Path, help="yaml with the figures of the system's paper")
     add("--output", type=Path, help="markdown file to write (default: standard output)")
     add_model_option(model)
 
@@ -51,10 +51,10 @@ def get_parser() -> argparse.ArgumentParser:
     add(
         "--systems",
         nargs="+",
-        help="of codecformer_el_stored, codecformer_el_on_the_fly, codecformer, sepformer "
+        help="any of codecformer_el_stored, codecformer_el_on_the_fly, codecformer, sepformer "
         "(default: all; SepFormer needs SpeechBrain, pip install 'espnet_codecse[benchmark]')",
     )
-    add("--batch_size", type=int, default=1, help="mixtures a step (default: %(default)s)")
+    add("--batch_size", type=int, default=1, help="mixtures per step (default: %(default)s)")
     add("--seconds", type=float, default=2.0, help="length of a mixture, s (default: %(default)s)")
     add("--rounds", type=int, default=5, help="rounds over all systems (default: %(default)s)")
     add("--steps", type=int, default=2, help="steps of a system in each round (default: %(default)s)")
@@ -62,7 +62,7 @@ def get_parser() -> argparse.ArgumentParser:
 
     add = kinds.add_parser("dual_branch", parents=[common], help="a training step of dual_branch").add_argument
     add("--config", type=Path, required=True, help="yaml of a step, written by codecse config")
-    add("--batch_size", type=int, help="recordings a step (default: the configuration's)")
+    add("--batch_size", type=int, help="recordings per step (default: the configuration's)")
     add("--rounds", type=int, default=5, help="rounds over all parts (default: %(default)s)")
     add("--steps", type=int, default=2, help="runs of a part in each round (default: %(default)s)")
     add("--output", type=Path, help="markdown file to write (default: standard output)")
@@ -70,7 +70,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Measure one kind and print it."""
+    """Run one kind of benchmark and print its report."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     import torch
 

@@ -17,13 +17,13 @@ def get_parser() -> argparse.ArgumentParser:
         prog="codecse check", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--codec", required=True, help="name or folder")
-    parser.add_argument("--fs", type=sample_rate, required=True, help="sample rate of the formatted data, Hz, also 16k")
+    parser.add_argument("--fs", type=sample_rate, required=True, help="sample rate of the formatted data, such as 16k")
     parser.add_argument("--metrics", default="", help="names, separated by spaces")
     return parser
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Raise what a later stage would find hours later."""
+    """Report problems that a later stage would otherwise meet hours into the run."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     problems = installed_problems()
     if problems:

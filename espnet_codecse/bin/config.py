@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-TEMPLATE = Path(__file__).resolve().parents[1] / "recipe_conf"  # the papers'; a link to those of egs2/TEMPLATE
+TEMPLATE = Path(__file__).resolve().parents[1] / "recipe_conf"  # a link to the papers' settings in egs2/TEMPLATE
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -21,8 +21,8 @@ def get_parser() -> argparse.ArgumentParser:
     add("--template_conf", type=Path, default=TEMPLATE, help="the papers' configurations")
     add("--recipe_conf", type=Path, default=Path("conf"), help="the recipe's differences (default: %(default)s)")
     add("--list_steps", action="store_true", help="print the steps in order and stop")
-    add("--list_layers", action="store_true", help="print what the system's models decode and stop")
-    add("--step", help="which one")
+    add("--list_layers", action="store_true", help="print the layers that the system's models decode, and stop")
+    add("--step", help="step to write the configuration of")
     add("--codec", default="small", help="name or folder (default: %(default)s)")
     add("--size", help="size of the network (default: the step's own)")
     add("--variant", default="", help="variants of the system, separated by commas and merged in order")
@@ -33,7 +33,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Print or write."""
+    """Print or write the configuration."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     import yaml
 
@@ -53,9 +53,9 @@ def main(argv: list[str] | None = None) -> None:
         print(*model_type_of(configuration).layers)
         return
     if args.step is None:
-        raise UserError("--step is missing; --list_steps lists them")
+        raise UserError("--step is missing; --list_steps lists the steps")
     if args.num_spk is not None and args.num_spk < 1:
-        raise UserError(f"--num_spk {args.num_spk}: a mixture has one speaker or more")
+        raise UserError(f"--num_spk {args.num_spk}: a mixture has at least one speaker")
     configuration = build_configuration(
         args.template_conf,
         args.recipe_conf,

@@ -5,12 +5,12 @@ import sys
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """Options of the command."""
+    """Return the parser of the command."""
     parser = argparse.ArgumentParser(prog="codecse data_dir", description="Check or repair a data directory.")
     commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    validate = commands.add_parser("validate", help="sorted, unique ids, the same in all files, references present")
+    validate = commands.add_parser("validate", help="check that ids are sorted, unique and the same in all files")
     validate.add_argument("dir", metavar="DIR", help="data directory")
-    validate.add_argument("--num_references", type=int, default=0, help="spk1.scp ... spkN.scp that must be there")
+    validate.add_argument("--num_references", type=int, default=0, help="N: spk1.scp ... spkN.scp must exist")
     validate.add_argument("--no_files", action="store_true", help="do not check that the audio files exist")
     fix = commands.add_parser("fix", help="sort, keep the ids that all files have, rewrite spk2utt")
     fix.add_argument("dir", metavar="DIR", help="data directory")
@@ -18,7 +18,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command and return the exit status."""
     args = get_parser().parse_args(argv)
     from espnet_codecse.corpus.data_dir import fix_data_dir, validate_data_dir
 

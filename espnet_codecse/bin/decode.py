@@ -1,9 +1,9 @@
-"""Decode files of codes, as codecse encode and codecse enhance --to codes write them, to waveforms.
+"""Decode files of codes, written by codecse encode or codecse enhance --to codes, to waveforms.
 
     codecse decode codes/ --output_dir decoded
 
-The codec is the one that a file names, and its fingerprint must fit. The output has the sample rate, length and format
-of the recording that was encoded. Files, folders and globs, going on and failed.tsv are as in codecse enhance.
+The codec is the one that the file names; its fingerprint must match. The output has the sample rate, length and format
+of the recording that was encoded. Inputs, resuming and failed.tsv work as in codecse enhance.
 """
 
 import argparse
@@ -22,15 +22,15 @@ def get_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("paths", nargs="+", metavar="PATH", help="file, folder or glob (** for any depth); - for the standard streams")
     add("-o", "--output_dir", type=Path, help="folder of the outputs; not with -")
-    add("--codec", help="name or folder (default: what each file names, where the package knows it or it is a folder)")
+    add("--codec", help="name or folder (default: as each file names it, if it is known or a folder here)")
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
-    add("--format", choices=list(CHOICES), help="format of the outputs (default: that of the recording encoded)")
-    add("--jobs", type=positive, default=0, help="processes (default: one a core, where each has minutes to work on)")
+    add("--format", choices=list(CHOICES), help="format of the outputs (default: that of the encoded recording)")
+    add("--jobs", type=positive, default=0, help="processes (default: one per core, if each has minutes of audio)")
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Decode what is not done yet and report; 1 if a file failed."""
+    """Decode the remaining files and report; return 1 if a file failed."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     from espnet_codecse.bin.enhance import check_output_dir, run
 
@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     from espnet_codecse.recording.session import Session
 
     options = Options(source="codes", target="wave", codec=args.codec, device=args.device)
-    # The codes name their codec by its weights: nothing else changes the output.
+    # No further settings: the codes hold the fingerprint of their codec, and nothing else changes the output.
     return run(Session("decoded", options, choice=args.format, num_jobs=args.jobs), args.paths, args.output_dir)
 
 

@@ -1,4 +1,4 @@
-"""``codecse doctor``: every version and device, what is missing, and what to run."""
+"""``codecse doctor``: list versions, devices and missing packages, and the commands that install them."""
 
 import argparse
 import os
@@ -13,7 +13,7 @@ from espnet_codecse.job.resources import num_cores
 
 
 class Package(NamedTuple):
-    """A package: the module that is imported, its name for pip, what it is for, the extra that brings it."""
+    """A package: its module, its name for pip, its purpose, and the extra that installs it."""
 
     module: str
     distribution: str
@@ -30,7 +30,7 @@ REQUIRED = (
     Package("safetensors", "safetensors", "codec weights"),
     Package("tqdm", "tqdm", "progress"),
 )
-# What the recipes need: training is ESPnet's.
+# The recipes need these: they train with ESPnet.
 TRAINING = (
     Package("espnet2", "espnet", "training", "espnet"),
     Package("torchaudio", "torchaudio", "imported by ESPnet", "espnet"),
@@ -58,20 +58,20 @@ OPTIONAL = (
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """Options of the command."""
+    """Return the parser of the command."""
     return argparse.ArgumentParser(
         prog="codecse doctor",
-        description="Name every version and device, and what is missing with the command that installs it. The exit "
-        "status is 1 when something required is missing.",
+        description="List every version and device, and each missing package with the command that installs it. The "
+        "exit status is 1 if something required is missing.",
     )
 
 
 def torch_lines() -> tuple[list[str], list[str]]:
-    """Import torch and return ``(lines on its build and devices, problems)``."""
+    """Import torch and return ``(lines about its build and devices, problems)``."""
     try:
         import torch
     except Exception as error:  # a broken CUDA library raises OSError, a broken build ImportError
-        return [], [f"torch does not import ({error}); run {install_command()}"]
+        return [], [f"torch cannot be imported ({error}); run {install_command()}"]
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU only"
     lines = [f"torch build: {torch.__version__}, {build}, {torch.get_num_threads()} threads"]
     for index in range(torch.cuda.device_count()):
@@ -86,13 +86,13 @@ def _library_lines() -> tuple[list[str], list[str]]:
     try:
         import soundfile
     except Exception as error:  # the wheel without its library raises OSError
-        return [], [f"soundfile does not import ({error}); run {install_command()}"]
+        return [], [f"soundfile cannot be imported ({error}); run {install_command()}"]
     formats = [name for name in ("WAV", "FLAC", "OGG", "MP3") if name in soundfile.available_formats()]
     return [f"libsndfile: {soundfile.__libsndfile_version__}, reads {', '.join(formats)}"], []
 
 
 def machine_lines() -> list[str]:
-    """Cores, memory and disk."""
+    """Return lines about cores, memory and disk."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     disk = shutil.disk_usage(".")
     return [
@@ -103,7 +103,7 @@ def machine_lines() -> list[str]:
 
 
 def _print_packages(packages: tuple[Package, ...], note: str) -> list[Package]:
-    """Print a line for each package, and return those that are missing."""
+    """Print one line per package, and return the missing ones."""
     missing = []
     for package in packages:
         version = version_of(package.module, package.distribution)
@@ -114,13 +114,13 @@ def _print_packages(packages: tuple[Package, ...], note: str) -> list[Package]:
 
 
 def _commands(missing: list[Package]) -> str:
-    """Return the commands that install what is missing, one per extra."""
+    """Return the commands that install the missing packages, one per extra."""
     extras = dict.fromkeys(package.extra for package in missing)
     return "; ".join(dict.fromkeys(install_command(extra) for extra in extras))
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command and return the exit status."""
     get_parser().parse_args(argv)
     installed_as = "repository" if is_checkout() else "installed package"
     print(
@@ -137,12 +137,12 @@ def main(argv: list[str] | None = None) -> int:
         if importable not in {package.module for package in missing}:
             lines, found = check()
             problems += found
-            print("\n".join(lines) if lines else f"{importable}: does not import")
+            print("\n".join(lines) if lines else f"{importable}: cannot be imported")
     untrained = _print_packages(TRAINING, "training and recipes: ")
     if untrained:
         names = ", ".join(package.distribution for package in untrained)
         line = f"training and recipes: missing {names}; run {_commands(untrained)}"
-        # The recipes are what a repository is for; an installed package enhances without them.
+        # A repository exists to run the recipes; an installed package enhances without these packages.
         if is_checkout():
             problems.append(line)
         else:
@@ -154,7 +154,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"optional and missing: {names}; run {_commands(optional)}")
     for problem in problems:
         print(f"PROBLEM: {problem}")
-    print("something required is missing or broken" if problems else "everything required is there")
+    print("something required is missing or broken" if problems else "everything required is installed")
     return 1 if problems else 0
 
 

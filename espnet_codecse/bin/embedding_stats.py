@@ -15,13 +15,13 @@ def get_parser() -> argparse.ArgumentParser:
         prog="codecse embedding_stats", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("embedding_dir", type=Path, help="folder written by codecse extract")
-    parser.add_argument("out_dir", type=Path, help="gets stats.npz, speech_mix_shape, speech_ref1_shape, ...")
-    parser.add_argument("--stream", default="mix", help="stream whose statistics are taken (default: %(default)s)")
+    parser.add_argument("out_dir", type=Path, help="output folder: stats.npz, speech_mix_shape, speech_ref1_shape, ...")
+    parser.add_argument("--stream", default="mix", help="stream to take the statistics of (default: %(default)s)")
     return parser
 
 
 def _key(folder: Path, stream: str) -> str:
-    """Hash of what the statistics depend on: the lists, and size and time of every ark."""
+    """Return a hash of the lists, and of size and time of every ark."""
     digest = hashlib.sha256(stream.encode())
     for scp in sorted(folder.glob("emb_*.scp")):
         digest.update(scp.read_bytes())
@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
     done = args.out_dir / ".done"
     key = _key(args.embedding_dir, args.stream)
     if done.is_file() and done.read_text(encoding="utf-8") == key and (args.out_dir / "stats.npz").is_file():
-        print(f"embedding_stats: {args.out_dir} (skipped: done by an earlier run)", file=sys.stderr)
+        print(f"embedding_stats: {args.out_dir}: skipped (already done)", file=sys.stderr)
         return 0
     done.unlink(missing_ok=True)
     from espnet_codecse.embedding.stats import embedding_stats

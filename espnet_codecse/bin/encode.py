@@ -1,12 +1,12 @@
-"""Encode recordings to a codec's codes, in files of the format of docs/bitstream.md.
+"""Encode recordings to files of codes; docs/bitstream.md has the format.
 
     codecse encode noisy/ --output_dir codes
     codecse enhance --from codes --to codes codes/ --output_dir enhanced_codes
     codecse decode enhanced_codes/ --output_dir enhanced
     codecse encode clean/ --output_dir codes --codec lyra_v2 --num_codebooks 16    # 3.2 kbit/s
 
-Files, folders and globs, going on and failed.tsv are as in codecse enhance. A recording of any length is encoded chunk
-by chunk as if it were encoded at once, in bounded memory (a codec with an LSTM takes it whole).
+Inputs, resuming and failed.tsv work as in codecse enhance. Recordings of any length are encoded in chunks, in bounded
+memory; the codes are those of the whole recording. A codec with an LSTM encodes each recording in one piece.
 """
 
 import argparse
@@ -28,12 +28,12 @@ def get_parser() -> argparse.ArgumentParser:
     add("--num_codebooks", type=positive, help="codes per frame: the codec's first codebooks (default: all)")
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     add("--mono", action="store_true", help="average the channels first")
-    add("--jobs", type=positive, default=0, help="processes (default: one a core, where each has minutes to work on)")
+    add("--jobs", type=positive, default=0, help="processes (default: one per core, if each has minutes of audio)")
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Encode what is not done yet and report; 1 if a recording failed."""
+    """Encode the remaining recordings and report; return 1 if one failed."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     from espnet_codecse.bin.enhance import check_output_dir, run
 

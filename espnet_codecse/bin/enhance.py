@@ -4,20 +4,20 @@
     codecse enhance - < noisy.wav > enhanced.wav
     codecse enhance --from codes --to codes codes/ --output_dir enhanced_codes
 
-A folder is searched to any depth, and its structure kept below the output folder. An output has the rate, length,
-channels, level, format and subtype of its input; where libsndfile cannot write the input's format (such as AIFC with
-GSM), it is wav, and the report says so. Each channel is enhanced on its own. A recording of hours takes no more memory
-than one of a minute.
+Folders are searched to any depth, and their structure is kept below the output folder. An output has the sample rate,
+length, channels, level, format and subtype of its input. If libsndfile cannot write the input's format (such as AIFC
+with GSM), the output is wav and the report says so. Each channel is enhanced on its own. A recording of several hours
+takes no more memory than one of a minute.
 
-The codec works at 16 kHz (the small one; others at their own rate): what a recording of 44.1 or 48 kHz holds above
-8 kHz is not in the output, but with --mix below 1 a share of it, and it counts as removed in --residual.
+The codec small runs at 16 kHz, other codecs at their own rate. For inputs at 44.1 or 48 kHz, nothing above 8 kHz is
+kept unless --mix is below 1; --residual counts that band as removed.
 
-The same command goes on where it was stopped: what is newer than its input and was made with the same settings is
-skipped. A recording that cannot be used stops none of the others: failed.tsv in the output folder names it with the
-reason, and the exit status is 1.
+The same command resumes where it stopped. It skips outputs that are newer than their input and were made with the same
+settings. A broken file does not stop the others: failed.tsv in the output folder names it with the reason, and the exit
+status is 1.
 
-With --to codes no waveform is made of the result, with --from codes none of the input: the codes' quantised embedding
-goes through the model and the quantiser to codes (see docs/bitstream.md).
+With --from codes the input is not decoded to a waveform, and with --to codes the result is not. The quantised embedding
+of the codes goes through the model and the quantiser (see docs/bitstream.md).
 """
 
 import argparse
@@ -42,13 +42,13 @@ def get_parser() -> argparse.ArgumentParser:
         help="nac_se, a packed zip, its folder, an experiment folder, a model-zoo tag or "
         "a Hugging Face id (default: %(default)s)",
     )
-    add("--codec", help="the model's codec, where it lies elsewhere now: name or folder")
+    add("--codec", help="name or folder of the model's codec, if it has moved since training")
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     add(
         "--dtype",
         default="auto",
         choices=["auto", "float32", "bfloat16"],
-        help="the model's arithmetic; auto: bfloat16 where the device computes in it (default: %(default)s)",
+        help="data type of the model; auto: bfloat16 if the device supports it in hardware (default: %(default)s)",
     )
     add_model_option(parser)
     add("--format", choices=list(CHOICES), help="format of the outputs (default: the input's)")
@@ -58,16 +58,16 @@ def get_parser() -> argparse.ArgumentParser:
         type=mix,
         default=1.0,
         help="share of the enhanced signal, 0 to 1; the rest is the input, and 0 "
-        "gives the input itself (default: %(default)s)",
+        "returns the input itself (default: %(default)s)",
     )
     add(
         "--residual",
         action="store_true",
-        help="also write what was removed, <name>.residual.<suffix>: the sum with "
-        "the output is the input, exactly so in integer formats",
+        help="also write what was removed, <name>.residual.<suffix>; its sum with "
+        "the output is the input, exactly in integer formats",
     )
-    add("--from", dest="source", default="wave", choices=["wave", "codes"], help="what is read (default: %(default)s)")
-    add("--to", dest="target", default="wave", choices=["wave", "codes"], help="what is written (default: %(default)s)")
+    add("--from", dest="source", default="wave", choices=["wave", "codes"], help="kind of input (default: %(default)s)")
+    add("--to", dest="target", default="wave", choices=["wave", "codes"], help="kind of output (default: %(default)s)")
     add(
         "--num_codebooks",
         type=positive,
@@ -78,8 +78,7 @@ def get_parser() -> argparse.ArgumentParser:
         "--jobs",
         type=positive,
         default=0,
-        help="processes, each with a model of its own (default: one a core, where "
-        "each has minutes of audio to work on)",
+        help="processes, each with its own model (default: one per core, if each has minutes of audio to process)",
     )
     add(
         "--batch_seconds",
@@ -92,13 +91,13 @@ def get_parser() -> argparse.ArgumentParser:
         "--segment_seconds",
         type=float,
         default=30.0,
-        help="longer recordings go in cross-faded segments of this length (default: %(default)s)",
+        help="longer recordings are split into cross-faded segments of this length (default: %(default)s)",
     )
     return parser
 
 
 def mix(text: str) -> float:
-    """Return a number from 0 to 1; argparse names the option where it is none."""
+    """Parse a number from 0 to 1; argparse turns the ValueError into a message that names the option."""
     value = float(text)
     if not 0.0 <= value <= 1.0:
         raise ValueError
@@ -106,7 +105,7 @@ def mix(text: str) -> float:
 
 
 def positive(text: str) -> int:
-    """Return a positive whole number; argparse names the option where it is none."""
+    """Parse a positive integer; argparse turns the ValueError into a message that names the option."""
     value = int(text)
     if value < 1:
         raise ValueError
@@ -114,13 +113,13 @@ def positive(text: str) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Enhance what is not done yet and report; 1 if a recording failed."""
+    """Enhance the remaining recordings and report; return 1 if one failed."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     from espnet_codecse.errors import UserError
     from espnet_codecse.recording.job import Options
 
     check_output_dir(args.paths, args.output_dir)
-    if args.segment_seconds <= 1.0:  # told before any work, not by the first recording
+    if args.segment_seconds <= 1.0:  # checked before any work, not at the first recording
         raise UserError(f"--segment_seconds {args.segment_seconds}: segments overlap by 1 s; give a larger value")
     if "codes" in (args.source, args.target):
         for option, given in (("--mix", args.mix < 1.0), ("--residual", args.residual)):
@@ -129,9 +128,9 @@ def main(argv: list[str] | None = None) -> int:
     if args.source == "codes" and args.mono:
         raise UserError("--mono: codes cannot be averaged; leave it out with --from codes")
     if args.target == "codes" and args.format:
-        raise UserError("--format is that of waveforms; leave it out with --to codes")
+        raise UserError("--format applies to waveforms; leave it out with --to codes")
     if args.target != "codes" and args.num_codebooks:
-        raise UserError("--num_codebooks is of the codes written; give --to codes with it")
+        raise UserError("--num_codebooks applies to codes that are written; add --to codes")
     from espnet_codecse.fileio import sha256_of
     from espnet_codecse.recording.session import Session
     from espnet_codecse.task.configuration import num_speakers
@@ -151,7 +150,7 @@ def main(argv: list[str] | None = None) -> int:
         model_options=tuple(args.model_option),
         num_codebooks=args.num_codebooks,
     )
-    # The weights, not their name: a training goes on under the same one.
+    # A hash of the weights, not their name: a resumed training writes them under the same name.
     identity = {"model": [sha256_of(Path(file)) for file in (model.train_config, model.model_file)]}
     session = Session(
         verb="enhanced",
@@ -167,17 +166,17 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def check_output_dir(paths: list[str], output_dir: Path | None) -> None:
-    """Check that ``-`` stands alone and anything else has an output folder.
+    """Check that ``-`` is the only path, or that there is an output folder.
 
     Raises:
-        UserError: it does not, or has none.
+        UserError: ``-`` beside other paths or an output folder, or files without an output folder.
     """
     from espnet_codecse.errors import UserError
 
     if "-" in paths and (len(paths) > 1 or output_dir is not None):
-        raise UserError("-: stands for the standard streams; give neither other paths nor --output_dir with it")
+        raise UserError("-: means the standard streams; give neither other paths nor --output_dir with it")
     if "-" not in paths and output_dir is None:
-        raise UserError("--output_dir: missing; name the folder of the outputs")
+        raise UserError("--output_dir: missing; name a folder for the outputs")
 
 
 def run(session, paths: list[str], output_dir: Path | None) -> int:

@@ -1,4 +1,4 @@
-"""Extract codec embeddings of a data directory to arks; run again, it does only what is missing.
+"""Extract codec embeddings of a data directory to arks; the same command resumes where it stopped.
 
 codecse extract --codec small dump/raw/train dump/codec/small_continuous/train
 codecse extract --codec descript/dac_16khz --layer quantized --nj 4 dump/raw/test dump/codec/dac_quantized/test
@@ -21,13 +21,13 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("data_dir", type=Path, help="data directory with wav.scp, spk1.scp, ...")
-    add("out_dir", type=Path, help="gets emb_mix.scp, emb_ref1.scp, ..., utt2num_frames, codec.yaml and parts/")
+    add("out_dir", type=Path, help="output: emb_mix.scp, emb_ref1.scp, ..., utt2num_frames, codec.yaml and parts/")
     add("--codec", required=True, help="name or folder of the codec")
     add(
         "--layer",
         default="continuous",
         choices=LAYERS,
-        help="before or after the quantiser, or its codes (default: %(default)s)",
+        help="embedding before or after the quantiser, or codes (default: %(default)s)",
     )
     add(
         "--num_codebooks",
@@ -35,14 +35,14 @@ def get_parser() -> argparse.ArgumentParser:
         help="codes per frame of the layers quantized and codes: the codec's first codebooks (default: all)",
     )
     add("--noise", action="store_true", help="also extract noise1.scp, ...")
-    add("--batch_size", type=int, default=16, help="recordings per batch at most (default: %(default)s)")
-    add("--max_batch_seconds", type=float, default=60.0, help="padded seconds per batch at most (default: %(default)s)")
+    add("--batch_size", type=int, default=16, help="largest number of recordings per batch (default: %(default)s)")
+    add("--max_batch_seconds", type=float, default=60.0, help="most padded seconds per batch (default: %(default)s)")
     add_ark_options(parser)
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Extract."""
+    """Extract the embeddings."""
     argv = sys.argv[1:] if argv is None else argv
     args = get_parser().parse_args(argv)
     from espnet_codecse.embedding.extract import extract

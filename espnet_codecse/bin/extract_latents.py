@@ -1,9 +1,9 @@
-"""Store what the training of diffusion would compute again and again: latents of the VAE, or features for guidance.
+"""Store VAE latents or guidance features, which the training of a diffusion model would compute in every epoch.
 
     codecse extract_latents --vae exp/fuse/1_vae/valid.loss.best.pth dump/raw/train dump/fuse/latents/train
     codecse extract_latents --guidance beats:/models/BEATs_iter3_plus_AS2M.pt dump/raw/train dump/fuse/beats/train
 
-Run again, it does only what is missing. The codec's embeddings of codecse extract serve as guidance as they are.
+The same command resumes where it stopped. Codec embeddings written by codecse extract can guide without conversion.
 """
 
 import argparse
@@ -21,7 +21,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("data_dir", type=Path, help="data directory with wav.scp, spk1.scp, ...")
-    add("out_dir", type=Path, help="gets emb_mix.scp, utt2num_frames, codec.yaml, parts/, and emb_ref1.scp of a VAE")
+    add("out_dir", type=Path, help="output: emb_mix.scp, utt2num_frames, codec.yaml, parts/; with --vae emb_ref1.scp")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--vae", help="checkpoint of the step 1_vae, beside its config.yaml")
     what.add_argument("--guidance", help="KIND:MODEL: beats:FILE, transformers:ID_OR_FOLDER or codec:NAME")
@@ -30,7 +30,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Extract."""
+    """Extract the latents or features."""
     argv = sys.argv[1:] if argv is None else argv
     args = get_parser().parse_args(argv)
     from espnet_codecse.embedding.extract import extract

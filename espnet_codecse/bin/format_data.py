@@ -1,4 +1,4 @@
-"""``codecse format SRC DST``: check a data directory and bring its audio to one rate and one channel."""
+"""``codecse format SRC DST``: check a data directory and convert its audio to one sample rate and one channel."""
 
 import argparse
 import sys
@@ -18,18 +18,22 @@ def sample_rate(text: str) -> int:
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """Options of the command."""
+    """Return the parser of the command."""
     parser = argparse.ArgumentParser(
         prog="codecse format",
-        description="Check every utterance of a data directory and write a checked copy. Audio that is already right "
-        "is not rewritten; what cannot be used is listed in DST/rejected.tsv. A run that was stopped goes on.",
+        description="Check every utterance of a data directory and write a checked copy. Audio that already fits is "
+        "not copied; DST/rejected.tsv lists utterances that cannot be used. An interrupted run resumes.",
     )
     parser.add_argument("source", type=Path, metavar="SRC", help="data directory with wav.scp and utt2spk")
     parser.add_argument("target", type=Path, metavar="DST", help="data directory to write")
-    parser.add_argument("--fs", type=sample_rate, default=16000, help="sample rate in Hz, also 16k (default 16000)")
-    parser.add_argument("--nj", type=int, default=0, help="processes (default: one a core)")
+    parser.add_argument(
+        "--fs", type=sample_rate, default=16000, help="sample rate, such as 16000 or 16k (default: 16000)"
+    )
+    parser.add_argument("--nj", type=int, default=0, help="processes (default: one per core)")
     add_job_options(parser)
-    parser.add_argument("--ref_channel", type=int, default=0, help="channel kept of a multi-channel file (default 0)")
+    parser.add_argument(
+        "--ref_channel", type=int, default=0, help="channel to keep of multi-channel files (default: 0)"
+    )
     parser.add_argument(
         "--min_duration", type=float, default=0.0, help="shortest utterance, seconds (default: no limit)"
     )
@@ -40,15 +44,15 @@ def get_parser() -> argparse.ArgumentParser:
         "--num_frames_min_samples",
         type=int,
         default=1,
-        help="samples of one codec frame: shorter is rejected (default 1)",
+        help="samples per codec frame; shorter utterances are rejected (default: 1)",
     )
-    parser.add_argument("--num_references", type=int, default=0, help="spk1.scp ... spkN.scp that must be there")
-    parser.add_argument("--expected_count", type=int, help="published number of utterances; another one is an error")
+    parser.add_argument("--num_references", type=int, default=0, help="N: spk1.scp ... spkN.scp must exist")
+    parser.add_argument("--expected_count", type=int, help="published number of utterances; any other is an error")
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command and return the exit status."""
     argv = sys.argv[1:] if argv is None else argv
     args = get_parser().parse_args(argv)
     from espnet_codecse.corpus.check import FormatSettings, format_data_dir

@@ -4,7 +4,7 @@
         --layers continuous quantized --output_dir 'exp/X/{layer}_test' dump/raw/test/wav.scp
     codecse infer --codec small --output_dir exp/ceiling/continuous_test dump/raw/test/spk1.scp dump/raw/test/spk2.scp
 
-Parts (--part 2/4) may run as jobs; --collect then writes spk1.scp, ... and fails if anything is missing.
+Parts (--part 2/4) can run as parallel jobs; --collect then writes spk1.scp, ... and fails if an output is missing.
 """
 
 import argparse
@@ -28,36 +28,36 @@ def get_parser() -> argparse.ArgumentParser:
         prog="codecse infer", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("scp", type=Path, nargs="+", help="recordings at the codec's rate; with the codec alone, a list a speaker")
-    add("--output_dir", required=True, help="with {layer} in it, where there are several layers")
-    add("--train_config", type=Path, help="config.yaml of the training; none: the codec alone")
+    add("scp", type=Path, nargs="+", help="recordings at the codec's rate; with the codec alone, one list per speaker")
+    add("--output_dir", required=True, help="output folder; must contain {layer} if there are several layers")
+    add("--train_config", type=Path, help="config.yaml of the training (default: the codec alone)")
     add("--model_file", type=Path, help="checkpoint of the training")
-    add("--codec", help="name or folder; with a model only where its codec lies elsewhere now")
+    add("--codec", help="name or folder; with a model, only if its codec has moved since training")
     add(
         "--layers",
         nargs="+",
         default=["continuous"],
         choices=LAYERS,
-        help="what to decode: continuous, quantized or both of a model on embeddings; waveform of any other",
+        help="what to decode: continuous, quantized or both for models on embeddings; waveform for all others",
     )
     add(
         "--num_codebooks",
         type=positive,
         help="codes per frame of the layer quantized: the codec's first codebooks (default: all)",
     )
-    add("--batch_seconds", type=float, default=60.0, help="padded seconds a batch (default: %(default)s)")
-    add("--segment_seconds", type=float, default=30.0, help="longer recordings go in segments (default: %(default)s)")
+    add("--batch_seconds", type=float, default=60.0, help="padded seconds per batch (default: %(default)s)")
+    add("--segment_seconds", type=float, default=30.0, help="longer recordings are split (default: %(default)s)")
     add("--device", default="cpu", help="torch device (default: %(default)s)")
     add("--num_threads", type=int, default=0, help="torch threads (default: all cores)")
-    add("--reference_scp", type=Path, help="clean speech, for models that are given it: the oracles of a study")
+    add("--reference_scp", type=Path, help="clean speech, for models that take its features as input (oracles)")
     add_model_option(parser)
-    add("--part", type=parse_share, default="1/1", help="k/n: the k-th of n parts (default: %(default)s)")
-    add("--collect", action="store_true", help="check that all outputs are there and write spk1.scp, ...")
+    add("--part", type=parse_share, default="1/1", help="k/n: run the k-th of n parts (default: %(default)s)")
+    add("--collect", action="store_true", help="check that all outputs exist, and write spk1.scp, ...")
     return parser
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Enhance what is not there yet, or collect."""
+    """Enhance the remaining utterances, or collect the outputs."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     from espnet_codecse.errors import UserError
     from espnet_codecse.fileio import read_scp
@@ -69,13 +69,13 @@ def main(argv: list[str] | None = None) -> None:
     if args.train_config is None and args.codec is None:
         raise UserError("neither a model nor a codec given; pass --train_config and --model_file, or --codec")
     if args.num_codebooks and "quantized" not in args.layers:
-        raise UserError("--num_codebooks is of the layer quantized; give --layers quantized with it")
+        raise UserError("--num_codebooks applies to the layer quantized; add --layers quantized")
     if len(args.layers) > 1 and "{layer}" not in args.output_dir:
         raise UserError(f"--output_dir {args.output_dir}: several layers need '{{layer}}' in it")
     folders = {layer: Path(args.output_dir.replace("{layer}", layer)) for layer in args.layers}
     if len(args.scp) > 1 and args.train_config is not None:
-        raise UserError("--train_config: a model makes the speakers of one list of mixtures; give one scp")
-    # A model makes all outputs of its list, the codec one of each list.
+        raise UserError("--train_config: a model separates one list of mixtures; give one scp")
+    # A model writes all outputs for its one list; the codec alone writes one output per list.
     names = [] if args.train_config is None else output_names(read_training(args.train_config))
     listed = []
     for index, scp in enumerate(args.scp):
@@ -118,7 +118,7 @@ def _enhance(args: argparse.Namespace, paths: dict[str, str], outputs: "OutputFo
         torch.set_num_threads(args.num_threads)
     enhancer = _build(args)
     if args.num_codebooks:
-        assert isinstance(enhancer, AbsEmbeddingEnhancer)  # the only ones with a layer quantized
+        assert isinstance(enhancer, AbsEmbeddingEnhancer)  # only these have a layer quantized
         check_num_codebooks(enhancer.codec, args.num_codebooks)
         enhancer.num_codebooks = args.num_codebooks
     start = time.perf_counter()
@@ -131,7 +131,7 @@ def _enhance(args: argparse.Namespace, paths: dict[str, str], outputs: "OutputFo
 
 
 def _options_time(folder: Path, options: list[tuple[str, Any]]) -> int:
-    """Return when the options of a folder's model changed last, ns; 0 where it never had any."""
+    """Return when the model options of a folder last changed, in ns; 0 if it never had any."""
     import json
 
     from espnet_codecse.fileio import atomic_path
@@ -156,23 +156,23 @@ def _build(args: argparse.Namespace) -> "AbsEnhancer":
     from espnet_codecse.zoo.load import build_enhancer
 
     files = ModelFiles.of_training(args.train_config, args.model_file)
-    # Figures of a paper are compared to the last digit: no rounding that depends on the machine.
+    # float32 everywhere: published figures must not depend on the machine's arithmetic.
     options = dict(args.model_option)
     enhancer = build_enhancer(files, args.codec, args.device, "float32", args.layers, args.segment_seconds, **options)
     if enhancer.layers != tuple(args.layers):
-        raise UserError(f"--layers {' '.join(args.layers)}: this model gives {' '.join(enhancer.layers)}")
+        raise UserError(f"--layers {' '.join(args.layers)}: this model decodes {' '.join(enhancer.layers)}")
     return enhancer
 
 
 def _references(enhancer: "AbsEnhancer", scp: Path | None) -> dict[str, str] | None:
-    """Return the clean speech of every utterance where the model needs it."""
+    """Return the clean speech of every utterance, or None if the model does not need it."""
     from espnet_codecse.errors import UserError
     from espnet_codecse.fileio import read_scp
 
     if not enhancer.needs_reference:
         return None
     if scp is None:
-        raise UserError("--reference_scp: missing; this model is given the features of clean speech")
+        raise UserError("--reference_scp: missing; this model takes the features of clean speech as input")
     return read_scp(scp)
 
 

@@ -10,18 +10,18 @@ import sys
 def get_parser() -> argparse.ArgumentParser:
     """Return the parser of ``codecse init_codec``."""
     parser = argparse.ArgumentParser(prog="codecse init_codec", description=__doc__.split("\n")[0])
-    parser.add_argument("--config", required=True, help="yaml of the training: its codec_conf describes the network")
+    parser.add_argument("--config", required=True, help="yaml of the training; its codec_conf describes the network")
     parser.add_argument("--wav_scp", required=True, help="clean speech at the codec's rate")
     parser.add_argument("--output", required=True, help="checkpoint for --init_param of codecse train_codec")
+    parser.add_argument("--max_frames", type=int, default=100_000, help="frames used by k-means (default: %(default)s)")
     parser.add_argument(
-        "--max_frames", type=int, default=100_000, help="frames that k-means sees (default: %(default)s)"
+        "--seed", type=int, default=0, help="seed of weights, levels and centres (default: %(default)s)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of weights, levels and centres (default: %(default)s)")
     return parser
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Write a checkpoint whose keys are those of ESPnet's codec model."""
+    """Write a checkpoint with the keys of ESPnet's codec model."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     import numpy as np
     import torch
@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> None:
             conf = yaml.safe_load(stream)["codec_conf"]
     except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"{args.config}: not a codec training's configuration ({reason}); check --config") from None
+        raise UserError(f"{args.config}: not a configuration of codec training ({reason}); check --config") from None
     torch.manual_seed(args.seed)
     net = MDCTCodecNet(sample_rate=conf.get("sampling_rate", 16000), **conf.get("generator_params", {}))
     low, high = conf.get("gain_range_db", (-38.0, -14.0))
@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None) -> None:
         for index in tqdm(rng.permutation(len(paths)), desc="reading speech", unit="file"):
             samples, rate = read_audio(paths[index])
             if rate != net.configuration["sample_rate"]:
-                raise UserError(f"{paths[index]}: {rate} Hz, not the codec's; run codecse format --fs first")
+                raise UserError(f"{paths[index]}: {rate} Hz is not the codec's rate; run codecse format --fs first")
             level_db = rng.uniform(low, high)
             rms = max(float(np.sqrt(np.mean(samples**2))), 1e-4)
             yield torch.from_numpy(samples[:, 0] * 10 ** (level_db / 20) / rms)

@@ -1,7 +1,7 @@
 """The ``codecse`` command line: ``codecse COMMAND ...``; ``codecse --help`` lists the commands.
 
-Every command is one module of this folder with ``get_parser()`` and ``main(argv)``. It is imported only
-when it is called, so that ``codecse --help`` starts at once.
+Each command is one module of this folder with ``get_parser()`` and ``main(argv)``. It is imported only when it is
+called, so that ``codecse --help`` starts immediately.
 """
 
 import importlib
@@ -14,40 +14,40 @@ from espnet_codecse.installation import naming_missing_packages
 
 COMMANDS = {
     "enhance": ("enhance", "enhance recordings: files, folders, globs or a pipe"),
-    "stream": ("stream", "enhance a stream frame by frame, as a device does"),
-    "encode": ("encode", "recordings to a codec's codes, in files"),
-    "decode": ("decode", "files of codes to recordings"),
-    "doctor": ("doctor", "name every version and device, and what is missing"),
+    "stream": ("stream", "enhance a stream frame by frame, as on a device"),
+    "encode": ("encode", "encode recordings to files of codes"),
+    "decode": ("decode", "decode files of codes to recordings"),
+    "doctor": ("doctor", "list versions, devices and missing packages"),
     "check": ("check", "check the settings of a run before its first stage"),
     "prepare_mini": ("prepare_mini", "make a corpus from any recordings, or synthesise one"),
-    "prepare_dns": ("prepare_dns", "DNS-Challenge as data directories"),
-    "prepare_urgent": ("prepare_urgent", "URGENT 2024 challenge as data directories"),
-    "prepare_vctk_demand": ("prepare_vctk_demand", "VoiceBank-DEMAND as data directories"),
-    "prepare_wsj0_2mix": ("prepare_wsj0_2mix", "WSJ0-2mix as data directories"),
-    "prepare_wsj0_chime3": ("prepare_wsj0_chime3", "WSJ0-CHiME3 as data directories"),
+    "prepare_dns": ("prepare_dns", "write data directories of the DNS-Challenge"),
+    "prepare_urgent": ("prepare_urgent", "write data directories of the URGENT 2024 challenge"),
+    "prepare_vctk_demand": ("prepare_vctk_demand", "write data directories of VoiceBank-DEMAND"),
+    "prepare_wsj0_2mix": ("prepare_wsj0_2mix", "write data directories of WSJ0-2mix"),
+    "prepare_wsj0_chime3": ("prepare_wsj0_chime3", "write data directories of WSJ0-CHiME3"),
     "data_dir": ("data_dir", "validate or fix a data directory"),
-    "format": ("format_data", "check a data directory and bring it to one sample rate"),
+    "format": ("format_data", "check a data directory and convert it to one sample rate"),
     "extract": ("extract", "write codec embeddings of a data directory to arks"),
-    "extract_latents": ("extract_latents", "write a VAE's latents or guiding features of a data directory to arks"),
-    "embedding_stats": ("embedding_stats", "mean and deviation of embeddings, and ESPnet's shape files"),
+    "extract_latents": ("extract_latents", "write VAE latents or guidance features of a data directory to arks"),
+    "embedding_stats": ("embedding_stats", "write mean and deviation of embeddings, and ESPnet's shape files"),
     "config": ("config", "write the training configuration of a system's step"),
-    "train": ("train", "train a model on codec embeddings through ESPnet's trainer"),
+    "train": ("train", "train one step of a system with ESPnet's trainer"),
     "infer": ("infer", "enhance a data directory, or pass it through the codec alone"),
     "score": ("score", "score speech against references: SI-SDR, PESQ, STOI, DNSMOS, ..."),
     "score_outputs": ("score_outputs", "score all outputs of an experiment, the mixtures and the codec alone"),
-    "results": ("results", "write RESULTS.md from all that was scored"),
-    "report": ("report", "write the page to look at and listen to"),
+    "results": ("results", "write RESULTS.md from all scores"),
+    "report": ("report", "write the report page: tables, audio, spectrograms"),
     "sweep": ("sweep", "draw scores against the number of DDIM steps"),
     "spectrogram": ("spectrogram", "draw noisy / enhanced / clean spectrograms"),
     "init_codec": ("init_codec", "initialise the small codec from speech"),
-    "train_codec": ("train_codec", "train a codec through ESPnet's codec task"),
-    "benchmark": ("benchmark", "what codecs and models cost: time, memory, multiplications"),
+    "train_codec": ("train_codec", "train a codec with ESPnet's codec task"),
+    "benchmark": ("benchmark", "measure time, memory and multiplications of codecs and models"),
     "plan": ("plan", "estimate time, disk and memory of a recipe's stages"),
-    "pack": ("pack", "write a trained model as one zip, in the model zoo's layout"),
-    "verify": ("verify", "check packs: hashes, weights, codec, a short enhancement"),
-    "export_onnx": ("export_onnx", "write a causal model as an ONNX graph of one frame"),
+    "pack": ("pack", "pack a trained model as a zip in the model zoo's layout"),
+    "verify": ("verify", "check the hashes, weights and codec of packs, and run them"),
+    "export_onnx": ("export_onnx", "export a causal model as an ONNX graph"),
     "publish": ("publish", "upload a pack to the Hugging Face hub"),
-    "pack_codec": ("pack_codec", "write a trained small codec as a folder for --codec"),
+    "pack_codec": ("pack_codec", "write a trained small codec to a folder for --codec"),
 }
 
 
@@ -59,7 +59,7 @@ def _usage() -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command and return its exit status; bad input is one line on stderr and status 1."""
+    """Run one command and return its exit status; bad input gives one line on stderr and status 1."""
     argv = sys.argv[1:] if argv is None else argv
     if not argv or argv[0] in ("-h", "--help"):
         print(_usage())
@@ -81,7 +81,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"codecse {argv[0]}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"codecse {argv[0]}: interrupted; the same command goes on where it was", file=sys.stderr)
+        print(f"codecse {argv[0]}: interrupted; run the same command again to resume", file=sys.stderr)
         return 130
 
 

@@ -1,4 +1,4 @@
-"""``--model_option NAME=VALUE`` of the commands that run a model."""
+"""The option ``--model_option NAME=VALUE``, shared by the commands that run a model."""
 
 import argparse
 from typing import Any
@@ -12,15 +12,15 @@ def add_model_option(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="how the model is run, where it leaves a choice, such as num_steps=10 of a diffusion; repeat it",
+        help="option of the model at inference, such as num_steps=10 of a diffusion model; may be repeated",
     )
 
 
 def model_option(text: str) -> tuple[str, Any]:
-    """Return name and value, which is a number, true, false or text.
+    """Parse name and value; the value is a number, true, false or text.
 
     Raises:
-        ValueError: no ``NAME=VALUE``.
+        ValueError: ``text`` is not ``NAME=VALUE``.
     """
     import yaml
 

@@ -1,10 +1,10 @@
-"""Pack a trained model as one zip that espnet_model_zoo, SpeechEnhancer and codecse enhance take.
+"""Pack a trained model as a zip for espnet_model_zoo, SpeechEnhancer and codecse enhance.
 
     codecse pack exp/nac_se_small --output nac_se.zip --license apache-2.0 --datasets vctk --document RESULTS.md \\
         --expdir exp --test_sets test
 
-The zip holds the weights (not the optimiser's state), the configuration without paths of this machine, the codec's
-identity and, where they are small, its weights, a model card, and codecse.yaml with the SHA-256 of every file.
+The zip holds the weights without the optimiser's state, the configuration without local paths, the codec's identity,
+the codec's weights if they are small, a model card, and codecse.yaml with the SHA-256 of every file.
 """
 
 import argparse
@@ -21,26 +21,36 @@ def get_parser() -> argparse.ArgumentParser:
         prog="codecse pack", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("experiment", help="experiment folder of enh.sh, of one step of it, or a pack to change")
-    add("--output", type=Path, required=True, metavar="ZIP", help="the pack to write")
+    add("experiment", help="experiment folder of enh.sh, the folder of one of its steps, or a pack to change")
+    add("--output", type=Path, required=True, metavar="ZIP", help="pack to write")
     add("--checkpoint", default="valid.loss.best.pth", help="weights in the experiment (default: %(default)s)")
-    add("--name", default="", help="of the model, in its card (default: from --output)")
-    add("--codec", help="where the codec lies, if not where the training had it")
-    add("--codec_limit", type=float, default=20.0, metavar="MB", help="carry smaller codecs (default: %(default)s)")
-    add("--layer", default="", choices=LAYERS, help="to decode (default: what the model gives first)")
-    add("--weights", default="float32", choices=["float32", "float16"], help="float16 halves it (default: %(default)s)")
-    add("--license", default="", help="such as apache-2.0 or cc-by-4.0")
-    add("--datasets", nargs="+", default=[], help="what it was trained on")
+    add("--name", default="", help="name of the model in its card (default: from --output)")
+    add("--codec", help="folder of the codec, if it has moved since training")
+    add("--codec_limit", type=float, default=20.0, metavar="MB", help="include smaller codecs (default: %(default)s)")
+    add("--layer", default="", choices=LAYERS, help="layer to decode (default: the model's first)")
+    add(
+        "--weights",
+        default="float32",
+        choices=["float32", "float16"],
+        help="data type of weights (default: %(default)s)",
+    )
+    add("--license", default="", help="licence, such as apache-2.0 or cc-by-4.0")
+    add("--datasets", nargs="+", default=[], help="training data")
     add_scored_options(parser)
     add(
         "--outputs",
         default="",
-        help="name below --expdir of the outputs whose scores are the model's figures (default: the experiment's)",
+        help="folder below --expdir with the outputs whose scores the card reports (default: the experiment's)",
     )
     add(
-        "--figures", type=_figures, action="append", default=[], metavar="'LABEL|DIR'", help="further scores; repeat it"
+        "--figures",
+        type=_figures,
+        action="append",
+        default=[],
+        metavar="'LABEL|DIR'",
+        help="further scores; may be repeated",
     )
-    add("--document", type=Path, action="append", default=[], help="a file to add, such as RESULTS.md; repeat it")
+    add("--document", type=Path, action="append", default=[], help="file to add, such as RESULTS.md; may be repeated")
     add("--card", type=Path, help="README.md to use instead of the generated description")
     return parser
 
@@ -51,7 +61,7 @@ def _figures(text: str) -> tuple[str, Path]:
 
 
 def _scored_figures(args: argparse.Namespace) -> list[tuple[str, Path]]:
-    """Return ``(label, scoring folder)`` of the mixtures and of the experiment, as ``--expdir`` has them."""
+    """Return ``(label, scoring folder)`` of the mixtures and of the experiment, found in ``--expdir``."""
     from espnet_codecse.report.experiments import CLEAN, EXPERIMENT, NOISY
 
     folder = Path(args.experiment)
@@ -77,11 +87,11 @@ def main(argv: list[str] | None = None) -> int:
     from espnet_codecse.zoo.pack import PackOptions, pack_model
 
     files = find_model(args.experiment)
-    # Another checkpoint of the experiment; a pack holds one.
+    # An experiment can hold several checkpoints; a pack holds one.
     if not (files.folder / "meta.yaml").is_file():
         checkpoint = files.train_config.parent / args.checkpoint
         if not checkpoint.is_file():
-            raise UserError(f"{checkpoint}: no such checkpoint; was the training run? --checkpoint names another")
+            raise UserError(f"{checkpoint}: no such checkpoint; train first, or name another with --checkpoint")
         files = replace(files, model_file=checkpoint)
     options = PackOptions(
         name=args.name, codec=args.codec, codec_limit_mb=args.codec_limit, layer=args.layer, weights=args.weights,

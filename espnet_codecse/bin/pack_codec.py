@@ -1,4 +1,4 @@
-"""Turn a training of the small codec into the folder that ``--codec`` takes.
+"""Convert a trained small codec to a folder for ``--codec``.
 
 usage: codecse pack_codec --checkpoint exp/codec/valid.loss.best.pth --output_dir small_codec
 """
@@ -16,8 +16,8 @@ def get_parser() -> argparse.ArgumentParser:
         "--high_band_gain",
         type=float,
         default=0.5,
-        help="of the band that the decoder makes up, against its level in training: PESQ takes that band for noise, "
-        "DNSMOS P.808 misses it, and both are content with half (default: %(default)s)",
+        help="gain of the band that the decoder synthesises, relative to training; PESQ counts this band as noise, "
+        "DNSMOS P.808 penalises its absence, and half suits both (default: %(default)s)",
     )
     parser.add_argument("--output_dir", required=True, help="folder for config.yaml and model.safetensors")
     return parser
@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> None:
         conf = yaml.safe_load(config.read_text())["codec_conf"]
     except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"{config}: not a codec training's configuration ({reason}); was it trained?") from None
+        raise UserError(f"{config}: not a configuration of codec training ({reason}); train it first") from None
     net = MDCTCodecNet(sample_rate=conf.get("sampling_rate", 16000), **conf.get("generator_params", {}))
     prefix = "codec.generator."
     state = load_checkpoint(checkpoint)

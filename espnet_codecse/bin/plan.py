@@ -1,8 +1,8 @@
-"""Estimate time, disk and memory of a recipe's stages 2 to 7, from the data that stage 1 listed and short probes.
+"""Estimate time, disk and memory of a recipe's stages 2 to 7 from the data of stage 1 and short probes.
 
     codecse plan --train_sets data/train data/valid --test_sets data/test --config exp/X/train.yaml --nj 2
 
-In a recipe: run.sh --plan true, with the recipe's own settings.
+run.sh --plan true of a recipe calls it with the recipe's settings.
 """
 
 import argparse
@@ -23,16 +23,16 @@ def get_parser() -> argparse.ArgumentParser:
     add("--test_sets", type=Path, nargs="+", required=True, help="data directories")
     add("--config", type=Path, required=True, help="yaml written by codecse config")
     add("--embedding_source", choices=["stored", "on_the_fly"], default="stored", help="(default: %(default)s)")
-    add("--compression", choices=["none", "3"], default="3", help="of the arks (default: %(default)s)")
+    add("--compression", choices=["none", "3"], default="3", help="compression of the arks (default: %(default)s)")
     add("--metrics", default=DEFAULT_METRICS, help="names, separated by spaces (default: '%(default)s')")
-    add("--from_hours", type=float, default=0.0, help="do nothing for less training audio than this (default: 0)")
-    add("--nj", type=int, default=0, help="processes (default: what cores and memory allow)")
+    add("--from_hours", type=float, default=0.0, help="do nothing if there is less training audio (default: 0)")
+    add("--nj", type=int, default=0, help="processes (default: as many as cores and memory allow)")
     add("--device", default="cpu", help="torch device (default: %(default)s)")
     return parser
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Probe and print."""
+    """Run the probes and print the plan."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     import yaml
 
@@ -57,7 +57,7 @@ def main(argv: list[str] | None = None) -> None:
     crop = configuration.get("crop_seconds") or mean_seconds
     if configuration.get("speech_segment"):
         crop = configuration["speech_segment"] / codec.sample_rate
-    # The training has all cores, the parts of other stages one each.
+    # Training uses all cores; each part of the other stages uses one.
     step = training_step_cost(configuration, args.device, stored, min(crop, max(mean_seconds, 0.5)))
     torch.set_num_threads(1)
     speed = codec_speed(codec, args.device, PROBE_SECONDS, 2)

@@ -1,4 +1,4 @@
-"""``codecse prepare_dns``: the DNS-Challenge's speech, noise and test sets as data directories."""
+"""``codecse prepare_dns``: write data directories of the DNS-Challenge's speech, noise and test sets."""
 
 import argparse
 import sys
@@ -13,52 +13,53 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="codecse prepare_dns",
         description="Write data/{train,valid,no_reverb,with_reverb,real_recordings} of the DNS-Challenge. Training "
-        "clips are made of its clean speech, noise and room responses by the challenge's rules, or are those of a "
-        "synthetic set in <root>/training/{noisy,clean}. The same options give the same bytes; a run "
-        "that was stopped goes on.",
+        "clips are mixed from its clean speech, noise and room responses by the challenge's rules, or taken from a "
+        "synthetic set in <root>/training/{noisy,clean}. The same options produce identical files. An interrupted run "
+        "resumes.",
     )
     add_common_options(parser, "DNS")
     add = parser.add_argument
-    add("--hours", type=float, default=100.0, help="of training and validation clips (default %(default)s)")
-    add("--clip_seconds", type=float, default=30.0, help="length of a clip (default %(default)s)")
-    add("--silence_seconds", type=float, default=0.2, help="between the recordings of a clip (default %(default)s)")
-    add("--snr_range", type=int, nargs=2, metavar=("LOW", "HIGH"), default=(-5, 20), help="dB (default -5 20)")
-    add("--level_range", type=int, nargs=2, metavar=("LOW", "HIGH"), default=(-35, -15), help="dBFS (default -35 -15)")
-    add("--min_activity", type=float, default=0.6, help="portion of a clip with speech (default %(default)s)")
-    add("--reverb_probability", type=float, default=0.5, help="portion of clips with a room response (default 0.5)")
+    add("--hours", type=float, default=100.0, help="hours of training and validation clips (default: %(default)s)")
+    add("--clip_seconds", type=float, default=30.0, help="length of a clip (default: %(default)s)")
+    add("--silence_seconds", type=float, default=0.2, help="between the recordings of a clip (default: %(default)s)")
+    add("--snr_range", type=int, nargs=2, metavar=("LOW", "HIGH"), default=(-5, 20), help="dB (default: -5 20)")
+    add("--level_range", type=int, nargs=2, metavar=("LOW", "HIGH"), default=(-35, -15), help="dBFS (default: -35 -15)")
+    add("--min_activity", type=float, default=0.6, help="share of a clip with speech (default: %(default)s)")
+    add("--reverb_probability", type=float, default=0.5, help="share of clips with a room response (default: 0.5)")
     add(
         "--reverb_target",
         choices=("reverberant", "early", "dry"),
         default="reverberant",
         help="reference of a reverberant clip; those of the test set are reverberant (default)",
     )
-    add("--rooms", choices=("real", "synthetic", "both"), default="both", help="room responses (default both)")
+    add("--rooms", choices=("real", "synthetic", "both"), default="both", help="room responses (default: both)")
     add(
         "--t60_range",
         type=float,
         nargs=2,
         metavar=("LOW", "HIGH"),
         default=(0.3, 1.3),
-        help="reverberation time of the room responses, seconds (default 0.3 1.3)",
+        help="reverberation time of the room responses, seconds (default: 0.3 1.3)",
     )
-    add("--synthetic", type=Path, help="folder of a synthetic training set with noisy and clean, read as it is")
-    add("--test_dir", type=Path, help="folder of the 2020 test set, when the corpus is a later edition")
+    add("--synthetic", type=Path, help="folder with noisy/ and clean/ of a synthetic training set, used as it is")
+    add("--test_dir", type=Path, help="folder of the 2020 test set, if the corpus is a later edition")
     add(
         "--dynamic",
         action="store_true",
-        help="data/{clean,noise,rooms}_train for on-the-fly training instead of training clips",
+        help="write data/{clean,noise,rooms}_train for on-the-fly training instead of training clips",
     )
     add(
         "--low_snr",
         action="store_true",
-        help="also data/low_snr: the test clips without reverberation, each with its own noise at -10, -5, 0 or 5 dB",
+        help="also write data/low_snr: the test clips without reverberation, with their own noise at -10, -5, 0 or "
+        "5 dB",
     )
-    add("--seed", type=int, default=0, help="of everything drawn (default 0)")
+    add("--seed", type=int, default=0, help="random seed (default: 0)")
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command and return the exit status."""
     args = get_parser().parse_args(argv)
     from espnet_codecse.corpus.dns import VARIABLE, DnsSettings, prepare
     from espnet_codecse.corpus.dns_simulation import DnsSimulation

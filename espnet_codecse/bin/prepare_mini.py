@@ -1,4 +1,4 @@
-"""``codecse prepare_mini``: mixtures of any recordings, or of synthesised speech and noise, as data directories."""
+"""``codecse prepare_mini``: write data directories of mixtures of any recordings or of synthesised speech and noise."""
 
 import argparse
 import sys
@@ -13,67 +13,71 @@ def _range(low: str, high: str) -> dict:
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """Options of the command."""
+    """Return the parser of the command."""
     parser = argparse.ArgumentParser(
         prog="codecse prepare_mini",
         description="Write data/{train,valid,test} (mixtures, references) and data/{clean,noise}_{train,valid,test}. "
-        "Without --clean_dir speech (eSpeak NG) and noise are synthesised, with no network. The same options give "
-        "the same bytes; a run that was stopped goes on.",
+        "Without --clean_dir, speech (eSpeak NG) and noise are synthesised; no network is needed. The same options "
+        "produce identical files. An interrupted run resumes.",
     )
     add = parser.add_argument
-    add("--dst", type=Path, default=Path("data"), help="folder of the data directories (default data)")
+    add("--dst", type=Path, default=Path("data"), help="folder of the data directories (default: data)")
     add(
-        "--downloads", type=Path, default=Path("downloads"), help="folder of the synthesised corpus (default downloads)"
+        "--downloads",
+        type=Path,
+        default=Path("downloads"),
+        help="folder of the synthesised corpus (default: downloads)",
     )
     add(
         "--clean_dir",
         type=Path,
-        help="folder of clean recordings, one folder a speaker; or a folder with train, valid and test, each with "
-        "speech/ and noise/, which is used as it is divided",
+        help="folder of clean recordings with one folder per speaker; or a folder with train, valid and test, each "
+        "with speech/ and noise/, whose split is kept",
     )
     add("--noise_dir", type=Path, help="folder of noise recordings")
-    add("--fs", type=sample_rate, default=16000, help="sample rate in Hz, also 16k (default 16000)")
-    add("--num_speakers", type=int, choices=(1, 2, 3), default=1, help="speakers in a mixture (default 1)")
-    add("--snr_range", **_range("LOW", "HIGH"), default=(-5.0, 20.0), help="train and valid, dB (default -5 20)")
+    add("--fs", type=sample_rate, default=16000, help="sample rate, such as 16000 or 16k (default: 16000)")
+    add("--num_speakers", type=int, choices=(1, 2, 3), default=1, help="speakers in a mixture (default: 1)")
+    add("--snr_range", **_range("LOW", "HIGH"), default=(-5.0, 20.0), help="train and valid, dB (default: -5 20)")
     add(
         "--test_snrs",
         type=float,
         nargs="+",
         default=(-5.0, 0.0, 5.0, 10.0, 15.0),
         metavar="DB",
-        help="of the test mixtures, in turn (default -5 0 5 10 15)",
+        help="SNRs of the test mixtures, in turn (default: -5 0 5 10 15)",
     )
     add(
         "--ratio_range",
         **_range("LOW", "HIGH"),
         default=(-5.0, 5.0),
-        help="speaker 1 to each other one, dB (default -5 5)",
+        help="level of speaker 1 relative to each other speaker, dB (default: -5 5)",
     )
-    add("--level_range", **_range("LOW", "HIGH"), default=(-35.0, -15.0), help="mixture, dBFS (default -35 -15)")
-    add("--noise_probability", type=float, help="portion with noise (default 1; 0 for several speakers)")
-    add("--reverb_probability", type=float, default=0.2, help="portion of train and valid in a room (default 0.2)")
-    add("--test_reverb_probability", type=float, default=0.0, help="portion of test in a room (default 0)")
-    add("--rt60_range", **_range("LOW", "HIGH"), default=(0.15, 0.6), help="seconds (default 0.15 0.6)")
+    add("--level_range", **_range("LOW", "HIGH"), default=(-35.0, -15.0), help="mixture, dBFS (default: -35 -15)")
+    add("--noise_probability", type=float, help="share of mixtures with noise (default: 1; 0 for several speakers)")
+    add("--reverb_probability", type=float, default=0.2, help="share of train and valid in a room (default: 0.2)")
+    add("--test_reverb_probability", type=float, default=0.0, help="share of test in a room (default: 0)")
+    add("--rt60_range", **_range("LOW", "HIGH"), default=(0.15, 0.6), help="seconds (default: 0.15 0.6)")
     add(
         "--reverb_target",
         choices=("dry", "early"),
         default="dry",
-        help="reference of a reverberant mixture: the dry speech at the direct path, or with 50 ms of reflections",
+        help="reference of a reverberant mixture: dry speech at the delay of the direct path, or with 50 ms of "
+        "reflections",
     )
-    add("--num_train", type=int, default=0, help="train mixtures (default 300 synthesised, else by --train_copies)")
-    add("--num_valid", type=int, default=0, help="valid mixtures (default 30 synthesised, else 2 an utterance)")
-    add("--train_copies", type=int, default=4, help="mixtures of each train utterance (default 4)")
-    add("--num_extra_noises", type=int, default=0, help="synthesised noises that join the train noises (default 0)")
-    add("--num_altered_noises", type=int, default=0, help="variants of the train noises that join them (default 0)")
-    add("--num_rooms", type=int, default=0, help="room responses for dynamic mixing, <dst>/rooms_train (default 0)")
-    add("--max_duration", type=float, default=8.0, help="longer train and valid speech is cut, seconds (default 8)")
-    add("--seed", type=int, default=0, help="of train and valid; the test set never changes (default 0)")
-    add("--nj", type=int, default=0, help="processes (default: one a core)")
+    add("--num_train", type=int, default=0, help="train mixtures (default: 300 if synthesised, else by --train_copies)")
+    add("--num_valid", type=int, default=0, help="valid mixtures (default: 30 if synthesised, else 2 per utterance)")
+    add("--train_copies", type=int, default=4, help="mixtures per train utterance (default: 4)")
+    add("--num_extra_noises", type=int, default=0, help="synthesised noises added to the train noises (default: 0)")
+    add("--num_altered_noises", type=int, default=0, help="altered train noises added to the train noises (default: 0)")
+    add("--num_rooms", type=int, default=0, help="room responses for dynamic mixing, <dst>/rooms_train (default: 0)")
+    add("--max_duration", type=float, default=8.0, help="longer train and valid speech is cut, seconds (default: 8)")
+    add("--seed", type=int, default=0, help="seed of train and valid; the test set never changes (default: 0)")
+    add("--nj", type=int, default=0, help="processes (default: one per core)")
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command and return the exit status."""
     args = get_parser().parse_args(argv)
     from espnet_codecse.corpus.mini import MiniSettings, prepare
     from espnet_codecse.corpus.mixtures import MixtureSettings
@@ -87,7 +91,7 @@ def main(argv: list[str] | None = None) -> int:
         value = getattr(args, name)
         if value is not None and not 0 <= value <= 1:
             raise UserError(f"--{name}: {value:g} is not between 0 and 1")
-    # As in WSJ0-2mix, speakers are separated without noise unless it is asked for.
+    # As in WSJ0-2mix, mixtures of several speakers have no noise by default.
     noise_probability = args.noise_probability
     if noise_probability is None:
         noise_probability = 1.0 if args.num_speakers == 1 else 0.0

@@ -1,4 +1,4 @@
-"""``codecse prepare_urgent``: the URGENT 2024 challenge's speech, noise and validation set as data directories."""
+"""``codecse prepare_urgent``: write data directories of the URGENT 2024 challenge: speech, noise, validation set."""
 
 import argparse
 import sys
@@ -13,31 +13,31 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="codecse prepare_urgent",
         description="Write data/{train,validation,vctk_demand_test} and the unpaired lists data/{unpaired_noisy,"
-        "unpaired_speech,unpaired_noise} of what the URGENT 2024 challenge's prepare_espnet_data.sh has prepared. "
-        "Training mixtures are made by the challenge's rules; the same options give the same bytes, and a run that was "
-        "stopped goes on.",
+        "unpaired_speech,unpaired_noise} from the output of the URGENT 2024 challenge's prepare_espnet_data.sh. "
+        "Training mixtures follow the challenge's rules. The same options produce identical files. An interrupted run "
+        "resumes.",
     )
     add_common_options(parser, "URGENT")
     add = parser.add_argument
     add("--vctk_demand", type=Path, help="folder of the test set, VoiceBank-DEMAND (default: VCTK_DEMAND of db.sh)")
-    add("--without_test", action="store_true", help="no vctk_demand_test; then run.sh --test_sets validation")
-    add("--num_train", type=int, default=0, metavar="N", help="only N training utterances, of all speakers evenly")
+    add("--without_test", action="store_true", help="skip vctk_demand_test; then use run.sh --test_sets validation")
+    add("--num_train", type=int, default=0, metavar="N", help="only N training utterances, spread over all speakers")
     add("--num_valid", type=int, default=0, metavar="N", help="only N validation utterances")
-    add("--snr_range", type=float, nargs=2, metavar=("LOW", "HIGH"), default=(-5, 20), help="dB (default -5 20)")
-    add("--reverb_probability", type=float, default=0.5, help="portion of mixtures with a room response (default 0.5)")
+    add("--snr_range", type=float, nargs=2, metavar=("LOW", "HIGH"), default=(-5, 20), help="dB (default: -5 20)")
+    add("--reverb_probability", type=float, default=0.5, help="share of mixtures with a room response (default: 0.5)")
     add("--keep_rates", action="store_true", help="mix and write at the rate of each utterance, for any codec")
     add("--official_train", action="store_true", help="take the mixtures of the challenge's data/train as they are")
     add(
         "--dynamic",
         action="store_true",
-        help="data/{clean,noise,rooms}_train for on-the-fly training instead of training mixtures",
+        help="write data/{clean,noise,rooms}_train for on-the-fly training instead of training mixtures",
     )
-    add("--seed", type=int, default=0, help="of everything drawn (default 0)")
+    add("--seed", type=int, default=0, help="random seed (default: 0)")
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command and return the exit status."""
     args = get_parser().parse_args(argv)
     from espnet_codecse.corpus import vctk_demand
     from espnet_codecse.corpus.location import corpus_root

@@ -1,4 +1,4 @@
-"""``codecse prepare_vctk_demand``: VoiceBank-DEMAND as data directories."""
+"""``codecse prepare_vctk_demand``: write data directories of VoiceBank-DEMAND."""
 
 import argparse
 import sys
@@ -14,19 +14,19 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="codecse prepare_vctk_demand",
         description="Write data/{train,valid,test} and the unpaired lists data/{unpaired_noisy,prior_in_domain,"
-        "prior_out_of_domain} of VoiceBank-DEMAND, from its zips or unpacked folders. A run that was stopped goes on.",
+        "prior_out_of_domain} of VoiceBank-DEMAND from its zips or unpacked folders. An interrupted run resumes.",
     )
     add_common_options(parser, "VCTK_DEMAND")
     add = parser.add_argument
-    add("--speakers", choices=["28", "56", "84"], default="28", help="training speakers; 84 are both sets (default 28)")
+    add("--speakers", choices=["28", "56", "84"], default="28", help="training speakers; 84: both sets (default: 28)")
     add("--prior_dir", type=Path, help="folder of other clean speech: the out-of-domain prior of unsupervised training")
-    add("--download", action="store_true", help="download the zips that are missing to the corpus's folder")
-    add("--base_url", default=BASE_URL, help="where they are downloaded from (default: %(default)s)")
+    add("--download", action="store_true", help="download missing zips to the corpus's folder")
+    add("--base_url", default=BASE_URL, help="address to download from (default: %(default)s)")
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command and return the exit status."""
     args = get_parser().parse_args(argv)
     from espnet_codecse.corpus.download import download
     from espnet_codecse.corpus.location import corpus_root

@@ -1,4 +1,4 @@
-"""``codecse prepare_wsj0_chime3``: WSJ0-CHiME3 as data directories."""
+"""``codecse prepare_wsj0_chime3``: write data directories of WSJ0-CHiME3."""
 
 import argparse
 import sys
@@ -11,19 +11,19 @@ def get_parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
     parser = argparse.ArgumentParser(
         prog="codecse prepare_wsj0_chime3",
-        description="Mix WSJ0 with the backgrounds of CHiME-3 as published with SGMSE+ and write "
-        "data/{train,valid,test}. A run that was stopped goes on.",
+        description="Mix WSJ0 with the backgrounds of CHiME-3 as published with SGMSE+, and write "
+        "data/{train,valid,test}. An interrupted run resumes.",
     )
     add_common_options(parser, "WSJ0")
     add = parser.add_argument
     add("--chime3", type=Path, help="folder of CHiME-3 (default: the variable CHIME3 of db.sh)")
     add("--snr_range", type=float, nargs=2, default=(0.0, 20.0), metavar=("LOW", "HIGH"), help="dB (default: 0 20)")
-    add("--seed", type=int, default=0, help="of all that is drawn (default: %(default)s)")
+    add("--seed", type=int, default=0, help="random seed (default: %(default)s)")
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command and return the exit status."""
     args = get_parser().parse_args(argv)
     from espnet_codecse.corpus.location import corpus_root
     from espnet_codecse.corpus.wsj0 import VARIABLE

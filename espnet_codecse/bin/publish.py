@@ -1,9 +1,9 @@
-"""Publish a pack on the Hugging Face hub: its files at the root of a model repository, README.md as the model card.
+"""Publish a pack on the Hugging Face hub, with its files at the root of a model repository and README.md as the card.
 
     codecse publish nac_se.zip --repo user/nac_se --dry_run     # list the files
     codecse publish nac_se.zip --repo user/nac_se
 
-The pack is verified first. The token is that of 'hf auth login' or HF_TOKEN; HF_ENDPOINT names another hub.
+The pack is verified first. The token comes from 'hf auth login' or HF_TOKEN. HF_ENDPOINT names another hub.
 """
 
 import argparse
@@ -18,17 +18,17 @@ def get_parser() -> argparse.ArgumentParser:
         prog="codecse publish", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("pack", help="zip of codecse pack, or the folder of an unpacked one")
-    add("--repo", required=True, metavar="USER/NAME", help="the model repository")
+    add("pack", help="zip written by codecse pack, or its unpacked folder")
+    add("--repo", required=True, metavar="USER/NAME", help="model repository")
     add("--private", action="store_true", help="make the repository private")
-    add("--update", action="store_true", help="replace the files of a repository that is there already")
-    add("--dry_run", action="store_true", help="verify, list what would be uploaded, and stop")
-    add("--codec", help="where the codec lies, for packs that do not carry it")
+    add("--update", action="store_true", help="replace the files of an existing repository")
+    add("--dry_run", action="store_true", help="verify, list the files to upload, and stop")
+    add("--codec", help="folder of the codec, for packs without it")
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Verify, list, upload."""
+    """Verify the pack, list its files and upload them."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     from espnet_codecse.errors import UserError
     from espnet_codecse.zoo.archive import unpack
@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
             print(f"{size:>12}  {name}")
         total = f"{len(files)} files, {sum(size for _, size in files) / 1e6:.1f} MB"
         if args.dry_run:
-            print(f"{args.repo}: {total} would be uploaded; nothing was")
+            print(f"{args.repo}: {total} would be uploaded (dry run)")
             return 0
         address = publish_pack(folder, args.repo, args.pack, args.private, args.update)
     print(f"{args.repo}: {total}: {address}")

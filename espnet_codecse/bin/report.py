@@ -1,10 +1,10 @@
-"""Write the report page: a folder to look at and listen to in any browser, without network.
+"""Write the report page, a folder with tables, audio and spectrograms for any browser; it needs no network.
 
     codecse report --expdir exp --test_sets "test" --title "mini, test" --output_dir exp/report
 
-The systems are the rows of codecse results, which also tells what --row is. The audio is named by the spk1.scp (or
-wav.scp) beside each scoring folder, the mixture and the clean speech by those of the data directory, the training
-curves by exp/<tag>/<step>/train.log. Utterances that are already in the folder are not made again.
+The systems are the rows of codecse results, whose help explains --row. The spk1.scp (or wav.scp) beside each scoring
+folder lists the enhanced audio; those of the data directory list mixtures and clean speech. Training curves are read
+from exp/<tag>/<step>/train.log. Utterances that are already in the folder are not made again.
 """
 
 import argparse
@@ -28,12 +28,12 @@ def get_parser() -> argparse.ArgumentParser:
     add(
         "--metric",
         default="",
-        help="utterances to hear are the best, middle and worst by it, on average over the "
+        help="select the best, middle and worst utterances by this metric, averaged over the "
         "experiments (default: PESQ, else DNSMOS_OVRL, else SI_SDR)",
     )
-    add("--num_utterances", type=int, default=6, help="number of them, of each set (default: %(default)s)")
-    add("--utterances", nargs="+", default=[], metavar="ID", help="more utterances to hear")
-    add("--seconds", type=float, default=30.0, help="longer recordings are cut to this (default: %(default)s)")
+    add("--num_utterances", type=int, default=6, help="utterances to select per set (default: %(default)s)")
+    add("--utterances", nargs="+", default=[], metavar="ID", help="further utterances to include")
+    add("--seconds", type=float, default=30.0, help="longer recordings are cut to this length (default: %(default)s)")
     return parser
 
 

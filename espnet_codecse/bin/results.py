@@ -1,11 +1,11 @@
-"""Write RESULTS.md from all that was scored in an experiment folder.
+"""Write RESULTS.md from all scores of an experiment folder.
 
     codecse results --expdir exp --test_sets "test" --title "RESULTS: mini, test" --output exp/RESULTS.md
     codecse results --row "Unprocessed|noisy|noisy/scoring|data/test" --row "mine|enhanced|mine/scoring" --title mine
 
-With --row, scoring folders from anywhere become lines. A row's data directory, which may be left out, tells SNR, noise
-and speaker of each mixture for breakdowns; the row labelled 'noisy' (or '<set>/noisy') is what the paired differences
-are taken to.
+--row adds a scoring folder from anywhere as a row. Its data directory is optional; it provides the SNR, noise and
+speaker of each mixture for the breakdowns. Paired differences are relative to the row labelled 'noisy' (or
+'<set>/noisy').
 """
 
 import argparse
@@ -30,18 +30,24 @@ def get_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add_scored_options(parser)
     add_row_option(parser)
-    add("--data_note", default="", help="what data this is; stands below the heading of the unprocessed mixtures")
-    add("--section_note", action="append", default=[], metavar="'SECTION|TEXT'", help="text below a heading; repeat it")
-    add("--paper", type=Path, help="paper.yaml: published rows, which stand at the end with their sources")
+    add("--data_note", default="", help="description of the data, printed below the heading of the mixtures")
+    add(
+        "--section_note",
+        action="append",
+        default=[],
+        metavar="'SECTION|TEXT'",
+        help="text below a heading; may be repeated",
+    )
+    add("--paper", type=Path, help="paper.yaml with published rows, printed at the end with their sources")
     add(
         "--breakdown_metrics",
         default=" ".join(DEFAULT_BREAKDOWN_METRICS),
-        help="metrics by SNR, noise and speaker (default: '%(default)s')",
+        help="metrics to break down by SNR, noise and speaker (default: '%(default)s')",
     )
     add(
         "--baseline",
-        help="of a study: experiments <variant>_seed<n> are compared with <baseline>_seed<n>, in all and by "
-        "SNR, and what is within noise is said",
+        help="baseline of a study: compares experiments <variant>_seed<n> with <baseline>_seed<n>, overall and by "
+        "SNR, and reports which differences are within noise",
     )
     add("--title", default="RESULTS", help="heading (default: %(default)s)")
     add("--output", type=Path, default=Path("RESULTS.md"), help="file to write (default: %(default)s)")
@@ -49,7 +55,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def _notes(rows: Sequence[Row], data_note: str, specifications: Sequence[str]) -> dict[str, list[str]]:
-    """Return ``{section: paragraphs}``: the data, each experiment's configurations, and what was given."""
+    """Return ``{section: paragraphs}``: data, configurations of each experiment, notes from the command line."""
     notes: dict[str, list[str]] = {}
     if data_note:
         notes[UNPROCESSED] = [f"Data: {data_note}"]

@@ -40,25 +40,25 @@ def get_parser() -> argparse.ArgumentParser:
         action="append",
         required=True,
         metavar="SCP",
-        help="speech to score: scp or folder; repeat it per speaker (order chosen by SI-SDR)",
+        help="speech to score: scp or folder; repeat per speaker (order chosen by SI-SDR)",
     )
-    add("--without_reference", action="store_true", help="there is no clean speech: leave out metrics that need it")
-    add("--mix_scp", default="", metavar="SCP", help="the unprocessed mixtures: scp or folder, for SI_SDRi and SDRi")
+    add("--without_reference", action="store_true", help="there is no clean speech: skip metrics that need it")
+    add("--mix_scp", default="", metavar="SCP", help="unprocessed mixtures: scp or folder, for SI_SDRi and SDRi")
     add(
         "--fs",
         type=sample_rate,
         default=0,
-        help="sample rate to bring all recordings to first, Hz or such as 8k (default: none)",
+        help="resample all recordings to this rate first, such as 8k (default: do not resample)",
     )
     add(
         "--output_dir",
         required=True,
         type=Path,
-        help="gets <METRIC>_spk<n>, result_<metric>.txt, scores.csv, summary.json and summary.md",
+        help="folder for <METRIC>_spk<n>, result_<metric>.txt, scores.csv, summary.json and summary.md",
     )
     add("--metrics", default=DEFAULT_METRICS, help="names, separated by spaces (default: '%(default)s')")
-    add("--versa_config", type=Path, help="VERSA's list of metrics, where VERSA is installed; one speaker")
-    add("--nj", type=int, default=0, help="processes (default: what cores and memory allow)")
+    add("--versa_config", type=Path, help="VERSA's list of metrics, if VERSA is installed; one speaker")
+    add("--nj", type=int, default=0, help="processes (default: as many as cores and memory allow)")
     add_job_options(parser)
     return parser
 
@@ -80,7 +80,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.without_reference:
         metrics = [metric.name for metric in select(metrics) if not metric.needs_reference]
         if not metrics:
-            print(f"score: none of {args.metrics} does without a reference: nothing to score", file=sys.stderr)
+            print(f"score: all of {args.metrics} need a reference; nothing to score", file=sys.stderr)
             return 0
     submit = submitter("score", args, argv, args.output_dir / "log", nj)
     summaries = score_set(
@@ -98,7 +98,7 @@ def main(argv: list[str] | None = None) -> int:
             summaries.append(write_column(args.output_dir, name, table, 1))
     write_overview(args.output_dir, summaries, len(args.inf_scp))
     for item in summaries:
-        undefined = f", {item.num_nan} without a value (nan: silent, too short or not computed)" if item.num_nan else ""
+        undefined = f", {item.num_nan} undefined (nan: silent, too short or not computed)" if item.num_nan else ""
         print(f"{item.metric:<13}{item.mean:8.3f}  mean of {item.num_values}{undefined}")
     print(f"scores are in {args.output_dir}")
     return 0

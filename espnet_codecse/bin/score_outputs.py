@@ -1,9 +1,9 @@
-"""Score the outputs of an experiment, the mixtures, and what the codec alone makes of them: stage 7 of the recipes.
+"""Score the outputs of an experiment, the mixtures, and speech through the codec alone: stage 7 of the recipes.
 
     codecse score_outputs exp/nac_se_small --codec_outputs exp/codec_small --test_sets "test" --metrics "SI_SDR PESQ"
 
-Each output gets a folder scoring beside its lists, as codecse score writes it, and a description of what was scored,
-by which codecse results, report and pack find it. What was scored before is not scored again.
+For each output, codecse score writes a folder scoring beside its lists. A description in that folder lets codecse
+results, report and pack find it. Existing scores are not computed again.
 """
 
 import argparse
@@ -20,26 +20,26 @@ def get_parser() -> argparse.ArgumentParser:
         prog="codecse score_outputs", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("outputs", type=Path, help="folder of an experiment's outputs, <layer>_<set> in it")
-    add("--codec_outputs", type=Path, help="the same of the codec alone, {clean,noisy}_<layer>_<set>")
+    add("outputs", type=Path, help="folder of an experiment's outputs, with <layer>_<set>")
+    add("--codec_outputs", type=Path, help="folder of the codec's outputs, with {clean,noisy}_<layer>_<set>")
     add("--dumpdir", type=Path, default=Path("dump"), help="formatted data (default: %(default)s)")
     add("--test_sets", default="test", help="sets, separated by spaces (default: '%(default)s')")
     add("--num_spk", type=int, default=1, help="speakers in a mixture (default: %(default)s)")
     add(
         "--resynthesised_references",
         action="store_true",
-        help="score also against references that went through the "
-        "codec: what its decoder does to every signal then counts for nothing",
+        help="also score against references that went through the codec, so that distortions of its decoder do not "
+        "count",
     )
     add("--metrics", default=DEFAULT_METRICS, help="names, separated by spaces (default: '%(default)s')")
-    add("--fs", type=sample_rate, default=0, help="sample rate at which everything is scored (default: its own)")
-    add("--nj", type=int, default=0, help="processes (default: what cores and memory allow)")
-    add("--cmd", default="", help="a runner such as '${train_cmd}': the nj parts of each output run as its jobs")
+    add("--fs", type=sample_rate, default=0, help="sample rate for scoring (default: that of the recordings)")
+    add("--nj", type=int, default=0, help="processes (default: as many as cores and memory allow)")
+    add("--cmd", default="", help="runner such as '${train_cmd}' that runs the nj parts of each output as jobs")
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Score one output after the other; the first failure ends it."""
+    """Score one output after another; stop at the first failure."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     from espnet_codecse.bin import score
     from espnet_codecse.report.experiments import write_description

@@ -1,4 +1,4 @@
-"""Options of the commands that read scores: an experiment folder with all that was scored there, or rows by hand."""
+"""Options of the commands that read scores: an experiment folder, or single rows."""
 
 import argparse
 from pathlib import Path
@@ -7,8 +7,8 @@ from pathlib import Path
 def add_scored_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--expdir``, ``--dumpdir`` and ``--test_sets``."""
     add = parser.add_argument
-    add("--expdir", type=Path, help="experiment folder of a recipe: everything that stage 7 scored there")
-    add("--dumpdir", type=Path, default=Path("dump"), help="its formatted data (default: %(default)s)")
+    add("--expdir", type=Path, help="experiment folder of a recipe, with the scores of stage 7")
+    add("--dumpdir", type=Path, default=Path("dump"), help="formatted data of the recipe (default: %(default)s)")
     add("--test_sets", default="test", help="sets, separated by spaces (default: '%(default)s')")
 
 
@@ -19,15 +19,15 @@ def add_row_option(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="'SECTION|LABEL|SCORES[|DATA]'",
-        help="a further line of a section: scoring folder, data directory; repeat it",
+        help="further row of a section: scoring folder, data directory; may be repeated",
     )
 
 
 def read_outputs(args: argparse.Namespace) -> list:
-    """Return the outputs that the options name; see :func:`espnet_codecse.report.experiments.discover`.
+    """Return the outputs that the options select; see :func:`espnet_codecse.report.experiments.discover`.
 
     Raises:
-        UserError: nothing is scored there.
+        UserError: the folder has no scores.
     """
     from espnet_codecse.errors import UserError
     from espnet_codecse.report.experiments import discover
@@ -36,7 +36,7 @@ def read_outputs(args: argparse.Namespace) -> list:
         return []
     outputs = discover(args.expdir, args.dumpdir, args.test_sets.split())
     if not outputs:
-        raise UserError(f"--expdir {args.expdir}: nothing is scored there for '{args.test_sets}'; run stage 7 first")
+        raise UserError(f"--expdir {args.expdir}: no scores for '{args.test_sets}'; run stage 7 first")
     return outputs
 
 
@@ -44,12 +44,12 @@ def read_all_rows(args: argparse.Namespace) -> list:
     """Return the rows of ``--expdir``, then those of ``--row``.
 
     Raises:
-        UserError: none, or scores that cannot be read.
+        UserError: there are no rows, or scores cannot be read.
     """
     from espnet_codecse.errors import UserError
     from espnet_codecse.report.scores import read_row, read_rows
 
     rows = [*read_rows(read_outputs(args)), *map(read_row, args.row)]
     if not rows:
-        raise UserError("neither --expdir nor --row given; name an experiment folder, or scoring folders")
+        raise UserError("neither --expdir nor --row given; name an experiment folder or scoring folders")
     return rows

@@ -1,4 +1,4 @@
-"""Draw spectrograms of recordings below each other, such as noisy, enhanced and clean.
+"""Draw spectrograms of several recordings, one below the other, such as noisy, enhanced and clean.
 
 codecse spectrogram --labels noisy enhanced clean --output images/u1.png noisy.wav enhanced.wav clean.wav
 """
@@ -15,12 +15,12 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("audio", nargs="+", help="audio files, shown from top to bottom")
-    add("--labels", nargs="+", help="one per file (default: the file names)")
+    add("--labels", nargs="+", help="one label per file (default: the file names)")
     add("--output", type=Path, required=True, help="png, pdf or svg")
     add("--start", type=float, default=0.0, help="start of the excerpt in seconds (default: %(default)s)")
     add("--seconds", type=float, help="length of the excerpt in seconds (default: to the end)")
     add("--range_db", type=float, default=70.0, help="span of the colour scale in dB (default: %(default)s)")
-    add("--title", default="", help="above the first panel")
+    add("--title", default="", help="title above the first panel")
     return parser
 
 

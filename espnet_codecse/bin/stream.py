@@ -1,12 +1,12 @@
-"""Enhance a stream as a device does: frame by frame, with the causal network's state carried along.
+"""Enhance a stream frame by frame, as on a device, keeping the state of the causal network between frames.
 
     codecse stream --model exp/ssl_gcrn_small noisy.wav enhanced.wav
     arecord -f S16_LE -r 16000 | codecse stream --model model.onnx - - | aplay -f S16_LE -r 16000
     codecse stream --model exp/ssl_gcrn_small noisy.wav enhanced.wav --chunk 1 --report
 
-- stands for raw mono PCM on the standard streams: 16 bits, little endian, 16 kHz. A sample comes out once no later
-one can change it, which is 25 ms after it came in at the latest; outputs are as long as inputs and in time with them.
---report measures every frame of 20 ms by itself, on one thread.
+- stands for raw mono PCM on the standard streams: 16 bits, little-endian, 16 kHz. Each sample is written as soon as no
+later input can change it, at most 25 ms after it was read. Outputs are as long as inputs and aligned with them.
+--report measures the time of every 20 ms frame on one thread.
 """
 
 import argparse
@@ -29,13 +29,13 @@ def get_parser() -> argparse.ArgumentParser:
         required=True,
         help="model of the system ssl_gcrn (as in codecse enhance), or a graph of codecse export_onnx",
     )
-    add("--chunk", type=int, default=HOP, help="samples read at once (default: %(default)s, a frame)")
-    add("--report", action="store_true", help="print how long the frames took: p50, p95, p99 against their 20 ms")
+    add("--chunk", type=int, default=HOP, help="samples per read (default: %(default)s, one frame)")
+    add("--report", action="store_true", help="print the time per 20 ms frame: p50, p95, p99")
     return parser
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Enhance, and report on the standard error."""
+    """Enhance the stream and report on standard error."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     from time import perf_counter
 
@@ -58,7 +58,7 @@ def main(argv: list[str] | None = None) -> None:
             num_samples += len(samples)
             started = perf_counter()
             enhanced = stream.process(samples)
-            # Calls that complete no frame take no time, and would hide those that do.
+            # Calls that complete no frame take almost no time and would distort the percentiles.
             if len(enhanced):
                 seconds.append((perf_counter() - started) / (len(enhanced) / HOP))
             write(enhanced)
@@ -69,10 +69,10 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def build_stream(model: str):
-    """Return the stream of a graph, or of a model by any name that ``codecse enhance`` takes.
+    """Return the stream of an ONNX graph, or of a model by any name that ``codecse enhance`` accepts.
 
     Raises:
-        UserError: no such model, or one that does not stream.
+        UserError: the model does not exist or does not stream.
     """
     from espnet_codecse.causal.streaming import StreamingEnhancer
     from espnet_codecse.errors import UserError
@@ -92,11 +92,11 @@ def build_stream(model: str):
 
 
 def latency_report(seconds: list[float], num_samples: int) -> str:
-    """Return the percentiles of what a frame took.
+    """Return percentiles of the time per frame as text.
 
     Args:
-        seconds: of the frames, each by itself.
-        num_samples: of the whole stream.
+        seconds: time of each frame.
+        num_samples: length of the whole stream.
     """
     import numpy as np
 

@@ -30,7 +30,7 @@ def get_parser() -> argparse.ArgumentParser:
         prog="codecse sweep", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("folders", nargs="+", type=_steps, metavar="STEPS=SCORES", help="scoring folder of each number of steps")
+    add("folders", nargs="+", type=_steps, metavar="STEPS=SCORES", help="number of steps and its scoring folder")
     add("--output", type=Path, required=True, help="png, pdf or svg")
     add(
         "--line",
@@ -38,15 +38,15 @@ def get_parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="'LABEL|SCORES'",
-        help="scores to compare with, drawn as a level line; repeat it",
+        help="scores to compare with, drawn as a horizontal line; may be repeated",
     )
-    add("--metrics", nargs="+", default=["PESQ", "ESTOI", "DNSMOS_OVRL"], help="a panel each (default: %(default)s)")
-    add("--title", default="", help="above the panels")
+    add("--metrics", nargs="+", default=["PESQ", "ESTOI", "DNSMOS_OVRL"], help="one panel each (default: %(default)s)")
+    add("--title", default="", help="title above the panels")
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Draw."""
+    """Draw the figure."""
     args = get_parser().parse_args(argv)
     from espnet_codecse.report.sweep import plot_step_sweep
 

@@ -1,15 +1,15 @@
-"""Train one step of a system; what is not listed here is ESPnet's own option.
+"""Train one step of a system; options that are not listed here go to ESPnet's trainer.
 
     codecse train --config exp/X/train.yaml --train_dir dump/raw/train --valid_dir dump/raw/valid \\
         --train_embeddings dump/codec/small_continuous/train --valid_embeddings dump/codec/small_continuous/valid \\
         --output_dir exp/X --max_epoch 30
 
 With --train_embeddings and --valid_embeddings the model reads stored embeddings; without them it reads waveforms and
-encodes them on the fly. Losses on waveforms read waveform references in either case. --folder gives what some systems
-read besides, by name. Run again, it goes on after the last epoch.
+encodes them on the fly. Losses on waveforms read waveform references in both cases. --folder names the further folders
+that some systems read. The same command resumes after the last complete epoch.
 
---ngpu N trains on N GPUs of this machine. Started by torchrun, or as a Slurm step with several tasks, its processes
-train together; --batch_size is always that of all of them.
+--ngpu N trains on N GPUs of this machine. Processes started by torchrun, or by a Slurm step with several tasks, train
+together. --batch_size is always the total over all processes.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from pathlib import Path
 
 
 def get_parser() -> argparse.ArgumentParser:
-    """Return the parser of the options that are not ESPnet's."""
+    """Return the parser of the options that do not go to ESPnet."""
     parser = argparse.ArgumentParser(
         prog="codecse train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -35,9 +35,9 @@ def get_parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME=TRAIN,VALID",
-        help="further folders that the system reads, such as clean_prior=dump/raw/a,dump/raw/b; repeat it",
+        help="further folders that the system reads, such as clean_prior=dump/raw/a,dump/raw/b; may be repeated",
     )
-    add("--batch_size", type=int, help="mixtures a step (default: the configuration's)")
+    add("--batch_size", type=int, help="mixtures per step (default: the configuration's)")
     return parser
 
 
@@ -48,7 +48,7 @@ def _named_pair(text: str) -> tuple[str, tuple[Path, Path]]:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Check that data and codec belong together and run ESPnet's trainer."""
+    """Check that data and codec belong together, and run ESPnet's trainer."""
     args, espnet_options = get_parser().parse_known_args(sys.argv[1:] if argv is None else argv)
     from espnet_codecse.errors import UserError
     from espnet_codecse.task.model_types import model_type_of

@@ -1,9 +1,9 @@
-"""Verify packs: the hash of every file, every key of the weights, the codec's fingerprint, and a short enhancement.
+"""Verify packs: hash of every file, keys of the weights, fingerprint of the codec, and a short enhancement.
 
     codecse verify nac_se.zip
 
-Nothing in a pack is run or trusted: pickles with code, paths that lead outside, links, bombs and YAML tags are
-refused. The exit status is 1 when anything is wrong.
+Packs are not trusted: pickles with code, paths that lead outside, links, zip bombs and YAML tags are refused. The exit
+status is 1 if anything is wrong.
 """
 
 import argparse
@@ -15,13 +15,13 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="codecse verify", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("pack", nargs="+", help="zip, folder of an unpacked one, carried model, hub id")
-    parser.add_argument("--codec", help="where the codec lies, for packs that do not carry it")
+    parser.add_argument("pack", nargs="+", help="zip, its unpacked folder, packaged model, or hub id")
+    parser.add_argument("--codec", help="folder of the codec, for packs without it")
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Verify each pack; a wrong one does not stop the others."""
+    """Verify each pack; a bad pack does not stop the others."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     from espnet_codecse.errors import UserError
     from espnet_codecse.zoo.verify import verify_pack

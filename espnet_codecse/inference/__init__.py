@@ -1,1 +1,1 @@
-"""The contract of every enhancer, and what all of them share: batches, segments, data sets."""
+"""The contract of all enhancers, and their shared parts: batches, segments, data sets."""

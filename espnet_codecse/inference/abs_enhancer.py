@@ -1,4 +1,4 @@
-"""The contracts of trained systems: recordings in, estimates out; and, for some, embeddings in between."""
+"""The contracts of trained systems: from recordings to estimates and, for some systems, through embeddings."""
 
 import argparse
 from abc import ABC, abstractmethod
@@ -25,10 +25,10 @@ class Stream(Protocol):
         """Take the next samples ``(sample,)`` and return those that are final."""
 
     def flush(self) -> np.ndarray:
-        """Return the rest."""
+        """Return the remaining samples."""
 
     def reset(self) -> None:
-        """Begin another recording."""
+        """Start a new recording."""
 
 
 class AbsEnhancer(ABC):
@@ -36,22 +36,22 @@ class AbsEnhancer(ABC):
 
     Args:
         sample_rate: sample rate of inputs and outputs, Hz.
-        layers: names of the decodings of each recording, such as ``continuous``; ``waveform`` where there is only one.
+        layers: names of the decodings of each recording, such as ``continuous``; ``waveform`` if there is only one.
         output_names: names of the outputs of a layer: the speakers, ``spk1`` ..., then others such as ``noise1``.
-        segment_samples: longest piece that is processed at once.
+        segment_samples: longest segment that is processed at once.
         overlap_samples: overlap of neighbouring segments, over which they are cross-faded.
 
     Raises:
-        UserError: segments are no longer than their overlap.
+        UserError: segments are not longer than their overlap.
 
     Attributes:
-        OPTIONS: options of a run that the system offers, and the type of each.
-        needs_reference: whether ``enhance_batch`` must be given the clean speech (oracles of a study).
+        OPTIONS: the system's options at inference, and their types.
+        needs_reference: whether ``enhance_batch`` requires the clean speech (oracles of a study).
         needs_level: whether the system normalises the level of whole recordings; ``enhance_batch`` must then be given
             the level of the recording with each of its segments.
         restore_level: whether outputs are scaled to their share of the mixture.
         num_spk: number of outputs that are speakers.
-        network: the module whose parameters are the system's size; without parameters where a codec works alone.
+        network: the module whose parameters count as the system's size; it has none if the codec works alone.
         network_seconds: time spent in the network so far.
     """
 
@@ -94,13 +94,13 @@ class AbsEnhancer(ABC):
             model: as :func:`espnet_codecse.task.loading.load_trained_model` returns it.
             training: the options of its training.
             device: torch device.
-            dtype: arithmetic of the network; inputs and outputs stay float32.
-            segment_seconds: longest piece that is processed at once.
-            layers: what to decode, where the system leaves a choice.
+            dtype: data type of the network; inputs and outputs stay float32.
+            segment_seconds: longest segment that is processed at once.
+            layers: layers to decode, if the system has several.
             options: values of :attr:`OPTIONS`.
 
         Raises:
-            UserError: an unknown option, a value of the wrong type, or whatever the system refuses.
+            UserError: an unknown option, a value of the wrong type, or one that the system refuses.
         """
         given = {}
         for name, value in options.items():
@@ -126,7 +126,7 @@ class AbsEnhancer(ABC):
         layers: Sequence[str],
         **options: Any,
     ) -> "AbsEnhancer":
-        """Build the enhancer; options have been checked. See :meth:`from_model`."""
+        """Build the enhancer from checked options; see :meth:`from_model`."""
 
     @abstractmethod
     def enhance_batch(
@@ -139,8 +139,8 @@ class AbsEnhancer(ABC):
 
         Args:
             speech: each ``(sample,)`` at ``sample_rate``.
-            references: the clean speech, where the system needs it.
-            levels: of the recordings that ``speech`` are segments of; None: ``speech`` are whole recordings.
+            references: the clean speech, if the system needs it.
+            levels: level of the whole recording for each segment in ``speech``; None: these are whole recordings.
 
         Returns:
             For each recording ``{layer: (output, sample) float32}``, as long as the recording.
@@ -152,13 +152,13 @@ class AbsEnhancer(ABC):
         """Enhance a recording segment by segment, in memory bounded by the segment.
 
         Args:
-            read: ``read(start, count)`` gives ``(count,)`` samples.
+            read: ``read(start, count)`` returns ``(count,)`` samples.
             num_samples: samples of the whole recording.
-            level: of the whole recording, where the system needs it. If it is None, a recording of several segments is
-                read twice: one that can only be read forwards must come with its level.
+            level: level of the whole recording, if the system needs it. If it is None, a recording of several segments
+                is read twice, so a recording that can only be read forwards needs its level here.
 
         Yields:
-            ``{layer: (output, sample)}`` pieces that make up the whole, in order.
+            Consecutive pieces ``{layer: (output, sample)}`` of the whole output.
         """
         if self.needs_level and level is None and not self.fits_segment(num_samples):
             level = measure_level(read, num_samples)
@@ -176,21 +176,21 @@ class AbsEnhancer(ABC):
         return num_samples <= self.segment_samples + self.overlap_samples
 
     def stream(self) -> Stream:
-        """Return a stream through the network.
+        """Return a stream that runs the network frame by frame.
 
         Raises:
             UserError: the system is not causal.
         """
-        raise UserError("the model is not causal; it does not stream. Train one with --system ssl_gcrn")
+        raise UserError("the model is not causal and cannot stream; train one with --system ssl_gcrn")
 
 
 class AbsEmbeddingEnhancer(AbsEnhancer):
-    """A system that enhances the embeddings of a codec, so that it also reads and writes codes.
+    """A system that enhances the embeddings of a codec; it can also read and write codes.
 
     Attributes:
         codec: the frozen codec.
-        num_codebooks: how many of the codec's first codebooks the layer ``quantized`` uses; None: all.
-        separates: False where the codec alone resynthesises.
+        num_codebooks: number of the codec's first codebooks that the layer ``quantized`` uses; None: all.
+        separates: False if there is no model and the codec only resynthesises.
     """
 
     codec: AbsCodec
@@ -199,18 +199,18 @@ class AbsEmbeddingEnhancer(AbsEnhancer):
 
     @abstractmethod
     def input_gain(self, level: Level) -> float:
-        """Return the factor that recordings of ``level`` are multiplied with before they are encoded."""
+        """Return the factor by which recordings of ``level`` are multiplied before encoding."""
 
     @abstractmethod
     def separate_long(self, read: Callable[[int, int], torch.Tensor], num_frames: int) -> Iterator[np.ndarray]:
-        """Enhance an embedding segment by segment; no waveform is made.
+        """Enhance an embedding segment by segment, without computing a waveform.
 
         Args:
-            read: ``read(start, count)`` gives ``(count, channel)`` frames.
+            read: ``read(start, count)`` returns ``(count, channel)`` frames.
             num_frames: frames of the whole recording.
 
         Yields:
-            ``(speaker, frame, channel)`` pieces that make up the whole, in order.
+            Consecutive pieces ``(speaker, frame, channel)`` of the whole output.
         """
 
 

@@ -1,4 +1,4 @@
-"""Grouping recordings of similar length."""
+"""Group recordings of similar length."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
@@ -9,15 +9,15 @@ Item = TypeVar("Item", bound=Hashable)
 def group_by_length(
     order: Sequence[Item], seconds: Mapping[Item, float], budget: float, longest: float
 ) -> list[list[Item]]:
-    """Group items sorted by falling length so that the padded length of a group stays within ``budget``.
+    """Group items sorted by decreasing length so that the padded length of a group stays within ``budget``.
 
-    Those over ``longest`` stay alone: they are enhanced in segments.
+    Items longer than ``longest`` form their own group, because they are enhanced in segments.
 
     Args:
         order: items, the longest first.
-        seconds: their lengths.
-        budget: padded seconds a group.
-        longest: seconds.
+        seconds: length of each item.
+        budget: padded seconds per group.
+        longest: longest item that may share a group, seconds.
     """
     groups: list[list[Item]] = []
     for item in order:

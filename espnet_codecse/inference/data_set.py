@@ -1,4 +1,4 @@
-"""Enhancing a data directory: batches of short utterances, segments of long ones, files that are done left alone."""
+"""Enhance a data directory: short utterances in batches, long ones in segments; finished outputs are skipped."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,18 +17,18 @@ from espnet_codecse.inference.batching import group_by_length
 
 @dataclass(frozen=True)
 class OutputFolders:
-    """Where the outputs of a data set go.
+    """Output folders of a data set.
 
     Attributes:
-        folders: one per layer.
-        names: of the outputs of a layer, such as ``spk1``.
+        folders: one folder per layer.
+        names: names of the outputs of a layer, such as ``spk1``.
     """
 
     folders: Mapping[str, Path]
     names: Sequence[str]
 
     def file(self, layer: str, name: str, utterance: str) -> Path:
-        """Return the file of one output; speakers have folders of their number, as in ESPnet."""
+        """Return the file of one output; the folder of a speaker is its number, as in ESPnet."""
         return self._file(self.folders[layer], name, utterance)
 
     def files(self, utterance: str) -> list[Path]:
@@ -36,7 +36,7 @@ class OutputFolders:
         return [self._file(folder, name, utterance) for folder in self.folders.values() for name in self.names]
 
     def collect(self, utterances: Sequence[str]) -> None:
-        """Write ``spk1.scp`` and so on into each folder.
+        """Write ``spk1.scp``, ... into each folder.
 
         Raises:
             UserError: an output is missing.
@@ -48,7 +48,7 @@ class OutputFolders:
                 if missing:
                     raise UserError(
                         f"{folder}: {len(missing)} of {len(files)} outputs missing, the first is {missing[0]}; "
-                        "run the same stage again, it resumes where it stopped"
+                        "run the same stage again to resume"
                     )
                 write_scp(folder / f"{name}.scp", {key: file.resolve() for key, file in files.items()})
 
@@ -62,12 +62,12 @@ class DataSet:
 
     Args:
         paths: ``{utterance: file}``, mono and at the sample rate of the system.
-        share: ``(k, n)``: the k-th of n parts of the batches.
+        share: ``(k, n)``: use the k-th of n parts of the batches.
         batch_seconds: padded seconds per batch.
-        segment_seconds: longer recordings are a batch of their own.
+        segment_seconds: longer recordings form their own batch.
 
     Attributes:
-        batches: utterances, the longest first: memory is at its peak in the first batch, and the last ones are short.
+        batches: utterances, the longest first, so that memory peaks in the first batch and the last ones are short.
 
     Raises:
         UserError: a file is unreadable.
@@ -82,11 +82,11 @@ class DataSet:
         self.batches = group_by_length(order, seconds, batch_seconds, segment_seconds)[part - 1 :: num_parts]
 
     def drop_done(self, outputs: OutputFolders, newest_source: int) -> int:
-        """Leave out what is done, and return how many utterances that are.
+        """Drop utterances whose outputs are done, and return their number.
 
         Args:
-            outputs: where outputs go.
-            newest_source: when the model or its options changed last, ns; older outputs are made again.
+            outputs: the output folders.
+            newest_source: time of the last change of the model or its options, ns; older outputs are made again.
         """
         before = sum(map(len, self.batches))
         todo = [
@@ -97,31 +97,31 @@ class DataSet:
         return before - sum(map(len, self.batches))
 
     def num_samples(self) -> int:
-        """Return the samples of all batches."""
+        """Return the number of samples in all batches."""
         return sum(self._headers[utterance][0] for batch in self.batches for utterance in batch)
 
     def enhance(
         self, enhancer: AbsEnhancer, outputs: OutputFolders, references: Mapping[str, str] | None = None
     ) -> Iterator[None]:
-        """Enhance batch after batch; each output appears under its name when it is complete.
+        """Enhance batch by batch; each output appears under its final name when it is complete.
 
         Args:
             enhancer: the system.
-            outputs: where outputs go.
-            references: ``{utterance: clean speech}`` of a system that needs it; such recordings are never cut, since
-                oracles are for test sets.
+            outputs: the output folders.
+            references: ``{utterance: clean speech}`` for a system that needs it; such recordings are never split into
+                segments, since oracles only process test sets.
 
         Yields:
-            After each batch.
+            None after each batch.
 
         Raises:
-            UserError: a recording has another sample rate or several channels.
+            UserError: a recording has a different sample rate or several channels.
         """
         for utterance in (utterance for batch in self.batches for utterance in batch):
             _, rate, channels = self._headers[utterance]
             if rate != enhancer.sample_rate or channels != 1:
                 raise UserError(
-                    f"{self.paths[utterance]}: {channels} channel(s) at {rate} Hz, the model wants 1 at "
+                    f"{self.paths[utterance]}: {channels} channel(s) at {rate} Hz, but the model needs 1 at "
                     f"{enhancer.sample_rate} Hz; run stage 2 (codecse format) first"
                 )
         for batch in self.batches:
@@ -142,7 +142,7 @@ class DataSet:
                     write_audio(outputs.file(layer, name, utterance), samples.clip(-1.0, 1.0), enhancer.sample_rate)
 
     def _enhance_long(self, enhancer: AbsEnhancer, utterance: str, outputs: OutputFolders) -> None:
-        """Enhance a long recording in bounded memory, writing segment after segment."""
+        """Enhance a long recording in bounded memory, writing segment by segment."""
         path = self.paths[utterance]
         with ExitStack() as stack:
             writers = {}
@@ -160,9 +160,9 @@ class DataSet:
 
 
 def newest_change(files: Sequence[Path]) -> int:
-    """Return when the newest of ``files`` changed, ns.
+    """Return the time of the newest change of ``files``, ns.
 
-    A file that is missing makes nothing count as done: loading it then reports what is wrong.
+    If a file is missing, nothing counts as done, and loading the file reports the error.
     """
     return max((path.stat().st_mtime_ns if path.exists() else sys.maxsize for path in files), default=0)
 

@@ -1,7 +1,7 @@
-"""Long signals in overlapping pieces, cross-faded.
+"""Process long signals in overlapping, cross-faded pieces.
 
-Segments bound the memory of a long recording and may hold several speakers in any order; they are NumPy arrays of
-samples or frames. Windows are what a network of fixed input length sees; they are tensors of frames.
+Segments bound the memory that a long recording needs. They are NumPy arrays of samples or frames, and their speakers
+may come in any order. Windows are the inputs of a network with a fixed input length. They are tensors of frames.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,14 +21,14 @@ def in_segments(
     """Process a signal segment by segment in memory bounded by the segment.
 
     Args:
-        process: ``process(start, count)`` gives ``{name: (speaker, count, ...)}``.
+        process: ``process(start, count)`` returns ``{name: (speaker, count, ...)}``.
         num_units: samples or frames of the whole signal.
         segment: units processed at once.
         overlap: units over which neighbours are cross-faded.
-        reorder: the speakers of a segment may come in any order; that of the segment before holds.
+        reorder: the speakers of a segment may come in any order; reorder them to match the previous segment.
 
     Yields:
-        ``{name: (speaker, unit, ...)}`` pieces that make up the whole, in order.
+        Consecutive pieces ``{name: (speaker, unit, ...)}`` of the whole output.
     """
     tail: dict[str, np.ndarray] = {}
     for start, count in segment_bounds(num_units, segment, overlap):
@@ -43,11 +43,11 @@ def in_segments(
 
 
 def segment_bounds(num_units: int, segment: int, overlap: int) -> Iterator[tuple[int, int]]:
-    """Yield ``(first unit, number of units)``; only the last segment is shorter, never than the overlap."""
+    """Yield ``(first unit, number of units)``; only the last segment can differ in length."""
     start = 0
     while True:
         count = min(segment, num_units - start)
-        # A rest no longer than the overlap is taken along: it would be all cross-fade.
+        # A remainder within the overlap would consist of cross-fade only, so the last segment includes it.
         if num_units - start <= segment + overlap:
             count = num_units - start
         yield start, count
@@ -57,7 +57,7 @@ def segment_bounds(num_units: int, segment: int, overlap: int) -> Iterator[tuple
 
 
 def _join(tail: np.ndarray, piece: np.ndarray, reorder: bool) -> np.ndarray:
-    """Order the speakers of ``piece (speaker, unit, ...)`` as in ``tail`` and fade from it over its length."""
+    """Order the speakers of ``piece (speaker, unit, ...)`` as in ``tail``, and cross-fade over its length."""
     overlap = tail.shape[1]
     head = piece[:, :overlap]
     orders = permutations(range(len(tail))) if reorder else [range(len(tail))]
@@ -69,13 +69,13 @@ def _join(tail: np.ndarray, piece: np.ndarray, reorder: bool) -> np.ndarray:
 
 
 def window_starts(num_frames: int, window: int, overlap: int) -> list[int]:
-    """Return the first frames of windows that cover ``num_frames``; the last one may reach beyond the end."""
+    """Return the first frames of windows that cover ``num_frames``; the last window may extend beyond the end."""
     hop = window - overlap
     return list(range(0, max(num_frames - overlap, 1), hop))
 
 
 def cut_windows(signal: torch.Tensor, window: int, overlap: int) -> tuple[torch.Tensor, list[int]]:
-    """Return ``(windows (window, ..., frame), their first frames)`` of ``signal (..., frame)``, zeros after its end."""
+    """Return ``(windows (window, ..., frame), their first frames)`` of ``signal (..., frame)``, padded with zeros."""
     starts = window_starts(signal.shape[-1], window, overlap)
     missing = starts[-1] + window - signal.shape[-1]
     padded = torch.nn.functional.pad(signal, (0, max(missing, 0)))
@@ -85,7 +85,7 @@ def cut_windows(signal: torch.Tensor, window: int, overlap: int) -> tuple[torch.
 def join_windows(windows: torch.Tensor, starts: list[int], overlap: int, num_frames: int) -> torch.Tensor:
     """Return ``(..., num_frames)`` of ``windows (window, ..., frame)``, linearly cross-faded where they overlap."""
     length = windows.shape[-1]
-    # No end of the fade is 0 or 1: each frame of an overlap is of both windows.
+    # The fade never reaches 0 or 1, so both windows contribute to each frame of an overlap.
     fade = (torch.arange(overlap, device=windows.device, dtype=windows.dtype) + 1) / (overlap + 1)
     output = windows.new_zeros(*windows.shape[1:-1], starts[-1] + length)
     for index, start in enumerate(starts):

@@ -1,4 +1,4 @@
-"""``python3 -m espnet_codecse.job``: see ``espnet_codecse/job/cli.py`` or ``--help``."""
+"""Entry point of ``python3 -m espnet_codecse.job``; see ``espnet_codecse/job/cli.py`` or ``--help``."""
 
 import sys
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a stage: what ``JOB=i`` stands for.
+    """One part of a stage, ``JOB=i``.
 
     Attributes:
-        index: the number that replaced ``JOB`` (counts from the first number of the range).
-        log: the part's log file.
-        command: the arguments after replacement; shell operators such as ``|`` stand alone.
+        index: the number that replaces ``JOB`` (counts from the first number of the range).
+        log: log file of the part.
+        command: arguments after the replacement; shell operators such as ``|`` are separate arguments.
     """
 
     index: int
@@ -22,11 +22,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Resources:
-    """What a part may use; a back end takes what it knows and ignores the rest.
+    """Resources of a part; a back end ignores those that it does not know.
 
     Attributes:
-        gpu: GPUs per part (0: none asked for, the environment stays as it is).
-        max_jobs_run: parts at once; 0 lets the back end decide.
+        gpu: GPUs per part (0: none requested, the environment is not changed).
+        max_jobs_run: number of parts at once; 0: chosen by the back end.
         other: all ``--name value`` options as given (``mem``, ``num_threads``, ``time``, ...).
     """
 
@@ -40,18 +40,18 @@ class AbsBackend(ABC):
 
     @abstractmethod
     def run(self, parts: list[Part], resources: Resources) -> dict[int, int]:
-        """Run all parts, also after one has failed.
+        """Run all parts, even after one has failed.
 
-        Each log begins with host, command and start time and ends with status and seconds. A part that
-        ended with status 0 leaves its marker (see ``espnet_codecse.job.marker``).
+        Each log begins with host, command and start time and ends with status and seconds. A part that ends with
+        status 0 leaves its marker (see ``espnet_codecse.job.marker``).
 
         Returns:
             ``{part index: exit status}``.
 
         Raises:
-            KeyboardInterrupt: the runner was told to stop; every started process has been stopped.
+            KeyboardInterrupt: the runner was interrupted, and has stopped every process that it started.
         """
 
     @abstractmethod
     def default_nj(self, mem_per_job: float) -> int:
-        """Parts to make of a stage where the user gave no number; a part takes ``mem_per_job`` GB."""
+        """Return the default number of parts of a stage, each of which needs ``mem_per_job`` GB."""

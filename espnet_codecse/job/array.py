@@ -1,4 +1,4 @@
-"""Commands that divide their work themselves, run as the parts of a job runner: ``--cmd`` and ``--part``."""
+"""The options ``--cmd`` and ``--part``, with which a command runs parts of its work through a job runner."""
 
 import argparse
 import shlex
@@ -9,13 +9,13 @@ from pathlib import Path
 from espnet_codecse.errors import UserError
 from espnet_codecse.job.interrupt import Interrupted, signals_as_exception
 
-Share = tuple[int, int]  # (k, n): the k-th of n shares of the work, from 1
+Share = tuple[int, int]  # (k, n): the k-th of n shares of the work, counted from 1
 Submit = Callable[[int], None]  # called with the largest useful number of shares; returns when all have ended
-INDEX = "CODECSE_PART"  # replaced by the runner; nobody has it in a path
+INDEX = "CODECSE_PART"  # replaced by the runner; unlikely to occur in a path
 
 
 def parse_share(text: str) -> Share:
-    """Turn ``k/n`` into numbers; argparse names the option where that fails."""
+    """Parse ``k/n``; argparse turns the ValueError into a message that names the option."""
     part, num_parts = (int(number) for number in text.split("/"))
     if not 1 <= part <= num_parts:
         raise ValueError
@@ -27,21 +27,23 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cmd",
         default="",
-        help="a runner such as '${train_cmd}': the nj parts run as its jobs, logs beside the output",
+        help="runner such as '${train_cmd}' that runs the nj parts as jobs, with logs beside the output",
     )
     parser.add_argument(
-        "--part", type=parse_share, help="k/n: do the k-th of n parts and leave the lists to the call without --part"
+        "--part",
+        type=parse_share,
+        help="k/n: run only the k-th of n parts; a call without --part then writes the lists",
     )
 
 
 def submitter(command: str, args: argparse.Namespace, argv: list[str], log_dir: Path, nj: int) -> Submit | None:
-    """Return what runs the parts of this very call as jobs; None where no ``--cmd`` was given.
+    """Return a function that runs the parts of this call as jobs; None without ``--cmd``.
 
     Args:
-        command: of ``codecse``.
+        command: command of ``codecse``.
         args, argv: its options, parsed and as given.
-        log_dir: gets ``<command>.<part>.log``.
-        nj: parts at most.
+        log_dir: folder for ``<command>.<part>.log``.
+        nj: largest number of parts.
     """
     if not args.cmd:
         return None
@@ -53,8 +55,8 @@ def submitter(command: str, args: argparse.Namespace, argv: list[str], log_dir: 
         runner = [*shlex.split(args.cmd), "--resume", f"{INDEX}=1:{num_parts}", str(log)]
         status = _run_to_the_end([*runner, *call, "--part", f"{INDEX}/{num_parts}"])
         if status:
-            raise UserError(f"{log_dir}: not all parts ended well; see the logs there, and run the same command again")
-        # What is done is told by the command's own files; a marker would hide that its input has changed since.
+            raise UserError(f"{log_dir}: some parts failed; see the logs there, and run the same command again")
+        # The command detects finished work by its own files; a marker would hide that its input has changed.
         for part in range(1, num_parts + 1):
             (log_dir / f"{command}.{part}.log.done").unlink(missing_ok=True)
 
@@ -62,7 +64,7 @@ def submitter(command: str, args: argparse.Namespace, argv: list[str], log_dir: 
 
 
 def _run_to_the_end(command: list[str]) -> int:
-    """Run the runner; a signal for this process goes to it, and it gets the time to stop its jobs."""
+    """Run the runner; pass signals on to it and wait until it has stopped its jobs."""
     with signals_as_exception():
         process = subprocess.Popen(command)
         try:

@@ -11,25 +11,25 @@ from espnet_codecse.job.marker import is_done
 
 USAGE = """usage: python3 -m espnet_codecse.job [options] [JOB=1:nj] log/x.JOB.log command [arguments]
 
-Runs the command nj times with JOB replaced by 1 ... nj in the log's name and in the arguments. All parts are
-tried; if one fails, its log's path and last lines are shown and the status is 1. An argument that is a shell
-operator by itself ('|', '>', '<', '&&', ...) works as one.
+Runs the command nj times, with JOB replaced by 1 ... nj in the log's name and in the arguments. All parts are run even
+if one fails. If a part fails, the path and the last lines of its log are shown and the status is 1. An argument that is
+a shell operator by itself ('|', '>', '<', '&&', ...) acts as an operator.
 
 options:
   --backend NAME      local: processes of this machine (default); slurm: arrays of Slurm jobs
-  --max_jobs_run N    parts at once (default: number of cores; with --gpu number of GPUs / N; slurm.yaml's)
-  --gpu N             GPUs per part (default: 0; slurm.yaml's). Here it sets CUDA_VISIBLE_DEVICES, part index modulo
-                      the visible devices
-  --resume            skip the parts that ended well before with the same command (marker <log>.done)
-  --print_nj          print the number of parts that fits this machine (slurm: slurm.yaml's) and stop
+  --max_jobs_run N    parts at once (default: number of cores; with --gpu: number of GPUs / N; slurm: slurm.yaml)
+  --gpu N             GPUs per part (default: 0; slurm: slurm.yaml). local: sets CUDA_VISIBLE_DEVICES to the part's
+                      index modulo the visible devices
+  --resume            skip parts that succeeded before with the same command (marker <log>.done)
+  --print_nj          print the number of parts that fit this machine (slurm: that of slurm.yaml) and stop
   --mem_per_job GB    memory of one part, for --print_nj (default: 2)
-  --kind NAME         slurm: which rows of slurm.yaml: train, cuda or decode (default: train)
-  --config FILE       slurm: another slurm.yaml than those of the variable CODECSE_SLURM_CONF
-  --NAME VALUE        slurm: over slurm.yaml: mem, time, num_threads, partition, num_nodes (one task on each node).
-                      Any other option of run.pl / slurm.pl is accepted and ignored
+  --kind NAME         slurm: section of slurm.yaml: train, cuda or decode (default: train)
+  --config FILE       slurm: slurm.yaml to use instead of those in the variable CODECSE_SLURM_CONF
+  --NAME VALUE        slurm: override slurm.yaml: mem, time, num_threads, partition, num_nodes (one task per node).
+                      Other options of run.pl / slurm.pl are accepted and ignored
 
-Stopped with Ctrl-C or a signal, it stops its parts, or cancels its Slurm jobs. Slurm jobs outlive a runner that was
-killed with SIGKILL: the same command then waits for those that are still queued or running.
+On Ctrl-C or a signal, the runner stops its parts or cancels its Slurm jobs. Slurm jobs outlive a runner that was killed
+with SIGKILL; the same command then waits for those that are still queued or running.
 """
 BACKENDS = ("local", "slurm")
 FLAGS = ("resume", "print_nj", "help")
@@ -45,7 +45,7 @@ def _take_options(argv: list[str], options: dict[str, str]) -> list[str]:
         if name in FLAGS:
             options[name], argv = "true", argv[1:]
         elif len(argv) < 2:
-            raise UserError(f"{argv[0]}: the option has no value; see --help")
+            raise UserError(f"{argv[0]}: the option needs a value; see --help")
         else:
             options[name], argv = argv[1], argv[2:]
     return argv
@@ -59,7 +59,7 @@ def _number(options: dict[str, str], name: str, default: float) -> float:
 
 
 def parse(argv: list[str]) -> tuple[list[Part], dict[str, str]]:
-    """Return the parts (empty when nothing is to be run) and the options by name."""
+    """Return the parts (empty if there is nothing to run) and the options by name."""
     options: dict[str, str] = {}
     argv = _take_options(list(argv), options)
     name, first, last = "", 1, 1
@@ -84,7 +84,7 @@ def parse(argv: list[str]) -> tuple[list[Part], dict[str, str]]:
 
 
 def make_backend(options: dict[str, str]) -> AbsBackend:
-    """Return the back end that the options name, and take its own options out of them."""
+    """Return the back end that the options name, and remove its own options from them."""
     name, kind, config = options.pop("backend", "local"), options.pop("kind", "train"), options.pop("config", "")
     if name == "local":
         from espnet_codecse.job.local import LocalBackend
@@ -110,7 +110,7 @@ def report_failures(parts: list[Part], status: dict[int, int]) -> None:
 
 
 def main(argv: list[str]) -> int:
-    """Run the parts; 0 when all ended well, 1 when one failed, 128 + signal when interrupted."""
+    """Run the parts; return 0 if all succeeded, 1 if one failed, 128 + signal if interrupted."""
     try:
         parts, options = parse(argv)
         backend = make_backend(options)
@@ -125,7 +125,7 @@ def main(argv: list[str]) -> int:
         resources = Resources(int(_number(options, "gpu", 0)), int(_number(options, "max_jobs_run", 0)), options)
         missing = [part for part in parts if not (resume and is_done(part))]
         if len(missing) < len(parts):
-            print(f"job: {len(parts) - len(missing)} of {len(parts)} parts done before: skipped", file=sys.stderr)
+            print(f"job: {len(parts) - len(missing)} of {len(parts)} parts skipped (already done)", file=sys.stderr)
         status = backend.run(missing, resources)
     except UserError as error:
         print(f"job: {error}", file=sys.stderr)

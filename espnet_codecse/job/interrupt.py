@@ -1,4 +1,4 @@
-"""Signals that end a runner, turned into an exception so that it can stop what it has started."""
+"""Turn signals that end a runner into an exception, so that it can stop the processes that it started."""
 
 import signal
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ class Interrupted(KeyboardInterrupt):
 
 @contextmanager
 def signals_as_exception() -> Iterator[None]:
-    """Within the block SIGINT, SIGTERM and SIGHUP raise ``Interrupted`` so that ``finally`` clauses run."""
+    """Make SIGINT, SIGTERM and SIGHUP raise ``Interrupted`` within this context, so that ``finally`` clauses run."""
 
     def _raise(number: int, frame: object) -> None:
         raise Interrupted(number)
@@ -27,6 +27,6 @@ def signals_as_exception() -> Iterator[None]:
 
 
 def ignore_signals() -> None:
-    """Let the clearing up after a signal not be stopped by the next one; the process ends soon anyway."""
+    """Ignore further signals, so that they do not interrupt the clean-up after the first one."""
     for number in NUMBERS:
         signal.signal(number, signal.SIG_IGN)

@@ -15,7 +15,7 @@ GRACE_SECONDS = 5.0
 
 
 class LocalBackend(AbsBackend):
-    """Runs at most ``max_jobs_run`` parts at once; by default one a core, or one a GPU with ``--gpu``."""
+    """Runs at most ``max_jobs_run`` parts at once; by default one per core, or one per GPU with ``--gpu``."""
 
     def run(self, parts: list[Part], resources: Resources) -> dict[int, int]:
         gpus = visible_gpus() if resources.gpu > 0 else []
@@ -50,7 +50,7 @@ def _start(part: Part, gpus: list[str], num_gpus: int) -> PartProcess:
 
 
 def _stop(running: list[PartProcess]) -> None:
-    """Stop the whole process group of every running part: politely, then after some seconds for good."""
+    """Stop the process group of every running part with SIGTERM, and with SIGKILL after some seconds."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         for job in running:
             with contextlib.suppress(ProcessLookupError):

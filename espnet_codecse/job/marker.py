@@ -1,4 +1,4 @@
-"""Done markers: a part that ended well is not run again while its command is the same."""
+"""Done markers: a part that succeeded is not run again unless its command changes."""
 
 import hashlib
 from pathlib import Path
@@ -8,17 +8,17 @@ from espnet_codecse.job.abs_backend import Part
 
 
 def marker_path(part: Part) -> Path:
-    """``<log>.done`` beside the log."""
+    """Return the path of the marker, ``<log>.done`` beside the log."""
     return part.log.with_name(part.log.name + ".done")
 
 
 def command_hash(part: Part) -> str:
-    """Hash of the part's arguments; the zero byte cannot occur in an argument."""
+    """Return a hash of the part's arguments, joined by zero bytes, which cannot occur in them."""
     return hashlib.sha256("\0".join(part.command).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def is_done(part: Part) -> bool:
-    """Whether the same command has ended with status 0 before."""
+    """Return whether the same command ended with status 0 before."""
     try:
         return marker_path(part).read_text(encoding="utf-8").strip() == command_hash(part)
     except FileNotFoundError:
@@ -32,5 +32,5 @@ def mark_done(part: Part) -> None:
 
 
 def forget(part: Part) -> None:
-    """Remove the marker: the part is about to run again."""
+    """Remove the marker of a part that is about to run again."""
     marker_path(part).unlink(missing_ok=True)

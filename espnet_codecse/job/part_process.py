@@ -1,4 +1,4 @@
-"""A part as a process of this machine, with its log: the same under every back end."""
+"""A part as a process of this machine, with its log; used by every back end."""
 
 import os
 import shlex
@@ -16,7 +16,7 @@ SHELL_OPERATORS = frozenset({"|", ">", ">>", "<", "2>", "2>>", "2>&1", "&&", "||
 
 
 def shell_line(part: Part) -> str:
-    """The command as one would type it: operators stay bare, everything else is quoted."""
+    """Return the command as a shell line: operators are bare, everything else is quoted."""
     return " ".join(arg if arg in SHELL_OPERATORS else shlex.quote(arg) for arg in part.command)
 
 
@@ -25,7 +25,7 @@ def _time() -> str:
 
 
 def note_end(log: Path, text: str) -> None:
-    """Close the log of a part that could not do it itself; ``text`` says how it ended."""
+    """Write the last line of the log for a part that could not do so; ``text`` says how it ended."""
     with open(log, "ab") as stream:
         stream.write(f"# ended: {_time()} {text}\n".encode())
 
@@ -35,8 +35,8 @@ class PartProcess:
 
     Args:
         part: what to run; its marker is removed first.
-        environment: added to this process's.
-        own_group: start it as the head of a process group of its own, which can be stopped as a whole.
+        environment: variables added to those of this process.
+        own_group: start the part in its own process group, which can be stopped as a whole.
 
     Raises:
         UserError: the log cannot be written.
@@ -64,9 +64,9 @@ class PartProcess:
         )
 
     def finish(self) -> int:
-        """Close the log of a part that has ended, mark it done where that was well, and return its status."""
+        """Close the log of a part that has ended, mark it done if it succeeded, and return its status."""
         status = self.process.returncode
-        # The children wrote through the same file description, so the position is at the end of their output.
+        # The children write through the same file description, so the position is at the end of their output.
         self._close(f"status {status}, {time.monotonic() - self._start:.1f} seconds")
         if status == 0:
             mark_done(self.part)

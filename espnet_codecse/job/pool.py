@@ -1,4 +1,4 @@
-"""A process pool whose workers die with their parent, for the parallel work inside one command."""
+"""A process pool whose workers die with their parent, for parallel work inside one command."""
 
 import multiprocessing
 import os
@@ -21,10 +21,10 @@ def _die_with(sentinel: int) -> None:
 
 
 def _start_worker(initializer: Callable | None, initargs: tuple) -> None:
-    # A pool's worker waits for work for ever when its parent is killed with SIGKILL: watch the parent.
+    # If the parent is killed with SIGKILL, a worker would wait for work forever, so it watches the parent.
     if (parent := multiprocessing.parent_process()) is not None:
         threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends the workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent stops the workers
     if initializer is not None:
         initializer(*initargs)
 
@@ -37,18 +37,18 @@ def map_unordered(
     initializer: Callable | None = None,
     initargs: tuple = (),
 ) -> Iterator[Any]:
-    """Yield ``function(item)`` as the results come; a few items per worker are under way at once.
+    """Yield ``function(item)`` in the order of completion; at most two items per worker are pending at once.
 
     Args:
-        function: a function of a module (it is sent by name).
-        items: what to work on; taken one by one, so it may be a long generator.
-        nj: worker processes; 1 works in this process.
-        threads: value of OMP_NUM_THREADS and the like in the workers.
-        initializer: called once per worker with ``initargs`` (also when ``nj`` is 1).
+        function: a function at module level (it is sent by name).
+        items: items to process; consumed one by one, so this may be a long generator.
+        nj: worker processes; 1: work in this process.
+        threads: value of OMP_NUM_THREADS and similar variables in the workers.
+        initializer: called once per worker with ``initargs`` (also if ``nj`` is 1).
         initargs: its arguments.
 
     Raises:
-        UserError: a worker died, usually for want of memory.
+        UserError: a worker died, usually because memory ran out.
     """
     if nj <= 1:
         if initializer is not None:
@@ -79,7 +79,7 @@ def map_unordered(
             process.terminate()
         raise
     except BrokenProcessPool:
-        raise UserError("a worker process died (out of memory?); run again with a smaller --nj: it goes on") from None
+        raise UserError("a worker process died (out of memory?); run again with a smaller --nj to resume") from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         for name, value in saved.items():

@@ -1,4 +1,4 @@
-"""How many parts this machine can run at once, from its cores and free memory."""
+"""Resources of this machine: cores, memory, GPUs, and the number of parts that can run at once."""
 
 import ctypes
 import os
@@ -9,19 +9,19 @@ from pathlib import Path
 
 
 def num_cores() -> int:
-    """Cores this process may use: its affinity, cut by the container's quota."""
+    """Return the cores that this process may use: its affinity, limited by the container's quota."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
         if quota != "max":
             cores = min(cores, max(1, int(quota) // int(period)))
     except (OSError, ValueError):
-        pass  # no cgroup v2: the affinity is all there is
+        pass  # no cgroup v2: only the affinity is known
     return max(1, cores)
 
 
 def free_memory() -> float:
-    """Free memory in GB (10^9 bytes), cut by the container's limit; infinity where it is not known."""
+    """Return free memory in GB (10^9 bytes), limited by the container; infinity if unknown."""
     free = float("inf")
     try:
         found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
@@ -37,7 +37,7 @@ def free_memory() -> float:
 
 
 def peak_memory() -> int:
-    """Most bytes that this process has held in memory so far; 0 where the system does not tell."""
+    """Return the peak memory of this process so far, in bytes; 0 if unknown."""
     try:
         found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     except OSError:
@@ -46,12 +46,12 @@ def peak_memory() -> int:
 
 
 def keep_freed_memory() -> None:
-    """Make glibc's allocator keep what is freed, up to 64 MB at once, for what is asked for next.
+    """Make glibc's allocator keep up to 64 MB of freed memory for later allocations.
 
-    Without it every tensor over a few megabytes is a new mapping whose pages the kernel clears one by one: a fifth of
-    the time of a small network on a CPU. Elsewhere than on glibc it does nothing.
+    Otherwise every tensor of more than a few megabytes is a new mapping whose pages the kernel clears one by one, which
+    takes a fifth of the time of a small network on a CPU. Without glibc this does nothing.
     """
-    trim_threshold, top_pad, mmap_max = -1, -2, -4  # of malloc.h
+    trim_threshold, top_pad, mmap_max = -1, -2, -4  # constants of malloc.h
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
@@ -61,13 +61,13 @@ def keep_freed_memory() -> None:
 
 
 def default_nj(mem_per_job: float = 2.0) -> int:
-    """Parts to run at once: one a core, fewer where ``mem_per_job`` (GB) times that does not fit in memory."""
+    """Return the number of parts to run at once: one per core, or fewer if ``mem_per_job`` (GB) requires it."""
     by_memory = free_memory() / max(mem_per_job, 1e-3)
     return max(1, int(min(num_cores(), by_memory)))
 
 
 def visible_gpus() -> list[str]:
-    """Names for CUDA_VISIBLE_DEVICES of the GPUs that this process may use, found without torch."""
+    """Return the GPUs that this process may use, as names for CUDA_VISIBLE_DEVICES; works without torch."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
         return [name.strip() for name in chosen.split(",") if name.strip() not in ("", "-1")]

@@ -1,8 +1,8 @@
-"""The Slurm back end: job arrays, with logs and markers as the local back end leaves them.
+"""The Slurm back end: job arrays, with the same logs and markers as the local back end.
 
-Beside each log lies ``<log>.slurm``, which names the job of its part. It is written before the job is submitted, so
-that a runner that was killed at any moment finds its tasks again: those that are still queued or running are waited for
-instead of being submitted twice; where the command has become another one they are cancelled first.
+The file ``<log>.slurm`` beside each log names the job of its part. It is written before the job is submitted, so that
+after a runner was killed at any moment, the next one finds its tasks again. It waits for tasks that are still queued or
+running instead of submitting them twice, or cancels them first if their command has changed.
 """
 
 import contextlib
@@ -27,10 +27,10 @@ from espnet_codecse.job.part_process import note_end
 from espnet_codecse.job.slurm_queue import QueueEntry, Task, cancel, check_programs, list_queue, partitions
 from espnet_codecse.job.slurm_settings import SlurmSettings, read_settings
 
-PENDING_SECONDS = 10.0  # before it is told why parts wait
-RESULT_SECONDS = 15.0  # that a file from another node may take to appear here
-CANCEL_SECONDS = 60.0  # that cancelled tasks get to end
-LOST = 1  # status of a part that left none
+PENDING_SECONDS = 10.0  # time until the runner reports why parts wait
+RESULT_SECONDS = 15.0  # longest time until a file from another node appears here
+CANCEL_SECONDS = 60.0  # longest time for cancelled tasks to end
+LOST = 1  # status of a part that left no status
 
 
 @dataclass
@@ -39,14 +39,14 @@ class _Submitted:
     task: Task
     folder: Path  # submitit's files
     attempt: int = 0
-    restarts: int = 0  # that were told
+    restarts: int = 0  # restarts reported so far
 
 
 class SlurmBackend(AbsBackend):
     """Submits parts as one array and waits for them.
 
     Args:
-        kind: row group of slurm.yaml: ``train``, ``cuda`` or ``decode``.
+        kind: section of slurm.yaml: ``train``, ``cuda`` or ``decode``.
         files: the slurm.yaml files.
     """
 
@@ -77,15 +77,15 @@ class SlurmBackend(AbsBackend):
         return read_settings(self.kind, self.files, Resources(0, 0, {})).nj
 
     def _wait(self, settings: SlurmSettings, running: dict[int, _Submitted], status: dict[int, int]) -> None:
-        """Wait until nothing is ``running``; fill in ``status``; submit what failed again."""
+        """Wait until nothing is ``running``; fill in ``status``; resubmit parts that failed."""
         start, told, silent = time.monotonic(), "", False
         while running:
-            # Often at first, for short stages; seldom in long ones, for the controller's sake.
+            # Poll often at first, for short stages, and rarely in long stages, to spare the controller.
             time.sleep(min(10.0, max(0.3, 0.1 * (time.monotonic() - start))))
             queue = list_queue({job.task[0] for job in running.values()})
             if queue is None:
                 if not silent:
-                    print("job: squeue does not answer; waiting for it", file=sys.stderr)
+                    print("job: squeue does not respond; waiting for it", file=sys.stderr)
                 silent = True
                 continue
             silent, again = False, []
@@ -118,13 +118,13 @@ def _record_path(part: Part) -> Path:
 
 
 def _label(part: Part) -> str:
-    """The stage's name for squeue, from the log's: ``infer_noisy_test`` of ``infer_noisy_test.3.log``."""
+    """Return the stage's name for squeue from the log's name: ``infer_noisy_test`` from ``infer_noisy_test.3.log``."""
     name = re.sub(rf"\.{part.index}$", "", part.log.stem)
     return re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_") or "job"
 
 
 def _adopt(parts: list[Part]) -> dict[int, _Submitted]:
-    """Find the tasks that an earlier runner left; cancel those of other commands."""
+    """Find tasks that an earlier runner left; cancel those with another command."""
     found: dict[int, _Submitted] = {}
     outdated: set[str] = set()
     for part in parts:
@@ -143,7 +143,7 @@ def _adopt(parts: list[Part]) -> dict[int, _Submitted]:
         raise UserError("squeue: Slurm's controller does not answer; run the same command again later")
     outdated &= {name for (name, _), entry in queue.items() if entry.alive}
     if outdated:
-        print("job: jobs of an earlier, different command are cancelled", file=sys.stderr)
+        print("job: cancelling jobs of an earlier, different command", file=sys.stderr)
         _cancel_and_wait(outdated)
     adopted = {
         index: job
@@ -151,7 +151,7 @@ def _adopt(parts: list[Part]) -> dict[int, _Submitted]:
         if job.task[0] not in outdated and job.task in queue and queue[job.task].alive
     }
     if adopted:
-        print(f"job: {len(adopted)} of {len(parts)} parts are in the queue already: waiting for them", file=sys.stderr)
+        print(f"job: {len(adopted)} of {len(parts)} parts are already in the queue; waiting for them", file=sys.stderr)
     return adopted
 
 
@@ -180,15 +180,15 @@ def _submit(parts: list[Part], settings: SlurmSettings, running: dict[int, _Subm
             running[part.index] = job
     except OSError as error:
         raise UserError(f"{folder}: cannot be written ({error.strerror}); check the folder of the logs") from error
-    # A job that is submitted from within another one must not inherit that one's limits; where Slurm's
-    # configuration lies, and what the commands' own environment is, it does inherit.
+    # A job submitted from within another job must not inherit that job's limits. It does inherit the location of
+    # Slurm's configuration and the rest of the environment.
     saved = {key: value for key, value in os.environ.items() if key.startswith(("SLURM", "SBATCH", "SRUN"))}
     for key in set(saved) - {"SLURM_CONF"}:
         del os.environ[key]
     try:
         executor = submitit.SlurmExecutor(folder=folder)
         executor.update_parameters(job_name=name, **settings.parameters)
-        with contextlib.redirect_stderr(io.StringIO()):  # sbatch's messages: they are in the exception
+        with contextlib.redirect_stderr(io.StringIO()):  # sbatch's messages are in the exception
             jobs = executor.submit_array([RunPart(part) for part in parts])
     except submitit.core.utils.FailedJobError as error:
         for part in parts:
@@ -204,11 +204,11 @@ def _refusal(text: str, settings: SlurmSettings) -> str:
     advice = "correct slurm.yaml"
     if "partition" in text:
         advice = f"its partitions are: {', '.join(partitions()) or 'unknown'}; correct slurm.yaml"
-    return f"{settings.source}: sbatch refuses the job ({'; '.join(dict.fromkeys(errors))}); {advice}"
+    return f"{settings.source}: sbatch refused the job ({'; '.join(dict.fromkeys(errors))}); {advice}"
 
 
 def _outcome(job: _Submitted, entry: QueueEntry | None) -> int:
-    """Return the status of a task that is no longer in the queue; 0 exactly where its part is marked done."""
+    """Return the status of a task that has left the queue; 0 if and only if its part is marked done."""
     from submitit.core.utils import JobPaths, pickle_load
 
     reason = str(entry or "no longer in the queue")
@@ -245,9 +245,9 @@ def _tell_restart(job: _Submitted, entry: QueueEntry) -> None:
 
 
 def _tell_pending(running: dict[int, _Submitted], queue: dict[Task, QueueEntry], told: str) -> str:
-    """Say why parts wait whenever it has changed; return what was said."""
+    """Report why parts wait whenever the reasons change; return the reasons."""
     entries = [queue[job.task] for job in running.values() if job.task in queue]
-    # The array's own limit is no news.
+    # Waiting for the array's own limit is expected.
     reasons = Counter(
         entry.reason
         for entry in entries
@@ -271,7 +271,7 @@ def _cancel_and_wait(names: set[str]) -> None:
 
 
 def _cancel_all(running: dict[int, _Submitted]) -> None:
-    """Cancel what is in the queue and close the logs."""
+    """Cancel the tasks in the queue and close the logs."""
     if running:
         _cancel_and_wait({job.task[0] for job in running.values()})
     for job in running.values():
@@ -280,7 +280,7 @@ def _cancel_all(running: dict[int, _Submitted]) -> None:
 
 
 def _tidy(parts: list[Part]) -> None:
-    """After all went well: remove submitit's files and the records, those of earlier attempts too."""
+    """After success, remove submitit's files and the records, including those of earlier attempts."""
     folder, label = parts[0].log.parent, _label(parts[0])
     for record in folder.glob("*.slurm"):
         try:
@@ -290,5 +290,5 @@ def _tidy(parts: list[Part]) -> None:
             continue
     for submission in (folder / "slurm").glob(f"{label}-{'[0-9a-f]' * 8}"):
         shutil.rmtree(submission, ignore_errors=True)
-    with contextlib.suppress(OSError):  # another stage's are in it
+    with contextlib.suppress(OSError):  # not empty: files of another stage
         (folder / "slurm").rmdir()

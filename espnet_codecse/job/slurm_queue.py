@@ -1,4 +1,4 @@
-"""Slurm's queue through its own programs; it works on clusters without accounting too."""
+"""Access to Slurm's queue through its programs; also works on clusters without accounting."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from espnet_codecse.errors import UserError
 
-# States after which nothing more happens; in all others Slurm still runs the task, or will (again).
+# Final states; in all others Slurm runs the task, or will run it (again).
 FINAL = frozenset(
     [
         "COMPLETED",
@@ -28,13 +28,13 @@ Task = tuple[str, int]  # name of the job, index in its array
 
 @dataclass(frozen=True)
 class QueueEntry:
-    """A task as squeue shows it; finished ones stay for some minutes.
+    """A task as listed by squeue, which keeps finished tasks for some minutes.
 
     Attributes:
-        job_id: ``12_3``, or ``12`` where it is no array.
+        job_id: ``12_3``, or ``12`` if it is not an array.
         state: ``PENDING``, ``RUNNING``, ...
-        reason: why it waits, or how it ended; ``None`` as text where there is none.
-        restarts: times that Slurm put it back into the queue.
+        reason: why the task waits, or how it ended; the text ``None`` if there is no reason.
+        restarts: number of times that Slurm requeued the task.
     """
 
     job_id: str
@@ -44,16 +44,16 @@ class QueueEntry:
 
     @property
     def alive(self) -> bool:
-        """Whether Slurm still runs it, or will."""
+        """Whether Slurm runs the task, or will run it."""
         return self.state not in FINAL
 
     def __str__(self) -> str:
-        state = "" if self.state == "COMPLETED" else f": {self.state}"  # its command's status tells more
+        state = "" if self.state == "COMPLETED" else f": {self.state}"  # the status of the command is more informative
         return f"job {self.job_id}{state}" + ("" if self.reason == "None" else f", {self.reason}")
 
 
 def check_programs() -> None:
-    """Make sure that jobs can be submitted from here.
+    """Check that jobs can be submitted from this machine.
 
     Raises:
         UserError: Slurm's programs or submitit are missing.
@@ -68,9 +68,9 @@ def check_programs() -> None:
 
 
 def list_queue(names: Iterable[str]) -> dict[Task, QueueEntry] | None:
-    """Return the tasks of the jobs ``names``; None when the controller does not answer."""
+    """Return the tasks of the jobs ``names``; None if the controller does not answer."""
     command = ["squeue", "--noheader", "--array", "--states=all", f"--user={os.getuid()}", f"--name={','.join(names)}"]
-    # The short --format knows no restarts; a column of --Format is cut at its width. Only the last one has blanks.
+    # The short --format has no restart count; --Format truncates columns to their width. Only the last contains spaces.
     columns = "--Format=Name:256,ArrayTaskID:32,ArrayJobID:32,State:32,RestartCnt:32,Reason:256"
     result = subprocess.run([*command, columns], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if result.returncode != 0:
@@ -92,6 +92,6 @@ def cancel(names: Iterable[str]) -> None:
 
 
 def partitions() -> list[str]:
-    """Names of the cluster's partitions."""
+    """Return the names of the cluster's partitions."""
     result = subprocess.run(["sinfo", "--noheader", "--format=%R"], capture_output=True, text=True, check=False)
     return sorted(set(result.stdout.split()))

@@ -1,4 +1,4 @@
-"""``slurm.yaml``: what a kind of job asks Slurm for, turned into submitit's parameters."""
+"""Read ``slurm.yaml``, the Slurm options of each kind of job, as parameters of submitit."""
 
 import os
 import re
@@ -14,20 +14,20 @@ from espnet_codecse.job.abs_backend import Resources
 FILES_VARIABLE = "CODECSE_SLURM_CONF"  # files separated by colons; later ones are merged over earlier ones
 DEFAULT_NJ = "16"
 NUMBERS = ("cpus", "gpu", "nj", "max_jobs_run", "retries", "num_nodes")
-# Options of run.pl and slurm.pl under the names of the rows.
+# Options of run.pl and slurm.pl, and their names in slurm.yaml.
 OPTION_NAMES = {name: name for name in ("gpu", "max_jobs_run", "mem", "time", "num_nodes", "partition")}
 OPTION_NAMES["num_threads"] = "cpus"
 
 
 @dataclass(frozen=True)
 class SlurmSettings:
-    """What the parts of a stage get.
+    """Slurm settings of the parts of a stage.
 
     Attributes:
-        source: the files and the kind, for messages.
-        parameters: of submitit's Slurm executor.
-        nj: parts where the user gave no number.
-        retries: how often a part that failed or got lost is submitted again.
+        source: files and kind, for messages.
+        parameters: parameters of submitit's Slurm executor.
+        nj: default number of parts.
+        retries: how often a part that failed or was lost is submitted again.
     """
 
     source: str
@@ -37,17 +37,17 @@ class SlurmSettings:
 
 
 def settings_files(given: str = "") -> list[Path]:
-    """Return ``given`` (a file), or those of the variable CODECSE_SLURM_CONF that are there."""
+    """Return ``given`` (a file), or the existing files of the variable CODECSE_SLURM_CONF."""
     if given:
         return [Path(given)]
     return [path for path in map(Path, filter(None, os.environ.get(FILES_VARIABLE, "").split(":"))) if path.is_file()]
 
 
 def read_settings(kind: str, files: list[Path], resources: Resources) -> SlurmSettings:
-    """Merge the rows of ``kind`` in all ``files`` and the options of the command line.
+    """Merge the rows of ``kind`` in all ``files`` with the options of the command line.
 
     Raises:
-        UserError: a file is missing or malformed, an unknown kind, or a value that is no number or time.
+        UserError: a file is missing or malformed, the kind is unknown, or a value is not a number or time.
     """
     rows: dict[str, str] = {}
     source = f"{', '.join(map(str, files)) or 'slurm.yaml'}: {kind}"
@@ -65,7 +65,7 @@ def read_settings(kind: str, files: list[Path], resources: Resources) -> SlurmSe
         "nodes": num_nodes,
         "ntasks_per_node": 1,
         "stderr_to_stdout": True,
-        # Since Slurm 22.05 srun does not take it over from sbatch.
+        # Since Slurm 22.05 srun does not inherit it from sbatch.
         "srun_args": [f"--cpus-per-task={cpus}"],
         "time": minutes(source, rows.pop("time", "8:00:00")),
     }
@@ -79,14 +79,14 @@ def read_settings(kind: str, files: list[Path], resources: Resources) -> SlurmSe
 
 
 def minutes(source: str, text: str) -> int:
-    """Parse a time as sbatch takes it: minutes, m:s, h:m:s, d-h, d-h:m or d-h:m:s.
+    """Parse a time in sbatch's formats: minutes, m:s, h:m:s, d-h, d-h:m or d-h:m:s.
 
     Raises:
-        UserError: it is none of these.
+        UserError: ``text`` has none of these formats.
     """
     found = re.fullmatch(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?", text)
     if not found:
-        raise UserError(f"{source}: time: '{text}' is no time; write hours:minutes:seconds or days-hours")
+        raise UserError(f"{source}: time: '{text}' is not a time; write hours:minutes:seconds or days-hours")
     days, *others = (int(group) if group else 0 for group in found.groups())
     if found.group(1) or found.group(4):
         hours, mins, seconds = others
@@ -97,7 +97,7 @@ def minutes(source: str, text: str) -> int:
 
 def _read(file: Path) -> dict[str, dict[str, str]]:
     try:
-        # Every value as the text that it is: YAML takes 8:00:00 for a number of base 60.
+        # Read every value as text, because YAML reads 8:00:00 as a number in base 60.
         content = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
     except FileNotFoundError:
         raise UserError(f"{file}: no such file; the template's is egs2/TEMPLATE/enh1/conf/slurm.yaml") from None
@@ -105,7 +105,7 @@ def _read(file: Path) -> dict[str, dict[str, str]]:
         raise UserError(f"{file}: not valid yaml ({' '.join(str(error).split())})") from None
     rows = content.values() if isinstance(content, dict) else [None]
     if not all(isinstance(value, dict) and all(isinstance(item, str) for item in value.values()) for value in rows):
-        raise UserError(f"{file}: write 'name: value' rows below each kind, as the template's slurm.yaml does")
+        raise UserError(f"{file}: malformed; write 'name: value' rows below each kind, as in the template's slurm.yaml")
     return content
 
 

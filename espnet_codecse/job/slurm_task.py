@@ -1,4 +1,4 @@
-"""What runs on a node: one part, started by submitit."""
+"""The task that submitit runs on a node: one part."""
 
 import os
 from dataclasses import replace
@@ -8,23 +8,23 @@ from espnet_codecse.job.part_process import PartProcess
 
 
 class RunPart:
-    """Runs a part as the local back end does and returns its status; submitit sends it to the node."""
+    """Runs a part as the local back end does and returns its status; submitit sends this object to the node."""
 
     def __init__(self, part: Part):
         self.part = part
 
     def __call__(self) -> int:
-        """Run the part; on several nodes each runs it, and the first one's log and status count."""
+        """Run the part; with several nodes each node runs it, and the log and status of the first count."""
         part, rank = self.part, int(os.environ.get("SLURM_PROCID", "0"))
         if rank > 0:
             part = replace(part, log=part.log.with_name(f"{part.log.name}.rank{rank}"))
-        # Slurm signals and stops all of a task's processes, which it may know by their group.
+        # Slurm stops all processes of a task, which it may track by process group, so the part stays in the group.
         job = PartProcess(part, own_group=False)
         job.process.wait()
         return job.finish()
 
     def checkpoint(self) -> object | None:
-        """Called before the end of a task's time and before preemption: it is to run again, as it was submitted."""
+        """Requeue the task unchanged; submitit calls this before a time-out or preemption."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)

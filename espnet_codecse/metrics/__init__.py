@@ -1,4 +1,4 @@
-"""Quality measures of enhanced speech: a registry of lazily loaded metrics and the scoring of whole sets."""
+"""Metrics of enhanced speech: a registry of lazily loaded metrics, and the scoring of whole sets."""
 
 from espnet_codecse.metrics.registry import Metric, get_metric, known_metrics, select
 

@@ -10,19 +10,19 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Signals:
-    """What one score of one speaker is computed from, all ``(sample,)`` float32 of one length.
+    """Signals from which the score of one speaker is computed, all ``(sample,)`` float32 of equal length.
 
     Attributes:
         estimate: speech to score.
-        sample_rate: Hz; the family's own rate where it states one.
-        reference: clean speech; given where the columns declare ``needs_reference``.
-        mixture: what was processed; given where they declare ``needs_mixture``.
+        sample_rate: sample rate, Hz; the family's own rate if it has one.
+        reference: clean speech; set if the columns declare ``needs_reference``.
+        mixture: the unprocessed mixture; set if the columns declare ``needs_mixture``.
         others: clean speech of the mixture's other speakers.
     """
 
     estimate: np.ndarray
     sample_rate: int
-    # `| Any`: a family that declares its need does not have to ask for None.
+    # `| Any`: families that declare the need do not have to check for None.
     reference: np.ndarray | Any = None
     mixture: np.ndarray | Any = None
     others: tuple[np.ndarray, ...] = ()
@@ -30,17 +30,17 @@ class Signals:
 
 @dataclass(frozen=True)
 class Metric:
-    """What one column means.
+    """Description of one column.
 
     Attributes:
-        name: the column and the score file's name.
-        sample_rate: rate in Hz at which it is computed; None computes at the rate of the files.
-        needs_reference: whether it compares with clean speech.
-        range: lowest and highest value it can take.
-        higher_is_better: the direction.
-        package: what must be installed, names separated by spaces, the same for pip and import.
+        name: name of the column and of the score file.
+        sample_rate: rate at which the metric is computed, Hz; None: the rate of the files.
+        needs_reference: whether the metric needs clean speech.
+        range: lowest and highest possible value.
+        higher_is_better: direction of the metric.
+        package: required packages, separated by spaces; names are the same for pip and import.
         description: one line with unit and source.
-        needs_mixture: whether it compares with the unprocessed mixture too.
+        needs_mixture: whether the metric also needs the unprocessed mixture.
     """
 
     name: str
@@ -54,21 +54,21 @@ class Metric:
 
 
 class AbsMetricFamily(ABC):
-    """Columns that come from one computation; all have the same rate and need of a reference and of the mixture."""
+    """Columns that come from one computation; they share sample rate and the need of reference and mixture."""
 
     columns: tuple[Metric, ...] = ()
 
     @abstractmethod
     def load(self) -> None:
-        """Import what is needed and build what is kept between files (models, sessions).
+        """Import packages, and build objects that are kept between files, such as models and sessions.
 
         Raises:
-            ImportError: the package does not load.
+            ImportError: a package cannot be imported.
         """
 
     @classmethod
     def missing(cls) -> str:
-        """Return what has to be done before it can be computed here, in a few words; empty where nothing has."""
+        """Return how to make the metric available, in a few words; empty if it is available."""
         packages = [name for name in cls.columns[0].package.split() if importlib.util.find_spec(name) is None]
         return f"pip install {' '.join(packages)}" if packages else ""
 
@@ -77,5 +77,5 @@ class AbsMetricFamily(ABC):
         """Score one utterance.
 
         Returns:
-            ``{column name: value}``; nan where the measure is not defined for this input.
+            ``{column name: value}``; nan if the metric is undefined for this input.
         """

@@ -1,4 +1,4 @@
-"""Composite measures CSIG, CBAK, COVL and segmental SNR (Hu and Loizou, 2008), as VoiceBank-DEMAND papers report."""
+"""Composite measures CSIG, CBAK, COVL and segmental SNR (Hu and Loizou, 2008), as in papers on VoiceBank-DEMAND."""
 
 import numpy as np
 
@@ -7,9 +7,9 @@ from espnet_codecse.metrics.frames import windowed_frames
 from espnet_codecse.metrics.registry import family_of, register
 
 SAMPLE_RATE = 16000  # Hz
-FRAME_SIZE, FRAME_STEP = 480, 120  # samples: 30 ms, three quarters of overlap
+FRAME_SIZE, FRAME_STEP = 480, 120  # samples: 30 ms with an overlap of three quarters
 LPC_ORDER = 16
-KEPT = 0.95  # of the frames, the best ones: the rest are outliers
+KEPT = 0.95  # share of the frames to average, the best ones; the rest are outliers
 FFT_SIZE = 1024
 # Klatt's 25 critical bands: centre and width in Hz.
 CENTRES = (
@@ -69,7 +69,7 @@ WIDTHS = (
 
 
 def segmental_snr(reference: np.ndarray, estimate: np.ndarray) -> float:
-    """Mean SNR of frames of 30 ms in dB, each limited to -10 to 35 dB; nan for less than a frame of speech."""
+    """Return the mean SNR of 30 ms frames in dB, each limited to -10 to 35 dB; nan if shorter than one frame."""
     clean = windowed_frames(reference, FRAME_SIZE, FRAME_STEP)
     noise = clean - windowed_frames(estimate, FRAME_SIZE, FRAME_STEP)
     if not len(clean):
@@ -81,9 +81,9 @@ def segmental_snr(reference: np.ndarray, estimate: np.ndarray) -> float:
 
 def _linear_prediction(frames: np.ndarray) -> "tuple[np.ndarray, np.ndarray]":
     """Return the autocorrelations ``(frame, order + 1)`` and the prediction error filters of the same shape."""
-    spectrum = np.fft.rfft(frames, FFT_SIZE)  # longer than two frames less one sample: no wrapping
+    spectrum = np.fft.rfft(frames, FFT_SIZE)  # FFT_SIZE is at least two frames less one sample: no wrapping
     correlation = np.fft.irfft(np.square(np.abs(spectrum)), FFT_SIZE)[:, : LPC_ORDER + 1]
-    correlation[:, 0] += 1e-10  # silence has a filter too
+    correlation[:, 0] += 1e-10  # silence also needs a filter
     filters = np.zeros_like(correlation)
     filters[:, 0] = 1.0
     error = correlation[:, 0].copy()
@@ -95,7 +95,7 @@ def _linear_prediction(frames: np.ndarray) -> "tuple[np.ndarray, np.ndarray]":
 
 
 def log_likelihood_ratio(reference: np.ndarray, estimate: np.ndarray) -> float:
-    """Mean over the best 95 % of frames of how much worse the estimate's prediction filter fits clean speech."""
+    """Return the log-likelihood ratio of the estimate's and the clean speech's LPC filters, mean of the best 95 %."""
     correlation, clean = _linear_prediction(windowed_frames(reference, FRAME_SIZE, FRAME_STEP))
     _, processed = _linear_prediction(windowed_frames(estimate, FRAME_SIZE, FRAME_STEP))
     lags = np.abs(np.subtract.outer(np.arange(LPC_ORDER + 1), np.arange(LPC_ORDER + 1)))
@@ -104,7 +104,7 @@ def log_likelihood_ratio(reference: np.ndarray, estimate: np.ndarray) -> float:
 
 
 def weighted_slope_distance(reference: np.ndarray, estimate: np.ndarray) -> float:
-    """Klatt's (1982) weighted spectral slope distance, mean over the best 95 % of frames."""
+    """Return Klatt's (1982) weighted spectral slope distance, mean over the best 95 % of frames."""
     bins = np.arange(FFT_SIZE // 2) * SAMPLE_RATE / FFT_SIZE
     centres, widths = np.array(CENTRES)[:, None], np.array(WIDTHS)[:, None]
     first = np.floor(centres / (SAMPLE_RATE / FFT_SIZE)) * SAMPLE_RATE / FFT_SIZE
@@ -116,7 +116,7 @@ def weighted_slope_distance(reference: np.ndarray, estimate: np.ndarray) -> floa
         level = 10 * np.log10(np.maximum(np.square(np.abs(spectrum)) @ filters.T, 1e-10))
         slope = np.diff(level, axis=1)
         slopes.append(slope)
-        # 20 and 1: how much distance from the highest and from the nearest peak lessens a band's weight, dB.
+        # The constants 20 and 1 (dB) set how the distance to the highest and the nearest peak reduces a band's weight.
         from_highest = 20 / (20 + level.max(1, keepdims=True) - level[:, :-1])
         weights.append(from_highest / (1 + _nearest_peak(level, slope) - level[:, :-1]))
     weight = (weights[0] + weights[1]) / 2
@@ -125,7 +125,7 @@ def weighted_slope_distance(reference: np.ndarray, estimate: np.ndarray) -> floa
 
 
 def _nearest_peak(level: np.ndarray, slope: np.ndarray) -> np.ndarray:
-    """Return ``(frame, band - 1)``: the level of the last band before the slope changes its sign, uphill of each."""
+    """Return ``(frame, band - 1)``: for each band, the level of the last band uphill before the slope changes sign."""
     num_slopes = slope.shape[1]
     upwards, downwards = level[:, :-1].copy(), level[:, :-1].copy()
     for band in reversed(range(num_slopes - 1)):
@@ -162,7 +162,7 @@ class SegmentalSnr(AbsMetricFamily):
 class Composite(AbsMetricFamily):
     """Predicted ratings of speech distortion, background and overall, from PESQ, LLR, WSS and segmental SNR.
 
-    With wide-band PESQ, as the tables of VoiceBank-DEMAND have it; the paper's regression was made with P.862.
+    PESQ is wide-band, as in published tables on VoiceBank-DEMAND; the regression of Hu and Loizou used P.862.
     """
 
     columns = tuple(

@@ -11,7 +11,7 @@ from espnet_codecse.metrics.registry import register
 
 SAMPLE_RATE = 16000  # Hz
 WINDOW_SAMPLES = int(9.01 * SAMPLE_RATE)
-# Raw network outputs to the published scale for SIG, BAK and OVRL (DNS-Challenge dnsmos_local.py).
+# Polynomials from raw network outputs to the published scale of SIG, BAK and OVRL (DNS-Challenge dnsmos_local.py).
 Polynomials = tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]
 FIT: Polynomials = (
     (-0.08397278, 1.22083953, 0.0052439),
@@ -42,11 +42,12 @@ def _columns(prefix: str, variant: str) -> tuple[Metric, ...]:
 
 
 class _Dnsmos(AbsMetricFamily):
-    """What the variants share; published values depend on the variant.
+    """Base of the variants, whose values differ.
 
-    Networks of the speechmos package; recordings shorter than 9.01 s are doubled until they are not; windows of 9.01 s
-    every second, means over the windows; the level is taken as it is (the scores depend on it), samples beyond full
-    scale are clipped. The sessions are kept between files and use one thread, since utterances are scored in parallel.
+    The networks are those of the speechmos package. Recordings shorter than 9.01 s are repeated until they are longer.
+    Scores are means over windows of 9.01 s, one per second. The level is not normalised, although the scores depend on
+    it; samples beyond full scale are clipped. Sessions are kept between files and use one thread, since utterances are
+    scored in parallel.
     """
 
     folder = "dnsmos_models"
@@ -55,7 +56,7 @@ class _Dnsmos(AbsMetricFamily):
     def load(self) -> None:
         import onnxruntime
 
-        # Only the model files are used: importing speechmos.dnsmos costs seconds and starts sessions with all cores.
+        # Only the model files are used: importing speechmos.dnsmos takes seconds and starts sessions on all cores.
         found = importlib.util.find_spec("speechmos")
         if found is None or found.origin is None:
             raise ImportError("No module named 'speechmos'")
@@ -92,7 +93,7 @@ class _Dnsmos(AbsMetricFamily):
 
 @register(group="DNSMOS")
 class Dnsmos(_Dnsmos):
-    """Without personalisation, fitted, and P.808: ``speechmos.dnsmos`` and the DNS-Challenge script by default."""
+    """Not personalised, fitted, with P.808: the default of ``speechmos.dnsmos`` and of the DNS-Challenge script."""
 
     columns = (
         *_columns("DNSMOS", ""),
@@ -116,7 +117,7 @@ class Dnsmos(_Dnsmos):
 
 @register(group="DNSMOS_RAW")
 class RawDnsmos(_Dnsmos):
-    """Without personalisation and without the fit."""
+    """Not personalised, without the fit."""
 
     polynomials = NO_FIT
     columns = _columns("DNSMOS_RAW", ", without the fitted polynomials")
@@ -124,7 +125,7 @@ class RawDnsmos(_Dnsmos):
 
 @register(group="PDNSMOS")
 class PersonalisedDnsmos(_Dnsmos):
-    """The personalised networks: other people's voices count as noise."""
+    """The personalised networks, which count the voices of other people as noise."""
 
     folder = "pdnsmos_models"
     polynomials = PERSONALISED_FIT

@@ -1,4 +1,4 @@
-"""Windowed frames, which the measures on short-time spectra share."""
+"""Windowed frames, shared by the metrics on short-time spectra."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ import numpy as np
 def windowed_frames(speech: np.ndarray, size: int, step: int) -> np.ndarray:
     """Return ``(frame, size)`` of ``speech (sample,)`` in double precision, with a Hann window without zero ends.
 
-    Only whole frames; none where the speech is shorter than one.
+    Only whole frames are returned; none if the speech is shorter than one frame.
     """
     if len(speech) < size:
         return np.zeros((0, size))

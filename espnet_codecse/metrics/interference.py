@@ -1,4 +1,4 @@
-"""SIR and SAR: what of the error is the other speakers, and what is artefacts."""
+"""SIR and SAR: the shares of other speakers and of artefacts in the error."""
 
 import warnings
 
@@ -13,7 +13,7 @@ from espnet_codecse.metrics.sdr import LARGEST_DB
 class InterferenceAndArtefacts(AbsMetricFamily):
     """BSS-eval SIR and SAR (Vincent et al., 2006) by fast_bss_eval, for mixtures of several speakers.
 
-    An utterance of one speaker has neither: what is left of noise counts as artefacts in SDR.
+    Both are undefined for a single speaker, where residual noise counts as artefacts in SDR.
     """
 
     columns = tuple(
@@ -38,7 +38,7 @@ class InterferenceAndArtefacts(AbsMetricFamily):
 
 @register(group="MIR_EVAL")
 class MirEval(AbsMetricFamily):
-    """BSS-eval version 3 by mir_eval, with which older papers scored; some hundred times slower."""
+    """BSS-eval version 3 by mir_eval, as used by older papers; several hundred times slower."""
 
     columns = tuple(
         Metric(f"MIR_{name}", None, True, (-LARGEST_DB, LARGEST_DB), True, "mir_eval", f"{name} by mir_eval, dB")
@@ -55,17 +55,17 @@ class MirEval(AbsMetricFamily):
         if pair is None:
             return {column.name: float("nan") for column in self.columns}
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # it tells that it will be removed one day
+            warnings.simplefilter("ignore", FutureWarning)  # mir_eval announces the removal of this function
             ratios = self._bss_eval(*pair, compute_permutation=False)[:3]
         values = dict(zip((column.name for column in self.columns), map(_limited, ratios)))
-        # One speaker has no interference, which it gives as infinite.
+        # A single speaker has no interference, which mir_eval returns as infinity.
         return values if signals.others else {**values, "MIR_SIR": float("nan")}
 
 
 def _sources(signals: Signals) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return references, the speaker's own first, and as many times the estimate, ``(speaker, sample)`` each.
+    """Return the references, the speaker's own first, and the estimate once per reference, ``(speaker, sample)`` each.
 
-    None where one of them is silent: what it holds of others is then not defined.
+    Returns None if one of them is silent, because the ratios are then undefined.
     """
     references = np.stack([signals.reference, *signals.others]).astype(np.float64)
     if not np.all(np.any(references, axis=1)) or not np.any(signals.estimate):

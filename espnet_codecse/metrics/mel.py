@@ -1,10 +1,10 @@
-"""Mel power spectrogram in decibels as librosa computes it, without librosa's 10 s of imports."""
+"""Mel power spectrogram in decibels, equal to librosa's but without the 10 s of importing librosa."""
 
 import numpy as np
 
 
 def _hz_to_mel(frequency: np.ndarray) -> np.ndarray:
-    """Slaney's scale: linear below 1 kHz, logarithmic above."""
+    """Convert Hz to mel on Slaney's scale: linear below 1 kHz, logarithmic above."""
     linear = frequency * 3.0 / 200.0
     logarithmic = 15.0 + 27.0 * np.log(np.maximum(frequency, 1e-10) / 1000.0) / np.log(6.4)
     return np.where(frequency >= 1000.0, logarithmic, linear)
@@ -15,7 +15,7 @@ def _mel_to_hz(mel: np.ndarray) -> np.ndarray:
 
 
 def mel_filterbank(sample_rate: int, fft_size: int, num_mels: int) -> np.ndarray:
-    """Triangular filters of equal area ``(num_mels, fft_size // 2 + 1)`` from 0 Hz to half of ``sample_rate`` (Hz)."""
+    """Return triangular filters ``(num_mels, fft_size // 2 + 1)`` of equal area from 0 Hz to ``sample_rate / 2``."""
     bins = np.fft.rfftfreq(fft_size, 1.0 / sample_rate)
     edges = _mel_to_hz(np.linspace(0.0, _hz_to_mel(np.array(sample_rate / 2.0)), num_mels + 2))
     widths = np.diff(edges)
@@ -26,7 +26,7 @@ def mel_filterbank(sample_rate: int, fft_size: int, num_mels: int) -> np.ndarray
 
 
 def mel_power_db(speech: np.ndarray, filterbank: np.ndarray, fft_size: int, hop: int) -> np.ndarray:
-    """Return ``(frames, num_mels)`` in dB below the largest value, floored at -80 dB.
+    """Return ``(frames, num_mels)`` in dB relative to the largest value, floored at -80 dB.
 
     Args:
         speech: ``(num_samples,)``; frames are centred, with zeros beyond both ends.

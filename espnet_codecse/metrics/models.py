@@ -1,6 +1,7 @@
-"""Where the networks of optional metrics lie: named by an environment variable, or in a cache of this machine.
+"""Folders of the networks of optional metrics: named by an environment variable, or in a cache of this machine.
 
-Nothing is fetched while scores are computed: hundreds of processes would, and a cluster's nodes cannot.
+Nothing is downloaded during scoring, because hundreds of processes would do so at once, and cluster nodes often have no
+network.
 """
 
 import os
@@ -10,7 +11,7 @@ from espnet_codecse.metrics.abs_metric import AbsMetricFamily
 
 
 def hub_folder(variable: str, hub_id: str) -> str | None:
-    """Return the folder that ``variable`` names, or where the Hugging Face hub's cache holds ``hub_id``; None."""
+    """Return the folder that ``variable`` names, or that of ``hub_id`` in the Hugging Face cache, or None."""
     chosen = os.environ.get(variable)
     if chosen:
         return chosen if (Path(chosen) / "config.json").is_file() else None
@@ -24,7 +25,7 @@ def hub_folder(variable: str, hub_id: str) -> str | None:
 
 
 class HubMetricFamily(AbsMetricFamily):
-    """A family whose network is a model of transformers, which must be on this machine."""
+    """A family whose network is a transformers model that must already be on this machine."""
 
     variable = ""
     hub_id = ""
@@ -35,11 +36,11 @@ class HubMetricFamily(AbsMetricFamily):
         if super().missing() or hub_folder(cls.variable, cls.hub_id):
             return super().missing()
         if os.environ.get(cls.variable):
-            return f"{cls.variable}={os.environ[cls.variable]} names no folder with a config.json"
+            return f"{cls.variable}={os.environ[cls.variable]} is not a folder with a config.json"
         return f"hf download {cls.hub_id}, or set {cls.variable} to a folder of such a model"
 
     def folder(self) -> str | None:
-        """Return where the network is; None where it is :meth:`missing`."""
+        """Return the folder of the network; None if it is :meth:`missing`."""
         return hub_folder(self.variable, self.hub_id)
 
 

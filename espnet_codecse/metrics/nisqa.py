@@ -1,16 +1,16 @@
-"""NISQA v2: neural estimates of quality and its dimensions without a reference (Mittag et al., 2021)."""
+"""NISQA v2: neural estimates of quality and its dimensions, without a reference (Mittag et al., 2021)."""
 
 from pathlib import Path
 
 from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric, Signals
 from espnet_codecse.metrics.registry import register
 
-WEIGHTS = "~/.torchmetrics/NISQA/nisqa.tar"  # where torchmetrics keeps them
+WEIGHTS = "~/.torchmetrics/NISQA/nisqa.tar"  # the location of torchmetrics
 
 
 @register(group="NISQA")
 class Nisqa(AbsMetricFamily):
-    """By torchmetrics, whose order of dimensions is MOS, noisiness, discontinuity, coloration, loudness."""
+    """NISQA by torchmetrics, which returns MOS, noisiness, discontinuity, coloration and loudness, in this order."""
 
     columns = tuple(
         Metric(f"NISQA_{name}", None, False, (0.0, 5.5), True, "torchmetrics librosa", f"NISQA v2 {text}")
@@ -28,7 +28,7 @@ class Nisqa(AbsMetricFamily):
         """See :meth:`AbsMetricFamily.missing`."""
         if super().missing() or Path(WEIGHTS).expanduser().is_file():
             return super().missing()
-        return f"the weights nisqa.tar of github.com/gabrielmittag/NISQA belong into {WEIGHTS}"
+        return f"copy the weights nisqa.tar of github.com/gabrielmittag/NISQA to {WEIGHTS}"
 
     def load(self) -> None:
         import torch

@@ -1,4 +1,4 @@
-"""The scores of a set in one file each for spreadsheets, people and programs."""
+"""Overviews of a set's scores: one file each for spreadsheets, readers and programs."""
 
 import csv
 import json
@@ -11,12 +11,12 @@ from espnet_codecse.metrics.score import Summary
 
 
 def write_overview(output_dir: Path, summaries: Sequence[Summary], num_speakers: int) -> None:
-    """Write ``scores.csv`` (a line an utterance and speaker), ``summary.json`` and ``summary.md`` (means and counts).
+    """Write ``scores.csv`` (one line per utterance and speaker), ``summary.json`` and ``summary.md`` (means, counts).
 
     Args:
-        output_dir: folder that holds the columns ``<METRIC>_spk<n>``.
-        summaries: what stands in it, in the order of the columns.
-        num_speakers: speakers of each utterance.
+        output_dir: folder with the columns ``<METRIC>_spk<n>``.
+        summaries: summaries of the metrics, in the order of the columns.
+        num_speakers: speakers per utterance.
     """
     names = [item.metric for item in summaries]
     with atomic_path(output_dir / "scores.csv") as path, open(path, "w", newline="", encoding="utf-8") as stream:

@@ -20,14 +20,14 @@ class _Pesq(AbsMetricFamily):
             return {name: float("nan")}
         try:
             value = self._pesq.pesq(signals.sample_rate, signals.reference, signals.estimate, self.mode)
-        except self._pesq.PesqError:  # no utterance found, or shorter than a quarter of a second
+        except self._pesq.PesqError:  # no speech found, or shorter than a quarter of a second
             value = float("nan")
         return {name: float(value)}
 
 
 @register()
 class PesqWideBand(_Pesq):
-    """Wide-band PESQ; recordings of other rates are resampled to 16 kHz."""
+    """Wide-band PESQ; recordings at other rates are resampled to 16 kHz."""
 
     mode = "wb"
     columns = (Metric("PESQ", 16000, True, (1.0, 4.65), True, "pesq", "wide-band PESQ, MOS-LQO (P.862.2)"),)
@@ -35,7 +35,7 @@ class PesqWideBand(_Pesq):
 
 @register()
 class PesqNarrowBand(_Pesq):
-    """Narrow-band PESQ, which 8 kHz separation papers report; computed at 8 kHz."""
+    """Narrow-band PESQ, computed at 8 kHz, as in papers on separation at 8 kHz."""
 
     mode = "nb"
     columns = (Metric("PESQ_NB", 8000, True, (1.0, 4.56), True, "pesq", "narrow-band PESQ, MOS-LQO (P.862.1)"),)

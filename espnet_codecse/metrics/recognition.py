@@ -1,4 +1,4 @@
-"""Word error rate of a recogniser on the estimate, against its own transcript of the clean speech."""
+"""Word error rate of a speech recogniser on the estimate, relative to its own transcript of the clean speech."""
 
 import re
 
@@ -18,9 +18,10 @@ def words_of(text: str) -> list[str]:
 
 @register()
 class DifferentialWordErrorRate(HubMetricFamily):
-    """Differential WER: no transcripts are needed, and what the recogniser gets wrong anyway does not count.
+    """Differential WER, which needs no transcripts and ignores errors that the recogniser makes on clean speech.
 
-    Any speech recognition model of transformers, with CTC or a decoder. In percent, may exceed 100.
+    The recogniser may be any speech recognition model of transformers, with CTC or a decoder. The value is in percent
+    and may exceed 100.
     """
 
     variable, hub_id = "CODECSE_ASR_MODEL", HUB_ID

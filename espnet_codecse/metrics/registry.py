@@ -1,4 +1,4 @@
-"""The registry of metric families; families are found by the names of their columns."""
+"""The registry of metric families, which are looked up by the names of their columns."""
 
 import importlib
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from espnet_codecse.errors import UserError
 from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric
 
-# Modules that register themselves when imported; they import their packages only when a score is computed.
+# Modules that register their families on import; packages are imported only when a score is computed.
 FAMILY_MODULES = (
     "sdr",
     "interference",
@@ -28,7 +28,7 @@ _GROUPS: dict[str, tuple[str, ...]] = {}
 
 
 def register(group: str = ""):
-    """Class decorator: make a family known by its columns, and by ``group`` for all of them together.
+    """Class decorator: register a family by the names of its columns, and by ``group`` for all of them together.
 
     Raises:
         ValueError: a name is taken.
@@ -53,7 +53,7 @@ def _import_families() -> None:
 
 
 def known_metrics() -> list[Metric]:
-    """All metrics in the order of :data:`FAMILY_MODULES`, whichever of them was imported first."""
+    """Return all metrics in the order of :data:`FAMILY_MODULES`, regardless of the order of imports."""
     _import_families()
     modules = [f"espnet_codecse.metrics.{module}" for module in FAMILY_MODULES]
 
@@ -65,7 +65,7 @@ def known_metrics() -> list[Metric]:
 
 
 def groups() -> dict[str, tuple[str, ...]]:
-    """Return the groups with the metrics that they stand for."""
+    """Return the groups and their metrics."""
     _import_families()
     return dict(_GROUPS)
 
@@ -74,7 +74,7 @@ def get_metric(name: str) -> Metric:
     """Return the description of one metric.
 
     Raises:
-        UserError: no such metric; the message lists the known ones.
+        UserError: the metric is unknown; the message lists the known ones.
     """
     _import_families()
     if name not in _FAMILIES:
@@ -85,10 +85,10 @@ def get_metric(name: str) -> Metric:
 
 
 def select(names: Sequence[str]) -> list[Metric]:
-    """Turn names of metrics and groups into metrics, each once, in the given order.
+    """Return the metrics for names of metrics and groups, without duplicates, in the given order.
 
     Raises:
-        UserError: no such metric, or none given.
+        UserError: a metric is unknown, or none is given.
     """
     _import_families()
     expanded = [column for name in names for column in _GROUPS.get(name, (name,))]
@@ -98,12 +98,12 @@ def select(names: Sequence[str]) -> list[Metric]:
 
 
 def higher_is_better(name: str) -> bool:
-    """Return a metric's direction; higher is better for a column that is not of this registry."""
+    """Return a metric's direction; columns that are not registered count as higher is better."""
     _import_families()
     return get_metric(name).higher_is_better if name in _FAMILIES else True
 
 
 def family_of(name: str) -> type[AbsMetricFamily]:
-    """The family class that computes the metric ``name``."""
+    """Return the family class that computes the metric ``name``."""
     get_metric(name)
     return _FAMILIES[name]

@@ -1,4 +1,4 @@
-"""Scoring of a set of utterances: parallel, resumable, written as ESPnet writes scores."""
+"""Score a set of utterances: in parallel, resumable, in ESPnet's format."""
 
 import itertools
 import math
@@ -28,7 +28,7 @@ Task = tuple[Utterance, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Summary:
-    """The outcome of one metric over a set: mean over all speakers and utterances that have a value."""
+    """Result of one metric on a set; the mean is over all speakers and utterances that have a value."""
 
     metric: str
     mean: float
@@ -37,20 +37,20 @@ class Summary:
 
 
 def _family(metric: str) -> AbsMetricFamily:
-    """The family of ``metric``, loaded once per process."""
+    """Return the family of ``metric``, loaded once per process."""
     kind = family_of(metric)
     if kind not in _LOADED:
         family = kind()
         try:
             family.load()
         except ImportError as error:
-            raise UserError(f"{metric}: its package does not load ({error}); reinstall it") from None
+            raise UserError(f"{metric}: its package cannot be imported ({error}); reinstall it") from None
         _LOADED[kind] = family
     return _LOADED[kind]
 
 
 def best_permutation(references: Sequence[np.ndarray], estimates: Sequence[np.ndarray]) -> tuple[int, ...]:
-    """Index of the estimate for each reference, by the largest sum of SI-SDR (dB); as found when all are silent."""
+    """Return the index of the estimate for each reference, by the largest sum of SI-SDR; if silent, in given order."""
     if len(references) < 2:
         return tuple(range(len(estimates)))
     table = np.array([[si_sdr(reference, estimate) for estimate in estimates] for reference in references])
@@ -60,7 +60,7 @@ def best_permutation(references: Sequence[np.ndarray], estimates: Sequence[np.nd
 
 
 def score_utterance(task: Task) -> tuple[str, Scores]:
-    """Compute the metrics of one utterance; ``{metric: [value per speaker]}``, None where it is not defined."""
+    """Return the scores of one utterance, ``{metric: [value per speaker]}``; None if a score is undefined."""
     utterance, metrics = task
     signals = []
     for path in (*utterance.references, *utterance.estimates, *([utterance.mixture] if utterance.mixture else [])):
@@ -87,13 +87,13 @@ def score_utterance(task: Task) -> tuple[str, Scores]:
             values = family.compute(Signals(outputs[index], target_rate, reference, unprocessed, others))
             for metric, value in values.items():
                 if metric in scores:
-                    # pystoi adds tiny random numbers: six decimals are the same in every run.
+                    # pystoi adds tiny random numbers; rounding to six decimals makes the results reproducible.
                     scores[metric].append(round(value, 6) if math.isfinite(value) else None)
     return utterance.id, scores
 
 
 def available(metrics: Sequence[Metric]) -> list[Metric]:
-    """The metrics that can be computed here; one warning line for each family that has to be left out."""
+    """Return the metrics that are available here; print one line per family that is unavailable."""
     present, warned = [], set()
     for metric in metrics:
         missing = family_of(metric.name).missing()
@@ -102,18 +102,18 @@ def available(metrics: Sequence[Metric]) -> list[Metric]:
         elif family_of(metric.name) not in warned:
             warned.add(family_of(metric.name))
             names = " ".join(column.name for column in family_of(metric.name).columns)
-            print(f"score: {names} left empty, not to be had here: {missing}", file=sys.stderr)
+            print(f"score: {names} left empty, package or network unavailable: {missing}", file=sys.stderr)
     return present
 
 
 def write_column(output_dir: Path, metric: str, table: dict[str, Scores], num_speakers: int) -> Summary:
-    """Write ``<METRIC>_spk<n>`` of each speaker and ``result_<metric>.txt``, the mean of all.
+    """Write ``<METRIC>_spk<n>`` for each speaker, and ``result_<metric>.txt`` with the mean of all.
 
     Args:
-        output_dir: folder.
-        metric: the column.
-        table: ``{utterance: {metric: [value a speaker]}}``; None and what is not there is written as nan.
-        num_speakers: of each utterance.
+        output_dir: output folder.
+        metric: name of the metric.
+        table: ``{utterance: {metric: [value per speaker]}}``; None and missing values are written as nan.
+        num_speakers: speakers per utterance.
     """
     values = []
     for speaker in range(num_speakers):
@@ -144,45 +144,48 @@ def score_set(
 ) -> list[Summary]:
     """Score estimates against references and write ``<METRIC>_spk<n>`` and ``result_<metric>.txt``.
 
-    Only scores that are missing, or whose files have changed, are computed; ``scores.jsonl`` keeps them.
+    Only missing scores, or those whose files have changed, are computed; ``scores.jsonl`` stores them.
 
     Args:
-        references: scp files or folders, one a speaker; may be empty for metrics without reference.
-        estimates: scp files or folders, one a speaker.
+        references: scp files or folders, one per speaker; may be empty for metrics without reference.
+        estimates: scp files or folders, one per speaker.
         output_dir: folder for the results.
         metrics: names of metrics or groups.
         nj: processes.
-        share: ``(k, n)`` computes the k-th of n shares only, into a log of its own, and writes no results.
-        submit: runs all shares as jobs before.
-        mixtures: scp file or folder of what was processed, for improvements; not read where no metric needs it.
-        sample_rate: Hz to which everything is brought first, as papers on 8 kHz recordings score; 0: as it is.
+        share: ``(k, n)``: compute only the k-th of n shares, into its own log, and write no results.
+        submit: function that first runs all shares as jobs.
+        mixtures: scp file or folder of the unprocessed mixtures, for improvements; read only if a metric needs it.
+        sample_rate: rate to which all signals are resampled first, Hz, as in papers on 8 kHz audio; 0: no resampling.
 
     Raises:
-        UserError: unknown metric, lists that do not match, unreadable or mismatching audio.
+        UserError: a metric is unknown, the lists do not match, or audio is unreadable or does not match.
     """
     chosen = select(metrics)
     needing = [metric.name for metric in chosen if metric.needs_reference]
     if needing and not references:
-        raise UserError(f"--ref_scp: needed for {' '.join(needing)}; give it or leave these metrics out")
+        raise UserError(f"--ref_scp: missing, but needed for {' '.join(needing)}; give it or leave these metrics out")
     comparing = [metric.name for metric in chosen if metric.needs_mixture]
     if comparing and not mixtures:
-        raise UserError(f"--mix_scp: needed for {' '.join(comparing)}; give it or leave these metrics out")
+        raise UserError(f"--mix_scp: missing, but needed for {' '.join(comparing)}; give it or leave these metrics out")
     utterances = read_inputs(references, estimates, mixtures if comparing else "", sample_rate)
     if share is not None:
         utterances = utterances[share[0] - 1 :: share[1]]
     trimmed = [samples for samples in map(check_audio, utterances) if samples]
     if trimmed:
-        print(f"score: {len(trimmed)} utterances differ by up to {max(trimmed)} samples: trimmed", file=sys.stderr)
+        print(
+            f"score: {len(trimmed)} utterances differ in length by up to {max(trimmed)} samples; trimmed",
+            file=sys.stderr,
+        )
     log = _open_log(output_dir, utterances, share)
     if log.num_outdated:
-        print(f"score: {log.num_outdated} utterances have changed or gone: old scores dropped", file=sys.stderr)
+        print(f"score: {log.num_outdated} utterances have changed or disappeared; old scores dropped", file=sys.stderr)
     present = available(chosen)
     absent = [metric for metric in chosen if metric not in present]
     names = [metric.name for metric in present]
     tasks = _tasks(log, utterances, names)
     if len(tasks) < len(utterances):
         num_done = len(utterances) - len(tasks)
-        print(f"score: {num_done} of {len(utterances)} utterances done before: skipped", file=sys.stderr)
+        print(f"score: {num_done} of {len(utterances)} utterances skipped (already done)", file=sys.stderr)
     if tasks and submit is not None:
         submit(len(utterances))
         log = _open_log(output_dir, utterances, share)
@@ -199,7 +202,7 @@ def score_set(
 
 
 def _open_log(output_dir: Path, utterances: list[Utterance], share: Share | None) -> ScoreLog:
-    """Return the log of all scores, those of all shares taken in, or that of one share."""
+    """Return the log of all scores, including those of all shares, or the log of one share."""
     signatures = {item.id: item.signature() for item in utterances}
     whole = output_dir / "scores.jsonl"
     if share is None:

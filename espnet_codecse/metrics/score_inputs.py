@@ -1,4 +1,4 @@
-"""What is to be scored: utterances with their files, checked before any score is computed."""
+"""Inputs of scoring: utterances and their files, checked before any score is computed."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import read_scp
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
-# Codecs may drop some samples at the end (DAC-16k: 8 or 9); anything more is another recording.
+# Codecs may drop some samples at the end (DAC at 16 kHz: 8 or 9); a larger difference means another recording.
 MAX_TRIM_SAMPLES = 16
 
 
@@ -20,10 +20,10 @@ class Utterance:
     """One utterance.
 
     Attributes:
-        id: its name in the lists.
-        references, estimates: files, one a speaker; there may be no references.
-        mixture: the unprocessed file, empty where no score needs it.
-        sample_rate: Hz to which all are brought before anything is computed; 0 leaves them as they are.
+        id: id in the lists.
+        references, estimates: files, one per speaker; references may be empty.
+        mixture: file of the unprocessed mixture; empty if no score needs it.
+        sample_rate: rate to which all signals are resampled first, Hz; 0: no resampling.
     """
 
     id: str
@@ -33,7 +33,7 @@ class Utterance:
     sample_rate: int = 0
 
     def signature(self) -> str:
-        """Changes when one of the files is another one (path, size or time of change), and with the sample rate."""
+        """Return a hash of the sample rate and of path, size and modification time of all files."""
         digest = hashlib.sha256(f"{self.sample_rate}\0".encode() if self.sample_rate else b"")
         for path in (*self.references, "", *self.estimates, *([self.mixture] if self.mixture else [])):
             state = os.stat(path) if path else None
@@ -42,10 +42,10 @@ class Utterance:
 
 
 def read_table(source: str) -> dict[str, str]:
-    """Read an scp, or make its table from a folder: the id is the file name without suffix.
+    """Read an scp, or list a folder with the file names without suffix as ids.
 
     Raises:
-        UserError: no audio in the folder, two files of one name, or an unreadable scp.
+        UserError: the folder has no audio or two files with the same name, or the scp is unreadable.
     """
     if not Path(source).is_dir():
         return read_scp(source)
@@ -68,7 +68,7 @@ def _check_same_ids(source: str, table: dict[str, str], first_source: str, first
         if missing:
             raise UserError(
                 f"{one}: {len(missing)} of the {len(other_table)} utterances of {other} are missing, the first is "
-                f"'{missing[0]}'; both lists must hold the same utterances"
+                f"'{missing[0]}'; both lists must have the same utterances"
             )
 
 
@@ -78,22 +78,22 @@ def read_inputs(
     """Match the lists of all speakers by utterance id, sorted by id.
 
     Args:
-        references: scp files or folders, one a speaker; may be empty.
+        references: scp files or folders, one per speaker; may be empty.
         estimates: scp files or folders, as many as references.
-        mixtures: scp file or folder of what was processed, empty where no score needs it.
+        mixtures: scp file or folder of the unprocessed mixtures; empty if no score needs it.
         sample_rate: see :class:`Utterance`.
 
     Raises:
-        UserError: the lists do not hold the same utterances, or their numbers differ.
+        UserError: the lists have different utterances, or their numbers differ.
     """
     if references and len(references) != len(estimates):
         raise UserError(
-            f"--ref_scp: {len(references)} given but {len(estimates)} --inf_scp; one of each is needed per speaker"
+            f"--ref_scp: {len(references)} given, but {len(estimates)} --inf_scp; give one of each per speaker"
         )
     sources = [*references, *estimates, *([mixtures] if mixtures else [])]
     tables = [read_table(source) for source in sources]
     if not tables[0]:
-        raise UserError(f"{sources[0]}: the list is empty; nothing can be scored")
+        raise UserError(f"{sources[0]}: the list is empty; check the stage that wrote it")
     for source, table in zip(sources[1:], tables[1:]):
         _check_same_ids(source, table, sources[0], tables[0])
     count = len(references)
@@ -113,18 +113,20 @@ def check_audio(utterance: Utterance) -> int:
     """Check the headers of one utterance's files; return the number of samples that will be trimmed.
 
     Raises:
-        UserError: a file is unreadable, has several channels, or rates or lengths do not fit.
+        UserError: a file is unreadable, has several channels, or rates or lengths do not match.
     """
     paths = (*utterance.references, *utterance.estimates, *([utterance.mixture] if utterance.mixture else []))
     infos = [audio_info(path) for path in paths]
     for path, (num_samples, rate, channels) in zip(paths, infos):
         if channels != 1:
-            raise UserError(f"{path}: has {channels} channels; scoring needs one, write a single channel")
+            raise UserError(f"{path}: has {channels} channels, but scoring needs one; write a single channel")
         if rate != infos[0][1]:
-            raise UserError(f"{path}: {rate} Hz but {paths[0]} has {infos[0][1]} Hz; bring both to one sample rate")
+            raise UserError(
+                f"{path}: {rate} Hz, but {paths[0]} has {infos[0][1]} Hz; resample one of them, or pass --fs"
+            )
         if abs(num_samples - infos[0][0]) > MAX_TRIM_SAMPLES:
             raise UserError(
-                f"{path}: {num_samples} samples but {paths[0]} has {infos[0][0]} ('{utterance.id}'); the lengths may "
-                f"differ by {MAX_TRIM_SAMPLES} samples at most, check that both are the same recording"
+                f"{path}: {num_samples} samples, but {paths[0]} has {infos[0][0]} ('{utterance.id}'); lengths may "
+                f"differ by at most {MAX_TRIM_SAMPLES} samples, check that both are the same recording"
             )
     return max(info[0] for info in infos) - min(info[0] for info in infos)

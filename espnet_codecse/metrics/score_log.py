@@ -1,4 +1,4 @@
-"""The log of finished scores, from which an interrupted or extended scoring goes on."""
+"""The log of finished scores, from which an interrupted or extended scoring resumes."""
 
 import json
 from collections.abc import Sequence
@@ -14,17 +14,17 @@ Scores = dict[str, list[float | None]]  # metric -> value per speaker; None stan
 class ScoreLog:
     """One JSON line per utterance and set of metrics: ``{"id", "signature", "scores": {metric: [per speaker]}}``.
 
-    Lines are appended and flushed one by one, so a killed process loses at most the line it was writing.
-    Scores of files that have changed since (another signature) are not used.
+    Lines are appended and flushed one by one, so a killed process loses at most the line that it was writing. Scores of
+    files that have changed, as their signature shows, are not used.
     """
 
     def __init__(self, path: Path, signatures: dict[str, str], others: Sequence[Path] = ()) -> None:
-        """Read what is valid and rewrite the log with just that.
+        """Read the valid scores and rewrite the log with them.
 
         Args:
             path: the log.
-            signatures: ``{utterance id: signature}`` of the files as they are now.
-            others: further logs, read only: their scores go to this one.
+            signatures: ``{utterance id: signature}`` of the current files.
+            others: further logs, whose scores are copied to this one.
         """
         self.path = path
         self.signatures = signatures
@@ -38,7 +38,7 @@ class ScoreLog:
                 entry = json.loads(line)
                 utterance, signature, scores = entry["id"], entry["signature"], entry["scores"]
             except (ValueError, KeyError, TypeError):
-                continue  # the line that was being written when the process was killed
+                continue  # a process was killed while it wrote this line
             if signatures.get(utterance) == signature:
                 self.scores.setdefault(utterance, {}).update(scores)
             else:
@@ -53,7 +53,7 @@ class ScoreLog:
         return json.dumps(entry, ensure_ascii=False) + "\n"
 
     def missing(self, utterance: str, metrics: list[str]) -> list[str]:
-        """Those of ``metrics`` that have no valid score yet."""
+        """Return those of ``metrics`` that have no valid score yet."""
         return [metric for metric in metrics if metric not in self.scores.get(utterance, {})]
 
     def add(self, utterance: str, scores: Scores) -> None:

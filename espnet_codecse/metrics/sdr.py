@@ -7,15 +7,15 @@ import numpy as np
 from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric, Signals
 from espnet_codecse.metrics.registry import register
 
-# Estimates equal to the reference would give infinity, which no mean survives.
+# Estimates equal to the reference would give infinity, and so would every mean.
 LARGEST_DB = 100.0
 
 
 def si_sdr(reference: np.ndarray, estimate: np.ndarray) -> float:
-    """Scale-invariant signal-to-distortion ratio in dB (Le Roux et al., 2019, equation 5), without mean removal.
+    """Return the scale-invariant SDR in dB (Le Roux et al., 2019, equation 5), without mean removal.
 
     ``10 log10(|a s|^2 / |a s - e|^2)`` with ``a = <e, s> / |s|^2``, reference ``s`` and estimate ``e``
-    ``(num_samples,)``. Limited to +-100 dB; nan where one of them is all zero.
+    ``(num_samples,)``. Limited to +-100 dB; nan if one of them is all zero.
     """
     reference, estimate = reference.astype(np.float64), estimate.astype(np.float64)
     energy = reference @ reference
@@ -30,7 +30,7 @@ def si_sdr(reference: np.ndarray, estimate: np.ndarray) -> float:
 
 @register()
 class SISDR(AbsMetricFamily):
-    """Scale-invariant SDR, computed here in double precision."""
+    """Scale-invariant SDR, computed in double precision."""
 
     columns = (
         Metric("SI_SDR", None, True, (-LARGEST_DB, LARGEST_DB), True, "", "scale-invariant SDR in dB (Le Roux 2019)"),
@@ -44,12 +44,12 @@ class SISDR(AbsMetricFamily):
 
 
 def sdr(reference: np.ndarray, estimate: np.ndarray, num_taps: int = 512) -> float:
-    """BSS-eval signal-to-distortion ratio in dB (Vincent et al., 2006), without mean removal.
+    """Return the BSS-eval signal-to-distortion ratio in dB (Vincent et al., 2006), without mean removal.
 
-    The estimate ``e`` is projected on the ``num_taps`` delayed copies of the reference ``s``; with the share ``c`` of
-    its energy that the projection holds, SDR is ``10 log10(c / (1 - c))``. Both are ``(num_samples,)``. The filter
-    solves a Toeplitz system (Scheibler, 2022): values equal fast_bss_eval's, without importing torch for them.
-    Limited to +-100 dB; nan where one of them is all zero.
+    The estimate ``e`` is projected on ``num_taps`` delayed copies of the reference ``s``, both ``(num_samples,)``. If
+    the projection has the share ``c`` of the energy, SDR is ``10 log10(c / (1 - c))``. The filter solves a Toeplitz
+    system (Scheibler, 2022); values equal those of fast_bss_eval, without importing torch. Limited to +-100 dB; nan if
+    one of them is all zero.
     """
     from scipy.fft import irfft, next_fast_len, rfft
     from scipy.linalg import solve_toeplitz
@@ -64,7 +64,7 @@ def sdr(reference: np.ndarray, estimate: np.ndarray, num_taps: int = 512) -> flo
     crosscorrelation = irfft(np.conj(spectrum) * rfft(estimate, fft_size), fft_size)[:num_taps]
     try:
         share = crosscorrelation @ solve_toeplitz(autocorrelation, crosscorrelation)
-    except np.linalg.LinAlgError:  # a reference whose copies are not independent, such as a single tone
+    except np.linalg.LinAlgError:  # linearly dependent copies of the reference, such as a pure tone
         return float("nan")
     smallest = 10 ** (-LARGEST_DB / 10)
     return float(10 * np.log10(max(share, smallest) / max(1.0 - share, smallest)))
@@ -72,19 +72,19 @@ def sdr(reference: np.ndarray, estimate: np.ndarray, num_taps: int = 512) -> flo
 
 @register()
 class SDR(AbsMetricFamily):
-    """BSS-eval SDR: the reference may be changed by any filter of 512 taps."""
+    """BSS-eval SDR, which allows any filter of 512 taps on the reference."""
 
     columns = (Metric("SDR", None, True, (-LARGEST_DB, LARGEST_DB), True, "scipy", "BSS-eval SDR in dB, 512 taps"),)
 
     def load(self) -> None:
-        """Nothing to keep: scipy is imported where it is used."""
+        """Nothing to load; scipy is imported where it is used."""
 
     def compute(self, signals: Signals) -> dict[str, float]:
         return {"SDR": sdr(signals.reference, signals.estimate)}
 
 
 class _Improvement(AbsMetricFamily):
-    """The estimate's value less the mixture's, against the same reference."""
+    """The estimate's value minus the mixture's, against the same reference."""
 
     measure: Callable[[np.ndarray, np.ndarray], float]
 
@@ -99,19 +99,23 @@ class _Improvement(AbsMetricFamily):
 
 @register()
 class SISDRImprovement(_Improvement):
-    """SI-SDRi, which separation papers report."""
+    """SI-SDRi, as reported by separation papers."""
 
     measure = staticmethod(si_sdr)
     columns = (
-        Metric("SI_SDRi", None, True, (-2 * LARGEST_DB, 2 * LARGEST_DB), True, "", "SI_SDR less the mixture's", True),
+        Metric(
+            "SI_SDRi", None, True, (-2 * LARGEST_DB, 2 * LARGEST_DB), True, "", "SI_SDR minus that of the mixture", True
+        ),
     )
 
 
 @register()
 class SDRImprovement(_Improvement):
-    """SDRi, which separation papers report."""
+    """SDRi, as reported by separation papers."""
 
     measure = staticmethod(sdr)
     columns = (
-        Metric("SDRi", None, True, (-2 * LARGEST_DB, 2 * LARGEST_DB), True, "scipy", "SDR less the mixture's", True),
+        Metric(
+            "SDRi", None, True, (-2 * LARGEST_DB, 2 * LARGEST_DB), True, "scipy", "SDR minus that of the mixture", True
+        ),
     )

@@ -1,4 +1,4 @@
-"""Speaker similarity: whether the voice is still the same."""
+"""Speaker similarity between estimate and reference."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ HUB_ID = "microsoft/wavlm-base-plus-sv"
 
 @register()
 class SpeakerSimilarity(HubMetricFamily):
-    """Cosine of the x-vectors of estimate and reference, by any x-vector model of transformers."""
+    """Cosine similarity of the x-vectors of estimate and reference, from any x-vector model of transformers."""
 
     variable, hub_id = "CODECSE_SPEAKER_MODEL", HUB_ID
     columns = (

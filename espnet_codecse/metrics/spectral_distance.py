@@ -9,18 +9,18 @@ from espnet_codecse.metrics.registry import register
 
 SAMPLE_RATE = 16000  # Hz
 FRAME_SIZE, FRAME_STEP = 512, 256  # samples
-FLOOR = 1e-10  # of power: 100 dB below full scale
+FLOOR = 1e-10  # floor of power, 100 dB below full scale
 NUM_MELS, NUM_CEPSTRA = 80, 24
 
 
 def _power(speech: np.ndarray) -> np.ndarray:
-    """Return ``(frame, bin)``."""
+    """Return power spectra ``(frame, bin)``."""
     return np.square(np.abs(np.fft.rfft(windowed_frames(speech, FRAME_SIZE, FRAME_STEP))))
 
 
 @register()
 class LogSpectralDistance(AbsMetricFamily):
-    """Root mean square over frequency of the difference of log spectra, mean over frames (Gray and Markel, 1976)."""
+    """RMS difference of log spectra over frequency, mean over frames (Gray and Markel, 1976)."""
 
     columns = (Metric("LSD", SAMPLE_RATE, True, (0.0, float("inf")), False, "", "log-spectral distance in dB"),)
 
@@ -38,8 +38,8 @@ class LogSpectralDistance(AbsMetricFamily):
 class MelCepstralDistortion(AbsMetricFamily):
     """``10 / ln 10 sqrt(2 sum (c_d - c'_d)^2)`` over cepstra 1 to 24 (Kubichek, 1993), mean over frames.
 
-    The cepstra are the cosine series of the logarithm of 80 mel bands' amplitudes, without time alignment, since
-    enhancement keeps the timing. Values differ from those of cepstra by WORLD or SPTK.
+    The cepstra are the cosine series of the log amplitudes of 80 mel bands. There is no time alignment, since
+    enhancement keeps the timing. Values differ from those with cepstra of WORLD or SPTK.
     """
 
     columns = (Metric("MCD", SAMPLE_RATE, True, (0.0, float("inf")), False, "", "mel-cepstral distortion in dB"),)
@@ -47,7 +47,7 @@ class MelCepstralDistortion(AbsMetricFamily):
     def load(self) -> None:
         self._filterbank = mel_filterbank(SAMPLE_RATE, FRAME_SIZE, NUM_MELS)
         band = np.arange(NUM_MELS) + 0.5
-        # Of log amplitude = sum over d of c_d cos(d w), as mel-cepstra are defined: distances are then in dB.
+        # log amplitude = sum over d of c_d cos(d w), the definition of mel-cepstra, so that distances are in dB.
         self._series = 2 / NUM_MELS * np.cos(np.pi / NUM_MELS * np.outer(np.arange(1, NUM_CEPSTRA + 1), band))
 
     def compute(self, signals: Signals) -> dict[str, float]:

@@ -21,7 +21,7 @@ class _Stoi(AbsMetricFamily):
         if not np.any(signals.reference) or not np.any(signals.estimate):
             return {name: float("nan")}
         with warnings.catch_warnings():
-            # pystoi returns 1e-5 with a warning when less than 384 ms are active: that is no score.
+            # If less than 384 ms are active, pystoi returns 1e-5 with a warning; this is not a score.
             warnings.simplefilter("error", RuntimeWarning)
             try:
                 value = self._stoi(signals.reference, signals.estimate, signals.sample_rate, extended=self.extended)
@@ -32,7 +32,7 @@ class _Stoi(AbsMetricFamily):
 
 @register()
 class Stoi(_Stoi):
-    """STOI (Taal et al., 2011); pystoi resamples to its 10 kHz by itself, as in published figures."""
+    """STOI (Taal et al., 2011); pystoi itself resamples to 10 kHz, as in published figures."""
 
     columns = (Metric("STOI", None, True, (-1.0, 1.0), True, "pystoi", "short-time objective intelligibility"),)
 

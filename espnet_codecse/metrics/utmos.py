@@ -1,4 +1,4 @@
-"""UTMOS: a neural estimate of naturalness without a reference (Saeki et al., 2022)."""
+"""UTMOS: a neural estimate of naturalness, without a reference (Saeki et al., 2022)."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""All metrics of VERSA (Shi et al., 2025), where it is installed: its own scorer runs, its values become columns."""
+"""All metrics of VERSA (Shi et al., 2025), if it is installed: run its scorer and read the values as columns."""
 
 import importlib.util
 import json
@@ -16,22 +16,22 @@ Columns = dict[str, dict[str, float]]
 
 
 def versa_columns(reference: str | None, estimate: str, config: Path, output_dir: Path) -> Columns:
-    """Return ``{"VERSA_<NAME>": {utterance: value}}`` for one speaker; empty, with a line, where it is not installed.
+    """Return ``{"VERSA_<NAME>": {utterance: value}}`` for one speaker; if VERSA is missing, print a line and return {}.
 
-    ``versa.jsonl`` in ``output_dir`` keeps the values until the lists or the configuration change.
+    ``versa.jsonl`` in ``output_dir`` stores the values until the lists or the configuration change.
 
     Args:
-        reference, estimate: scp files or folders; no reference for metrics without.
-        config: VERSA's list of metrics (its egs/speech.yaml, for example).
+        reference, estimate: scp files or folders; reference is None for metrics without one.
+        config: VERSA's list of metrics, such as its egs/speech.yaml.
         output_dir: folder for lists, values and log.
 
     Raises:
-        UserError: the configuration is missing, the scorer failed, or what it wrote is not what it documents.
+        UserError: the configuration is missing, the scorer failed, or its output has an unexpected format.
     """
     if not config.is_file():
         raise UserError(f"--versa_config {config}: no such file; VERSA's repository has examples in egs/")
     if importlib.util.find_spec("versa") is None:
-        print(f"score: VERSA left empty, not to be had here: {ADVICE}", file=sys.stderr)
+        print(f"score: VERSA left empty, package not installed: {ADVICE}", file=sys.stderr)
         return {}
     folder = output_dir / "versa"
     lists = {"pred": estimate} if reference is None else {"pred": estimate, "gt": reference}
@@ -43,7 +43,7 @@ def versa_columns(reference: str | None, estimate: str, config: Path, output_dir
     results = output_dir / "versa.jsonl"
     newest = max((folder / f"{name}.scp").stat().st_mtime_ns for name in lists)
     if is_up_to_date([results], config, newest):
-        print("score: VERSA's values are up to date: skipped", file=sys.stderr)
+        print("score: VERSA skipped (already done)", file=sys.stderr)
     else:
         _run(lists, folder, config, results)
     return _read(results)
@@ -68,10 +68,10 @@ def _read(results: Path) -> Columns:
             values = json.loads(line)
             utterance = values.pop("key")
         except (ValueError, KeyError, AttributeError):
-            reason = f"line {number} is no JSON object with a 'key'; another version of VERSA?"
+            reason = f"line {number} is not a JSON object with a 'key'; check the version of VERSA"
             raise UserError(f"{results}: {reason}") from None
         for name, value in values.items():
-            # It also writes texts, such as what a recogniser heard.
+            # VERSA also writes texts, such as transcripts of a recogniser.
             if isinstance(value, (int, float)) and not isinstance(value, bool):
                 columns.setdefault(f"VERSA_{re.sub(r'[^0-9A-Za-z]+', '_', name).upper()}", {})[utterance] = float(value)
     return columns

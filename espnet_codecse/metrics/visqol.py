@@ -8,7 +8,7 @@ from espnet_codecse.metrics.registry import register
 
 @register()
 class Visqol(AbsMetricFamily):
-    """By visqol-python, with the polynomial mapping, which does not depend on what else is installed."""
+    """ViSQOL by visqol-python, with the polynomial mapping, which does not depend on other installed packages."""
 
     columns = (Metric("VISQOL", 16000, True, (1.0, 5.0), True, "visqol", "ViSQOL 3, speech mode, polynomial mapping"),)
 
@@ -29,5 +29,5 @@ class Visqol(AbsMetricFamily):
         clean, estimate = (speech.astype(np.float64) for speech in (signals.reference, signals.estimate))
         try:
             return {"VISQOL": float(self._api.measure_from_arrays(clean, estimate, signals.sample_rate).moslqo)}
-        except (ValueError, RuntimeError, IndexError):  # shorter than its patches
+        except (ValueError, RuntimeError, IndexError):  # shorter than ViSQOL's patches
             return {"VISQOL": float("nan")}

@@ -1,1 +1,1 @@
-"""Recordings of any format, rate and length: found, read and written as streams, enhanced, encoded and decoded."""
+"""Enhance, encode and decode recordings of any format, sample rate and length, read and written as streams."""

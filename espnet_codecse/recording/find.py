@@ -1,4 +1,4 @@
-"""From arguments to recordings and where their outputs go."""
+"""Find the recordings that the arguments name, and the place of their outputs."""
 
 import glob
 import os
@@ -11,25 +11,26 @@ from espnet_codecse.errors import UserError
 
 @dataclass(frozen=True)
 class Recording:
-    """A recording and its place below the output folder, with the input's suffix."""
+    """A recording, and its path relative to the output folder with the input's suffix."""
 
     path: Path
     relative: Path
 
 
 def find_recordings(arguments: Sequence[str], suffixes: Sequence[str], output: Path) -> list[Recording]:
-    """Find what files, folders and globs name.
+    """Find the recordings named by files, folders and globs.
 
-    A file goes right below the output folder; what lies in a folder keeps its place below it; what a glob finds, its
-    place below the part of the pattern before the first wildcard. Hidden files and the output folder are left out.
+    The output of a file is placed directly in the output folder. Recordings in a folder keep their path relative to it,
+    those found by a glob the path relative to the part of the pattern before the first wildcard. Hidden files and the
+    output folder are skipped.
 
     Args:
-        arguments: files (of any suffix), folders (searched for ``suffixes``), globs (``**`` for any depth).
+        arguments: files with any suffix, folders (searched for ``suffixes``), globs (``**`` for any depth).
         suffixes: lower case, with the dot.
         output: the output folder.
 
     Raises:
-        UserError: nothing by that name, or nothing in it.
+        UserError: an argument does not exist or contains no recordings.
     """
     found: dict[str, Recording] = {}
     for argument in arguments:
@@ -46,7 +47,7 @@ def _expand(argument: str, suffixes: Sequence[str], output: Path) -> Iterator[Re
     path = Path(argument)
     if path.is_dir():
         if path.resolve() == output:
-            raise UserError(f"--output_dir {output}: is also read from; choose another folder for the output")
+            raise UserError(f"--output_dir {output}: is also an input; choose another folder for the output")
         yield from _walk(path, suffixes, output)
     elif path.exists():
         yield Recording(path, Path(path.name))
@@ -90,11 +91,11 @@ def _is_below(path: Path, folder: Path) -> bool:
 
 
 def check_outputs(pairs: Sequence[tuple[Path, Path]], inputs: Sequence[Path]) -> None:
-    """Check that every output is one recording's alone and none is an input.
+    """Check that no two recordings share an output and that no output is an input.
 
     Args:
-        pairs: ``(recording, output)``; a recording may have several.
-        inputs: all that is read.
+        pairs: ``(recording, output)``; a recording may have several outputs.
+        inputs: all files that are read.
 
     Raises:
         UserError: two recordings have the same output, or an output is an input.
@@ -109,7 +110,7 @@ def check_outputs(pairs: Sequence[tuple[Path, Path]], inputs: Sequence[Path]) ->
         first, second, output = collisions[0]
         raise UserError(
             f"{output}: would be the output of {first} and of {second} ({len(collisions)} such name(s)); give their "
-            "common folder, which keeps the structure, or run them apart into different output folders"
+            "common folder to keep the structure, or use a separate output folder for each"
         )
     real = {os.path.realpath(path) for path in inputs}
     for _, output in pairs:

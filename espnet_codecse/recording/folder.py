@@ -1,4 +1,4 @@
-"""The output folder: what it was made with, what in it is done, what failed."""
+"""The output folder: its settings, finished outputs and failures."""
 
 import fcntl
 import json
@@ -17,14 +17,14 @@ MANIFEST, FAILED = ".codecse.json", "failed.tsv"
 
 @contextmanager
 def output_folder(folder: Path, settings: dict[str, Any]) -> Iterator["OutputFolder"]:
-    """Yield the folder, made where it is missing, while no run with other settings writes into it.
+    """Create the folder if necessary, and yield it locked against runs with other settings.
 
     Args:
         folder: the output folder.
-        settings: everything that the outputs depend on beside the recordings; JSON-serialisable.
+        settings: everything that the outputs depend on apart from the recordings; JSON-serialisable.
 
     Raises:
-        UserError: it cannot be written, or a run with other settings is going on in it.
+        UserError: the folder cannot be written, or a run with other settings is writing into it.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,7 @@ def output_folder(folder: Path, settings: dict[str, Any]) -> Iterator["OutputFol
 
 
 def _lock(handle: int) -> bool:
-    """Hold the folder together with other runs, and return whether there are none; it ends with the process."""
+    """Take a shared lock, which ends with the process, and return whether no other run holds one."""
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -54,8 +54,8 @@ def _lock(handle: int) -> bool:
 class OutputFolder:
     """See :func:`output_folder`.
 
-    Outputs are done where they are newer than their recording and than the manifest, which is written anew whenever
-    the settings change.
+    Outputs are done if they are newer than their recording and than the manifest, which is rewritten whenever the
+    settings change.
     """
 
     def __init__(self, folder: Path, settings: dict[str, Any], alone: bool):
@@ -74,11 +74,11 @@ class OutputFolder:
         self._since = manifest.stat().st_mtime_ns
 
     def is_done(self, recording: Path, files: Sequence[Path]) -> bool:
-        """Whether all outputs of a recording are there, made of it as it is and with these settings."""
+        """Return whether all outputs of a recording exist and are up to date with it and with the settings."""
         return is_up_to_date(files, recording, self._since)
 
     def remove_temporary(self, files: Sequence[Path]) -> None:
-        """Delete what a killed run left of ``files``, unless another run is writing."""
+        """Delete temporary files that a killed run left beside ``files``, unless another run is writing."""
         if not self._alone:
             return
         stems: dict[tuple[Path, str], None] = {(path.parent, f".{path.stem}."): None for path in files}
@@ -91,13 +91,13 @@ class OutputFolder:
                     entry.unlink(missing_ok=True)
 
     def write_failures(self, failures: Sequence[tuple[Path, str | None]]) -> None:
-        """Write ``failed.tsv`` (path, reason), or remove it where nothing failed."""
+        """Write ``failed.tsv`` (path, reason), or remove it if nothing failed."""
         path = self.folder / FAILED
         if not failures:
             path.unlink(missing_ok=True)
             return
         lines: list[str] = ["path\treason"]
-        # A name may hold anything but a slash; surrogates stand for bytes that are no UTF-8.
+        # A file name may contain any character except a slash; surrogates stand for bytes that are not valid UTF-8.
         lines += [re.sub(r"[\t\n\r]", " ", str(name)) + f"\t{reason}" for name, reason in failures]
         with atomic_path(path) as temporary:
             temporary.write_text("\n".join(lines) + "\n", "utf-8", errors="surrogateescape")

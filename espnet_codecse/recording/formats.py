@@ -1,4 +1,4 @@
-"""Which file formats are read, and what an output is written as."""
+"""File formats that are read, and the choice of an output's format."""
 
 import io
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from espnet_codecse.errors import UserError
 
-# What folders are searched for. Those that libsndfile cannot read are there to be reported, not silently left out.
+# Suffixes to search folders for. Those that libsndfile cannot read are included so that they are reported as failures.
 READABLE = [
     ".wav",
     ".wave",
@@ -45,16 +45,16 @@ CHOICES = {
     "caf": ("CAF", ".caf"),
 }
 LOSSY = {"ogg": "VORBIS", "opus": "OPUS", "mp3": "MPEG_LAYER_III"}
-_WAV_BYTES = 2**32 - 65536  # what a wav can count, with room for its header
+_WAV_BYTES = 2**32 - 65536  # limit of a wav's 32-bit size field, with room for the header
 
 
 @dataclass(frozen=True)
 class AudioFormat:
-    """How a file is written.
+    """Format of a file to write.
 
     Attributes:
-        name, subtype: libsndfile's.
-        suffix: of the file.
+        name, subtype: libsndfile's names.
+        suffix: suffix of the file.
         is_fallback: whether the input's own format could not be kept.
     """
 
@@ -65,12 +65,12 @@ class AudioFormat:
 
     @property
     def bits(self) -> int | None:
-        """Bits a sample where it is stored as an integer, else None."""
+        """Bits per sample of integer formats, else None."""
         return _PCM_BITS.get(self.subtype)
 
     @property
     def has_limit(self) -> bool:
-        """Whether samples beyond full scale are cut."""
+        """Whether samples beyond full scale are clipped."""
         return self.subtype not in ("FLOAT", "DOUBLE")
 
 
@@ -93,15 +93,15 @@ def choose_format(
 ) -> AudioFormat:
     """Return the input's own format, or that of ``--format``.
 
-    Where libsndfile cannot write the input's format with its rate and channels, it is wav: PCM_16, or PCM_24, PCM_32
-    or FLOAT where the input holds more. A wav that would be larger than 4 GB becomes RF64, of the same suffix.
+    If libsndfile cannot write the input's format with its rate and channels, the output is wav: PCM_16, or PCM_24,
+    PCM_32 or FLOAT if the input has a higher resolution. A wav of more than 4 GB becomes RF64 with the same suffix.
 
     Args:
-        name, subtype: the input's, as libsndfile calls them.
-        suffix: the input's.
-        rate: Hz.
-        num_channels, num_samples: of the output.
-        choice: ``--format``.
+        name, subtype: libsndfile's names of the input's format.
+        suffix: suffix of the input.
+        rate: sample rate, Hz.
+        num_channels, num_samples: size of the output.
+        choice: value of ``--format``.
 
     Raises:
         UserError: the chosen format cannot hold this rate or these channels.
@@ -130,20 +130,20 @@ def choose_format(
 
 
 def _keeps(format_name: str, subtype: str, name: str, rate: int, num_channels: int) -> bool:
-    """Whether ``subtype`` is kept: within its own format, and plain samples in any that can hold them."""
+    """Whether ``subtype`` is kept: always within its own format, and PCM in any format that supports it."""
     plain = subtype in _PCM_BITS or subtype in ("FLOAT", "DOUBLE")
     return (plain or format_name == name) and is_writable(format_name, subtype, rate, num_channels)
 
 
 def _pcm(format_name: str, resolution: int) -> str:
-    """Return the subtype of at least ``resolution`` bits (33: floating point), or the finest that the format has."""
+    """Return the subtype with at least ``resolution`` bits (33: floating point), or the finest of the format."""
     if format_name == "FLAC":
         return "PCM_16" if resolution <= 16 else "PCM_24"
     return {16: "PCM_16", 24: "PCM_24", 32: "PCM_32", 33: "FLOAT"}[resolution]
 
 
 def suffix_of(name: str, subtype: str) -> str:
-    """Return the usual suffix of a format that libsndfile calls ``name``."""
+    """Return the usual suffix of libsndfile's format ``name``."""
     if subtype == "OPUS":
         return ".opus"
     known = {"WAVEX": ".wav", "NIST": ".sph"}
@@ -152,10 +152,10 @@ def suffix_of(name: str, subtype: str) -> str:
 
 @lru_cache(maxsize=256)
 def is_writable(name: str, subtype: str, rate: int, num_channels: int) -> bool:
-    """Whether libsndfile writes this: tried in memory, since codecs have limits of their own."""
+    """Whether libsndfile can write this; tried in memory, because each codec has its own limits."""
     import soundfile
 
-    if name in ("RAW", "SD2"):  # without a header; with a second file
+    if name in ("RAW", "SD2"):  # RAW has no header, SD2 needs a second file
         return False
     try:
         with soundfile.SoundFile(io.BytesIO(), "w", rate, num_channels, subtype, format=name):

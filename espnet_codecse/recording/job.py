@@ -1,4 +1,4 @@
-"""What is handed to a worker process and comes back from it."""
+"""Data passed to worker processes and returned by them."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,18 +9,18 @@ from espnet_codecse.recording.formats import AudioFormat
 
 @dataclass(frozen=True)
 class Options:
-    """What is done with every recording.
+    """How to process every recording.
 
     Attributes:
         source, target: ``wave`` or ``codes``.
-        model: what ``find_model`` takes; None: through the codec alone.
-        codec: what ``--codec`` was given; None: the model's, or the one that the codes name.
+        model: argument of ``find_model``; None: the codec alone.
+        codec: value of ``--codec``; None: the model's codec, or the one that the codes name.
         device, dtype: see ``load_enhancer``.
         mono: average the channels.
         mix: share of the estimate in the output, 0 to 1.
-        segment_seconds: longest piece that is enhanced at once.
+        segment_seconds: longest segment that is enhanced at once.
         model_options: ``(name, value)`` for the model's enhancer.
-        num_codebooks: codes written a frame; None: as many as the input has, or all of the codec's.
+        num_codebooks: codes to write per frame; None: as many as the input has, or all of the codec's.
     """
 
     source: str = "wave"
@@ -41,12 +41,12 @@ class Job:
     """One recording.
 
     Attributes:
-        recording: what is read.
-        outputs: a file a speaker.
-        residual: where the input minus the outputs goes, or None.
-        form: how waveforms are written; None where codes are.
+        recording: file to read.
+        outputs: one file per speaker.
+        residual: file for the input minus the outputs, or None.
+        form: format of waveforms; None if codes are written.
         seconds: length.
-        num_channels: of the recording, 1 with ``mono``.
+        num_channels: channels of the recording, 1 with ``mono``.
     """
 
     recording: Path
@@ -58,19 +58,19 @@ class Job:
 
     @property
     def files(self) -> list[Path]:
-        """All files that it writes."""
+        """All files that the job writes."""
         return [*self.outputs, *([] if self.residual is None else [self.residual])]
 
 
 @dataclass
 class Outcome:
-    """What became of a recording.
+    """Result of one recording.
 
     Attributes:
-        recording: its path.
-        seconds: of audio, over all channels once.
-        error: the reason, where it failed.
-        num_clipped: samples cut at the format's range.
+        recording: path of the recording.
+        seconds: length, not multiplied by the number of channels.
+        error: the reason if it failed, else None.
+        num_clipped: samples clipped to the range of the format.
     """
 
     recording: Path
@@ -81,14 +81,14 @@ class Outcome:
 
 @dataclass
 class Report:
-    """What a unit of work took.
+    """Results and cost of a unit of work.
 
     Attributes:
-        outcomes: of its recordings.
-        load_seconds: spent on loading the model.
-        network_seconds: spent in the network.
-        peak_memory: bytes, the most that this process has held so far.
-        num_processes: that worked.
+        outcomes: results of its recordings.
+        load_seconds: time spent on loading the model.
+        network_seconds: time spent in the network.
+        peak_memory: peak memory of this process so far, bytes.
+        num_processes: number of processes used.
     """
 
     outcomes: list[Outcome] = field(default_factory=list)

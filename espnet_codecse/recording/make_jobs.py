@@ -1,4 +1,4 @@
-"""From recordings to jobs: headers, output names and formats, before any work is done."""
+"""Make jobs from recordings: read headers, choose output names and formats, before any processing."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,21 +21,21 @@ def make_jobs(
     residual: bool = False,
     num_speakers: int = 1,
 ) -> tuple[list[Job], list[Outcome]]:
-    """Return the jobs, and the recordings whose headers are already wrong.
+    """Return the jobs, and the failures of recordings with bad headers.
 
     Args:
-        recordings: what to read.
-        output: folder.
-        options: what is done.
-        choice: ``--format``.
+        recordings: files to read.
+        output: output folder.
+        options: how to process them.
+        choice: value of ``--format``.
         residual: also write what was removed.
-        num_speakers: outputs a recording; with several, their names end in ``.spk1``, ``.spk2``, ...
+        num_speakers: outputs per recording; with several, their names end in ``.spk1``, ``.spk2``, ...
     """
     jobs, failed = [], []
     for recording in recordings:
         try:
             jobs.append(make_job(recording, output, options, choice, residual, num_speakers))
-        except Exception as error:  # parsers of headers raise many things
+        except Exception as error:  # header parsers raise exceptions of many types
             failed.append(Outcome(recording.path, 0.0, reason_of(error, recording.path)))
     return jobs, failed
 
@@ -46,7 +46,7 @@ def make_job(
     """Return the job of one recording.
 
     Raises:
-        UserError: its header is not readable, it is empty, or cannot be written as ``choice``.
+        UserError: the header is not readable, the recording is empty, or it cannot be written as ``choice``.
     """
     path = recording.path
     if options.source == "codes":
@@ -81,15 +81,15 @@ def make_job(
 
 
 def make_units(jobs: Sequence[Job], options: Options, batch_seconds: float) -> list[list[Job]]:
-    """Group short recordings of similar length; the longest come first, so that memory is at its peak early.
+    """Group short recordings of similar length; the longest come first, so that memory peaks early.
 
     Args:
         jobs: the jobs.
-        options: what is done; what goes from or to codes is done one by one.
+        options: how to process them; recordings from or to codes are processed one by one.
         batch_seconds: padded seconds of all channels in a group.
     """
     if options.source == options.target == "wave":
-        # A channel is an item of the batch, so it counts as a recording of its own.
+        # Each channel is one item of the batch.
         weight = {job: job.seconds * job.num_channels for job in jobs}
         order = sorted(jobs, key=lambda job: (-weight[job], str(job.recording)))
         short = [job for job in order if job.seconds <= options.segment_seconds]

@@ -1,4 +1,4 @@
-"""Reading and writing a stream piece by piece: sound files, or raw samples on the standard streams."""
+"""Read and write a stream in pieces: sound files, or raw samples on the standard streams."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -12,19 +12,19 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
 
 FULL_SCALE = 32768
-STANDARD = "-"  # raw mono PCM: 16 bits, little endian
+STANDARD = "-"  # raw mono PCM: 16 bits, little-endian
 
 
 @contextmanager
 def open_source(path: str, sample_rate: int) -> Iterator[Callable[[int], np.ndarray]]:
-    """Yield ``read(count)``, which gives at most ``count`` further samples ``(sample,)`` float32; none at the end.
+    """Yield ``read(count)``, which returns at most ``count`` further samples ``(sample,)`` float32; none at the end.
 
     Args:
         path: sound file, or ``-``.
-        sample_rate: that it must have, Hz; raw samples are taken to have it.
+        sample_rate: required sample rate, Hz; raw samples are assumed to have it.
 
     Raises:
-        UserError: not readable, or of another form.
+        UserError: the file is not readable, or is not mono at this rate.
     """
     if path == STANDARD:
 
@@ -43,18 +43,18 @@ def open_source(path: str, sample_rate: int) -> Iterator[Callable[[int], np.ndar
     with file:
         if file.samplerate != sample_rate or file.channels != 1:
             raise UserError(
-                f"{path}: {file.channels} channel(s) at {file.samplerate} Hz; a stream has one at {sample_rate} Hz, or "
-                "use codecse enhance"
+                f"{path}: {file.channels} channel(s) at {file.samplerate} Hz, but a stream has one at {sample_rate} "
+                "Hz; convert the file, or use codecse enhance"
             )
         yield lambda count: file.read(count, dtype="float32")
 
 
 @contextmanager
 def open_sink(path: str, sample_rate: int) -> Iterator[Callable[[np.ndarray], None]]:
-    """Yield ``write(samples)`` for ``(sample,)`` float32, which is clipped; a file appears when all is written.
+    """Yield ``write(samples)`` for ``(sample,)`` float32; samples are clipped, and a file appears once it is complete.
 
     Raises:
-        UserError: a file of this name cannot be written.
+        UserError: ``path`` is neither ``-`` nor a wav or flac file.
     """
     if path == STANDARD:
 

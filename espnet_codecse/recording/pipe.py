@@ -1,4 +1,4 @@
-"""``-``: a recording from standard input, its result to standard output."""
+"""``-``: process a recording from standard input to standard output."""
 
 import contextlib
 import multiprocessing
@@ -22,16 +22,16 @@ NAME = "standard input"
 def run_pipe(session: Session) -> int:
     """Read one recording from standard input and write its result to standard output.
 
-    Both go through temporary files, in ``$TMPDIR``: a header tells the length before the samples come, and formats
-    are read and written with seeking. Nothing but the result goes to standard output.
+    Both go through temporary files in ``$TMPDIR``, because the header must give the length and most formats need
+    seeking. Only the result goes to standard output.
 
     Raises:
-        UserError: the input is not readable, the output is a terminal or wants several files.
+        UserError: the input is not readable, standard output is a terminal, or there would be several outputs.
     """
     if sys.stdout.isatty():
         raise UserError("-: standard output is a terminal; redirect it: codecse ... - < in.wav > out.wav")
     if session.residual or session.num_speakers > 1:
-        raise UserError("-: one output only; residuals and several speakers need --output_dir and files")
+        raise UserError("-: allows one output only; residuals and several speakers need files and --output_dir")
     with reserved_stdout() as output, tempfile.TemporaryDirectory(prefix="codecse.") as temporary:
         source = Path(temporary) / NAME
         with open(source, "wb") as stream:
@@ -51,14 +51,14 @@ def run_pipe(session: Session) -> int:
                 shutil.copyfileobj(stream, output, 1 << 20)
             output.flush()
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())  # what is left in the buffer must go somewhere
-            raise UserError("-: whoever reads standard output has closed it") from None
+            os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())  # the buffer is flushed at exit
+            raise UserError("-: the reader of standard output has closed it") from None
     return 0
 
 
 @contextlib.contextmanager
 def reserved_stdout() -> Iterator[BinaryIO]:
-    """Yield standard output as a stream of bytes, and send all that others print there to standard error."""
+    """Yield standard output as a byte stream, and redirect everything else printed there to standard error."""
     sys.stdout.flush()
     kept = os.dup(1)
     os.dup2(2, 1)

@@ -1,4 +1,4 @@
-"""What is done with recordings: enhancing waveforms alone or several at once, encoding, decoding, enhancing codes."""
+"""Processing of recordings: enhance waveforms, one by one or in batches; encode, decode and enhance codes."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -17,20 +17,20 @@ from espnet_codecse.recording.job import Job, Options, Outcome
 from espnet_codecse.recording.reader import RecordingReader, reason_of
 from espnet_codecse.recording.writer import RecordingWriter
 
-PIECE = 1500  # frames handled at once where nothing else bounds them
+PIECE = 1500  # frames per step if nothing else limits them
 Enhancer = TypeVar("Enhancer", bound=AbsEnhancer)
 
 
 def attempt(job: Job, function: Callable[[], int]) -> Outcome:
-    """Run ``function``, which returns the number of clipped samples, and note what goes wrong."""
+    """Run ``function``, which returns the number of clipped samples, and turn an exception into a failed outcome."""
     try:
         return Outcome(job.recording, job.seconds, num_clipped=function())
-    except Exception as error:  # decoders and networks raise many things at a broken recording
+    except Exception as error:  # broken recordings raise exceptions of many types
         return Outcome(job.recording, job.seconds, error=reason_of(error, job.recording))
 
 
 def _channel(read: Callable[[int, int], Any], channel: int) -> Callable[[int, int], Any]:
-    """Return a function that reads one channel of what ``read`` gives for all."""
+    """Return a function that reads one channel with ``read``, which returns all channels."""
     return lambda start, count: read(start, count)[channel]
 
 
@@ -39,8 +39,8 @@ class Processor(Generic[Enhancer]):
 
     Args:
         enhancer: the system.
-        options: what to do.
-        count: called with the seconds of audio that are done.
+        options: how to process recordings.
+        count: called with the seconds of audio just processed.
     """
 
     def __init__(self, enhancer: Enhancer, options: Options, count: Callable[[float], None]):
@@ -50,7 +50,7 @@ class Processor(Generic[Enhancer]):
         return RecordingReader(job.recording, self.enhancer.sample_rate, self.options.mono)
 
     def _writer(self, job: Job, rate: int, num_samples: int) -> RecordingWriter:
-        assert job.form is not None  # waveforms are written
+        assert job.form is not None  # set for waveform outputs
         return RecordingWriter(
             list(job.outputs),
             job.form,
@@ -65,7 +65,7 @@ class Processor(Generic[Enhancer]):
         )
 
     def _levels(self, job: Job) -> list[Level]:
-        """Return the level of each channel, which takes reading the recording once more."""
+        """Return the level of each channel; this reads the recording an additional time."""
         with self._reader(job) as reader:
             return measure_levels(reader.read, reader.num_channels, reader.num_output)
 
@@ -74,7 +74,7 @@ class WaveformProcessor(Processor[AbsEnhancer]):
     """Enhances waveforms."""
 
     def enhance_together(self, jobs: Sequence[Job]) -> list[Outcome]:
-        """Enhance recordings that fit into one batch, each channel an item of it."""
+        """Enhance recordings as one batch, with each channel as one item."""
         outcomes, readers, batch = {}, {}, {}
         for job in jobs:
 
@@ -103,7 +103,7 @@ class WaveformProcessor(Processor[AbsEnhancer]):
         return [outcomes[job] for job in jobs]
 
     def enhance_alone(self, job: Job) -> int:
-        """Enhance a recording of any length, in segments where it is long, its channels side by side."""
+        """Enhance one recording of any length, all channels in parallel; long ones are split into segments."""
         with self._reader(job) as reader, self._writer(job, reader.rate, reader.num_samples) as writer:
             levels: Sequence[Level | None] = [None] * reader.num_channels
             if self.enhancer.needs_level and not self.enhancer.fits_segment(reader.num_output):
@@ -120,12 +120,12 @@ class WaveformProcessor(Processor[AbsEnhancer]):
         return writer.num_clipped
 
     def _speakers(self, estimates: dict[str, np.ndarray]) -> np.ndarray:
-        """Return ``(speaker, sample)`` of an enhancer's outputs: some systems have others, such as noise."""
+        """Return the speakers ``(speaker, sample)`` among an enhancer's outputs; some systems also return noise."""
         return estimates[self.enhancer.layers[0]][: self.enhancer.num_spk]
 
 
 class EmbeddingProcessor(Processor[AbsEmbeddingEnhancer]):
-    """Encodes, decodes, and enhances what comes from codes or goes to codes: between codes no waveform is made."""
+    """Encodes, decodes and enhances codes; from codes to codes it computes no waveform."""
 
     def encode(self, job: Job) -> int:
         """Read a waveform and write codes."""

@@ -1,4 +1,4 @@
-"""Reading a recording once, forwards, at the codec's rate, in bounded memory."""
+"""Read a recording in one forward pass, at the codec's rate, in bounded memory."""
 
 import os
 from pathlib import Path
@@ -9,8 +9,8 @@ from espnet_codecse.audio import StreamingResampler, open_audio
 from espnet_codecse.codec.streaming import ForwardBuffer
 from espnet_codecse.errors import UserError
 
-BLOCK = 65536  # samples a channel read at once
-# An mp3's length is estimated where no header tells it; the estimate is wrong by a few frames of 1152 samples.
+BLOCK = 65536  # samples per channel and read
+# The length of an mp3 without a length header is estimated; the estimate is off by a few frames of 1152 samples.
 MP3_TOLERANCE = 4 * 1152
 
 
@@ -20,23 +20,23 @@ def samples_at(num_samples: int, rate: int, target_rate: int) -> int:
 
 
 class RecordingReader:
-    """A recording at the codec's rate.
+    """A recording resampled to the codec's rate.
 
     Args:
         path: the file.
-        codec_rate: Hz.
+        codec_rate: sample rate of the codec, Hz.
         mono: average the channels.
 
     Attributes:
-        rate: Hz.
-        num_samples: of the file, as its header has them.
+        rate: sample rate of the file, Hz.
+        num_samples: samples of the file according to its header.
         num_channels: 1 with ``mono``.
-        format, subtype: as libsndfile calls them.
-        num_output: at the codec's rate.
-        num_read: read so far, of the file.
+        format, subtype: libsndfile's names.
+        num_output: samples at the codec's rate.
+        num_read: samples of the file that were read so far.
 
     Raises:
-        UserError: unreadable, empty, not a number somewhere, or shorter than its header says.
+        UserError: the file is unreadable, empty, shorter than its header says, or contains NaN.
     """
 
     def __init__(self, path: Path, codec_rate: int, mono: bool = False):
@@ -56,7 +56,7 @@ class RecordingReader:
 
     @property
     def true_num_samples(self) -> int:
-        """Samples that there were, of the file, once it was read to the end: an mp3's header may have told more."""
+        """Samples found by the end of the file, which may be fewer than an mp3's header announced."""
         return self.num_samples if self._resampler is not None else self.num_read
 
     def __enter__(self) -> "RecordingReader":
@@ -66,13 +66,13 @@ class RecordingReader:
         self._file.close()
 
     def read(self, start: int, count: int) -> np.ndarray:
-        """Return ``(channel, count) float32``; ``start`` never falls from call to call."""
+        """Return ``(channel, count) float32``; ``start`` must not decrease between calls."""
         return self._buffer.read(start, count)
 
     def _produce(self) -> np.ndarray | None:
         if self._num_left <= 0:
             return None
-        if self._resampler is None:  # a rounding left the stream short: the rest is silence
+        if self._resampler is None:  # rounding left the stream short: pad with silence
             piece = np.zeros((self._num_left, self.num_channels), np.float32)
         else:
             block = read_block(self._file, self.path, self.num_read, self._mono, "float32")
@@ -97,17 +97,17 @@ class RecordingReader:
 def read_block(file, path: Path, position: int, mono: bool, dtype: str, num_samples: int = BLOCK) -> np.ndarray:
     """Read the next ``(num_samples, channels)`` of an open file, fewer at its end.
 
-    ``position`` says how many were read before: not every decoder can tell.
+    ``position`` is the number of samples read before, because not every decoder knows it.
 
     Raises:
-        UserError: they cannot be decoded, or are not numbers.
+        UserError: the samples cannot be decoded, or are not finite.
     """
     import soundfile
 
     try:
         block = file.read(num_samples, dtype=dtype, always_2d=True)
     except (soundfile.SoundFileError, RuntimeError) as error:
-        reason = str(error).rstrip(". ") or "the decoder gave up"
+        reason = str(error).rstrip(". ") or "decoder error"
         raise UserError(f"{path}: broken after sample {position} ({reason}); copy or convert it again") from None
     finite = np.isfinite(block).all(axis=1)
     if not finite.all():
@@ -116,7 +116,7 @@ def read_block(file, path: Path, position: int, mono: bool, dtype: str, num_samp
 
 
 def reason_of(error: BaseException, path: Path) -> str:
-    """Return a message without the path in front, on one line, for the list of failures."""
+    """Return the message as one line without the leading path, for the list of failures."""
     text = str(error) or type(error).__name__
     if not isinstance(error, (UserError, OSError)):
         text = f"{type(error).__name__}: {text}"

@@ -20,22 +20,22 @@ from espnet_codecse.recording.job import Job, Options, Outcome, Report
 from espnet_codecse.recording.make_jobs import make_jobs, make_units
 from espnet_codecse.recording.work import run_unit, start_worker
 
-SECONDS_A_PROCESS = 240.0  # of audio, below which a second process does not pay
+SECONDS_A_PROCESS = 240.0  # of audio; with less, starting another process costs more time than it saves
 
 
 @dataclass
 class Session:
-    """What a run is told.
+    """Options of a run.
 
     Attributes:
-        verb: for the report, as in "9 enhanced".
-        options: what is done with each recording.
-        settings: what outputs depend on beside ``options``: identities of model and codec.
-        choice: ``--format``.
+        verb: verb of the report, as in "9 enhanced".
+        options: how to process each recording.
+        settings: identities of model and codec, on which the outputs depend besides ``options``.
+        choice: value of ``--format``.
         residual: also write what was removed.
-        num_speakers: outputs a recording.
-        num_jobs: processes; 0: one a core, as far as memory allows and each has several minutes of audio to work on.
-        batch_seconds: padded seconds done at once.
+        num_speakers: outputs per recording.
+        num_jobs: processes; 0: one per core, if memory allows and each has several minutes of audio to process.
+        batch_seconds: padded seconds per batch.
     """
 
     verb: str
@@ -48,13 +48,13 @@ class Session:
     batch_seconds: float = 60.0
 
     def run(self, arguments: Sequence[str], output: Path) -> int:
-        """Work on what ``arguments`` name and report.
+        """Process the recordings that ``arguments`` name, and report.
 
         Returns:
             The exit status: 1 if a recording failed.
 
         Raises:
-            UserError: bad arguments, found before any work; or the model is not to be had.
+            UserError: bad arguments, detected before any work, or the model is unavailable.
         """
         started = perf_counter()
         suffixes = (SUFFIX,) if self.options.source == "codes" else SUFFIXES
@@ -74,7 +74,7 @@ class Session:
 
     def _identity(self) -> dict[str, Any]:
         options = self.options
-        # Named only where it was given: outputs of earlier versions stay done.
+        # Recorded only if given, so that outputs of earlier versions count as done.
         codebooks = {} if options.num_codebooks is None else {"num_codebooks": options.num_codebooks}
         return {
             "from": options.source,
@@ -111,7 +111,7 @@ class Session:
     def _num_processes(self, jobs: Sequence[Job], num_units: int) -> int:
         chosen = self.num_jobs
         if not chosen:
-            # A GPU is shared badly, and a process takes seconds to start.
+            # Processes that share a GPU slow each other down, and each takes seconds to start.
             on_cpu = self.options.device == "cpu" or (self.options.device == "auto" and not visible_gpus())
             by_length = int(sum(job.seconds for job in jobs) // SECONDS_A_PROCESS)
             chosen = max(1, min(default_nj(mem_per_job=1.5), by_length)) if on_cpu else 1
@@ -136,7 +136,7 @@ class Session:
                 print(f"{outcome.recording}: {outcome.num_clipped} samples beyond full scale were clipped")
         for outcome in failed[:10]:
             print(f"{outcome.recording}: {outcome.error}", file=sys.stderr)
-        parts = [f"{len(succeeded)} {self.verb}", f"{skipped} done before: skipped", f"{len(failed)} failed"]
+        parts = [f"{len(succeeded)} {self.verb}", f"{skipped} skipped (already done)", f"{len(failed)} failed"]
         print(f"{len(succeeded) + skipped + len(failed)} files: {', '.join(parts)}", end="")
         print(f" (all in {folder.folder / FAILED})" if failed else "")
         if not succeeded:
@@ -156,7 +156,7 @@ class Session:
 
 @contextmanager
 def _progress(seconds: float, done: Any, verb: str) -> Iterator[None]:
-    """Show a bar of the seconds done, with the real-time factor, where there is a terminal."""
+    """On a terminal, show a bar with the seconds done and the real-time factor."""
     from tqdm import tqdm
 
     with tqdm(

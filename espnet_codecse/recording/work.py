@@ -1,4 +1,4 @@
-"""What a worker process does: it loads the model and hands recordings to it."""
+"""Worker process: loads the model and processes recordings with it."""
 
 import sys
 from collections.abc import Sequence
@@ -15,17 +15,17 @@ from espnet_codecse.job.resources import keep_freed_memory, peak_memory
 from espnet_codecse.recording.job import Job, Options, Outcome, Report
 from espnet_codecse.recording.processors import EmbeddingProcessor, WaveformProcessor, attempt
 
-LAYER = "continuous"  # decoded where a model has several: the quantiser is bypassed where no codes are asked for
+LAYER = "continuous"  # layer to decode if a model has several: waveforms bypass the quantiser
 
 
 class Worker:
     """Holds the model, which it loads with the first recording.
 
     Args:
-        options: what to do.
-        done: a shared number of type double: seconds of audio that are done, for the progress bar.
-        created: ``time.monotonic()`` when the process was requested: the time until the first recording counts as
-            loading. 0: there is no process of its own.
+        options: how to process recordings.
+        done: shared double with the seconds of audio that are done, for the progress bar.
+        created: ``time.monotonic()`` when the process was requested; the time until the first recording counts as
+            loading. 0: the worker runs in the main process.
     """
 
     def __init__(self, options: Options, done: Any, created: float = 0.0):
@@ -34,7 +34,7 @@ class Worker:
         self._enhancer: AbsEnhancer | None = None
 
     def run(self, jobs: Sequence[Job]) -> Report:
-        """Work on ``jobs``; a recording that fails does not stop the others.
+        """Process ``jobs``; a recording that fails does not stop the others.
 
         Raises:
             UserError: the model or codec is unavailable.
@@ -46,14 +46,14 @@ class Worker:
         loaded = monotonic()
         before = 0.0 if self._enhancer is None else self._enhancer.network_seconds
         outcomes = self._process(jobs)
-        self._count(sum(job.seconds for job in jobs) - self._counted)  # what failed half-way is done too
+        self._count(sum(job.seconds for job in jobs) - self._counted)  # failed recordings count as done too
         after = 0.0 if self._enhancer is None else self._enhancer.network_seconds
         return Report(outcomes, loaded - started, after - before, peak_memory())
 
     def _process(self, jobs: Sequence[Job]) -> list[Outcome]:
         if self.options.source == "codes":
             return [attempt(job, partial(self._from_codes, job)) for job in jobs]
-        assert self._enhancer is not None  # a waveform names no codec: one of model and codec was given
+        assert self._enhancer is not None  # unlike codes, waveforms name no codec, so a model or a codec was given
         if self.options.target == "codes":
             encoder = EmbeddingProcessor(cast(AbsEmbeddingEnhancer, self._enhancer), self.options, self._count)
             return [attempt(job, partial(encoder.encode, job)) for job in jobs]
@@ -94,7 +94,7 @@ class Worker:
             check_num_codebooks(enhancer.codec, options.num_codebooks)
             if enhancer.restore_level or enhancer.needs_level:
                 print(
-                    f"{options.model}: does not keep the level of recordings; only waveforms get it back",
+                    f"{options.model}: does not keep the level of recordings; it is restored for waveforms only",
                     file=sys.stderr,
                 )
         return enhancer
@@ -106,10 +106,10 @@ class Worker:
 
 
 def known_codec(stored: BitstreamReader) -> str:
-    """Return the codec that a file of codes names, where that is on this machine or known to the package.
+    """Return the codec that a file of codes names, if it is on this machine or known to the package.
 
     Raises:
-        UserError: it is neither: a file must not make this program fetch what nobody asked for.
+        UserError: it is neither; a file must not be able to trigger arbitrary downloads.
     """
     name = stored.header.codec
     known = (LYRA, *TRANSFORMERS_IDS, *TRANSFORMERS_IDS.values(), *ESPNET_TAGS)
@@ -122,13 +122,13 @@ _worker: Worker | None = None
 
 
 def start_worker(options: Options, done: Any, created: float) -> None:
-    """Make this process's worker; see :class:`Worker`."""
+    """Create the worker of this process; see :class:`Worker`."""
     global _worker
     keep_freed_memory()
     _worker = Worker(options, done, created)
 
 
 def run_unit(jobs: Sequence[Job]) -> Report:
-    """Give ``jobs`` to this process's worker."""
-    assert _worker is not None  # start_worker came first
+    """Run ``jobs`` with the worker of this process."""
+    assert _worker is not None  # start_worker runs first
     return _worker.run(jobs)

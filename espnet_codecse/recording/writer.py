@@ -1,4 +1,4 @@
-"""Writing estimates as they come, at the input's rate and length, atomically."""
+"""Write estimates as they arrive, at the input's rate and length, atomically."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,25 +13,25 @@ from espnet_codecse.recording.reader import read_block
 
 
 class RecordingWriter:
-    """Writes ``mix * estimate + (1 - mix) * input``; at the end the files appear under their names.
+    """Writes ``mix * estimate + (1 - mix) * input``; the files appear under their final names when they are complete.
 
-    Integer formats are rounded here, so that the residual is what the output as stored lacks: their sum is the input,
-    exactly.
+    Integer formats are rounded here. The residual is the input minus the stored output, so their sum is exactly the
+    input.
 
     Args:
-        paths: an output a speaker.
-        form: how they are written.
-        rate: Hz, of the outputs.
-        num_channels: of each output.
-        num_samples: of each output.
-        codec_rate: Hz, of the estimates.
-        recording: the input; read along where it is mixed in or the residual is wanted.
-        mono: the input's channels are averaged.
+        paths: one output per speaker.
+        form: format of the outputs.
+        rate: sample rate of the outputs, Hz.
+        num_channels: channels of each output.
+        num_samples: length of each output.
+        codec_rate: sample rate of the estimates, Hz.
+        recording: the input; it is read if it is mixed in or a residual is written.
+        mono: average the input's channels.
         mix: share of the estimate, 0 to 1.
-        residual: file of the input minus all outputs.
+        residual: file for the input minus all outputs.
 
     Attributes:
-        num_clipped: samples beyond the format's range, which were cut.
+        num_clipped: samples clipped to the range of the format.
     """
 
     def __init__(
@@ -80,17 +80,17 @@ class RecordingWriter:
         """Append ``estimates (speaker, channel, sample)`` at the codec's rate.
 
         Raises:
-            UserError: they are no numbers, or the disk is full.
+            UserError: they are not finite, or the disk is full.
         """
         if not np.isfinite(estimates).all():
-            raise UserError("the model's estimate is not a number; report the recording, or try --dtype float32")
+            raise UserError("the model's estimate is not a number; try --dtype float32, or report the recording")
         self._put(self._resampler.push(estimates.reshape(-1, estimates.shape[-1]).T))
 
     def finish(self, num_samples: int | None = None) -> None:
-        """Write what the resampler still holds, and silence where a rounding left it short.
+        """Write the remaining samples of the resampler, padded with silence if rounding left them short.
 
         Args:
-            num_samples: true length of the recording, where its header had another.
+            num_samples: true length of the recording, if it differs from its header.
         """
         if num_samples is not None:
             self._num_samples = num_samples
@@ -99,23 +99,23 @@ class RecordingWriter:
         self._put(np.zeros((self._num_samples - self._num_written, width), np.float32))
 
     def _put(self, estimates: np.ndarray) -> None:
-        """Write ``(sample, speaker * channel)`` at the output's rate, no more than belongs to the recording."""
+        """Write ``(sample, speaker * channel)`` at the output's rate, at most up to the recording's length."""
         estimates = estimates[: self._num_samples - self._num_written].astype(np.float64)
         outputs = estimates.reshape(len(estimates), len(self._paths), self._num_channels).transpose(1, 0, 2)
         if self._dry is not None:
-            assert self._recording is not None  # it was opened from there
+            assert self._recording is not None  # the source of self._dry
             dry = read_block(self._dry, self._recording, self._num_written, self._mono, "float64", len(estimates))
             outputs = self._mix * outputs[:, : len(dry)] + (1.0 - self._mix) * dry
         outputs = self._stored(outputs)
         for file, path, samples in zip(self._files, self._paths, outputs):
             self._write(file, path, samples)
         if self._residual_file is not None:
-            assert self._residual is not None  # its name
+            assert self._residual is not None  # the path of that file
             self._write(self._residual_file, self._residual, self._stored(dry - outputs.sum(0)))
         self._num_written += len(estimates)
 
     def _stored(self, samples: np.ndarray) -> np.ndarray:
-        """Return the values that the format holds in place of ``samples``; floating point holds all."""
+        """Return ``samples`` as the format stores them, clipped and rounded."""
         if not self._form.has_limit:
             return samples.astype(np.float32).astype(np.float64) if self._form.subtype == "FLOAT" else samples
         self.num_clipped += int((np.abs(samples) > 1.0).sum())
@@ -130,5 +130,9 @@ class RecordingWriter:
 
         try:
             file.write(samples)
-        except (soundfile.SoundFileError, RuntimeError, AssertionError):  # it asserts that all was written
+        except (
+            soundfile.SoundFileError,
+            RuntimeError,
+            AssertionError,
+        ):  # soundfile asserts that all samples were written
             raise UserError(f"{path}: cannot be written; is the disk full?") from None

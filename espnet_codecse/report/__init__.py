@@ -1,1 +1,1 @@
-"""RESULTS.md and figures; imports neither torch nor espnet."""
+"""RESULTS.md, figures and the report page; this package imports neither torch nor espnet."""

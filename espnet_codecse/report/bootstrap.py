@@ -11,7 +11,7 @@ _CHUNK_VALUES = 4_000_000  # resampled values in memory at once
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean, the ends of its 95 % interval, and how many values it rests on; nan where there is no value."""
+    """A mean, the ends of its 95 % interval, and the number of values; nan if there are none."""
 
     mean: float
     low: float
@@ -20,10 +20,10 @@ class Interval:
 
 
 def mean_interval(values: np.ndarray, confidence: float = 0.95) -> Interval:
-    """Mean of ``values (utterance,)`` with the percentile bootstrap interval over utterances.
+    """Return the mean of ``values (utterance,)`` with its percentile bootstrap interval over utterances.
 
-    nan is left out. The same values give the same interval: the generator is seeded. A paired difference of two
-    systems is the mean of the differences by utterance: pass these.
+    nan values are left out. The generator is seeded, so the same values give the same interval. For the paired
+    difference of two systems, pass the differences by utterance.
     """
     values = values[~np.isnan(values)]
     count = len(values)

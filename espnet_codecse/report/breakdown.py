@@ -1,4 +1,4 @@
-"""Means by SNR of the mixture, kind of noise and speaker."""
+"""Means by SNR of the mixture, noise and speaker."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from espnet_codecse.report.tables import table
 
 
 def breakdown_lines(rows: Sequence[Row], metrics: Sequence[str]) -> list[str]:
-    """Return a section for every kind of group that a row's data directory tells; none without metrics."""
+    """Return one section per kind of group in the rows' data directories; none without metrics."""
     lines: list[str] = []
     for heading in (SNR, NOISE, SPEAKER) if metrics else ():
         grouped = [row for row in rows if heading in row.groups]
@@ -24,7 +24,7 @@ def _table(rows: Sequence[Row], metrics: Sequence[str], heading: str) -> list[st
     lines = []
     for metric in metrics:
         for row in rows:
-            # All sections stand in one table here: where they use the same label, the section tells them apart.
+            # This table has the rows of all sections; the section distinguishes equal labels.
             label = row.label if labels.count(row.label) == 1 else f"{row.section}, {row.label}"
             group_of = row.groups[heading]
             cells = []

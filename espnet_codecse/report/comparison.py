@@ -1,4 +1,4 @@
-"""The best experiment of each metric against the others."""
+"""Comparison of the best experiment with the others, for each metric."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,8 +13,8 @@ class Best(NamedTuple):
     """The best experiment by one metric on one set.
 
     Attributes:
-        metric: the column.
-        best: its row.
+        metric: name of the metric.
+        best: row of the best experiment.
         others: ``(row, mean difference, adjusted p-value)`` of the other experiments on this set.
     """
 
@@ -29,7 +29,7 @@ class Best(NamedTuple):
 
 
 def compare_experiments(rows: Sequence[Row], metrics: Sequence[str]) -> list[Best]:
-    """Compare, set by set and metric by metric, the best experiment with the others by their common utterances."""
+    """For each set and metric, compare the best experiment with the others on their common utterances."""
     found = []
     for test_set in dict.fromkeys(row.test_set for row in rows):
         own = [row for row in rows if row.test_set == test_set and row.is_experiment]
@@ -46,7 +46,7 @@ def compare_experiments(rows: Sequence[Row], metrics: Sequence[str]) -> list[Bes
 
 
 def comparison_lines(comparisons: Sequence[Best]) -> list[str]:
-    """Return the section that tells what the best experiments are significantly better than."""
+    """Return the section that compares the best experiments with the others."""
     if not comparisons:
         return []
     lines = []

@@ -1,4 +1,4 @@
-"""The environment block of RESULTS.md, read without importing what it names."""
+"""The environment block of RESULTS.md, read without importing the packages."""
 
 import importlib.metadata
 import platform
@@ -25,7 +25,7 @@ def _git(*arguments: str) -> str:
 
 
 def environment_lines() -> list[str]:
-    """Markdown list: date, Python, PyTorch, ESPnet, this package with its commit."""
+    """Return a Markdown list of date, Python, PyTorch, ESPnet, and this package with its commit."""
     commit = _git("rev-parse", "--short=12", "HEAD")
     changed = " with changes" if commit and _git("status", "--porcelain", "--untracked-files=no") else ""
     git = f" (git hash `{commit}`{changed}, {_git('log', '-1', '--format=%cs')})" if commit else ""

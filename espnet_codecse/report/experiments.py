@@ -1,6 +1,6 @@
-"""What was scored: the unprocessed mixtures, codecs alone, and the outputs of experiments.
+"""Descriptions of scored outputs: the unprocessed mixtures, codecs alone, and experiments.
 
-``codecse score_outputs`` writes a description beside the scores; :func:`discover` finds all that were described.
+``codecse score_outputs`` writes a description beside the scores; :func:`discover` finds all descriptions.
 """
 
 import json
@@ -13,14 +13,14 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
 
 DESCRIPTION = "scored.json"
-# Clean speech through a codec is the ceiling of what works on its embeddings; `codec` is noisy speech through it.
+# Clean speech through a codec is the ceiling of systems on its embeddings; `codec` is noisy speech through the codec.
 NOISY, CEILING, CODEC, EXPERIMENT = KINDS = ("noisy", "ceiling", "codec", "experiment")
 LAYERS = ("continuous", "quantized", "waveform")
-# What the scored signals are compared with: clean speech, that speech through the codec, the noise, or the mixture.
+# References of the scores: clean speech, clean speech through the codec, the noise, or the mixture.
 CLEAN = "clean"
 TARGETS = (CLEAN, "resynthesised", "noise", "reconstruction")
 UNPROCESSED = "Unprocessed"
-# Stands below the heading of a codec: readers of a table must not have to find out what its embedding is.
+# Printed below the heading of a codec, so that readers of the table know what its embedding is.
 CODEC_NOTES = {
     "codec_small": "The codec `small` is a companded lapped transform (MDCT) with a learned quantiser and a learned "
     "decoder for the upper band; its embedding is not that of a neural codec."
@@ -31,16 +31,16 @@ _BEGINNINGS = {CEILING: "clean, ", CODEC: "noisy, ", EXPERIMENT: ""}
 
 @dataclass(frozen=True)
 class ScoredOutput:
-    """One output, scored in one way, on one set.
+    """One output on one set, scored against one kind of reference.
 
     Attributes:
         kind: one of :data:`KINDS`.
-        experiment: name of the experiment's folder, or of the codec's; :data:`UNPROCESSED` for the mixture.
+        experiment: name of the experiment's or codec's folder; :data:`UNPROCESSED` for the mixture.
         test_set: name of the set.
-        layer: what was decoded, usually one of :data:`LAYERS`; empty for the mixture.
+        layer: decoded layer, usually one of :data:`LAYERS`; empty for the mixture.
         target: one of :data:`TARGETS`.
-        folder: the scoring folder; the scored audio's lists are beside it.
-        data_dir: the set's data directory; None where it is not known.
+        folder: scoring folder; the lists of the scored audio are beside it.
+        data_dir: data directory of the set; None if unknown.
     """
 
     kind: str
@@ -53,18 +53,18 @@ class ScoredOutput:
 
     @property
     def name(self) -> str:
-        """How a table calls it within its experiment, ``clean, continuous`` or ``waveform, noise``."""
+        """Name in a table of its experiment, such as ``clean, continuous`` or ``waveform, noise``."""
         beginning = NOISY if self.kind == NOISY else f"{_BEGINNINGS[self.kind]}{self.layer}"
         return beginning + _ENDINGS.get(self.target, "")
 
     @property
     def experiment_dir(self) -> Path:
-        """Where the training's steps are: ``exp/<experiment>`` of ``exp/<experiment>/<layer>_<set>/scoring``."""
+        """Folder of the training's steps: ``exp/<experiment>`` of ``exp/<experiment>/<layer>_<set>/scoring``."""
         return self.folder.parent.parent
 
 
 def parse_label(label: str) -> dict[str, str]:
-    """Return kind, test set, layer and target of a label that a user gave with ``--row``."""
+    """Return kind, test set, layer and target of a label given with ``--row``."""
     test_set, _, name = label.rpartition("/")
     target = next((target for target, ending in _ENDINGS.items() if name.endswith(ending)), CLEAN)
     name = name.removesuffix(_ENDINGS.get(target, ""))
@@ -77,7 +77,7 @@ def parse_label(label: str) -> dict[str, str]:
 
 
 def write_description(output: ScoredOutput) -> None:
-    """Write what ``output.folder`` holds the scores of, where it does not say so already."""
+    """Write the description of ``output`` into its folder, unless it is already there."""
     described = {key: value for key, value in asdict(output).items() if key not in ("folder", "data_dir")}
     path, text = output.folder / DESCRIPTION, json.dumps(described, indent=1) + "\n"
     if path.is_file() and path.read_text("utf-8") == text:
@@ -91,10 +91,10 @@ def read_description(path: Path, dumpdir: Path) -> ScoredOutput:
 
     Args:
         path: the file.
-        dumpdir: its data directories are ``raw/<set>``.
+        dumpdir: folder with the data directories ``raw/<set>``.
 
     Raises:
-        UserError: it is none.
+        UserError: the file is not a description.
     """
     try:
         content: Any = json.loads(path.read_text("utf-8"))
@@ -107,14 +107,14 @@ def read_description(path: Path, dumpdir: Path) -> ScoredOutput:
 
 
 def discover(expdir: Path, dumpdir: Path, test_sets: Sequence[str]) -> list[ScoredOutput]:
-    """Return all that was scored below ``expdir``, in the order of the tables.
+    """Return all scored outputs below ``expdir``, in the order of the tables.
 
-    Set by set: the mixture, codecs (the ceilings before the rest), then experiments, each layer by name.
+    For each set: the mixture, codecs (ceilings first), then experiments by layer and name.
 
     Args:
         expdir: experiment folder of a recipe.
         dumpdir: formatted data of the recipe.
-        test_sets: names; what was scored on others is left out.
+        test_sets: names of the sets; outputs on other sets are left out.
 
     Raises:
         UserError: a description is damaged.

@@ -1,4 +1,4 @@
-"""Groups of utterances for breakdowns: by SNR of the mixture, kind of noise, speaker."""
+"""Groups of utterances used for breakdowns: by SNR of the mixture, noise and speaker."""
 
 from pathlib import Path
 
@@ -11,18 +11,18 @@ Groups = dict[str, dict[str, str]]
 """``{heading: {utterance: group}}``."""
 
 SNR, NOISE, SPEAKER = "By SNR of the mixture", "By noise", "By speaker"
-LARGEST_NUMBER = 12  # more columns than that nobody reads
-SNR_STEP = 5.0  # dB, where there are more levels
+LARGEST_NUMBER = 12  # of groups; wider tables are unreadable
+SNR_STEP = 5.0  # dB; width of the groups if there are more SNRs
 
 
 def read_groups(data_dir: Path) -> Groups:
-    """Read ``utt2snr`` (dB), ``utt2noise`` and ``utt2spk`` of a data directory, as far as they are there.
+    """Read ``utt2snr`` (dB), ``utt2noise`` and ``utt2spk`` of a data directory, if they exist.
 
-    Levels of SNR beyond :data:`LARGEST_NUMBER` are taken together in steps of 5 dB; noises and speakers beyond it, or
-    a single one, give no breakdown.
+    More than :data:`LARGEST_NUMBER` SNRs are grouped in steps of 5 dB. More noises or speakers than that, or only one,
+    give no breakdown.
 
     Raises:
-        UserError: an SNR is no number.
+        UserError: an SNR is not a number.
     """
     groups: Groups = {}
     if (data_dir / "utt2snr").is_file():
@@ -48,6 +48,6 @@ def _levels(path: Path) -> dict[str, str]:
 
 
 def names_in_order(heading: str, tables: list[dict[str, str]]) -> list[str]:
-    """Return the groups of several sets, each once: SNRs from low to high, others in the tables' own order."""
+    """Return the groups of several sets without duplicates: SNRs in ascending order, others in order of occurrence."""
     names = list(dict.fromkeys(name for table in tables for name in table.values()))
     return sorted(names, key=lambda name: float(name.split()[0])) if heading == SNR else names

@@ -1,4 +1,4 @@
-"""Published rows beside a recipe's own: ``paper.yaml``.
+"""Published rows beside a recipe's own, from ``paper.yaml``:
 
 tables:
 -   title: "LatentSE (2502.16240)"
@@ -22,7 +22,7 @@ def read_paper(path: Path) -> list[dict[str, Any]]:
     """Return the tables of ``paper.yaml``: ``{"title", "source", "note", "rows": [{"row": label, metric: value}]}``.
 
     Raises:
-        UserError: not valid yaml, or a table without title, source or rows; every figure needs its source.
+        UserError: the file is not valid yaml, or a table has no title, source or rows.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -37,12 +37,12 @@ def read_paper(path: Path) -> list[dict[str, Any]]:
                 raise UserError(f"{path}: table {number} has no '{key}'; every published figure needs its source")
         for row in table["rows"]:
             if not isinstance(row, dict) or not row.get("row"):
-                raise UserError(f"{path}: table {number}: a row without the name 'row'")
+                raise UserError(f"{path}: table {number}: a row has no 'row', the label of its system")
     return tables
 
 
 def paper_lines(tables: Sequence[dict[str, Any]]) -> list[str]:
-    """Return the section of RESULTS.md that holds ``tables`` as published, without intervals."""
+    """Return the section of RESULTS.md with ``tables`` as published, without intervals."""
     lines = ["## Published", ""]
     for table in tables:
         found = {name for row in table["rows"] for name in row if name != "row"}

@@ -12,7 +12,7 @@ from espnet_codecse.fileio import read_scp
 from espnet_codecse.report.experiments import CLEAN, EXPERIMENT, ScoredOutput, parse_label
 from espnet_codecse.report.groups import Groups, read_groups
 
-# Columns in this order; metrics that are not named here follow in alphabetical order.
+# Order of the columns; other metrics follow in alphabetical order.
 METRIC_ORDER = (
     "SI_SDR",
     "SI_SDRi",
@@ -34,11 +34,11 @@ class Row:
     """One line of a table: an output and its scores.
 
     Attributes:
-        section: heading it stands under.
+        section: heading of the table.
         label: first column.
-        scores: ``{metric: {utterance: value}}``, the mean over speakers, nan where there is none.
+        scores: ``{metric: {utterance: value}}``, the mean over speakers; nan if undefined.
         groups: groups of utterances (SNR, noise, speaker) used for breakdowns.
-        output: what was scored; by default what the label tells.
+        output: description of the scored output; default: parsed from the label.
     """
 
     section: str
@@ -53,17 +53,17 @@ class Row:
 
     @property
     def test_set(self) -> str:
-        """Name of the set; empty where a label gave none."""
+        """Name of the set; empty if the label has none."""
         return self.output.test_set
 
     @property
     def is_experiment(self) -> bool:
-        """Whether it is a trained system's speech, and neither the mixture nor what a codec alone makes."""
+        """Whether the row is speech of a trained system, not of the mixture or of a codec alone."""
         return self.output.kind == EXPERIMENT and self.is_speech
 
     @property
     def is_speech(self) -> bool:
-        """Whether its scores are those of speech against the clean recording."""
+        """Whether speech was scored against the clean recording."""
         return self.output.target == CLEAN
 
     @property
@@ -72,16 +72,16 @@ class Row:
         return sorted({utterance for column in self.scores.values() for utterance in column})
 
     def values(self, metric: str, utterances: Sequence[str]) -> np.ndarray:
-        """Scores ``(utterance,)`` in the given order, nan where there is none."""
+        """Return scores ``(utterance,)`` in the given order; nan if missing."""
         column = self.scores.get(metric, {})
         return np.array([column.get(utterance, np.nan) for utterance in utterances])
 
 
 def read_row(specification: str) -> Row:
-    """Read ``section|label|scoring folder``, and the data directory of the set as a fourth field where it is given.
+    """Read ``section|label|scoring folder``, with the data directory of the set as an optional fourth field.
 
     Raises:
-        UserError: not of this form, no scores in the folder, or a value that is no number.
+        UserError: the text has another form, the folder has no scores, or a value is not a number.
     """
     fields = [field.strip() for field in specification.split("|")]
     if len(fields) not in (3, 4) or not all(fields):
@@ -93,10 +93,10 @@ def read_row(specification: str) -> Row:
 
 
 def read_rows(outputs: Sequence[ScoredOutput]) -> list[Row]:
-    """Read the scores of outputs; where they are of several sets, the labels name the set.
+    """Read the scores of outputs; with several sets, the labels name the set.
 
     Raises:
-        UserError: no scores in a folder, or a value that is no number.
+        UserError: a folder has no scores, or a value is not a number.
     """
     several = len({output.test_set for output in outputs}) > 1
     return [
@@ -114,7 +114,7 @@ def read_scores(folder: Path) -> dict[str, dict[str, float]]:
     """Return ``{metric: {utterance: mean over speakers}}`` of a scoring folder.
 
     Raises:
-        UserError: no scores in it, or a value that is no number.
+        UserError: the folder has no scores, or a value is not a number.
     """
     speakers: dict[str, list[dict[str, float]]] = {}
     for path in sorted(folder.glob("*_spk*")) if folder.is_dir() else []:
@@ -122,7 +122,7 @@ def read_scores(folder: Path) -> dict[str, dict[str, float]]:
         if found:
             speakers.setdefault(found.group(1), []).append(_read_column(path))
     if not speakers:
-        raise UserError(f"{folder}: no scores (<METRIC>_spk1) in this folder; score it first (codecse score, stage 7)")
+        raise UserError(f"{folder}: no scores (<METRIC>_spk1) in this folder; run codecse score or stage 7 first")
     return {
         metric: {key: float(np.mean([column[key] for column in columns if key in column])) for key in columns[0]}
         for metric, columns in speakers.items()
@@ -137,6 +137,6 @@ def _read_column(path: Path) -> dict[str, float]:
 
 
 def metrics_of(rows: Sequence[Row]) -> list[str]:
-    """All metrics that occur, in the order of the columns."""
+    """Return all metrics of the rows, in the order of the columns."""
     found = {metric for row in rows for metric in row.scores}
     return [metric for metric in METRIC_ORDER if metric in found] + sorted(found - set(METRIC_ORDER))

@@ -1,4 +1,4 @@
-"""What stage 7 of a recipe scores, and against what."""
+"""The scoring tasks of a recipe's stage 7: outputs and their references."""
 
 import shutil
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from espnet_codecse.report.experiments import (
     ScoredOutput,
 )
 
-# Of what a system makes beside speech: the noise, and what speech and noise add up to.
+# Metrics of outputs other than speech: the noise, and the reconstruction (the sum of speech and noise).
 OTHER_METRICS = {"noise": "SI_SDR LSD MCD", "reconstruction": "SI_SDR PESQ LSD MCD"}
 
 
@@ -26,11 +26,11 @@ class ScoringTask:
     """One call of ``codecse score``.
 
     Attributes:
-        output: what is scored, and the folder of its scores.
+        output: the scored output, and the folder of its scores.
         estimates: lists of audio, one per speaker.
-        references: the same of what they are compared with; none where there is nothing.
+        references: lists of references, one per speaker; empty if there are none.
         metrics: names, separated by spaces.
-        mixture: list of the unprocessed mixtures; None where the scores do not need it.
+        mixture: list of the unprocessed mixtures; None if the scores do not need it.
     """
 
     output: ScoredOutput
@@ -40,7 +40,7 @@ class ScoringTask:
     mixture: Path | None = None
 
     def options(self, fs: int = 0) -> list[str]:
-        """Return the arguments of ``codecse score``; ``fs``: Hz at which speech is scored, 0 for its own."""
+        """Return the arguments of ``codecse score``; ``fs`` is the rate at which speech is scored, Hz, 0: its own."""
         options = ["--output_dir", str(self.output.folder), "--metrics", self.metrics]
         for path in self.estimates:
             options += ["--inf_scp", str(path)]
@@ -64,16 +64,16 @@ def scoring_tasks(
     num_spk: int = 1,
     resynthesised: bool = False,
 ) -> list[ScoringTask]:
-    """Return all that is to be scored, set by set: the mixture, whose list is copied, the codec alone, the experiment.
+    """Return the scoring tasks of each set: mixture, codec alone, experiment; the mixtures' list is copied.
 
     Args:
-        outputs: folder of the experiment's outputs; its parent gets those of the mixtures.
-        codec_outputs: folder of the codec's; None, or one that is not there: there are none.
-        dumpdir: formatted data; its sets are ``raw/<set>``.
-        test_sets: their names.
-        metrics: of speech, separated by spaces.
+        outputs: folder of the experiment's outputs; the scores of the mixtures are written beside it.
+        codec_outputs: folder of the codec's outputs; None or a missing folder: there are none.
+        dumpdir: folder of the formatted data ``raw/<set>``.
+        test_sets: names of the sets.
+        metrics: metrics of speech, separated by spaces.
         num_spk: speakers of a mixture.
-        resynthesised: score the experiment against references that went through the codec, too.
+        resynthesised: also score the experiment against references that went through the codec.
 
     Raises:
         UserError: a set has no outputs of the experiment.
@@ -118,7 +118,7 @@ def _has_speech(folder: Path) -> bool:
 
 
 def _codec_items(codec_outputs: Path | None, test_set: str) -> list[tuple[str, str, str, Path]]:
-    """Return ``(kind, name, layer, folder)`` of what the codec alone made."""
+    """Return ``(kind, name, layer, folder)`` of the outputs of the codec alone."""
     if codec_outputs is None:
         return []
     items = [
@@ -130,7 +130,7 @@ def _codec_items(codec_outputs: Path | None, test_set: str) -> list[tuple[str, s
 
 
 def _others(item: tuple, raw: Path, test_set: str) -> list[ScoringTask]:
-    """Return the scoring of noise and of reconstruction, where a system made them."""
+    """Return the scoring tasks of noise and reconstruction, if the system writes them."""
     kind, experiment, layer, folder = item
     tasks = []
     for target, estimate, reference in (("noise", "noise1", "noise1"), ("reconstruction", "reconstruction", "wav")):
@@ -142,7 +142,7 @@ def _others(item: tuple, raw: Path, test_set: str) -> list[ScoringTask]:
 
 
 def _lists(folder: Path, num_spk: int) -> list[Path]:
-    """Return a list of audio for each speaker; what has only one output stands for every speaker."""
+    """Return one list of audio per speaker; a single output is used for every speaker."""
     single = next(path for path in (folder / "spk1.scp", folder / "wav.scp") if path.is_file())
     own = (folder / f"spk{number}.scp" for number in range(1, num_spk + 1))
     return [path if path.is_file() else single for path in own]

@@ -9,11 +9,11 @@ LEVEL = 0.05
 
 
 class Comparison(NamedTuple):
-    """The best system against another one.
+    """Comparison of the best system with another one.
 
     Attributes:
-        best, other: positions of the two.
-        difference: mean over the shared utterances, best less other.
+        best, other: indices of the two systems.
+        difference: best minus other, mean over the shared utterances.
         p_value: two-sided, adjusted for the number of comparisons.
     """
 
@@ -24,9 +24,10 @@ class Comparison(NamedTuple):
 
 
 def paired_p_value(first: np.ndarray, second: np.ndarray) -> float:
-    """Two-sided Wilcoxon signed-rank test (Wilcoxon, 1945) of paired values ``(utterance,)``; 1 where all are equal.
+    """Return the p-value of a two-sided Wilcoxon signed-rank test (1945) of paired values ``(utterance,)``.
 
-    Ranks instead of values: scores have bounds and outliers, and their differences are not normal.
+    A rank test is used because scores have bounds and outliers, and their differences are not normally distributed. If
+    all pairs are equal, the p-value is 1.
     """
     from scipy.stats import wilcoxon
 
@@ -38,7 +39,7 @@ def paired_p_value(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values for their number (Holm, 1979), in the given order."""
+    """Return p-values adjusted for their number (Holm, 1979), in the given order."""
     adjusted, running = [0.0] * len(p_values), 0.0
     for rank, index in enumerate(sorted(range(len(p_values)), key=lambda index: p_values[index])):
         running = max(running, min(1.0, (len(p_values) - rank) * p_values[index]))
@@ -47,14 +48,14 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def compare_with_best(systems: Sequence[np.ndarray], higher_is_better: bool) -> list[Comparison]:
-    """Compare the system of the best mean with every other one.
+    """Compare the system with the best mean with every other system.
 
     Args:
-        systems: each ``(utterance,)`` on the same utterances, nan where there is no value.
-        higher_is_better: the metric's direction.
+        systems: each ``(utterance,)`` on the same utterances; nan if there is no value.
+        higher_is_better: direction of the metric.
 
     Returns:
-        A comparison for every other system, in order; none where fewer than two have values.
+        One comparison per other system, in order; none if fewer than two systems have values.
     """
     having = [index for index, values in enumerate(systems) if not np.all(np.isnan(values))]
     if len(having) < 2:

@@ -1,4 +1,4 @@
-"""A figure of spectrograms below each other: noisy, enhanced, clean."""
+"""A figure of several spectrograms, one below the other, such as noisy, enhanced and clean."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,11 +14,11 @@ HOP_SECONDS = 0.008
 
 
 def level_db(samples: np.ndarray, rate: int, hop_seconds: float = HOP_SECONDS) -> np.ndarray:
-    """Spectrogram ``(frequency, frame)`` in dB relative to a full-scale sine; 32 ms Hann windows.
+    """Return the spectrogram ``(frequency, frame)`` in dB relative to a full-scale sine, with 32 ms Hann windows.
 
     Args:
         samples: ``(num_samples,)`` in [-1, 1].
-        rate: Hz.
+        rate: sample rate, Hz.
         hop_seconds: distance of the windows.
     """
     size, hop = round(WINDOW_SECONDS * rate), round(hop_seconds * rate)
@@ -59,15 +59,15 @@ def plot_spectrograms(
         labels: one per file.
         output: png, pdf or svg.
         start: start of the excerpt in seconds.
-        seconds: its length; None shows up to the end.
+        seconds: length of the excerpt; None: to the end.
         range_db: span of the colour scale below the largest level of all panels, in dB.
-        title: above the first panel.
+        title: title above the first panel.
 
     Raises:
-        UserError: unreadable audio, an excerpt without samples, or as many labels as files were not given.
+        UserError: unreadable audio, an excerpt without samples, or different numbers of labels and files.
     """
     if not paths or len(paths) != len(labels):
-        raise UserError(f"--labels: {len(labels)} given for {len(paths)} files; one per file is needed")
+        raise UserError(f"--labels: {len(labels)} given for {len(paths)} files; give one per file")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

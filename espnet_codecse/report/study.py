@@ -1,4 +1,4 @@
-"""Variants of a system against its baseline, each trained with several seeds."""
+"""Comparison of a system's variants with its baseline, each trained with several seeds."""
 
 import math
 import re
@@ -18,12 +18,12 @@ LEAST_SEEDS = 3
 
 
 class Difference(NamedTuple):
-    """A variant less the baseline.
+    """Difference of a variant to the baseline.
 
     Attributes:
-        mean: over seeds and utterances.
-        margin: half of the 95 % interval, which holds both kinds of chance: which utterances were tested, and which
-            seeds were drawn.
+        mean: mean over seeds and utterances.
+        margin: half of the 95 % interval, which covers both sources of chance: the choice of test utterances and of
+            seeds.
     """
 
     mean: float
@@ -31,21 +31,21 @@ class Difference(NamedTuple):
 
     @property
     def is_noise(self) -> bool:
-        """Whether the interval holds zero."""
+        """Whether the interval contains zero."""
         return not abs(self.mean) > self.margin
 
 
 def seed_of(section: str) -> tuple[str, str]:
-    """Return ``(variant, seed)`` of an experiment's name, such as ``x_seed3``; an empty seed where it has none."""
+    """Return ``(variant, seed)`` of an experiment's name, such as ``x_seed3``; the seed is empty if there is none."""
     found = re.fullmatch(r"(.+)_seed(\d+)", section)
     return (found[1], found[2]) if found else (section, "")
 
 
 def difference(variant: np.ndarray, baseline: np.ndarray) -> Difference:
-    """Return the difference of two systems that were each trained several times.
+    """Return the difference of two systems, each of which was trained several times.
 
-    The margin joins, as independent errors, a bootstrap over utterances of the means over seeds, and Student's t over
-    seeds of the means over utterances. With three seeds the latter is wide (t = 4.30), as it must be.
+    The margin combines two independent errors: a bootstrap over utterances of the means over seeds, and Student's t
+    over seeds of the means over utterances. With three seeds the latter is necessarily wide (t = 4.30).
 
     Args:
         variant, baseline: ``(seed, utterance)``, on the same utterances.
@@ -57,22 +57,22 @@ def difference(variant: np.ndarray, baseline: np.ndarray) -> Difference:
     margins = [(interval.high - interval.low) / 2]
     means = [np.nanmean(values, axis=1) for values in (variant, baseline)]
     freedom = sum(len(values) - 1 for values in means)
-    # The seeds of the two systems have nothing in common but their number: variances add.
+    # Equal seeds of the two systems share nothing but their number, so the variances add.
     error = np.sqrt(sum(float(np.var(values, ddof=1)) / len(values) for values in means))
     margins.append(float(t.ppf(0.975, freedom) * error))
     return Difference(interval.mean, math.hypot(*margins))
 
 
 def study_lines(rows: Sequence[Row], baseline: str, metrics: Sequence[str]) -> list[str]:
-    """Return the section that tells what each variant changes, in all and by SNR of the mixture.
+    """Return the section with the difference of each variant to the baseline, overall and by SNR of the mixture.
 
     Args:
-        rows: of experiments, named ``<variant>_seed<n>``.
-        baseline: the variant to which the others are compared.
-        metrics: columns.
+        rows: rows of experiments named ``<variant>_seed<n>``.
+        baseline: the variant with which the others are compared.
+        metrics: names of the metrics.
 
     Raises:
-        UserError: the baseline is not there, or something has too few seeds.
+        UserError: the baseline is missing, or a variant has too few seeds.
     """
     variants: dict[str, list[Row]] = {}
     for row in rows:
@@ -85,7 +85,7 @@ def study_lines(rows: Sequence[Row], baseline: str, metrics: Sequence[str]) -> l
         )
     for variant, own in variants.items():
         if len(own) < LEAST_SEEDS:
-            raise UserError(f"{variant}: {len(own)} seed(s) tell little; train it with {LEAST_SEEDS} at least")
+            raise UserError(f"{variant}: {len(own)} seed(s) are too few; train it with at least {LEAST_SEEDS}")
     groups = variants[baseline][0].groups.get(SNR, {})
     levels = names_in_order(SNR, [groups])
     lines = []

@@ -1,7 +1,4 @@
-"""The figure of a sweep over DDIM steps: scores with their intervals against the number of steps.
-
-It reads scoring folders and needs neither torch nor ESPnet.
-"""
+"""The figure of a sweep over DDIM steps: scores with their intervals against the number of steps."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,17 +16,17 @@ def plot_step_sweep(
     lines: Mapping[str, Path] | None = None,
     title: str = "",
 ) -> None:
-    """Draw a panel for each metric: the mean over utterances and its 95 % interval for each number of steps.
+    """Draw one panel per metric: the mean over utterances and its 95 % interval for each number of steps.
 
     Args:
         folders: scoring folder for each number of steps.
         output: png, pdf or svg.
-        metrics: names as score files have them.
-        lines: scoring folders to compare with, by label, such as the noisy speech; drawn as level lines.
-        title: above the first panel.
+        metrics: names as in the score files.
+        lines: scoring folders to compare with, by label, such as noisy speech; drawn as horizontal lines.
+        title: title above the panels.
 
     Raises:
-        UserError: no folder, or one without a metric's scores.
+        UserError: there is no folder, or one has no scores of a metric.
     """
     if not folders or not metrics:
         raise UserError("step sweep: no scoring folders or no metrics given; score the outputs first")
@@ -66,5 +63,7 @@ def plot_step_sweep(
 def _interval(folder: Path, metric: str) -> Interval:
     row = Row("", "", read_scores(folder))
     if metric not in row.scores:
-        raise UserError(f"{folder}: no scores of {metric}; score with it, known there: {', '.join(sorted(row.scores))}")
+        raise UserError(
+            f"{folder}: no scores of {metric}; score with it, or choose from {', '.join(sorted(row.scores))}"
+        )
     return mean_interval(row.values(metric, row.utterances))

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from espnet_codecse.report.bootstrap import Interval
 
-DECIMALS = {"STOI": 3, "ESTOI": 3}  # differences of interest are below 0.01
+DECIMALS = {"STOI": 3, "ESTOI": 3}  # relevant differences are below 0.01
 
 
 def number(metric: str, interval: Interval, signed: bool = False) -> str:
-    """Return ``mean [low, high]``, or ``n/a`` without values."""
+    """Return ``mean [low, high]``, or ``n/a`` if there are no values."""
     if interval.count == 0:
         return "n/a"
     form = f"{'+' if signed else ''}.{DECIMALS.get(metric, 2)}f"
@@ -16,6 +16,6 @@ def number(metric: str, interval: Interval, signed: bool = False) -> str:
 
 
 def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
-    """Return the lines of a table, and an empty one."""
+    """Return the lines of a table, followed by an empty line."""
     rows = [header, ["---"] * len(header), *lines]
     return ["|" + "|".join(cell.replace("|", "\\|") for cell in row) + "|" for row in rows] + [""]

@@ -1,1 +1,1 @@
-"""ESPnet task classes; with ``bin/`` the only users of ``espnet2.tasks`` and ``espnet2.bin``."""
+"""ESPnet task classes; only this package and ``bin/`` use ``espnet2.tasks`` and ``espnet2.bin``."""

@@ -1,4 +1,4 @@
-"""Configurations of a system: the template's file is the paper's; a recipe's of the same name is merged over it."""
+"""Configurations of a system: a recipe's file is merged over the template's of the same name, which has the paper's."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,9 +13,9 @@ from espnet_codecse.task.old_names import with_current_names
 
 
 def merge(base: Any, override: Any) -> Any:
-    """Return ``override`` over ``base``: mappings key by key, anything else (lists too) replaced whole.
+    """Return ``override`` merged over ``base``: mappings key by key; other values, including lists, are replaced.
 
-    Where ``override`` chooses another class (``scheduler: warmuplr``), the old one's ``scheduler_conf`` goes.
+    If ``override`` selects another class (``scheduler: warmuplr``), the ``scheduler_conf`` of the old class is dropped.
     """
     if not (isinstance(base, Mapping) and isinstance(override, Mapping)):
         return override
@@ -29,7 +29,7 @@ def merge(base: Any, override: Any) -> Any:
 
 
 def known_systems(template: Path) -> list[str]:
-    """Return the names of the folders below ``template`` that hold steps."""
+    """Return the names of the folders below ``template`` that contain steps."""
     return sorted(path.name for path in template.iterdir() if any(path.glob("[0-9]_*.yaml")))
 
 
@@ -58,21 +58,21 @@ def build_configuration(
 ) -> dict[str, Any]:
     """Return the training configuration of one step.
 
-    Merged in this order, each file first the template's, then the recipe's: the step, the size, the variants, the loss.
+    The files are merged in this order: step, size, variants, loss; of each, first the template's, then the recipe's.
 
     Args:
         template: ``conf`` of the template.
         recipe: ``conf`` of the recipe.
         system, step: the step's file is ``<system>/<step>.yaml``.
-        codec: name or folder, for encoder and decoder, or whatever else the system takes from it.
-        size: ``<system>/size/<size>.yaml``; None is the step's own.
-        loss: ``<system>/loss/<loss>.yaml``; None is the step's own.
-        num_spk: speakers in a mixture; None is the step's own. Losses of a fixed order are taken over all orders where
-            there are several, the second loss and later ones in the first one's order.
-        variants: ``<system>/variant/<name>.yaml`` of each.
+        codec: name or folder of the codec that the system uses.
+        size: ``<system>/size/<size>.yaml``; None: the step's own.
+        loss: ``<system>/loss/<loss>.yaml``; None: the step's own.
+        num_spk: speakers in a mixture; None: the step's own. For several speakers, losses with a fixed order become
+            permutation-invariant; the second and later losses use the order that the first one finds.
+        variants: ``<system>/variant/<name>.yaml`` for each name.
 
     Raises:
-        UserError: an unknown system, size, variant or loss, or a file that is no valid yaml.
+        UserError: an unknown system, size, variant or loss, or a file that is not valid yaml.
     """
     if step not in system_steps(template, system):
         raise UserError(f"--system {system}: has no step '{step}'")
@@ -93,7 +93,7 @@ def build_configuration(
                 configuration = merge(configuration, _read(file))
     if model_type_name(configuration) != EMBEDDING:
         if (num_spk or 1) > 1:
-            raise UserError(f"--num_spk {num_spk}: {system} enhances one talker")
+            raise UserError(f"--num_spk {num_spk}: {system} enhances one speaker; leave it out")
         return merge(configuration, {"codec": codec})
     if num_spk is not None:
         configuration = _with_speakers(configuration, num_spk)
@@ -115,17 +115,17 @@ def _with_speakers(configuration: dict[str, Any], num_spk: int) -> dict[str, Any
 
 
 def check_unchanged(file: Path, configuration: Mapping[str, Any]) -> None:
-    """Compare with the configuration that an experiment was begun with.
+    """Compare a configuration with the one that an experiment was started with.
 
-    How long and how fast it trains may change; what it trains may not: the checkpoint would go on with another
-    network or loss without a word.
+    Length and speed of the training may change, but network, loss and data may not: otherwise the checkpoint would
+    silently resume with a different network or loss.
 
     Args:
-        file: the experiment's ``train.yaml``; missing, or without a ``checkpoint.pth`` beside it, all is well.
-        configuration: the new one.
+        file: the experiment's ``train.yaml``; if it or the ``checkpoint.pth`` beside it is missing, nothing is checked.
+        configuration: the new configuration.
 
     Raises:
-        UserError: they differ; the first key is named.
+        UserError: they differ; the message names the first key.
     """
     if not file.is_file() or not (file.parent / "checkpoint.pth").is_file():
         return
@@ -142,7 +142,7 @@ def check_unchanged(file: Path, configuration: Mapping[str, Any]) -> None:
 
 
 def needs_waveform_reference(configuration: Mapping[str, Any]) -> bool:
-    """Tell whether any loss is not one on embeddings."""
+    """Return whether any loss is computed on waveforms instead of embeddings."""
     return any(item["name"] != "embedding_mse" for item in configuration["criterions"])
 
 
@@ -157,10 +157,10 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def read_training(train_config: Path) -> dict[str, Any]:
-    """Read the ``config.yaml`` of a training; what has another name today gets it.
+    """Read the ``config.yaml`` of a training; old names are replaced by the current ones.
 
     Raises:
-        UserError: the file is missing, or is no such configuration.
+        UserError: the file is missing, or is not the configuration of a training.
     """
     try:
         configuration = with_current_names(yaml.safe_load(Path(train_config).read_text()))
@@ -173,9 +173,9 @@ def read_training(train_config: Path) -> dict[str, Any]:
 
 
 def not_a_training(train_config: Path, error: Exception) -> UserError:
-    """Return the error of a file that is no training's configuration, with the reason in one line."""
+    """Return the error for a file that is not the configuration of a training, with the reason on one line."""
     reason = str(error).splitlines()[0]
-    return UserError(f"{train_config}: not a training's configuration ({reason}); was the training run?")
+    return UserError(f"{train_config}: not the configuration of a training ({reason}); train the step first")
 
 
 def output_names(configuration: Mapping[str, Any]) -> list[str]:
@@ -186,7 +186,7 @@ def output_names(configuration: Mapping[str, Any]) -> list[str]:
 
 
 def num_speakers(configuration: Mapping[str, Any]) -> int:
-    """Return how many of a model's outputs are speakers."""
+    """Return the number of a model's outputs that are speakers."""
     if model_type_name(configuration) != EMBEDDING:
         return sum(name.startswith("spk") for name in model_type_of(configuration).outputs)
     return int(configuration["separator_conf"].get("num_spk", 1))

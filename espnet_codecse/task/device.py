@@ -1,4 +1,4 @@
-"""What the trainings do with the machine, and with several: ESPnet's options for it."""
+"""ESPnet's options for the devices of this machine and for training on several machines."""
 
 import argparse
 import os
@@ -11,13 +11,12 @@ from espnet_codecse.job.resources import num_cores
 def device_options(argv: Sequence[str]) -> list[str]:
     """Return ESPnet's options for this machine's devices and for the processes that train together.
 
-    ``--ngpu N`` starts a process for each of N GPUs. Processes that something else has started train together where
-    that something says so: ``torchrun``, or a Slurm step (``srun``) with several tasks, one for each node or for each
-    GPU. Without a GPU torch uses all cores: recipes export ``OMP_NUM_THREADS=1`` for their parallel jobs, but a
-    training is one process.
+    ``--ngpu N`` starts one process per GPU. Processes also train together if they were started by ``torchrun``, or by a
+    Slurm step (``srun``) with several tasks, one per node or per GPU. Without a GPU torch uses all cores: recipes
+    export ``OMP_NUM_THREADS=1`` for their parallel jobs, but a training is a single process.
 
     Args:
-        argv: the options of the training as given; what they say about these matters comes last and counts.
+        argv: the training's options as given; they follow these options and take precedence.
     """
     import torch
 
@@ -36,15 +35,15 @@ def device_options(argv: Sequence[str]) -> list[str]:
         return options
     if _number("SLURM_NTASKS") > 1 and "SLURM_STEP_NODELIST" in os.environ:
         options += ["--dist_launcher", "slurm", "--dist_master_addr", _first_host(os.environ["SLURM_STEP_NODELIST"])]
-        # The same on all nodes, and another one for a job that shares the first node.
+        # The port must be the same on all nodes, and must differ between jobs that share the first node.
         options += ["--dist_master_port", str(20000 + _number("SLURM_JOB_ID") % 40000)]
     return [*options, "--multiprocessing_distributed", "true"] if ngpu > 1 else options
 
 
 def num_threads() -> int:
-    """Cores for this process: those it may run on, or its part where several train on this machine."""
+    """Return the cores for this process: those it may run on, divided among the processes on this machine."""
     cores = num_cores()
-    if "SLURM_STEP_NODELIST" in os.environ:  # not every cluster binds a task to its cores
+    if "SLURM_STEP_NODELIST" in os.environ:  # not every cluster binds tasks to cores
         cores = min(cores, max(1, _number("SLURM_CPUS_PER_TASK")))
     return max(1, cores // max(1, _number("LOCAL_WORLD_SIZE")))
 
@@ -61,6 +60,6 @@ def _number(variable: str) -> int:
 
 
 def _first_host(nodes: str) -> str:
-    """Return the first host of Slurm's list, such as ``gpu-[03-04,07]``."""
+    """Return the first host of a list in Slurm's notation, such as ``gpu-[03-04,07]``."""
     listed = subprocess.run(["scontrol", "show", "hostnames", nodes], capture_output=True, text=True, check=True)
     return listed.stdout.split()[0]

@@ -1,4 +1,4 @@
-"""ESPnet's GAN training of the dual-branch system."""
+"""GAN training of the dual-branch system with ESPnet."""
 
 import argparse
 from collections.abc import Callable, Collection, Mapping
@@ -26,7 +26,7 @@ from espnet_codecse.task.trainer import CrashSafeGANTrainer
 from espnet_codecse.task.training import Pair, check_size, data_entry
 
 CONFIGURATIONS = {
-    "coder_conf": "Layout of encoder and decoder; default: that of --codec, whose weights they then start from",
+    "coder_conf": "Layout of encoder and decoder; default: layout and initial weights of --codec",
     "generator_conf": "Arguments of DualBranchGenerator",
     "discriminator_conf": "Arguments of SpectrumDiscriminators",
     "reconstruction_conf": "Arguments of ReconstructionLoss",
@@ -36,17 +36,17 @@ CONFIGURATIONS = {
 
 
 class DualBranchTrainer(CrashSafeGANTrainer):
-    """Counts the steps of each training from zero: what it started from brought its own count."""
+    """Counts the steps of each training from zero, although initial weights bring a count of their own."""
 
     @classmethod
     def run(cls, model: DualBranchModel, *args, **kwargs) -> None:
-        """Train; a checkpoint that this training resumes from sets the count again."""
+        """Train; if the training resumes, its checkpoint restores the count."""
         model.schedule.restart()
         super().run(model, *args, **kwargs)
 
 
 class DualBranchTask(AbsTask):
-    """A GAN task: ``speech_mix`` and, supervised, ``speech_ref1`` and ``noise_ref1``, or priors drawn from lists."""
+    """A GAN task on ``speech_mix`` with ``speech_ref1`` and ``noise_ref1`` (supervised), or with unpaired priors."""
 
     num_optimizers: int = 2
     class_choices_list: ClassVar[list] = []
@@ -56,13 +56,15 @@ class DualBranchTask(AbsTask):
     def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
         """Add this task's options to ESPnet's."""
         group = parser.add_argument_group(description="Dual branch")
-        group.add_argument("--task", default="dual_branch", help="Kind of system")
-        group.add_argument("--codec", default=None, help="Small codec or DAC to start from; without it coder_conf")
+        group.add_argument("--task", default="dual_branch", help="Type of model")
+        group.add_argument("--codec", default=None, help="Small codec or DAC for initialisation; else coder_conf")
         for name, text in CONFIGURATIONS.items():
             group.add_argument(f"--{name}", action=NestedDictAction, default={}, help=text)
         group.add_argument("--crop_seconds", type=float, default=2.0, help="Length of training segments, s")
         group.add_argument("--preprocessor", default=None, choices=["enh"], help="ESPnet's dynamic mixing")
-        group.add_argument("--preprocessor_conf", action=NestedDictAction, default={}, help="Its arguments")
+        group.add_argument(
+            "--preprocessor_conf", action=NestedDictAction, default={}, help="Arguments of the preprocessor"
+        )
         for mode in ("train", "valid"):
             for kind in ("clean", "noise"):
                 group.add_argument(f"--{mode}_{kind}_prior", default=None, help=f"scp of unpaired {kind} recordings")
@@ -71,14 +73,14 @@ class DualBranchTask(AbsTask):
     def build_collate_fn(
         cls, args: argparse.Namespace, train: bool
     ) -> Callable[[Collection[tuple[str, dict[str, np.ndarray]]]], tuple[list[str], dict[str, torch.Tensor]]]:
-        """Return what pads with zeros."""
+        """Return the function that makes batches, padded with zeros."""
         return CommonCollateFn(float_pad_value=0.0, int_pad_value=0)
 
     @classmethod
     def build_preprocess_fn(
         cls, args: argparse.Namespace, train: bool
     ) -> Callable[[str, dict[str, np.ndarray]], dict[str, np.ndarray]] | None:
-        """Return dynamic mixing, random segments and unpaired recordings, where they are asked for."""
+        """Return random segments, preceded by dynamic mixing and followed by unpaired recordings if configured."""
         before = with_rank_seed(train)
         layout = cls._layout(args)
         rate, hop = _rate_and_hop(layout)
@@ -94,25 +96,25 @@ class DualBranchTask(AbsTask):
 
     @classmethod
     def required_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
-        """Return what every training reads."""
+        """Return the data that every training reads."""
         return ("speech_mix",)
 
     @classmethod
     def optional_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
-        """Return what some trainings read."""
+        """Return the data that some trainings read."""
         return ("speech_ref1", "noise_ref1")
 
     @classmethod
     def _layout(cls, args: argparse.Namespace) -> dict:
         if not args.coder_conf and not args.codec:
-            raise UserError("--codec: missing; give a codec to start from, or coder_conf to start from nothing")
+            raise UserError("--codec: missing; give a codec for initialisation, or coder_conf for random weights")
         return args.coder_conf or coder_description(args.codec)
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> DualBranchModel:
-        """Build the model; the layout that ``--codec`` gave is written into ``args``, which ESPnet saves.
+        """Build the model, and write the layout of ``--codec`` into ``args``, which ESPnet saves.
 
-        With the saved configuration the model is built without the codec: its weights are in the checkpoint.
+        The saved configuration builds the model without the codec, whose weights are in the checkpoint.
 
         Raises:
             UserError: a value of the configuration is unknown or does not fit.
@@ -134,14 +136,14 @@ class DualBranchTask(AbsTask):
 
     @classmethod
     def build_optimizers(cls, args: argparse.Namespace, model: DualBranchModel) -> list[torch.optim.Optimizer]:
-        """Return the generator's and the discriminators' optimiser.
+        """Return the optimisers of generator and discriminators.
 
         Raises:
-            UserError: the trainer would not give the generator the first turn.
+            UserError: the configuration does not update the generator first.
         """
         if not args.generator_first:
-            raise UserError("generator_first: false; the discriminators judge what the generator made before: set true")
-        # Without any discriminator the trainer still wants an optimiser, and an optimiser a parameter.
+            raise UserError("generator_first: false; the discriminators need the generator's outputs, set it to true")
+        # Without discriminators the trainer still needs a second optimiser, and the optimiser needs a parameter.
         discriminator_parameters = list(model.discriminators.parameters()) or [torch.nn.Parameter(torch.zeros(()))]
         return [
             optim_classes[args.optim](model.generator.parameters(), **args.optim_conf),
@@ -150,7 +152,7 @@ class DualBranchTask(AbsTask):
 
 
 def _rate_and_hop(layout: dict) -> tuple[int, int]:
-    """Return Hz and samples per frame of a coder's layout."""
+    """Return sample rate (Hz) and samples per frame of a coder's layout."""
     if layout.get("kind") == "mdct":
         return layout["sample_rate"], int(np.prod(layout["strides"]))
     return layout["sampling_rate"], int(np.prod(layout["downsampling_ratios"]))
@@ -173,18 +175,18 @@ REFERENCES = {"clean": "spk1.scp", "noise": "noise1.scp"}
 def training_data(configuration: dict[str, Any], data_dirs: Pair, folders: Mapping[str, Pair]) -> list[str]:
     """Return ESPnet's data options; see :func:`espnet_codecse.task.training.training_options`.
 
-    Supervised, the references of the input are read; where there is no ``noise1.scp``, the noise is what is not speech.
-    Unsupervised, they are not, but for the validation, where those that exist only show in the log what the branches
-    hold; unpaired lists take their place, of the ensembles that the configuration has.
+    Supervised training reads the references of the input; without ``noise1.scp``, the noise is the mixture minus the
+    speech. Unsupervised training reads unpaired lists instead, for the discriminators in the configuration. Its
+    validation still reads references that exist, only to log how well the branches match them.
 
     Args:
-        configuration: of the training.
+        configuration: the training's configuration.
         data_dirs: formatted data directories.
-        folders: ``clean_prior``, ``noise_prior``: data directories with recordings of clean speech and of noise; of a
-            set of mixtures, the references are taken. Without them those of ``data_dirs`` are.
+        folders: ``clean_prior``, ``noise_prior``: data directories of clean speech and noise; sets of mixtures provide
+            their references. Default: the references of ``data_dirs``.
 
     Raises:
-        UserError: a file is missing or the sets are empty.
+        UserError: a file is missing or a set is empty.
     """
     model_conf = configuration["model_conf"]
     supervised = model_conf.get("supervised", True)
@@ -193,7 +195,7 @@ def training_data(configuration: dict[str, Any], data_dirs: Pair, folders: Mappi
     for index, (mode, data_dir) in enumerate(zip(("train", "valid"), data_dirs)):
         entries = [data_entry(data_dir / "wav.scp", "speech_mix", "sound")]
         clean, noise = data_dir / REFERENCES["clean"], data_dir / REFERENCES["noise"]
-        # Dynamic mixing starts from clean speech, whether the model sees that or not.
+        # Dynamic mixing needs clean speech even if the model does not see it.
         if supervised or (mode == "train" and configuration.get("preprocessor") == "enh"):
             entries.append(data_entry(clean, "speech_ref1", "sound"))
         elif mode == "valid" and clean.is_file():
@@ -218,10 +220,10 @@ def _prior(folder: Path, kind: str) -> Path:
         UserError: there is none.
     """
     for name in (REFERENCES[kind], "wav.scp"):
-        # The recordings of a set of mixtures are no prior of either.
+        # The wav.scp of a set of mixtures has neither clean speech nor noise.
         if (folder / name).is_file() and (name != "wav.scp" or not (folder / REFERENCES["clean"]).is_file()):
             return folder / name
     raise UserError(
-        f"{folder}: holds neither {REFERENCES[kind]} nor, of {kind} recordings alone, wav.scp; pass another folder "
+        f"{folder}: holds neither {REFERENCES[kind]} nor a wav.scp of {kind} recordings; pass another folder "
         f"with --folder {kind}_prior=TRAIN_DIR,VALID_DIR"
     )

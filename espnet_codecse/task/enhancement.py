@@ -26,10 +26,9 @@ from espnet_codecse.task.training import Pair, check_size, data_entry
 
 
 class EmbeddingEnhancementTask(enh.EnhancementTask):
-    """:class:`espnet2.tasks.enh.EnhancementTask` whose data may be stored embeddings.
+    """:class:`espnet2.tasks.enh.EnhancementTask` that also trains on stored embeddings.
 
-    Adds ``--crop_seconds``, ``--speed_perturb``, ``--equalize_db``, ``--band_limit_prob`` and ``--embedding_stats``;
-    everything else is ESPnet's.
+    It adds ``--crop_seconds``, ``--speed_perturb``, ``--equalize_db``, ``--band_limit_prob`` and ``--embedding_stats``.
     """
 
     trainer = CrashSafeTrainer
@@ -41,20 +40,20 @@ class EmbeddingEnhancementTask(enh.EnhancementTask):
         group = parser.add_argument_group(description="Embedding related")
         group.add_argument("--crop_seconds", type=float, default=None, help="Length of random training segments, s")
         group.add_argument(
-            "--speed_perturb", type=int, nargs="*", default=[], help="Speeds of training speakers, per cent: 95 100 105"
+            "--speed_perturb", type=int, nargs="*", default=[], help="Speeds of training speakers, percent: 95 100 105"
         )
         group.add_argument(
-            "--equalize_db", type=float, default=0.0, help="Deviation of the random gains of training segments, dB"
+            "--equalize_db", type=float, default=0.0, help="Standard deviation of random gains of training segments, dB"
         )
-        group.add_argument("--band_limit_prob", type=float, default=0.0, help="Portion of low-passed training segments")
+        group.add_argument("--band_limit_prob", type=float, default=0.0, help="Share of low-passed training segments")
         group.add_argument("--embedding_stats", default=None, help="stats.npz of stage 4, for normalize: global")
 
     @classmethod
     def build_preprocess_fn(cls, args: argparse.Namespace, train: bool):
-        """Return ESPnet's preprocessor, followed by speed, colour, low-pass and paired crop where they are asked for.
+        """Return ESPnet's preprocessor, followed by speed perturbation, filters and paired crop if configured.
 
         Raises:
-            UserError: stored embeddings are to be changed as only waveforms can.
+            UserError: an augmentation of waveforms is configured for stored embeddings.
         """
         if any(kind == "kaldi_ark" for _, _, kind in args.train_data_path_and_name_and_type):
             for option in ("speed_perturb", "equalize_db", "band_limit_prob"):
@@ -84,13 +83,13 @@ class EmbeddingEnhancementTask(enh.EnhancementTask):
         """Build encoder, separator, decoder and losses from the configuration.
 
         Raises:
-            UserError: the gate's activation is not the codec's, or the statistics are missing or another codec's.
+            UserError: the gate's activation is not the codec's, or the statistics are missing or from another codec.
         """
         if args.encoder != "codec":
             return super().build_model(args)
         encoder = enh.encoder_choices.get_class(args.encoder)(**args.encoder_conf)
         separator_class = enh.separator_choices.get_class(args.separator)
-        # ESPnet saves the configuration after building: the experiment keeps what its codec was.
+        # ESPnet saves the configuration after this, so the experiment records the identity of its codec.
         args.encoder_conf["fingerprint"] = encoder.codec("cpu").fingerprint
         cls._match_activation(args, separator_class, encoder.codec("cpu"))
         separator = separator_class(encoder.output_dim, **args.separator_conf)
@@ -107,7 +106,7 @@ class EmbeddingEnhancementTask(enh.EnhancementTask):
 
     @staticmethod
     def _match_activation(args: argparse.Namespace, separator_class, codec) -> None:
-        """Fill in the gate's activation from the codec."""
+        """Set the gate's activation to that of the codec."""
         if "activation" not in inspect.signature(separator_class).parameters:
             return
         given = args.separator_conf.get("activation", "auto")
@@ -120,7 +119,7 @@ class EmbeddingEnhancementTask(enh.EnhancementTask):
 
     @staticmethod
     def _set_statistics(args: argparse.Namespace, separator: torch.nn.Module, codec) -> None:
-        """Give a separator that normalises the statistics of ``--embedding_stats``."""
+        """Load ``--embedding_stats`` into the separator, if it normalises."""
         normalization = getattr(separator, "normalization", None)
         stats = getattr(args, "embedding_stats", None)
         if normalization is None or not stats:
@@ -140,14 +139,13 @@ def training_data(configuration: dict[str, Any], data_dirs: Pair, folders: Mappi
     """Return ESPnet's data options; see :func:`espnet_codecse.task.training.training_options`.
 
     Args:
-        configuration: of the training.
+        configuration: the training's configuration.
         data_dirs: formatted data directories.
-        folders: ``embeddings``: with their stored embeddings; without it, they are encoded on the fly.
+        folders: ``embeddings``: folders of stored embeddings; default: encode on the fly.
 
     Raises:
         KeyError: the configuration is incomplete.
-        UserError: a file is missing, the sets are empty, or the embeddings are another
-            codec's or incomplete.
+        UserError: a file is missing, a set is empty, or the embeddings are incomplete or from another codec.
     """
     codec, criterions = configuration["encoder_conf"]["codec"], configuration["criterions"]
     if not (codec and criterions):
@@ -185,7 +183,7 @@ def _entry(data_dir: Path, embedding_dir: Path | None, waveform: str, stored: st
 
 
 def _check_embeddings(folder: Path, codec_name: str) -> None:
-    """Compare the codec, and read the last matrix of every ark: a cut one would stop the training hours later."""
+    """Check the codec, and read the last matrix of every ark: a truncated one would stop the training hours later."""
     from espnet_codecse.codec import load_codec
     from espnet_codecse.embedding.ark import read_ark
     from espnet_codecse.embedding.description import check_codec
@@ -201,7 +199,7 @@ def _check_embeddings(folder: Path, codec_name: str) -> None:
 
 
 def build_loss_wrappers(criterions: Sequence[Mapping[str, Any]]) -> list[AbsLossWrapper]:
-    """Return a wrapper with its criterion for each ``{"name", "conf", "wrapper", "wrapper_conf"}``."""
+    """Return one wrapper with its criterion per ``{"name", "conf", "wrapper", "wrapper_conf"}``."""
     return [
         enh.loss_wrapper_choices.get_class(item["wrapper"])(
             criterion=enh.criterion_choices.get_class(item["name"])(**item.get("conf", {})),

@@ -1,4 +1,4 @@
-"""ESPnet's training of the two steps of ``fuse``, and of the baseline ``sgmse``."""
+"""Training of the two steps of ``fuse`` and of the baseline ``sgmse`` with ESPnet."""
 
 import argparse
 from collections.abc import Callable, Collection, Mapping
@@ -29,15 +29,15 @@ CONFIGURATIONS = {
     "vae_conf": "Arguments of SpectrogramVAE, the same in both steps",
     "denoiser_conf": "Arguments of Denoiser or ConvDenoiser",
     "diffusion_conf": "Arguments of diffusers' DDIMScheduler",
-    "guidance_conf": "Kind of features, their model, and arguments of Guidance",
+    "guidance_conf": "Kind and model of the features, and arguments of Guidance",
     "model_conf": "Weights of the VAE's losses",
-    "objective_conf": "Times that the denoiser learns: matched_steps, matched_portion of FuseModel",
+    "objective_conf": "Diffusion times seen in training: matched_steps, matched_portion of FuseModel",
 }
 STORED = ("latent_mix", "latent_ref1", "guidance")
 
 
 class FuseVAETask(AbsTask):
-    """The first step: ``speech_mix`` and ``speech_ref1``. Options of both steps are known to both."""
+    """The first step, on ``speech_mix`` and ``speech_ref1``. Both steps accept the options of both."""
 
     num_optimizers: int = 1
     class_choices_list: ClassVar[list] = []
@@ -48,42 +48,42 @@ class FuseVAETask(AbsTask):
     def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
         """Add this task's options to ESPnet's."""
         group = parser.add_argument_group(description="Fuse")
-        group.add_argument("--task", default=cls.task_name, help="Kind of system")
-        group.add_argument("--codec", type=str_or_none, default=None, help="For guidance by a codec's embedding")
+        group.add_argument("--task", default=cls.task_name, help="Type of model")
+        group.add_argument("--codec", type=str_or_none, default=None, help="Codec for guidance by its embedding")
         for name, text in CONFIGURATIONS.items():
             group.add_argument(f"--{name}", action=NestedDictAction, default={}, help=text)
         group.add_argument("--denoiser", default="unet", help="unet or convolutional")
-        group.add_argument("--window_frames", type=int, default=256, help="Of a spectrogram in inference")
-        group.add_argument("--train_frames", type=int, default=None, help="Of training windows, where they are shorter")
-        group.add_argument("--use_vae", type=str2bool, default=True, help="Otherwise diffuse the spectrogram itself")
-        group.add_argument("--average_decay", type=float, default=0.999, help="Of the weights' moving average")
-        group.add_argument("--latents_fingerprint", default="", help="Of the VAE that stored latents are of")
+        group.add_argument("--window_frames", type=int, default=256, help="Frames of a window at inference")
+        group.add_argument("--train_frames", type=int, default=None, help="Frames of a training window, if shorter")
+        group.add_argument("--use_vae", type=str2bool, default=True, help="False: diffuse the spectrogram itself")
+        group.add_argument("--average_decay", type=float, default=0.999, help="Decay of the weights' moving average")
+        group.add_argument("--latents_fingerprint", default="", help="Fingerprint of the VAE of stored latents")
         group.add_argument(
-            "--stored_hops", action=NestedDictAction, default={}, help="Samples a frame, stored sequences"
+            "--stored_hops", action=NestedDictAction, default={}, help="Samples per frame of stored sequences"
         )
 
     @classmethod
     def build_collate_fn(
         cls, args: argparse.Namespace, train: bool
     ) -> Callable[[Collection[tuple[str, dict[str, np.ndarray]]]], tuple[list[str], dict[str, torch.Tensor]]]:
-        """Return what makes batches; windows are all of one length."""
+        """Return the function that makes batches; all windows have the same length."""
         return CommonCollateFn(float_pad_value=0.0, int_pad_value=0)
 
     @classmethod
     def build_preprocess_fn(
         cls, args: argparse.Namespace, train: bool
     ) -> Callable[[str, dict[str, np.ndarray]], dict[str, np.ndarray]] | None:
-        """Return random windows."""
+        """Return the crop of random windows."""
         return window_crop(WindowCrop, args, CompressedSpectrogram(**args.spectrogram_conf), train, args.stored_hops)
 
     @classmethod
     def required_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
-        """Return what every training reads."""
+        """Return the data that every training reads."""
         return ("speech_mix", "speech_ref1")
 
     @classmethod
     def optional_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
-        """Return what some trainings read."""
+        """Return the data that some trainings read."""
         return ()
 
     @classmethod
@@ -97,28 +97,28 @@ class FuseVAETask(AbsTask):
 
 
 class FuseTask(FuseVAETask):
-    """The second step: waveforms, or stored latents and features."""
+    """The second step, on waveforms or on stored latents and features."""
 
     task_name = "fuse"
 
     @classmethod
     def required_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
-        """Return what every training reads."""
+        """Return the data that every training reads."""
         return ()
 
     @classmethod
     def optional_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
-        """Return what some trainings read."""
+        """Return the data that some trainings read."""
         return ("speech_mix", "speech_ref1", *STORED)
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> FuseModel:
-        """Build the model; what the features are is written into ``args``, which ESPnet saves.
+        """Build the model, and write the description of the features into ``args``, which ESPnet saves.
 
         Raises:
             UserError: a value of the configuration is unknown or does not fit.
         """
-        # Configurations of earlier versions, as in packs, name neither.
+        # Configurations of earlier versions, such as those in packs, have neither key.
         denoiser, objective_conf = getattr(args, "denoiser", "unet"), getattr(args, "objective_conf", {})
         return build_fuse_model(
             args.spectrogram_conf, args.vae_conf, args.denoiser_conf, args.diffusion_conf, args.guidance_conf,
@@ -128,7 +128,7 @@ class FuseTask(FuseVAETask):
 
 
 class SGMSETask(enh.EnhancementTask):
-    """ESPnet's enhancement task with ``diffusion_model: sgmse``, on windows of the same length as ``fuse`` has."""
+    """ESPnet's enhancement task with ``diffusion_model: sgmse``, on windows of the same length as in ``fuse``."""
 
     trainer = CrashSafeTrainer
 
@@ -137,14 +137,14 @@ class SGMSETask(enh.EnhancementTask):
         """Add this task's options to ESPnet's."""
         super().add_task_arguments(parser)
         group = parser.add_argument_group(description="Windows")
-        group.add_argument("--task", default="sgmse", help="Kind of system")
+        group.add_argument("--task", default="sgmse", help="Type of model")
         group.add_argument("--codec", type=str_or_none, default=None, help="Not used")
-        group.add_argument("--window_frames", type=int, default=256, help="Of a spectrogram in inference")
-        group.add_argument("--train_frames", type=int, default=None, help="Of training windows, where they are shorter")
+        group.add_argument("--window_frames", type=int, default=256, help="Frames of a window at inference")
+        group.add_argument("--train_frames", type=int, default=None, help="Frames of a training window, if shorter")
 
     @classmethod
     def build_preprocess_fn(cls, args: argparse.Namespace, train: bool):
-        """Return random windows at a peak of 1."""
+        """Return the crop of random windows, scaled to a peak of 1."""
         conf = args.encoder_conf
         return window_crop(LevelledCrop, args, CompressedSpectrogram(conf["n_fft"], conf["hop_length"]), train, {})
 
@@ -152,11 +152,11 @@ class SGMSETask(enh.EnhancementTask):
 def window_crop(
     kind, args: argparse.Namespace, spectrogram: CompressedSpectrogram, train: bool, hops: dict[str, int]
 ) -> WindowCrop:
-    """Return the crop of a task's windows; stored latents say where windows may begin."""
+    """Return the crop of a task's windows; windows start on whole frames of stored latents."""
     before = with_rank_seed(train)
     frames = args.train_frames or args.window_frames
     step = max([spectrogram.hop, *(hop for name, hop in hops.items() if name.startswith("latent"))])
-    # With stored latents the window is counted in whole latent frames.
+    # With stored latents the window must consist of whole latent frames.
     samples = frames * spectrogram.hop if step > spectrogram.hop else spectrogram.num_samples(frames)
     return kind(train, samples, step, {name: int(hop) for name, hop in hops.items()}, before)
 
@@ -165,14 +165,14 @@ def training_data(configuration: dict[str, Any], data_dirs: Pair, folders: Mappi
     """Return ESPnet's data options; see :func:`espnet_codecse.task.training.training_options`.
 
     Args:
-        configuration: of the training.
+        configuration: the training's configuration.
         data_dirs: formatted data directories.
-        folders: ``latents``, written by ``codecse extract_latents --vae``, and ``guidance``, written by it with
-            ``--guidance``; for guidance by a codec, ``embeddings`` of that codec do as well. What is absent is computed
+        folders: ``latents``, written by ``codecse extract_latents --vae``, and ``guidance``, written with
+            ``--guidance``. For guidance by a codec, ``embeddings`` of that codec also serve. Absent ones are computed
             on the fly. Only the second step reads them.
 
     Raises:
-        UserError: a file is missing, the sets are empty, or what is stored is another model's.
+        UserError: a file is missing, a set is empty, or stored data are from another model.
     """
     second = configuration.get("task") == "fuse"
     guidance = configuration.get("guidance_conf") or {}
@@ -209,7 +209,7 @@ def training_data(configuration: dict[str, Any], data_dirs: Pair, folders: Mappi
     if "latents" in stored:
         prints = {read_description(folder).fingerprint for folder in stored["latents"]}
         if len(prints) > 1:
-            raise UserError(f"{stored['latents'][1]}: of another VAE than {stored['latents'][0]}; extract them again")
+            raise UserError(f"{stored['latents'][1]}: from another VAE than {stored['latents'][0]}; extract them again")
         options += ["--latents_fingerprint", prints.pop()]
     for name, hop in hops.items():
         options += ["--stored_hops", f"{name}={hop}"]
@@ -217,11 +217,13 @@ def training_data(configuration: dict[str, Any], data_dirs: Pair, folders: Mappi
 
 
 def _check_features(folder: Path, kind: str, configuration: dict[str, Any]) -> EmbeddingDescription:
-    """Return what is stored in ``folder`` after comparing it with the features of the configuration."""
+    """Check that ``folder`` holds the features of the configuration, and return its description."""
     from espnet_codecse.features import load_features
 
     model = configuration.get("codec") if kind == "codec" else configuration["guidance_conf"].get("model")
     description = check_codec(folder, load_features(f"{kind}:{model}"))
     if description.layer != "continuous":
-        raise UserError(f"{folder}: holds the layer '{description.layer}'; guidance is continuous, extract it again")
+        raise UserError(
+            f"{folder}: holds the layer '{description.layer}'; guidance must be continuous, extract it again"
+        )
     return description

@@ -1,4 +1,4 @@
-"""Rebuilding a trained enhancement model from its experiment folder."""
+"""Rebuild a trained enhancement model from its experiment folder."""
 
 import argparse
 import contextlib
@@ -21,8 +21,8 @@ from espnet_codecse.task.model_types import EMBEDDING, model_type_name, model_ty
 def build_for_inference(args: argparse.Namespace) -> torch.nn.Module:
     """Build a model from a training's options.
 
-    Where the kind of system knows how, only what inference needs is built, without ESPnet's task: that imports all of
-    ESPnet, which takes longer than enhancing an hour does and is not installed everywhere.
+    If the model type supports it, only the parts for inference are built, without ESPnet's task. The task imports all
+    of ESPnet, which takes longer than enhancing an hour of audio and is not installed everywhere.
 
     Raises:
         UserError: a package that the model needs is missing.
@@ -48,16 +48,16 @@ def load_trained_model(
 
     Args:
         train_config: the experiment's ``config.yaml``.
-        model_file: a checkpoint of it.
+        model_file: a checkpoint of the experiment.
         device: torch device.
-        codec: where the same codec lies now, if not where it lay in training.
-        configuration: what ``train_config`` holds, if it was read before.
+        codec: folder of the same codec, if it has moved since training.
+        configuration: content of ``train_config``, if it was already read.
 
     Returns:
         ``(model in evaluation mode, with encoder and separator, the training's options)``.
 
     Raises:
-        UserError: a file is missing or does not fit, or the codec is another one.
+        UserError: a file is missing or does not fit, or the codec has a different fingerprint.
     """
     args = argparse.Namespace(**copy.deepcopy(configuration or read_training(train_config)))
     embedding = model_type_name(vars(args)) == EMBEDDING
@@ -72,14 +72,14 @@ def load_trained_model(
     try:
         model = build_for_inference(args)
     except (TypeError, ValueError, KeyError, AttributeError, IndexError, RuntimeError, AssertionError) as error:
-        # ESPnet builds from whatever a configuration holds: one that is damaged or foreign raises anything.
+        # ESPnet does not validate configurations, so damaged or foreign ones raise exceptions of many types.
         reason = " ".join(str(error).split())[:200]
         raise UserError(
-            f"{train_config}: builds no model ({type(error).__name__}: {reason}); is it of another version?"
+            f"{train_config}: no model can be built ({type(error).__name__}: {reason}); is it from another version?"
         ) from None
     state = load_checkpoint(Path(model_file))
     for name in getattr(model, "TRAINING_ONLY", ()):
-        # Packs come without what only training needs, such as discriminators.
+        # Packs do not contain parts that only training needs, such as discriminators.
         delattr(model, name)
         if isinstance(state, Mapping):
             state = {key: value for key, value in state.items() if not key.startswith(f"{name}.")}
@@ -89,7 +89,7 @@ def load_trained_model(
 
 @contextlib.contextmanager
 def quiet_imports() -> Iterator[None]:
-    """Drop what modules print and warn of while they are imported; exceptions pass."""
+    """Suppress output and warnings of modules during import; exceptions pass through."""
     dropped = io.StringIO()
     with warnings.catch_warnings(), contextlib.redirect_stdout(dropped), contextlib.redirect_stderr(dropped):
         warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""The types of models: what trains each, what feeds its training, and what runs it afterwards."""
+"""The types of models, each with the parts that train it, provide its data, and run it."""
 
 import importlib
 from collections.abc import Mapping
@@ -10,16 +10,16 @@ from espnet_codecse.errors import UserError
 
 @dataclass(frozen=True)
 class ModelType:
-    """Where the parts of a type of model are; loaded when asked for, since ESPnet takes seconds to import.
+    """Names of the parts of a model type; they are imported on demand, because importing ESPnet takes seconds.
 
     Attributes:
         task: ESPnet task class, as ``module:name`` below ``espnet_codecse``.
-        data: function that gives the trainer's data options; see :func:`task.training.training_options`.
-        enhancer: class derived from :class:`enh.abs_enhancer.AbsEnhancer`.
-        layers: what its models decode, in the order of result tables.
-        trained: function that builds from a training's options what inference needs, without the task, or None where
-            only the task can; empty: always the task.
-        outputs: what a decoding consists of; for several speakers, :func:`task.configuration.output_names` adds them.
+        data: function that returns the trainer's data options; see :func:`task.training.training_options`.
+        enhancer: class derived from :class:`inference.abs_enhancer.AbsEnhancer`.
+        layers: layers that its models decode, in the order of result tables.
+        trained: function that builds a model for inference from a training's options without the task, or returns None
+            if only the task can; empty: always use the task.
+        outputs: outputs per layer; for several speakers, see :func:`task.configuration.output_names`.
     """
 
     task: str
@@ -30,7 +30,7 @@ class ModelType:
     outputs: tuple[str, ...] = ("spk1",)
 
     def load(self, part: str) -> Any:
-        """Return the object that ``part``, the name of an attribute, points to."""
+        """Import the object that the attribute ``part`` names."""
         module, name = getattr(self, part).split(":")
         return getattr(importlib.import_module(f"espnet_codecse.{module}"), name)
 
@@ -64,10 +64,10 @@ LAYERS = tuple(dict.fromkeys(layer for model_type in MODEL_TYPES.values() for la
 
 
 def model_type_name(configuration: Mapping[str, Any]) -> str:
-    """Return the ``task`` that a training's configuration names; ``embedding`` where it names none.
+    """Return the ``task`` that a training's configuration names; ``embedding`` if it names none.
 
     Raises:
-        UserError: it is unknown.
+        UserError: the task is unknown.
     """
     name = configuration.get("task") or EMBEDDING
     if not isinstance(name, str) or name not in MODEL_TYPES:
@@ -81,9 +81,9 @@ def model_type_of(configuration: Mapping[str, Any]) -> ModelType:
 
 
 def codec_of(configuration: Mapping[str, Any]) -> Any:
-    """Return the name of the codec that a trained model needs; None where it needs none."""
+    """Return the name of the codec that a trained model needs, or None."""
     if model_type_name(configuration) != EMBEDDING:
-        # A model that began as a codec has its layout here and weights of its own.
+        # A model that was initialised from a codec has the layout in its configuration, and its own weights.
         return None if configuration.get("coder_conf") else configuration.get("codec")
     encoder = configuration.get("encoder_conf")
     return encoder.get("codec") if isinstance(encoder, Mapping) else None

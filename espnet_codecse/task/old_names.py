@@ -1,4 +1,4 @@
-"""Names of earlier versions in configurations, so that their packs load and their experiments resume."""
+"""Old names in configurations, so that packs of earlier versions load and experiments resume."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ CODER_KINDS = {"hybrid": "mdct"}
 
 
 def with_current_names(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a training's configuration with what has another name today under that name."""
+    """Return a training's configuration with old names replaced by current ones."""
     renamed = dict(configuration)
     if isinstance(renamed.get("criterions"), list):
         renamed["criterions"] = [_renamed(item, "name", CRITERIONS) for item in renamed["criterions"]]

@@ -1,8 +1,8 @@
-"""The one place that adds this package's classes to ESPnet's tables of choices."""
+"""Registration of this package's classes in ESPnet's tables of choices."""
 
 
 def _add(choices, name: str, cls: type) -> None:
-    """Add ``name`` to an ESPnet ClassChoices; adding the same class again changes nothing.
+    """Add ``name`` to an ESPnet ClassChoices; adding the same class again has no effect.
 
     Raises:
         ValueError: the name is taken by another class.
@@ -14,7 +14,7 @@ def _add(choices, name: str, cls: type) -> None:
 
 
 def register_codecs() -> None:
-    """Make ``--codec mdct`` known to ESPnet's codec task."""
+    """Register ``--codec mdct`` with ESPnet's codec task."""
     from espnet2.tasks import gan_codec
 
     from espnet_codecse.codec.mdct.gan import MDCTGANCodec
@@ -23,7 +23,7 @@ def register_codecs() -> None:
 
 
 def register_enhancement() -> None:
-    """Make the codec encoder and decoder, the separators and the losses known to ESPnet's enhancement task."""
+    """Register codec encoder and decoder, separators and losses with ESPnet's enhancement task."""
     from espnet2.tasks import enh
 
     from espnet_codecse.causal.separator import GCRNSeparator

@@ -23,7 +23,7 @@ from espnet_codecse.task.training import Pair, check_size, data_entry
 
 
 class SSLGCRNTask(enh.EnhancementTask):
-    """:class:`espnet2.tasks.enh.EnhancementTask` for ``ssl_gcrn``: waveforms, and features that are stored or made."""
+    """:class:`espnet2.tasks.enh.EnhancementTask` for ``ssl_gcrn``, with features stored or computed on the fly."""
 
     trainer = CrashSafeTrainer
 
@@ -32,8 +32,8 @@ class SSLGCRNTask(enh.EnhancementTask):
         """Add this task's options to ESPnet's."""
         super().add_task_arguments(parser)
         group = parser.add_argument_group(description="Causal enhancement related")
-        group.add_argument("--task", default="ssl_gcrn", help="Kind of system")
-        group.add_argument("--codec", type=str_or_none, default=None, help="For a codec as the teacher")
+        group.add_argument("--task", default="ssl_gcrn", help="Type of model")
+        group.add_argument("--codec", type=str_or_none, default=None, help="Codec that serves as teacher")
         group.add_argument("--teacher_conf", action=NestedDictAction, default={}, help="Kind and model of the features")
         group.add_argument("--crop_seconds", type=float, default=None, help="Length of random training segments, s")
 
@@ -44,12 +44,12 @@ class SSLGCRNTask(enh.EnhancementTask):
 
     @classmethod
     def build_preprocess_fn(cls, args: argparse.Namespace, train: bool):
-        """Return ESPnet's preprocessor, followed by paired crop where it is asked for."""
+        """Return ESPnet's preprocessor, followed by paired crop if configured."""
         before = super().build_preprocess_fn(args, train)
         before = with_rank_seed(train, before)
         if args.crop_seconds is None:
             return before
-        # Whole frames of the features, where they are stored.
+        # Segments must consist of whole frames of stored features.
         hop = args.model_conf.get("feature_hop", HOP)
         return PairedCrop(train, round(args.crop_seconds * 16000) // hop, hop, before)
 
@@ -63,7 +63,7 @@ class SSLGCRNTask(enh.EnhancementTask):
         conf, model_conf = args.separator_conf, dict(args.model_conf)
         taught = conf.get("condition", "none") != "none" or model_conf.get("target", "none") != "none"
         teacher = None
-        # ESPnet saves the configuration after building: a trained model needs its teacher only where it is given.
+        # ESPnet saves the configuration after this. A trained model needs its teacher only if features are an input.
         if taught and (not conf.get("embedding_size") or model_conf.get("given", "none") != "none"):
             teacher, features = configured_features(args.teacher_conf, args.codec)
             conf["embedding_size"], args.model_conf["feature_hop"] = features.dim, features.hop
@@ -83,12 +83,12 @@ def training_data(configuration: dict[str, Any], data_dirs: Pair, folders: Mappi
     """Return ESPnet's data options; see :func:`espnet_codecse.task.training.training_options`.
 
     Args:
-        configuration: of the training.
+        configuration: the training's configuration.
         data_dirs: formatted data directories.
-        folders: ``features``: of the teacher, written by ``codecse extract``; without it, they are made on the fly.
+        folders: ``features``: the teacher's features, written by ``codecse extract``; default: compute on the fly.
 
     Raises:
-        UserError: a file is missing, the sets are empty, or the features are another teacher's.
+        UserError: a file is missing, a set is empty, or the features are from another teacher.
     """
     model_conf = configuration["model_conf"] or {}
     wanted = {model_conf.get(name, "none") for name in ("given", "target")} - {"none"}

@@ -1,4 +1,4 @@
-"""ESPnet's trainers with checkpoints that survive a crash and are never trusted as code."""
+"""ESPnet's trainers with checkpoints that survive a crash and cannot execute code."""
 
 import contextlib
 import logging
@@ -16,9 +16,10 @@ from espnet_codecse.fileio import atomic_path
 
 @contextlib.contextmanager
 def atomic_saving() -> Iterator[None]:
-    """Make ``torch.save`` to a path atomic meanwhile: the trainer's loop calls it in place.
+    """Make ``torch.save`` to a path atomic within this context.
 
-    A run killed while it writes ``checkpoint.pth`` would otherwise lose both the old and the new one.
+    The trainer's loop writes ``checkpoint.pth`` in place, so a run killed meanwhile would lose both the old and the new
+    checkpoint.
     """
     plain_save = torch.save
 
@@ -36,26 +37,26 @@ def atomic_saving() -> Iterator[None]:
 
 
 def is_first_process() -> bool:
-    """Whether this process is the only one of its training, or the one of them that writes files."""
+    """Return whether this process is the only one of its training, or the one that writes files."""
     distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
     return not distributed or torch.distributed.get_rank() == 0
 
 
 class _CrashSafe:
-    """Mixed into ESPnet's trainers, before them."""
+    """Mixin for ESPnet's trainers; it must come first among the bases."""
 
-    _criteria: Sequence[Sequence[str]] = ()  # of the best model: (phase, value, min or max)
+    _criteria: Sequence[Sequence[str]] = ()  # for the best model: (phase, value, min or max)
 
     @classmethod
     def run(cls, *args, **kwargs) -> None:
-        """Train as ESPnet does, saving atomically."""
+        """Train as in ESPnet, with atomic saving."""
         cls._criteria = kwargs["trainer_options"].best_model_criterion
         with atomic_saving():
-            super().run(*args, **kwargs)  # type: ignore[misc]  # ESPnet's, of the class it is mixed into
+            super().run(*args, **kwargs)  # type: ignore[misc]  # defined by ESPnet's trainer
 
     @classmethod
     def resume(cls, checkpoint, model, reporter, optimizers, schedulers, scaler, ngpu: int = 0, strict: bool = True):
-        """Continue from ``checkpoint``, and finish the saving of its epoch if the run died in the middle of it."""
+        """Resume from ``checkpoint``, and finish saving its epoch if the run was killed while it did so."""
         checkpoint = Path(checkpoint)
         states = load_checkpoint(checkpoint)
         load_strictly(model, states["model"], checkpoint)

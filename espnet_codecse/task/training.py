@@ -1,4 +1,4 @@
-"""From data directories to ESPnet's data options."""
+"""Make ESPnet's data options from data directories."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,22 +10,22 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import read_scp
 from espnet_codecse.task.model_types import model_type_of
 
-Pair = tuple[Path, Path]  # for training and validation
+Pair = tuple[Path, Path]  # training and validation
 
 
 def training_options(
     config: Path, data_dirs: Pair, folders: Mapping[str, Pair] | None = None, batch_size: int | None = None
 ) -> list[str]:
-    """Return ``--train_data_path_and_name_and_type ...`` and the like for train and valid.
+    """Return ESPnet's data options for train and valid, such as ``--train_data_path_and_name_and_type``.
 
     Args:
         config: the training's yaml.
         data_dirs: formatted data directories.
-        folders: what the kind of system reads besides, by name; such as ``embeddings``.
-        batch_size: mixtures a step; None is the configuration's.
+        folders: further folders that the model type reads, by name, such as ``embeddings``.
+        batch_size: mixtures per step; None: the configuration's.
 
     Raises:
-        UserError: ``config`` is no training's configuration, or the data are not what it needs.
+        UserError: ``config`` is not the configuration of a training, or the data do not fit it.
     """
     configuration = read_configuration(config)
     if batch_size is not None:
@@ -34,14 +34,14 @@ def training_options(
         return model_type_of(configuration).load("data")(configuration, data_dirs, folders or {})
     except (KeyError, TypeError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"{config}: not a configuration of codecse config (lacks {reason}); write it again") from None
+        raise UserError(f"{config}: not written by codecse config (missing {reason}); write it again") from None
 
 
 def read_configuration(config: Path) -> dict[str, Any]:
     """Read the yaml of a training.
 
     Raises:
-        UserError: it is missing or holds no keys.
+        UserError: the file is missing or has no keys.
     """
     try:
         configuration = yaml.safe_load(config.read_text())
@@ -52,25 +52,25 @@ def read_configuration(config: Path) -> dict[str, Any]:
         raise UserError(f"{config}: no such file; codecse config writes it") from None
     except yaml.YAMLError as error:
         reason = " ".join(str(error).split())
-    raise UserError(f"{config}: not a configuration of codecse config ({reason}); write it again")
+    raise UserError(f"{config}: not written by codecse config ({reason}); write it again")
 
 
 def data_entry(file: Path, name: str, kind: str) -> str:
     """Return ESPnet's ``path,name,type``.
 
     Raises:
-        UserError: there is no such file.
+        UserError: the file does not exist.
     """
     if not file.is_file():
-        raise UserError(f"{file}: missing, the training needs it; run the stage that writes it")
+        raise UserError(f"{file}: missing, but the training needs it; run the stage that writes it")
     return f"{file},{name},{kind}"
 
 
 def check_size(mode: str, data_dir: Path, scp: str, batch_size: int) -> None:
-    """Check that a set, whose list is ``scp``, fills a batch where it is trained on.
+    """Check that the set listed in ``scp`` is not empty and, for training, has enough utterances for a batch.
 
     Raises:
-        UserError: it does not, or is empty.
+        UserError: it is empty or too small.
     """
     num_utterances = len(read_scp(scp))
     if num_utterances == 0:

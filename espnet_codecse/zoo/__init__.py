@@ -1,1 +1,1 @@
-"""Packed models: written, verified, found, loaded and published. Nothing that a pack holds is trusted."""
+"""Write, verify, find, load and publish packed models. The content of a pack is never trusted."""

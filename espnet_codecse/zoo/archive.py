@@ -1,4 +1,4 @@
-"""Unpacking a zip that may come from anybody, once, into a cache folder."""
+"""Unpack an untrusted zip into a cache folder, once."""
 
 import os
 import shutil
@@ -14,20 +14,20 @@ from espnet_codecse.fileio import sha256_of
 from espnet_codecse.zoo.manifest import MAX_FILES, check_files, check_name, read_manifest, unlisted
 
 MAX_BYTES = 2_000_000_000  # of all files of a pack
-MAX_RATIO = 50  # unpacked to packed, of the whole and of every large file; weights hardly shrink
+MAX_RATIO = 50  # unpacked to packed size, of the pack and of every large file; weights hardly compress
 LARGE_BYTES = 1_000_000
 
 
 def unpack(archive: Path, cache: Path | None = None, label: str = "") -> Path:
-    """Unpack ``archive`` below the cache folder and return where; an archive unpacked before is not unpacked again.
+    """Unpack ``archive`` below the cache folder, unless that was done before, and return the folder.
 
-    The folder's name is the archive's SHA-256, and it appears only when all files are there and are those that the
-    pack's manifest lists.
+    The folder's name is the SHA-256 of the archive. It appears only once all files are there and match the pack's
+    manifest.
 
     Args:
         archive: the zip.
-        cache: instead of ``$CODECSE_CACHE`` or the user's cache.
-        label: what messages call the archive; default: its path.
+        cache: folder to use instead of ``$CODECSE_CACHE`` or the user's cache.
+        label: name of the archive in messages; default: its path.
 
     Raises:
         UserError: the archive is damaged, hostile, or not a pack.
@@ -41,7 +41,7 @@ def unpack(archive: Path, cache: Path | None = None, label: str = "") -> Path:
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        # Several processes may start at once: each unpacks for itself, and the first to finish is kept.
+        # Several processes may start at once: each unpacks its own copy, and the first to finish is kept.
         with tempfile.TemporaryDirectory(prefix=".unpack.", dir=target.parent) as temporary:
             folder = Path(temporary) / "content"
             _extract(archive, folder, pack)
@@ -60,7 +60,7 @@ def unpack(archive: Path, cache: Path | None = None, label: str = "") -> Path:
 
 
 def _is_whole(target: Path, pack: str) -> bool:
-    """Whether ``target`` was unpacked before, and no cleaner of caches took files from it since."""
+    """Whether ``target`` was unpacked before and is still complete; cache cleaners may remove files."""
     if not target.is_dir():
         return False
     try:
@@ -80,10 +80,10 @@ def _publish(folder: Path, target: Path, pack: str) -> None:
 
 
 def check_members(members: list[zipfile.ZipInfo], archive_bytes: int, pack: str) -> None:
-    """Check names, kinds and sizes of all members before one byte is written.
+    """Check names, kinds and sizes of all members before anything is written.
 
     Raises:
-        UserError: a name leads outside or occurs twice, a link, an unknown compression, or a bomb.
+        UserError: a name leads outside or occurs twice, or there is a link, an unknown compression, or a zip bomb.
     """
     files = [member for member in members if not member.is_dir()]
     if len(members) > 2 * MAX_FILES:
@@ -101,9 +101,9 @@ def check_members(members: list[zipfile.ZipInfo], archive_bytes: int, pack: str)
         kind = stat.S_IFMT(member.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise UserError(f"{pack}: '{member.filename}' is a link or a special file; refused")
-        # A folder's own name is checked as that of a file in it.
+        # check_name expects a file, so a folder is checked as a file in it.
         path = check_name(f"{member.filename}x.txt" if member.is_dir() else member.filename, pack)
-        # Some file systems take names for the same that differ in case alone.
+        # Some file systems ignore case.
         if str(path).lower() in seen:
             raise UserError(f"{pack}: '{member.filename}' occurs twice; refused")
         seen.add(str(path).lower())

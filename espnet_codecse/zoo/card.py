@@ -5,12 +5,12 @@ from typing import Any
 from espnet_codecse.report.scores import METRIC_ORDER
 from espnet_codecse.zoo.manifest import dump_yaml
 
-# The hub's names of metrics, where it has one.
+# Metrics that have a name on the hub.
 HUB_METRICS = {"SI_SDR": "si-sdr", "SDR": "sdr", "PESQ": "pesq", "STOI": "stoi", "ESTOI": "estoi"}
 
 
 def front_matter(manifest: dict[str, Any]) -> str:
-    """Return the card's YAML header between its dashes."""
+    """Return the card's YAML header, including the lines of dashes."""
     header: dict[str, Any] = {"tags": ["espnet", "audio", "audio-to-audio", "speech-enhancement"]}
     if manifest["num_spk"] > 1:
         header["tags"].append("speech-separation")
@@ -27,7 +27,7 @@ def front_matter(manifest: dict[str, Any]) -> str:
 
 
 def metrics_of(figures: dict[str, dict[str, float]]) -> list[str]:
-    """Return the metrics that occur, in the order of RESULTS.md."""
+    """Return the metrics that occur in ``figures``, in the order of RESULTS.md."""
     found = {metric for means in figures.values() for metric in means}
     return [metric for metric in METRIC_ORDER if metric in found] + sorted(found - set(METRIC_ORDER))
 
@@ -36,10 +36,10 @@ def model_card(manifest: dict[str, Any], config: dict[str, Any], body: str = "")
     """Return the text of README.md.
 
     Args:
-        manifest: ``codecse.yaml`` but for its list of files.
+        manifest: ``codecse.yaml`` without its list of files.
         config: the training's configuration.
-        body: the author's text; it stands where the generated description would. With a front matter of its own it is
-            taken as it is.
+        body: the author's text, which replaces the generated description. If it has its own front matter, it is used
+            unchanged.
     """
     if body.lstrip().startswith("---\n"):
         return body.lstrip()
@@ -61,7 +61,7 @@ def _description(manifest: dict[str, Any], config: dict[str, Any]) -> list[str]:
     work = "Speech enhancement" if manifest["num_spk"] == 1 else f"Separation of {manifest['num_spk']} speakers"
     losses = ", ".join(str(item.get("name")) for item in config.get("criterions") or [])
     name, version = manifest["name"], manifest["package"]["version"]
-    domain = "on the embeddings of a neural audio codec" if "separator" in manifest else f"by `{manifest['task']}`"
+    domain = "on the embeddings of an audio codec" if "separator" in manifest else f"by `{manifest['task']}`"
     network = manifest.get("separator") or manifest["task"]
     return [
         f"{work} {domain}, trained with espnet_codecse {version}.",
@@ -92,7 +92,7 @@ def _description(manifest: dict[str, Any], config: dict[str, Any]) -> list[str]:
 
 
 def _codec_row(codec: dict[str, Any]) -> str:
-    carried = "carried in this pack" if codec["weights"] else f"not carried here: `{codec['name']}`"
+    carried = "included in this pack" if codec["weights"] else f"not included: `{codec['name']}`"
     frame_rate = codec["sample_rate"] / codec["hop"]
     return (
         f"| codec | {codec['sample_rate']} Hz, {frame_rate:g} frames/s of {codec['dim']} channels, "

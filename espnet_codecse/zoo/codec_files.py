@@ -1,4 +1,4 @@
-"""The files of a codec as a pack carries them: only what loading it needs."""
+"""The files of a codec in a pack, reduced to those that are needed to load it."""
 
 import io
 from pathlib import Path
@@ -11,10 +11,10 @@ CARD = "README.md"
 
 
 def codec_files(name: str) -> dict[str, bytes] | None:
-    """Return ``{file name: content}`` of a codec that lies in a local folder or zip.
+    """Return ``{file name: content}`` of a codec in a local folder or zip.
 
-    A codec of a hub and Lyra V2 give None: their names are enough to find them again. So does one in a file format that
-    runs code.
+    Returns None for codecs of a hub and Lyra V2, whose names are enough to find them again, and for codecs in a file
+    format that can run code.
     """
     for folder in (PRETRAINED / f"{name}_codec", Path(name).expanduser()):
         if folder.is_dir():
@@ -41,7 +41,7 @@ def _of_folder(folder: Path) -> dict[str, bytes] | None:
 
 
 def _of_espnet(folder: Path) -> dict[str, bytes]:
-    """Reduce an ESPnet-Codec experiment to the generator: the rest is the training's, and twice as large."""
+    """Reduce an ESPnet-Codec experiment to the generator; the rest serves only training and is twice as large."""
     import torch
     import yaml
 

@@ -1,4 +1,4 @@
-"""From ``--model NAME`` to the files of a model."""
+"""Find the files of the model that ``--model NAME`` names."""
 
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -14,22 +14,22 @@ from espnet_codecse.task.model_types import EMBEDDING
 from espnet_codecse.task.old_names import with_current_names
 from espnet_codecse.zoo.manifest import META, model_type_of_pack, read_manifest, read_meta, read_yaml
 
-# In the order in which they are taken.
+# In order of preference.
 CHECKPOINTS = ("valid.loss.best.pth", "*.best.pth", "*.ave*.pth")
 
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """Where a model lies.
+    """The files of a model.
 
     Attributes:
-        folder: of the unpacked pack or the experiment.
+        folder: folder of the unpacked pack or of the experiment.
         train_config: the training's ``config.yaml``.
         model_file: the weights.
-        configuration: what ``train_config`` holds.
-        manifest: what a pack says of itself; None: no pack.
-        codec: folder of the codec's weights that the pack carries; None: the codec that the configuration names.
-        layer: what the model's author decodes; None: what it gives first.
+        configuration: content of ``train_config``.
+        manifest: manifest of the pack; None: not a pack.
+        codec: folder of the codec's weights in the pack; None: use the codec that the configuration names.
+        layer: layer that the model's author decodes; None: the model's first.
     """
 
     folder: Path
@@ -45,21 +45,21 @@ class ModelFiles:
         """Return the files of a training.
 
         Raises:
-            UserError: ``train_config`` is no training's configuration.
+            UserError: ``train_config`` is not the configuration of a training.
         """
         train_config = Path(train_config)
         return cls(train_config.parent, train_config, Path(model_file), read_training(train_config))
 
 
 def find_model(name: str) -> ModelFiles:
-    """Find a model; a zip is unpacked into the cache, a hub's model downloaded.
+    """Find a model; zips are unpacked into the cache, and models of a hub are downloaded.
 
     Args:
-        name: a model that the package carries (``nac_se``), a zip of ``codecse pack``, the folder of an unpacked
-            one, an experiment folder of ``enh.sh``, or a model-zoo tag / Hugging Face id, also ``id@revision``.
+        name: a model of the package (``nac_se``), a zip written by ``codecse pack``, its unpacked folder, an
+            experiment folder of ``enh.sh``, or a model-zoo tag / Hugging Face id, also ``id@revision``.
 
     Raises:
-        UserError: no such model, or one that is refused; the message says where it was looked for.
+        UserError: the model does not exist or is refused; the message says where it was searched for.
     """
     name = str(name)
     carried = PRETRAINED / name
@@ -70,7 +70,7 @@ def find_model(name: str) -> ModelFiles:
         return open_pack(path, name) if (path / META).is_file() else _experiment(path)
     if path.is_file():
         if path.suffix != ".zip":
-            raise UserError(f"--model {name}: a model's file must be a zip of 'codecse pack'; or pass its folder")
+            raise UserError(f"--model {name}: not a zip; pass a zip written by 'codecse pack', or a folder")
         from espnet_codecse.zoo.archive import unpack
 
         return open_pack(unpack(path), name)
@@ -87,11 +87,11 @@ def open_pack(folder: Path, name: str) -> ModelFiles:
     """Return the files of an unpacked pack.
 
     Args:
-        folder: holds ``meta.yaml`` and ``codecse.yaml``.
-        name: of the pack, for messages.
+        folder: folder with ``meta.yaml`` and ``codecse.yaml``.
+        name: name of the pack in messages.
 
     Raises:
-        UserError: a file is missing or not plain, or the parts do not name the same codec.
+        UserError: a file is missing or not plain, or the parts name different codecs.
     """
     paths = read_meta(folder, name)
     manifest = read_manifest(folder, name)
@@ -119,7 +119,7 @@ def open_pack(folder: Path, name: str) -> ModelFiles:
 
 @contextmanager
 def called(files: ModelFiles, name: str) -> Iterator[None]:
-    """Make messages on files of a model name the model as the user does, not the cache folder where it lies."""
+    """In error messages, replace the model's folder, which may be in the cache, by the name that the user gave."""
     try:
         yield
     except UserError as error:
@@ -129,7 +129,7 @@ def called(files: ModelFiles, name: str) -> Iterator[None]:
 def _check_config(config: dict, manifest: dict, name: str) -> None:
     kind = model_type_of_pack(config, name)
     if kind != model_type_of_pack(manifest, name):
-        raise UserError(f"{name}: the configuration is one of '{kind}', the pack is not; refused")
+        raise UserError(f"{name}: the configuration is for '{kind}', but the pack is not; refused")
     if kind == EMBEDDING:
         encoder = config.get("encoder_conf")
         fingerprint = encoder.get("fingerprint") if isinstance(encoder, dict) else None
@@ -139,32 +139,32 @@ def _check_config(config: dict, manifest: dict, name: str) -> None:
                 f"{name}: the model was trained with the codec {fingerprint}, but the pack is for {expected}; refused"
             )
     if config.get("separator") == "asteroid":
-        # ESPnet's wrapper fetches what its configuration names and takes any attribute of a module.
+        # ESPnet's wrapper downloads what its configuration names, and can access any attribute of a module.
         raise UserError(f"{name}: separator 'asteroid' loads code by name; refused")
 
 
 def _check_checkpoint(path: Path, name: str) -> None:
-    """Refuse a checkpoint that unfolds while it is loaded: PyTorch's are zips whose members are stored plainly."""
+    """Refuse a checkpoint that expands while it is loaded; PyTorch writes zips with uncompressed members."""
     if not zipfile.is_zipfile(path):
         return
     try:
         with zipfile.ZipFile(path) as content:
             total = sum(member.file_size for member in content.infolist())
     except zipfile.BadZipFile:
-        return  # loading tells what is wrong with it
+        return  # loading reports the error
     if total > path.stat().st_size:
-        raise UserError(f"{name}: '{path.name}' is compressed inside, which PyTorch's own files are not; refused")
+        raise UserError(f"{name}: '{path.name}' has compressed members, unlike files written by PyTorch; refused")
 
 
 def _experiment(folder: Path) -> ModelFiles:
-    """Return the files of an experiment folder: of its last step, where it holds steps."""
+    """Return the files of an experiment folder, or of its last step if it has steps."""
     steps = sorted(path.parent for path in folder.glob("[0-9]*_*/config.yaml"))
     step = folder if (folder / "config.yaml").is_file() or not steps else steps[-1]
     if not (step / "config.yaml").is_file():
         kinds = f"neither an unpacked pack ({META}) nor an experiment (config.yaml)"
-        raise UserError(f"{folder}: {kinds}; wrong folder?")
+        raise UserError(f"{folder}: {kinds}; check the path")
     epochs = sorted(step.glob("[0-9]*epoch.pth"), key=lambda path: int(path.name.split("epoch")[0]), reverse=True)
     found = [path for pattern in CHECKPOINTS for path in sorted(step.glob(pattern)) if path.is_file()] + epochs
     if not found:
-        raise UserError(f"{step}: no weights (*.best.pth, *epoch.pth) beside config.yaml; was the training run?")
+        raise UserError(f"{step}: no weights (*.best.pth, *epoch.pth) beside config.yaml; train the step first")
     return ModelFiles.of_training(step / "config.yaml", found[0])

@@ -1,4 +1,4 @@
-"""Models of the Hugging Face hub, which is also where the model zoo's tags lie."""
+"""Models of the Hugging Face hub, which also hosts the model zoo's tags."""
 
 import logging
 import os
@@ -10,18 +10,18 @@ from espnet_codecse.zoo.manifest import MANIFEST, META, check_files, read_manife
 
 
 def split_revision(name: str) -> tuple[str, str | None]:
-    """Split ``id@revision``; the revision is None where none is given."""
+    """Split ``id@revision``; the revision is None if it is not given."""
     identifier, _, revision = name.partition("@")
     return identifier, revision or None
 
 
 def download(name: str) -> Path:
-    """Fetch the pack ``id`` or ``id@revision`` into the hub's cache and return its folder.
+    """Download the pack ``id`` or ``id@revision`` into the hub's cache and return its folder.
 
-    First its manifest, then only what that lists: a repository may hold anything beside a pack.
+    The manifest is fetched first, then only the files that it lists, because a repository may hold other files.
 
     Raises:
-        UserError: it cannot be had, is no pack, or a file is not the one that was packed.
+        UserError: the repository cannot be downloaded or is not a pack, or a file differs from the packed one.
     """
     try:
         from huggingface_hub import snapshot_download
@@ -36,14 +36,14 @@ def download(name: str) -> Path:
         total = sum(entry["bytes"] for entry in manifest["files"].values())
         if total > MAX_BYTES:
             raise UserError(f"{name}: {total / 1e9:.1f} GB, the limit is {MAX_BYTES / 1e9:.0f} GB; refused")
-        # The same commit, should the branch move meanwhile.
+        # Pin the commit, in case the branch moves in the meantime.
         folder = _fetch(snapshot_download, identifier, folder.name, [META, MANIFEST, *manifest["files"]])
     except UserError:
         raise
-    except Exception as error:  # the hub's client lets every network library's own exceptions through
+    except Exception as error:  # the hub's client passes on exceptions of every network library
         raise UserError(
-            f"--model {name}: not in the cache {HF_HUB_CACHE} and not to be had from the hub "
-            f"({type(error).__name__}); pass --model a downloaded folder or zip, or check the name and the network"
+            f"--model {name}: not in the cache {HF_HUB_CACHE}, and the download failed "
+            f"({type(error).__name__}); check the name and the network, or pass a downloaded folder or zip"
         ) from None
     check_links(folder, name)
     check_files(folder, manifest, name)
@@ -53,7 +53,7 @@ def download(name: str) -> Path:
 def _fetch(snapshot_download, identifier: str, revision: str | None, patterns) -> Path:
     logger = logging.getLogger("huggingface_hub")
     level = logger.level
-    logger.setLevel(logging.ERROR)  # what fails is told once, by the caller
+    logger.setLevel(logging.ERROR)  # the caller reports the failure
     try:
         folder = snapshot_download(
             identifier,
@@ -68,7 +68,7 @@ def _fetch(snapshot_download, identifier: str, revision: str | None, patterns) -
 
 
 def check_links(folder: Path, name: str) -> None:
-    """Check that every file is one of the hub's cache of this model, to whose blobs its links lead.
+    """Check that all links stay within the model's part of the hub's cache.
 
     Raises:
         UserError: a link leads elsewhere.

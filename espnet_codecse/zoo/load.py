@@ -1,4 +1,4 @@
-"""A model by name, ready to enhance: what ``codecse enhance`` and ``SpeechEnhancer`` both build on."""
+"""Load a model by name, for ``codecse enhance`` and ``SpeechEnhancer``."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -27,19 +27,19 @@ def load_enhancer(
     """Load a trained model with its codec.
 
     Args:
-        model: what :func:`find_model` takes.
-        codec: where the model's codec lies, if neither in the pack nor where the training had it.
+        model: any argument of :func:`find_model`.
+        codec: folder of the model's codec, if it is not in the pack and has moved since training.
         device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, or ``cuda:1``.
-        dtype: arithmetic of the separator: ``float32``, ``bfloat16``, or ``auto``, which is bfloat16 where the device
-            computes in it natively and float32 elsewhere. The codec always works in float32: its decoder makes
-            rounding audible, and the separator is where the time goes that bfloat16 saves.
-        layers: what to decode where the model works on embeddings: ``continuous``, ``quantized``, or both; other models
-            have one output, ``waveform``.
-        segment_seconds: longest piece that is processed at once.
-        options: of the system's enhancer, such as ``num_steps``.
+        dtype: data type of the separator: ``float32``, ``bfloat16``, or ``auto`` (bfloat16 if the device supports it
+            natively, else float32). The codec always runs in float32: rounding in its decoder is audible, and
+            bfloat16 saves time mainly in the separator.
+        layers: what a model on embeddings decodes: ``continuous``, ``quantized``, or both; other models have one
+            output, ``waveform``.
+        segment_seconds: longest segment that is processed at once.
+        options: options of the system's enhancer, such as ``num_steps``.
 
     Raises:
-        UserError: no such model or option, another codec, or no such device.
+        UserError: unknown model, option or device, or a codec with a different fingerprint.
     """
     files = find_model(model)
     with called(files, model):
@@ -72,7 +72,7 @@ def resolve_device(device: str) -> str:
     """Return a torch device for ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises:
-        UserError: another device, or one that is not there.
+        UserError: the device is unknown or not available.
     """
     kind, _, index = device.partition(":")
     if kind not in DEVICES or (index and not (kind == "cuda" and index.isdigit())):
@@ -86,10 +86,10 @@ def resolve_device(device: str) -> str:
 
 
 def resolve_dtype(dtype: str, device: str) -> torch.dtype:
-    """Return the separator's type of number on ``device``.
+    """Return the data type of the separator on ``device``.
 
     Raises:
-        UserError: another type.
+        UserError: unknown data type.
     """
     if dtype not in DTYPES:
         raise UserError(f"--dtype {dtype}: must be one of {', '.join(DTYPES)}")

@@ -1,7 +1,7 @@
-"""What a pack says of itself: ``meta.yaml`` in espnet_model_zoo's format, and ``codecse.yaml`` beside it.
+"""The manifest of a pack: ``meta.yaml`` in espnet_model_zoo's format, and ``codecse.yaml`` beside it.
 
 ``codecse.yaml`` holds the identity of the codec, the layer, versions, licence, data sets, figures, and size and
-SHA-256 of every other file. Both are read as foreign text: no tags, no aliases, nothing large.
+SHA-256 of every other file. Both are read as untrusted text: tags, aliases and large files are refused.
 """
 
 import re
@@ -18,12 +18,12 @@ from espnet_codecse.task.model_types import EMBEDDING, LAYERS, model_type_name
 META, MANIFEST, FORMAT = "meta.yaml", "codecse.yaml", "codecse_pack_1"
 MAX_YAML_BYTES = 1_000_000
 MAX_FILES = 200
-# What the parts of a pack are: weights, configurations, text and figures, none of which is run.
+# Kinds of files in a pack: weights, configurations, text and figures. None of them contains code.
 SUFFIXES = (".yaml", ".pth", ".safetensors", ".json", ".md", ".txt", ".png")
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """YAML without tags, as :func:`yaml.safe_load`, and without aliases: a few of them unfold to gigabytes."""
+    """YAML without tags, as :func:`yaml.safe_load`, and without aliases, a few of which can expand to gigabytes."""
 
     def compose_node(self, parent, index):
         if self.check_event(yaml.AliasEvent):
@@ -32,15 +32,15 @@ class _PlainLoader(yaml.SafeLoader):
 
 
 class PlainDumper(yaml.SafeDumper):
-    """Writes what :class:`_PlainLoader` reads: a value that occurs twice is written twice."""
+    """Writes YAML for :class:`_PlainLoader`: repeated values are written out, without aliases."""
 
     def ignore_aliases(self, data: Any) -> bool:
-        """Return True: no aliases."""
+        """Return True, which disables aliases."""
         return True
 
 
 def dump_yaml(document: dict[str, Any]) -> bytes:
-    """Return the document as YAML text, keys in the order given."""
+    """Return the document as YAML text, with its keys in the given order."""
     text = yaml.dump(document, Dumper=PlainDumper, sort_keys=False, allow_unicode=True, width=120)
     return text.encode("utf-8")
 
@@ -49,7 +49,7 @@ def read_yaml(path: Path, pack: str) -> dict[str, Any]:
     """Read a mapping from ``path`` of the pack called ``pack``.
 
     Raises:
-        UserError: missing, too large, with tags or aliases, or no mapping.
+        UserError: the file is missing, too large, has tags or aliases, or is not a mapping.
     """
     label = f"{pack}: {path.name}"
     try:
@@ -57,12 +57,12 @@ def read_yaml(path: Path, pack: str) -> dict[str, Any]:
             raise UserError(f"{label} is larger than {MAX_YAML_BYTES // 1_000_000} MB; refused")
         document = yaml.load(path.read_text("utf-8"), Loader=_PlainLoader)
     except OSError:
-        raise UserError(f"{label} is missing; not a pack of 'codecse pack'") from None
+        raise UserError(f"{label} is missing; not a pack written by 'codecse pack'") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(getattr(error, "problem", None) or error).split())[:200]
         raise UserError(f"{label} is not plain YAML ({reason}); refused") from None
     if not isinstance(document, dict):
-        raise UserError(f"{label} holds no keys; not a pack of 'codecse pack'")
+        raise UserError(f"{label} has no keys; not a pack written by 'codecse pack'")
     return document
 
 
@@ -70,16 +70,16 @@ def check_name(name: Any, pack: str) -> PurePosixPath:
     """Return the path of a file inside a pack.
 
     Raises:
-        UserError: it is absolute, leads out of the pack, or is not of a kind that a pack holds.
+        UserError: the path is absolute, leads out of the pack, or has a suffix that is not allowed.
     """
     path = PurePosixPath(name) if isinstance(name, str) and name else None
     printable = path is not None and name.isprintable() and len(name) < 300 and not re.search(r'[\\:*?"<>|]', name)
     if path is None or not printable:
-        raise UserError(f"{pack}: {str(name)[:80]!r} is no portable file name; refused")
+        raise UserError(f"{pack}: {str(name)[:80]!r} is not a portable file name; refused")
     if path.is_absolute() or ".." in path.parts:
         raise UserError(f"{pack}: '{name}' points outside the pack; refused")
     if path.suffix not in SUFFIXES:
-        raise UserError(f"{pack}: '{name}' is not a kind of file that a pack holds ({' '.join(SUFFIXES)}); refused")
+        raise UserError(f"{pack}: '{name}' is not a file type allowed in a pack ({' '.join(SUFFIXES)}); refused")
     return path
 
 
@@ -87,7 +87,7 @@ def read_manifest(folder: Path, pack: str) -> dict[str, Any]:
     """Read ``codecse.yaml`` of an unpacked pack and check its form.
 
     Raises:
-        UserError: missing, of another format, or incomplete.
+        UserError: the manifest is missing, in another format, or incomplete.
     """
     manifest = read_yaml(folder / MANIFEST, pack)
     if manifest.get("format") != FORMAT:
@@ -107,9 +107,9 @@ def read_manifest(folder: Path, pack: str) -> dict[str, Any]:
         check_name(name, pack)
         entry = entry if isinstance(entry, dict) else {}
         if not isinstance(entry.get("sha256"), str) or type(entry.get("bytes")) is not int:
-            raise UserError(f"{pack}: {MANIFEST} gives no size and SHA-256 of '{name}'; pack the model again")
+            raise UserError(f"{pack}: {MANIFEST} has no size and SHA-256 of '{name}'; pack the model again")
     if codec and codec.get("weights") is not None and not any(_is_below(name, codec["weights"]) for name in files):
-        raise UserError(f"{pack}: {MANIFEST} names codec weights that it does not list; pack the model again")
+        raise UserError(f"{pack}: {MANIFEST} names codec weights but does not list them; pack the model again")
     return manifest
 
 
@@ -126,10 +126,10 @@ def _is_below(name: str, folder: Any) -> bool:
 
 
 def read_meta(folder: Path, pack: str) -> dict[str, str]:
-    """Return ``{"train_config": path, "model_file": path}`` as ``meta.yaml`` has them, relative to the pack.
+    """Return ``{"train_config": path, "model_file": path}`` from ``meta.yaml``, relative to the pack.
 
     Raises:
-        UserError: they are missing, or point outside.
+        UserError: a path is missing or points outside.
     """
     meta = read_yaml(folder / META, pack)
     found = {}
@@ -145,7 +145,7 @@ def check_files(folder: Path, manifest: Mapping[str, Any], pack: str) -> None:
     """Compare size and hash of every listed file.
 
     Raises:
-        UserError: one is missing or another.
+        UserError: a file is missing or differs.
     """
     for name, entry in manifest["files"].items():
         path = folder / name
@@ -156,5 +156,5 @@ def check_files(folder: Path, manifest: Mapping[str, Any], pack: str) -> None:
 
 
 def unlisted(names: list[str], manifest: dict[str, Any]) -> list[str]:
-    """Return those of ``names`` that neither the manifest lists nor the format knows."""
+    """Return those of ``names`` that are neither listed in the manifest nor the manifest itself."""
     return sorted(set(names) - set(manifest["files"]) - {MANIFEST})

@@ -1,4 +1,4 @@
-"""Writing a pack: a trained model as a zip in the layout of espnet_model_zoo, with all that running it needs."""
+"""Write a pack: a trained model as a zip in espnet_model_zoo's layout, with everything that is needed to run it."""
 
 import io
 import re
@@ -18,7 +18,7 @@ from espnet_codecse.zoo.card import model_card
 from espnet_codecse.zoo.find import ModelFiles
 from espnet_codecse.zoo.manifest import FORMAT, MANIFEST, META, dump_yaml
 
-# What of a training's configuration names files of the machine that it ran on.
+# Keys of a training's configuration that name local files or hosts.
 HOST_KEYS = (
     "config", "output_dir", "train_shape_file", "valid_shape_file", "train_data_path_and_name_and_type",
     "valid_data_path_and_name_and_type", "init_param", "noise_scp", "rir_scp", "utt2spk", "pretrain_path",
@@ -26,8 +26,8 @@ HOST_KEYS = (
     "dist_master_addr", "dist_master_port",
 )  # fmt: skip
 
-# What of a model on embeddings concerns its training alone. Stock ESPnet, which runs packs too, does not know the first
-# two, and means something else by the third.
+# Options of a model on embeddings that concern only its training. Stock ESPnet, which can also run packs, does not know
+# the first two and interprets the third differently.
 TRAINING_KEYS = ("separator_dtype", "compile_separator", "normalize_variance")
 
 CODEC_FOLDER = "packed_codec"
@@ -35,15 +35,15 @@ CODEC_FOLDER = "packed_codec"
 
 @dataclass(frozen=True)
 class PackOptions:
-    """What a pack says beside the model.
+    """Options of a pack.
 
     Attributes:
-        name: of the model; default: the file's.
-        codec: where the codec lies now, if not where the training had it.
-        codec_limit_mb: larger codecs are named, not carried.
-        layer: what the decoder should get: ``continuous`` or ``quantized``; empty: what the model gives first.
-        weights: ``float32``, or ``float16``, which halves the pack; one-dimensional weights stay float32.
-        license: such as ``apache-2.0``.
+        name: name of the model; default: that of the file.
+        codec: folder of the codec, if it has moved since training.
+        codec_limit_mb: larger codecs are only named, not included.
+        layer: layer to decode: ``continuous`` or ``quantized``; empty: the model's first.
+        weights: ``float32``, or ``float16``, which halves the size; one-dimensional weights stay float32.
+        license: licence, such as ``apache-2.0``.
         datasets: names of the training data.
         figures: ``(label, scoring folder)``.
         documents: further files, such as RESULTS.md.
@@ -63,22 +63,22 @@ class PackOptions:
 
 
 def pack_model(files: ModelFiles, output: Path, options: PackOptions) -> list[str]:
-    """Write the pack of a trained model to ``output``, verify it, and only then give it its name.
+    """Write the pack of a trained model; it gets its final name ``output`` only after verification.
 
-    The same model and options give the same bytes.
+    The same model and options produce identical files.
 
     Returns:
-        Lines on what was verified.
+        Lines about what was verified.
 
     Raises:
-        UserError: the model does not load, a document is missing, or ``output`` is no zip.
+        UserError: the model cannot be loaded, a document is missing, or ``output`` does not end in .zip.
     """
     from espnet_codecse.task.loading import load_trained_model
     from espnet_codecse.zoo.verify import verify_pack
 
     output = Path(output)
     if output.suffix != ".zip":
-        raise UserError(f"--output {output}: espnet_model_zoo takes a pack for one by its name; end it in .zip")
+        raise UserError(f"--output {output}: must end in .zip, by which espnet_model_zoo recognises a pack")
     model, training = load_trained_model(
         files.train_config, files.model_file, codec=options.codec or files.codec, configuration=files.configuration
     )
@@ -111,7 +111,7 @@ def pack_model(files: ModelFiles, output: Path, options: PackOptions) -> list[st
     }
     for document in options.documents:
         if document.name in members or PurePosixPath(document.name).name in (META, MANIFEST):
-            raise UserError(f"{document}: the pack has a file of this name already; rename it")
+            raise UserError(f"{document}: the pack already has a file of this name; rename it")
         text = document.suffix in (".md", ".txt", ".yaml", ".json")
         members[document.name] = _read(document).encode("utf-8") if text else _read_bytes(document)
     with atomic_path(output) as temporary:
@@ -120,7 +120,7 @@ def pack_model(files: ModelFiles, output: Path, options: PackOptions) -> list[st
 
 
 def write_zip(path: Path, manifest: dict[str, Any], members: dict[str, bytes]) -> None:
-    """Write ``members`` and ``codecse.yaml``, which lists them, with fixed times and in a fixed order."""
+    """Write ``members`` and ``codecse.yaml``, which lists them, with fixed timestamps and in a fixed order."""
     import hashlib
 
     listed = {
@@ -128,8 +128,8 @@ def write_zip(path: Path, manifest: dict[str, Any], members: dict[str, bytes]) -
         for name, content in sorted(members.items())
     }
     members = {**members, MANIFEST: dump_yaml({**manifest, "files": listed})}
-    # The codec's folder is a member too: espnet_model_zoo rewrites what a configuration says of any member to where it
-    # unpacked it. No other folder is: a value such as 'exp' would be taken for one.
+    # The codec's folder must be a member, because espnet_model_zoo replaces each value of a configuration that equals a
+    # member by its unpacked path. Other folders must not be members, or values such as 'exp' would be replaced too.
     weights = manifest["codec"] and manifest["codec"]["weights"]
     folders = {f"{weights}/"} if weights else set()
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -141,7 +141,7 @@ def write_zip(path: Path, manifest: dict[str, Any], members: dict[str, bytes]) -
 
 
 def portable_config(config: dict[str, Any], codec: dict[str, Any] | None) -> dict[str, Any]:
-    """Return a training's configuration without the paths of its machine, and with the codec as the pack has it."""
+    """Return a training's configuration without local paths, and with the codec named as in the pack."""
     result: dict[str, Any] = {}
     for key, value in config.items():
         if key in HOST_KEYS:
@@ -178,7 +178,7 @@ def _without_paths(value: Any) -> Any:
 
 
 def _archive_folder(files: ModelFiles) -> str:
-    """Return ``exp/<experiment>/<step>``, or what follows the last ``exp`` of the folder's path."""
+    """Return ``exp/`` and the part of the path after its last ``exp``, else ``exp/<experiment>/<step>``."""
     parts = files.train_config.resolve().parent.parts
     if "exp" in parts:
         parts = parts[len(parts) - parts[::-1].index("exp") :]
@@ -188,7 +188,7 @@ def _archive_folder(files: ModelFiles) -> str:
 
 
 def _public_name(codec: str) -> str:
-    """Return a codec's name without the path of this machine."""
+    """Return a codec's name without local paths."""
     from espnet_codecse.codec import codec_label
     from espnet_codecse.codec.lyra.codec import ENCODER
     from espnet_codecse.codec.resolve import LYRA
@@ -206,7 +206,7 @@ def _codec_members(name: str, limit_mb: float) -> dict[str, bytes]:
     if not found or sum(map(len, found.values())) > limit_mb * 1e6:
         return {}
     label = re.sub(r"[^\w.+-]", "_", _public_name(name))
-    # espnet_model_zoo's rewriting must not meet the word 'codec', which is our encoder's name.
+    # The folder must not be called 'codec': espnet_model_zoo would also replace the encoder's name 'codec'.
     return {f"{CODEC_FOLDER}/{label}/{file}": content for file, content in found.items()}
 
 
@@ -215,7 +215,7 @@ def _parent(members: dict[str, bytes]) -> str | None:
 
 
 def _weights(state: dict[str, Any], dtype: str) -> bytes:
-    """Return a checkpoint that holds the model's weights and nothing of its training."""
+    """Return a checkpoint with the model's weights only, without the state of its training."""
     import torch
 
     def kept(tensor: torch.Tensor) -> torch.Tensor:
@@ -235,7 +235,9 @@ def _meta(train_config: str, model_file: str, source: Path) -> dict[str, Any]:
     return {
         "files": {"model_file": model_file},
         "yaml_files": {"train_config": train_config},
-        "timestamp": float(int(source.stat().st_mtime)),  # of the weights: packing again gives the same file
+        "timestamp": float(
+            int(source.stat().st_mtime)
+        ),  # time of the weights, so that packing again produces the same file
         "python": sys.version,
         "torch": str(torch.__version__),
         "espnet": importlib.metadata.version("espnet"),
@@ -259,9 +261,9 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _read(path: Path) -> str:
-    """Return a document without the folders of this machine."""
+    """Return the text of a document without local paths."""
     try:
         text = _read_bytes(path).decode("utf-8")
     except UnicodeDecodeError:
-        raise UserError(f"{path}: not a text in UTF-8; convert it") from None
+        raise UserError(f"{path}: not UTF-8 text; convert it") from None
     return text.replace(f"{Path.cwd()}/", "").replace(f"{Path.home()}/", "~/")

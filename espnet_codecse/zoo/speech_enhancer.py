@@ -1,4 +1,4 @@
-"""The Python interface: a model on arrays, called as ESPnet's ``SeparateSpeech`` is."""
+"""The Python interface: enhance arrays, with the interface of ESPnet's ``SeparateSpeech``."""
 
 from pathlib import Path
 from typing import Any
@@ -13,32 +13,33 @@ from espnet_codecse.zoo.load import build_enhancer
 
 
 class SpeechEnhancer:
-    """Enhance or separate recordings; stands where :class:`espnet2.bin.enh_inference.SeparateSpeech` does.
+    """Enhance or separate recordings; can replace :class:`espnet2.bin.enh_inference.SeparateSpeech`.
 
     >>> enhancer = SpeechEnhancer.from_pretrained("nac_se")  # doctest: +SKIP
     >>> speech, = enhancer(noisy, fs=48000)  # doctest: +SKIP
 
     Args:
-        train_config: the training's ``config.yaml``. With ``model_file`` this is what
-            ``espnet_model_zoo.downloader.ModelDownloader`` returns for a pack.
+        train_config: the training's ``config.yaml``. ``espnet_model_zoo.downloader.ModelDownloader`` returns this and
+            ``model_file`` for a pack.
         model_file: the weights.
-        codec: where the model's codec lies, if neither in the pack nor where the training had it.
+        codec: folder of the model's codec, if it is not in the pack and has moved since training.
         device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:N``.
-        dtype: arithmetic of the separator: ``auto`` (bfloat16 where the device has it), ``float32``, ``bfloat16``.
-        layer: what to decode: ``continuous`` embeddings or ``quantized`` ones; None: what the model gives, which is
-            the continuous ones where it could give both.
-        segment_seconds: longer recordings go in overlapping segments of this length, in constant memory for the model.
-        ref_channel: the channel taken of ``(batch, sample, channel)`` input.
+        dtype: data type of the separator: ``auto`` (bfloat16 if the device supports it), ``float32``, ``bfloat16``.
+        layer: embeddings to decode: ``continuous`` or ``quantized``; None: the model's first layer, which is
+            ``continuous`` if it has both.
+        segment_seconds: longer recordings are split into overlapping segments of this length, so that the model's
+            memory stays constant.
+        ref_channel: channel to use of ``(batch, sample, channel)`` input.
         normalize_output_wav: scale every output to a peak of 0.9, as SeparateSpeech does.
-        options: how the model is run, where it leaves a choice, such as ``num_steps`` of a diffusion.
+        options: options of the model at inference, such as ``num_steps`` of a diffusion model.
 
     Raises:
-        UserError: no such file or option, one that is refused, another codec, or no such device.
-        ValueError: another layer.
+        UserError: a file, option or device is unknown or refused, or the codec has a different fingerprint.
+        ValueError: unknown layer.
 
     Attributes:
-        num_spk: arrays that a call returns.
-        sample_rate: of the model, Hz.
+        num_spk: number of arrays that a call returns.
+        sample_rate: sample rate of the model, Hz.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class SpeechEnhancer:
         self.enhancer = build_enhancer(files, codec, device, dtype, [layer or LAYERS[0]], segment_seconds, **options)
         self.layer: str = layer or self.enhancer.layers[0]
         if self.layer not in self.enhancer.layers:
-            raise ValueError(f"layer '{layer}': this model gives {', '.join(self.enhancer.layers)}")
+            raise ValueError(f"layer '{layer}': this model decodes {', '.join(self.enhancer.layers)}")
         self.ref_channel, self.normalize_output_wav = ref_channel, normalize_output_wav
         self.num_spk: int = self.enhancer.num_spk
         self.sample_rate: int = self.enhancer.sample_rate
@@ -86,14 +87,14 @@ class SpeechEnhancer:
         """Load a model by name.
 
         Args:
-            model_tag: a model that the package carries, a zip of ``codecse pack``, the folder of an unpacked one or
-                of an experiment, or a model-zoo tag / Hugging Face id, also ``id@revision``.
-            codec: where the model's codec lies, if neither in the pack nor where the training had it.
-            layer: see :class:`SpeechEnhancer`; default: what the pack's author decodes.
+            model_tag: a model of the package, a zip written by ``codecse pack``, its unpacked folder, an experiment
+                folder, or a model-zoo tag / Hugging Face id, also ``id@revision``.
+            codec: folder of the model's codec, if it is not in the pack and has moved since training.
+            layer: see :class:`SpeechEnhancer`; default: the layer that the pack's author decodes.
             kwargs: further arguments of :class:`SpeechEnhancer`.
 
         Raises:
-            UserError: no such model, or one that is refused.
+            UserError: the model does not exist or is refused.
         """
         files = find_model(str(model_tag))
         enhancer = cls.__new__(cls)
@@ -106,20 +107,20 @@ class SpeechEnhancer:
 
         Args:
             speech_mix: ``(batch, sample)`` or ``(batch, sample, channel)``, floating point in [-1, 1].
-            fs: its sample rate, Hz; default: the model's. Another rate is resampled, and back.
-            kwargs: taken and left, as SeparateSpeech does with what its model does not use.
+            fs: its sample rate, Hz; default: the model's. Other rates are resampled to the model's rate and back.
+            kwargs: ignored, as in SeparateSpeech.
 
         Returns:
-            For each speaker ``(batch, sample)`` float32, as long as the input and at its rate.
+            For each speaker ``(batch, sample)`` float32, with the length and sample rate of the input.
 
         Raises:
-            ValueError: another shape, integers, or no sample.
+            ValueError: the input has another shape, is integer, or is empty.
         """
         speech = speech_mix.detach().cpu().numpy() if isinstance(speech_mix, torch.Tensor) else np.asarray(speech_mix)
         if speech.ndim not in (2, 3) or not speech.size:
-            raise ValueError(f"speech_mix of shape {speech.shape}; it must be (batch, sample): pass speech[None]")
+            raise ValueError(f"speech_mix has shape {speech.shape}; it must be (batch, sample): pass speech[None]")
         if not np.issubdtype(speech.dtype, np.floating):
-            raise ValueError(f"speech_mix of {speech.dtype}; it must be floating point: divide 16 bits by 32768")
+            raise ValueError(f"speech_mix is {speech.dtype}; it must be floating point: divide int16 by 32768")
         if speech.ndim == 3:
             speech = speech[..., self.ref_channel]
         fs = self.sample_rate if fs is None else int(fs)
@@ -132,7 +133,7 @@ class SpeechEnhancer:
     def _enhance(self, samples: np.ndarray, fs: int) -> np.ndarray:
         """Return ``(speaker, sample)`` at ``fs`` Hz for ``(sample,)``."""
         at_codec = resample(samples, fs, self.sample_rate)
-        # A few samples at a high rate may be none at the codec's.
+        # A few samples at a high rate may become none at the codec's rate.
         at_codec = at_codec if len(at_codec) else np.zeros(1, np.float32)
         pieces = self.enhancer.enhance_long(lambda start, count: at_codec[start : start + count], len(at_codec))
         output = np.concatenate([piece[self.layer][: self.num_spk] for piece in pieces], axis=1)

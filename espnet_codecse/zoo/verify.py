@@ -1,4 +1,4 @@
-"""Verifying a pack as a stranger would: all files, strict weights, the codec, and a short enhancement."""
+"""Verify a pack without trusting it: all files, strict loading of weights, the codec, and a short enhancement."""
 
 import tempfile
 from pathlib import Path
@@ -14,18 +14,18 @@ SMOKE_SECONDS = 1.0
 
 
 def verify_pack(pack: Path, label: str = "", codec: str | None = None) -> list[str]:
-    """Verify a zip, the folder of an unpacked one, or the name of a model that comes with the package.
+    """Verify a zip, its unpacked folder, or a model of the package.
 
     Args:
-        pack: the zip is unpacked anew, whatever the cache holds.
-        label: what messages call it; default: its path.
-        codec: where the codec lies, for packs that do not carry it.
+        pack: the pack; a zip is unpacked again even if the cache has it.
+        label: name of the pack in messages; default: its path.
+        codec: folder of the codec, for packs without it.
 
     Returns:
-        Lines on what was found right.
+        Lines about what was verified.
 
     Raises:
-        UserError: the first thing that is wrong.
+        UserError: the first problem found.
     """
     label = label or str(pack)
     if not Path(pack).is_file():
@@ -46,16 +46,16 @@ def _verify(files: ModelFiles, label: str, codec: str | None) -> list[str]:
 
     manifest = files.manifest
     if manifest is None:
-        raise UserError(f"{label}: {MANIFEST} is missing; not a pack of 'codecse pack'")
+        raise UserError(f"{label}: {MANIFEST} is missing; not a pack written by 'codecse pack'")
     check_files(files.folder, manifest, label)
     total = sum(entry["bytes"] for entry in manifest["files"].values())
-    lines = [f"files: {len(manifest['files'])}, {total / 1e6:.1f} MB, every SHA-256 right"]
-    # Loading compares the weights with the configuration key by key, and the codec's fingerprint with the training's.
+    lines = [f"files: {len(manifest['files'])}, {total / 1e6:.1f} MB, all SHA-256 hashes match"]
+    # Loading checks the weights against the configuration key by key, and the codec's fingerprint.
     with called(files, label):
         enhancer = build_enhancer(files, codec, "cpu", "float32", [manifest["layer"]])
     parameters = sum(parameter.numel() for parameter in enhancer.network.parameters())
     network = manifest.get("separator") or manifest["task"]
-    lines.append(f"weights: {parameters / 1e6:.2f} M parameters of {network}, every key and shape right")
+    lines.append(f"weights: {parameters / 1e6:.2f} M parameters of {network}, all keys and shapes match")
     if manifest["codec"]:
         lines.append(_check_codec(files, manifest["codec"], label, codec))
     lines.append(_smoke(enhancer, manifest["layer"], label))
@@ -69,15 +69,15 @@ def _check_codec(files: ModelFiles, expected: dict[str, Any], label: str, codec:
     for key in ("fingerprint", "sample_rate", "hop", "dim"):
         if getattr(loaded, key) != expected[key]:
             raise UserError(
-                f"{label}: the codec's {key} is {getattr(loaded, key)}, the pack says {expected[key]}; "
+                f"{label}: the codec's {key} is {getattr(loaded, key)}, but the pack says {expected[key]}; "
                 "pack the model again"
             )
-    source = "carried" if files.codec and not codec else codec or expected["name"]
+    source = "included" if files.codec and not codec else codec or expected["name"]
     return f"codec: {source}, fingerprint {loaded.fingerprint}, {loaded.sample_rate} Hz"
 
 
 def _smoke(enhancer, layer: str, label: str) -> str:
-    """Enhance noise of an odd length, and silence."""
+    """Enhance noise with an odd number of samples, and silence."""
     rate = enhancer.sample_rate
     num_samples = round(SMOKE_SECONDS * rate) + 1
     noise = 0.05 * np.random.default_rng(0).standard_normal(num_samples).astype(np.float32)

@@ -155,7 +155,7 @@ def test_an_active_environment_of_another_python_is_not_what_was_asked_for(copy,
 
 def test_headers_that_are_missing_are_named_before_anything_is_downloaded(copy, pythons):
     result = bash(f"'{copy}/tools/install.sh'", env={**pythons, "PYTHON": "python3.13"})
-    assert result.returncode != 0 and "Python.h is missing, with which pip builds PESQ" in result.stderr
+    assert result.returncode != 0 and "Python.h is missing, which pip needs to build PESQ" in result.stderr
     assert "apt-get install python3.13-dev" in result.stderr
     log = Path(pythons["HOME"]) / "pip.log"
     assert not log.exists() or "install --quiet torch" not in log.read_text()

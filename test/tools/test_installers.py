@@ -27,12 +27,12 @@ def test_other_content_is_refused_and_not_left_behind(tmp_path):
     assert "another content than expected (SHA-256)" in result.stderr
     assert not list((tmp_path / "out").iterdir())
     result = install(source.as_uri(), source)  # what is there already is checked too, and left alone
-    assert result.returncode == 1 and f"{source / FILES[0]}: another content" in result.stderr
+    assert result.returncode == 1 and f"{source / FILES[0]}: unexpected content" in result.stderr
 
 
 def test_help(tmp_path):
     result = install("file:///", "--help", HOME=str(tmp_path))
-    assert result.returncode == 2 and result.stdout.startswith("Fetches the codec Lyra V2")
+    assert result.returncode == 2 and result.stdout.startswith("Downloads the codec Lyra V2")
 
 
 def test_nothing_there(tmp_path):

@@ -52,9 +52,9 @@ def test_values(run, arguments, output):
     "arguments, words",
     [
         (["--sytem", "x"], "--sytem: unknown option"),
-        (["--stage"], "--stage: its value is missing"),
+        (["--stage"], "--stage: the value is missing"),
         (["--stage=3"], "write the value after a space: --stage 3"),
-        (["--use_gpu", "yes"], "--use_gpu yes: true or false is expected"),
+        (["--use_gpu", "yes"], "--use_gpu yes: must be true or false"),
         (["--config", "none.conf"], "'none.conf': no such file"),
         (["--config"], "no such file"),
         (["--a;ls", "x"], "unknown option"),

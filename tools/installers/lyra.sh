@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Fetches the codec Lyra V2 (Google, Apache-2.0, 3.6 MB):  tools/installers/lyra.sh [FOLDER]
+# Downloads the codec Lyra V2 (Google, Apache-2.0, 3.6 MB):  tools/installers/lyra.sh [FOLDER]
 #
-# Three files of https://github.com/google/lyra at a fixed commit, compared with their SHA-256. Without FOLDER they go
+# Three files of https://github.com/google/lyra at a fixed commit, verified by their SHA-256. Without FOLDER they go
 # where --codec lyra_v2 looks for them: $CODECSE_LYRA, or lyra_v2 in the package's cache. A second call does nothing.
-#   CODECSE_LYRA_URL=URL    another place with the same files, such as file:///path/lyra/model_coeffs
+#   CODECSE_LYRA_URL=URL    another address of the same files, such as file:///path/lyra/model_coeffs
 set -euo pipefail
 
 if [ $# -gt 1 ] || [[ ${1:-} == -* ]]; then
@@ -34,7 +34,7 @@ try:
     for name, sha256 in FILES.items():
         path = folder / name
         if path.is_file() and sha256_of(path) != sha256:
-            raise UserError(f"{path}: another content than expected (SHA-256); remove it and call again")
+            raise UserError(f"{path}: unexpected content (SHA-256 differs); remove it and run this again")
         download(f"{url}/{name}", path, sha256)
 except UserError as error:
     sys.exit(f"lyra.sh: {error}")

@@ -10,8 +10,8 @@ SECONDS=0
 
 stage=1                      # first stage to run
 stop_stage=10000             # last stage to run
-nj=0                         # parallel jobs; 0: what cores and memory allow
-datadir=data                 # lists of stage 1
+nj=0                         # parallel jobs; 0: as many as cores and memory allow
+datadir=data                 # data directories of stage 1
 dumpdir=dump                 # formatted data
 expdir=exp                   # experiments
 train_set=                   # clean speech, required
@@ -21,9 +21,9 @@ local_data_opts=             # options of local/data.sh
 fs=16k                       # sample rate, Hz
 train_config=                # default: the template's conf/train_mdct.yaml
 train_args=                  # more options of codecse train_codec, such as "--max_epoch 40"
-init_frames=60000            # frames that the quantiser's k-means sees
+init_frames=60000            # frames for the k-means initialisation of the quantiser
 tag=                         # name of the experiment; default: from the configuration
-inference_model=valid.generator_loss.best.pth   # checkpoint that is packed
+inference_model=valid.generator_loss.best.pth   # checkpoint to pack
 metrics="SI_SDR SDR PESQ STOI ESTOI DNSMOS"     # see codecse score --help
 
 help_message="Usage: $0 --train_set SET --valid_set SET --test_set SET [options]
@@ -52,13 +52,13 @@ train_config=${train_config:-${template}/conf/train_mdct.yaml}
 tag=${tag:-codec_$(basename "${train_config}" .yaml)}
 experiment=${expdir}/${tag}
 [ "${nj}" -gt 0 ] || nj=$(${train_cmd} --print_nj --mem_per_job 2)
-# Stages 2 and 7 divide their work themselves: among processes of this machine, or among jobs.
+# Stages 2 and 7 split their work themselves, into processes on this machine or into jobs.
 jobs=(--nj "${nj}")
 if [ "${cmd_backend}" != local ]; then jobs+=(--cmd "${train_cmd}"); fi
 
 if [ ${stage} -le 1 ] && [ ${stop_stage} -ge 1 ]; then
     log "Stage 1: data preparation -> ${datadir}"
-    # The options are shell words in one string: values with spaces are quoted in it.
+    # The string holds several shell words; values with spaces are quoted in it.
     data_opts=()
     eval "data_opts=(${local_data_opts})"
     local/data.sh --datadir "${datadir}" --fs "${fs}" "${data_opts[@]}"
@@ -80,7 +80,7 @@ fi
 
 if [ ${stage} -le 4 ] && [ ${stop_stage} -ge 4 ]; then
     if [ -f "${experiment}/init.pth" ]; then
-        log "Stage 4: ${experiment}/init.pth is there: skipped"
+        log "Stage 4: skipped (${experiment}/init.pth exists)"
     else
         log "Stage 4: initialisation -> ${experiment}/init.pth"
         codecse init_codec --config "${train_config}" --max_frames "${init_frames}" \
@@ -110,7 +110,7 @@ fi
 if [ ${stage} -le 6 ] && [ ${stop_stage} -ge 6 ]; then
     log "Stage 6: pack and code -> ${experiment}/packed"
     codecse pack_codec --checkpoint "${experiment}/${inference_model}" --output_dir "${experiment}/packed"
-    # What an earlier training coded does not count for this one.
+    # Outputs of an earlier training must not count as done.
     rm -rf "${experiment}/continuous_${test_set}" "${experiment}/quantized_${test_set}"
     for action in --batch_seconds=60 --collect; do
         codecse infer --codec "${experiment}/packed" --layers continuous quantized "${action}" \

@@ -1,8 +1,8 @@
-# Sourced by every script of a recipe: how jobs are run (JOB=1:N LOG COMMAND...).
+# Sourced by every script of a recipe; selects how jobs run (JOB=1:N LOG COMMAND...).
 #
-#   local   processes of this machine, as many at once as its cores and memory allow
-#   slurm   arrays of Slurm jobs: conf/slurm.yaml of the template, the recipe's over it, and over both the file that
-#           CODECSE_SLURM_CONF names
+#   local   processes of this machine, as many at once as cores and memory allow
+#   slurm   arrays of Slurm jobs; settings are merged from the template's conf/slurm.yaml, the recipe's, and the file
+#           that CODECSE_SLURM_CONF names
 #
 # train_cmd: many small jobs; cuda_cmd: jobs that may use a GPU; decode_cmd: enhancement and scoring.
 

@@ -11,14 +11,14 @@ SECONDS=0
 # General
 stage=1                      # first stage to run
 stop_stage=10000             # last stage to run
-nj=0                         # parallel jobs; 0: what cores and memory allow
-datadir=data                 # lists of stage 1
+nj=0                         # parallel jobs; 0: as many as cores and memory allow
+datadir=data                 # data directories of stage 1
 dumpdir=dump                 # formatted data and embeddings
 expdir=exp                   # experiments
 device=auto                  # auto, cpu or cuda
-plan=auto                    # what stages 2 to 7 will take: true prints it and stops, false never, auto for long data
-ngpu=                        # GPUs of a training on each machine; default: one where there is one
-num_nodes=1                  # machines of a training, with cmd_backend=slurm
+plan=auto                    # estimate of stages 2 to 7: true: print it and stop; false: none; auto: only for long data
+ngpu=                        # GPUs per machine for training; default: one, if there is one
+num_nodes=1                  # machines for training, with cmd_backend=slurm
 # Data
 train_set=                   # required
 valid_set=                   # required
@@ -26,45 +26,45 @@ test_sets=                   # required, separated by spaces
 local_data_opts=             # options of local/data.sh
 fs=16k                       # sample rate of the codec, Hz
 num_spk=1                    # speakers in a mixture
-clean_prior=                 # set of unpaired clean speech for systems that use it, and one for validation if another
-noise_prior=                 # the same of noise; default of both: the references of train_set and valid_set
+clean_prior=                 # set of unpaired clean speech, for systems that use it; a second name is for validation
+noise_prior=                 # the same for noise; default of both: the references of train_set and valid_set
 min_duration=0.1             # shorter training utterances are left out, seconds
 max_duration=30              # longer training utterances are left out, seconds
 # Embeddings
 codec=small                  # small, a folder, a Hugging Face id, a model-zoo tag or zip
 layer=continuous             # stored embeddings: continuous or quantized
-compression=3                # of the arks: 3 (two bytes a value) or none (float32)
+compression=3                # compression of the arks: 3 (two bytes per value) or none (float32)
 embedding_source=stored      # stored, or on_the_fly: waveforms through the frozen encoder
 # System
-system=nac_se                # folder of conf: its steps are trained one after the other
-steps=                       # of the system, separated by spaces; default: all
+system=nac_se                # system, a folder of conf; its steps are trained in order
+steps=                       # steps to train, separated by spaces; default: all
 size=                        # size of the network; default: the step's own
 variant=                     # variants of the system, separated by commas and merged in order; default: none
 loss=                        # loss; default: the step's own
 tag=                         # name of the experiment; default: from system, codec, size, variant and loss
 init_param=                  # checkpoint that the first step starts from
-seed=                        # trains with this seed, as an experiment of its own (_seed<n>)
+seed=                        # train with this seed, as a separate experiment (_seed<n>)
 # Enhancement and scoring
 inference_model=valid.loss.best.pth   # checkpoint of a step
-inference_step=              # an earlier step, whose outputs go to <tag>_<step>; default: the last one
+inference_step=              # enhance with an earlier step, into <tag>_<step>; default: the last step
 inference_args=              # more options of codecse infer, such as --batch_seconds 30
-model_options=               # how a model is run, where it leaves a choice, such as num_steps=10
+model_options=               # options of the model at inference, such as num_steps=10
 inference_tag=               # appended to the experiment's name for the outputs, such as steps10
-decode_layers=               # what the decoder gets, continuous or quantized embeddings; default: both
+decode_layers=               # embeddings to decode, continuous or quantized; default: both
 metrics="SI_SDR SDR PESQ STOI ESTOI DNSMOS"   # see codecse score --help
-score_fs=                    # sample rate at which everything is scored, such as 8k; default: that of the codec
-resynthesised_references=false   # true: score also against references that went through the codec
+score_fs=                    # sample rate for scoring, such as 8k; default: that of the codec
+resynthesised_references=false   # true: also score against references that went through the codec
 benchmark_args=              # more options of codecse benchmark model, such as --dtypes float32 bfloat16
-baseline=                    # of a study: every <variant>_seed<n> is compared with <baseline>_seed<n>
-data_note=                   # what data this is, for RESULTS.md
+baseline=                    # baseline of a study: compare every <variant>_seed<n> with <baseline>_seed<n>
+data_note=                   # description of the data, for RESULTS.md
 results_file=                # default: <expdir>/RESULTS.md
 report_args=                 # more options of codecse report, such as --num_utterances 12
 # Packing and publishing
-skip_packing=true            # false, or --stage 10: pack after the scores; --hf_repo packs too
-decode_layer=                # what users of the pack decode; default: the first of decode_layers
-license=                     # of the packed model, such as cc-by-4.0
+skip_packing=true            # false, or --stage 10: pack after scoring; --hf_repo also packs
+decode_layer=                # layer that users of the pack decode; default: the first of decode_layers
+license=                     # licence of the packed model, such as cc-by-4.0
 datasets=                    # names of the training data for the model card, separated by spaces
-card=                        # a README.md for the pack; default: one is generated
+card=                        # README.md for the pack; default: a generated one
 hf_repo=                     # user/name on the Hugging Face hub; default: nothing is published
 publish_args=                # more options of codecse publish, such as --private or --update
 
@@ -82,13 +82,13 @@ Stages (what each writes):
   9  report page   -> ${expdir}/report/index.html
  10  pack          -> ${expdir}/<tag>/<tag>.zip, for codecse enhance and the model zoo
  11  publish       -> --hf_repo on the Hugging Face hub
-A stage that was stopped goes on where it was; what is done is skipped and said.
+A stage that was interrupted resumes where it stopped, and reports what it skips.
 
 Options (defaults):
 $(sed -n '/^# General/,/^help_message=/s/^\([a-z_]*\)=\([^#]*[^# ]\)\{0,1\} *# \(.*\)/  --\1 \2@\3/p' "${BASH_SOURCE[0]}" | column -t -s @)
   --<step>_args        options of codecse train for one step, such as --enhance_args \"--max_epoch 100\""
 
-# Every step of every system takes its own arguments: --enhance_args for the step 1_enhance.
+# Each step has an option for its own arguments, such as --enhance_args for the step 1_enhance.
 for conf in "${template}"/conf/*/[0-9]_*.yaml; do
     step=$(basename "${conf}" .yaml)
     printf -v "${step#*_}_args" '%s' ""
@@ -103,7 +103,7 @@ log "$0 $*"
 . "${template}/scripts/enhancement.sh"
 check_options "train_set valid_set test_sets" "$@"
 if [ "${embedding_source}" != stored ] && [ "${embedding_source}" != on_the_fly ]; then
-    log "Error: --embedding_source ${embedding_source}: neither stored nor on_the_fly"
+    log "Error: --embedding_source ${embedding_source}: must be stored or on_the_fly"
     exit 2
 fi
 
@@ -125,7 +125,7 @@ codecse_config --step "${first_step}" > /dev/null
 layers=$(codecse_config --list_layers)
 decode_layers=${decode_layers:-${layers}}
 decode_layer=${decode_layer:-${decode_layers%% *}}
-# Options for a step that the system has not would be passed over in silence.
+# Otherwise options for a step that the system does not have would be ignored silently.
 for conf in "${template}"/conf/*/[0-9]_*.yaml; do
     step=$(basename "${conf}" .yaml)
     step_args=${step#*_}_args
@@ -139,7 +139,7 @@ if [ "${layers}" = waveform ]; then
     plan=false
 fi
 
-# The first stage is not the place to learn of a misspelt codec or metric, the last one even less.
+# Detect a misspelt codec or metric before the first stage.
 hop=$(codecse check --codec "${codec}" --fs "${fs}" --metrics "${metrics}")
 
 [ "${nj}" -gt 0 ] || nj=$(${train_cmd} --print_nj --mem_per_job 3)
@@ -148,7 +148,7 @@ if [ "${device}" = auto ]; then
     device=cpu
     if nvidia-smi -L > /dev/null 2>&1; then device=cuda; fi
 fi
-# Stages 2, 3 and 7 divide their work themselves: among processes of this machine, or among jobs.
+# Stages 2, 3 and 7 split their work themselves, into processes on this machine or into jobs.
 jobs=(--nj "${nj}")
 embedding_jobs=("${jobs[@]}")
 if [ "${cmd_backend}" != local ]; then
@@ -165,24 +165,24 @@ model_opts=()
 for option in ${model_options}; do model_opts+=(--model_option "${option}"); done
 outputs=${experiment}${inference_step:+_${inference_step}}${inference_tag:+_${inference_tag}}
 results_file=${results_file:-${expdir}/RESULTS.md}
-scored=(--expdir "${expdir}" --dumpdir "${dumpdir}" --test_sets "${test_sets}")   # all that stage 7 scored so far
+scored=(--expdir "${expdir}" --dumpdir "${dumpdir}" --test_sets "${test_sets}")   # all scores so far
 
 if [ ${stage} -le 1 ] && [ ${stop_stage} -ge 1 ]; then
     log "Stage 1: data preparation -> ${datadir}"
-    # The options are shell words in one string: values with spaces are quoted in it.
+    # The string holds several shell words; values with spaces are quoted in it.
     data_opts=()
     eval "data_opts=(${local_data_opts})"
     local/data.sh --datadir "${datadir}" --fs "${fs}" "${data_opts[@]}"
 fi
 
-# took STAGE SINCE FOLDER: what a stage took, beside what was expected.
+# took STAGE SINCE FOLDER: log time and disk of a stage, for comparison with the plan.
 took() {
     local size=nothing
     if [ -e "$3" ]; then size=$(du -shL "$3" | cut -f 1); fi
     log "Stage $1 took $((SECONDS - $2)) s; $3 holds ${size}"
 }
 
-# What the stages will take; in a day's run it is worth the half minute that it needs.
+# The estimate takes half a minute, so by default it is made only for long data.
 if [ "${plan}" = true ] || { [ "${plan}" = auto ] && [ ${stage} -le 2 ] && [ ${stop_stage} -ge 2 ]; }; then
     sets=()
     for set in ${test_sets}; do sets+=("${datadir}/${set}"); done
@@ -202,9 +202,9 @@ if [ ${stage} -le 2 ] && [ ${stop_stage} -ge 2 ]; then
     for set in ${train_set} ${valid_set} ${clean_prior} ${noise_prior} ${test_sets}; do
         limits="--min_duration ${min_duration} --max_duration ${max_duration}"
         num_references=${num_spk}
-        # Real recordings, and unpaired ones, have no references; a training that needs them says so.
+        # Real and unpaired recordings have no references; a training that needs them reports an error.
         [ -f "${datadir}/${set}/spk1.scp" ] || num_references=0
-        # Test sets are never shortened: their figures would not compare.
+        # Test sets keep all utterances, so that results stay comparable.
         if [[ " ${test_sets} " == *" ${set} "* ]]; then
             limits=
         fi
@@ -226,7 +226,7 @@ if [ ${stage} -le 3 ] && [ ${stop_stage} -ge 3 ]; then
         done
         took 3 "${since}" "${embeddings}"
     else
-        log "Stage 3: embeddings are made on the fly: skipped"
+        log "Stage 3: skipped (embeddings are computed on the fly)"
     fi
 fi
 
@@ -237,7 +237,7 @@ if [ ${stage} -le 4 ] && [ ${stop_stage} -ge 4 ]; then
             codecse embedding_stats "${embeddings}/${set}" "${stats}/${set}"
         done
     else
-        log "Stage 4: no stored embeddings, no statistics: skipped"
+        log "Stage 4: skipped (no stored embeddings)"
     fi
 fi
 
@@ -287,7 +287,7 @@ if [ ${stage} -le 6 ] && [ ${stop_stage} -ge 6 ]; then
     log "Stage 6: enhancement -> ${outputs}, the codec alone -> ${expdir}/codec_${codec_label}"
     for set in ${test_sets}; do
         raw=${dumpdir}/raw/${set}
-        # The ceiling of what works on embeddings.
+        # The codec alone is the ceiling of systems on embeddings.
         if [ "${layers}" != waveform ]; then
             if [ -f "${raw}/spk1.scp" ]; then
                 references=$(printf "${raw}/spk%d.scp " $(seq "${num_spk}"))
@@ -330,9 +330,9 @@ if [ ${stage} -le 8 ] && [ ${stop_stage} -ge 8 ]; then
     cost=${experiment}/COST.md
     checkpoint=${experiment}/${last_step}/${inference_model}
     if [ "${cost}" -nt "${checkpoint}" ]; then
-        log "Stage 8: ${cost} is newer than the model: skipped"
+        log "Stage 8: skipped (${cost} is newer than the model)"
     else
-        log "Stage 8: what the model costs -> ${cost}"
+        log "Stage 8: cost of the model -> ${cost}"
         opts=()
         published=${template}/conf/${system}/published_cost.yaml
         if [ -f "${published}" ]; then opts+=(--published "${published}"); fi
@@ -357,9 +357,9 @@ pack=${experiment}/${tag}.zip
 if [ ${stage} -le 10 ] && [ ${stop_stage} -ge 10 ]; then
     checkpoint=${experiment}/${last_step}/${inference_model}
     if "${skip_packing}"; then
-        log "Stage 10: packing: skipped; --skip_packing false or --stage 10 does it"
+        log "Stage 10: packing skipped; --skip_packing false or --stage 10 enables it"
     elif [ "${pack}" -nt "${checkpoint}" ] && ! [ "${results_file}" -nt "${pack}" ]; then
-        log "Stage 10: ${pack} is newer than the model and its scores: skipped"
+        log "Stage 10: skipped (${pack} is newer than the model and its scores)"
     else
         log "Stage 10: packing -> ${pack}"
         opts=()
@@ -376,7 +376,7 @@ fi
 
 if [ ${stage} -le 11 ] && [ ${stop_stage} -ge 11 ]; then
     if [ -z "${hf_repo}" ]; then
-        log "Stage 11: no --hf_repo: publishing skipped"
+        log "Stage 11: publishing skipped (no --hf_repo)"
     else
         log "Stage 11: publishing ${pack} -> ${hf_repo}"
         # shellcheck disable=SC2086

@@ -1,6 +1,6 @@
-# Sourced by every script of a recipe: the environment.
+# Sourced by every script of a recipe; sets up the environment.
 
-# Before MAIN_ROOT is set to this repository: it may name an ESPnet source tree until here.
+# Must come before MAIN_ROOT is set to this repository, because MAIN_ROOT may name an ESPnet source tree.
 . "$(dirname "${BASH_SOURCE[0]}")/../../../tools/activate.sh"
 MAIN_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 export MAIN_ROOT

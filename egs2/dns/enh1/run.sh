@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # dns: DNS-Challenge, Interspeech 2020: simulated training clips, synthetic test set, at the codec's rate.
-#   run.sh [options of enh.sh]; --local_data_opts "--hours 500 --snr_range 0 40" and the like go to stage 1
+#   run.sh [options of enh.sh]; --local_data_opts holds options of stage 1, such as "--hours 500 --snr_range 0 40"
 set -e
 set -u
 set -o pipefail

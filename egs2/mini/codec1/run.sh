@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The small codec that the package carries, on the clean speech of any folder (one sub-folder a speaker).
+# Trains the small codec on the clean speech of any folder with one sub-folder per speaker.
 #   run.sh [--clean_dir DIR] [--noise_dir DIR] [options of codec.sh]
 set -e
 set -u
 set -o pipefail
 
-local_data_opts="--num_train 1 --num_valid 1"   # mixtures are made along, but not needed
+local_data_opts="--num_train 1 --num_valid 1"   # stage 1 also makes mixtures, which are not needed
 . "$(dirname "${BASH_SOURCE[0]}")/local/options.sh"
 cd "$(dirname "${BASH_SOURCE[0]}")"
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# mini: any folders of recordings, or synthesised speech and noise when none are given.
+# mini: any folders of recordings, or synthesised speech and noise if none are given.
 #   run.sh [--clean_dir DIR] [--noise_dir DIR] [options of enh.sh]
 set -e
 set -u

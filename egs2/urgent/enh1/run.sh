@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # urgent: URGENT 2024 challenge, mixtures simulated once at the codec's rate; tested on VoiceBank-DEMAND.
-#   run.sh [options of enh.sh]; --local_data_opts "--num_train 100000" and the like go to stage 1
+#   run.sh [options of enh.sh]; --local_data_opts holds options of stage 1, such as "--num_train 100000"
 set -e
 set -u
 set -o pipefail

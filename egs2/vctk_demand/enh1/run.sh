@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # vctk_demand: VoiceBank-DEMAND, 28 training speakers, at the codec's rate.
-#   run.sh [options of enh.sh]; --local_data_opts "--speakers 84 --download" and the like go to stage 1
+#   run.sh [options of enh.sh]; --local_data_opts holds options of stage 1, such as "--speakers 84 --download"
 set -e
 set -u
 set -o pipefail

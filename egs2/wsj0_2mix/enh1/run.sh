@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# wsj0_2mix: WSJ0-2mix, two speakers, 8 kHz "min" mixtures as in the papers, brought to the codec's rate by stage 2.
+# wsj0_2mix: WSJ0-2mix, two speakers, 8 kHz "min" mixtures as in the papers, resampled to the codec's rate by stage 2.
 #   run.sh --codec espnet/amuse_dac_16k --system codecformer_el [options of enh.sh]; ../README.md lists the published ones.
-#   --local_data_opts "--lists FOLDER" and the like go to stage 1. Other mixtures:
+#   --local_data_opts holds options of stage 1, such as "--lists FOLDER". Other mixtures:
 #   run.sh --local_data_opts "--mix_fs 16k --min_or_max max" --train_set tr_max_16k --valid_set cv_max_16k --test_sets tt_max_16k
 set -e
 set -u

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # wsj0_chime3: WSJ0 speech with CHiME-3 backgrounds at 0 to 20 dB SNR, at the codec's rate.
-#   run.sh [options of enh.sh]; --local_data_opts "--snr_range -6 14" and the like go to stage 1
+#   run.sh [options of enh.sh]; --local_data_opts holds options of stage 1, such as "--snr_range -6 14"
 set -e
 set -u
 set -o pipefail

@@ -1,1 +1,1 @@
-"""The report page: a folder that any browser opens without network. ``assets`` holds its HTML, CSS and JavaScript."""
+"""The report page: a folder for any browser that needs no network. ``assets`` has its HTML, CSS and JavaScript."""

@@ -1,4 +1,4 @@
-"""Which utterances the page lets hear: best, middle and worst by a metric, and those that were asked for."""
+"""Selection of the utterances on the page: best, middle and worst by a metric, and those given by id."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,9 @@ from espnet_codecse.report.scores import Row
 
 
 def rank(rows: Sequence[Row], metric: str) -> list[str]:
-    """Utterances of a set from best to worst by the mean over its experiments (over all rows where it has none).
+    """Return the utterances of a set from best to worst, by the mean over its experiments or, without any, all rows.
 
-    Utterances without a value in any of them are left out; equal ones stand in the order of their names.
+    Utterances without any value are left out; equal ones are ordered by name.
     """
     chosen = [row for row in rows if row.is_experiment] or list(rows)
     utterances = sorted(set().union(*(row.utterances for row in chosen)))
@@ -25,7 +25,7 @@ def rank(rows: Sequence[Row], metric: str) -> list[str]:
 
 
 def choose(ranked: Sequence[str], count: int) -> dict[str, str]:
-    """Take ``count`` utterances, a third each from the top, the middle and the bottom: ``{utterance: where}``."""
+    """Select ``count`` utterances, a third each from the top, the middle and the bottom: ``{utterance: position}``."""
     count = min(count, len(ranked))
     num_best, num_worst = (count + 2) // 3, (count + 1) // 3
     num_median = count - num_best - num_worst
@@ -40,18 +40,18 @@ def choose(ranked: Sequence[str], count: int) -> dict[str, str]:
 
 
 def choose_by_name(rows: Sequence[Row], names: Sequence[str]) -> dict[str, str]:
-    """Return those of ``names`` that the rows of a set have."""
+    """Return those of ``names`` that occur in the rows of a set."""
     known = set().union(*(row.utterances for row in rows))
     return {name: "asked for" for name in names if name in known}
 
 
 def check_names(rows: Sequence[Row], names: Sequence[str]) -> None:
-    """Refuse utterances that no row has.
+    """Check that every utterance occurs in a row.
 
     Raises:
-        UserError: there is one.
+        UserError: one does not.
     """
     known = set().union(*(row.utterances for row in rows))
     for name in names:
         if name not in known:
-            raise UserError(f"--utterances {name}: no row has a score of it; ids are those of the wav.scp")
+            raise UserError(f"--utterances {name}: no row has a score for it; use ids of the wav.scp")

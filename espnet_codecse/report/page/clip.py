@@ -1,7 +1,8 @@
-"""One utterance of the page on disk: sound in a script file, pictures, and what the page has to know of them.
+"""Files of one utterance on the page: audio in a script file, images, and their description.
 
-A page that is opened as a file may not read other files, but it may load scripts: the sound lies in one, as FLAC in
-base64, and is loaded when it is first played. All versions are then in memory and play from one clock.
+A page that is opened as a file may not read other files, but it may load scripts. The audio is therefore stored in a
+script, as FLAC in base64, which is loaded when it is first played. All versions are then in memory and play from one
+clock.
 """
 
 import base64
@@ -24,13 +25,13 @@ from espnet_codecse.report.page.versions import CLEAN, Version
 from espnet_codecse.report.spectrogram import HOP_SECONDS, level_db
 
 RANGE_DB = 70.0
-LARGEST_WIDTH = 1000  # columns of a picture
-NUM_PEAKS = 500  # of a waveform
-_FORMAT = 1  # of the files; another one makes all of them anew
+LARGEST_WIDTH = 1000  # columns of an image
+NUM_PEAKS = 500  # per waveform
+_FORMAT = 1  # version of the file format; a change makes all clips again
 
 
 class _Sound(NamedTuple):
-    """A version for one speaker (0: for all of them); ``samples (num_samples,)`` at ``rate`` Hz."""
+    """A version for one speaker (0: for all speakers); ``samples (num_samples,)`` at ``rate`` Hz."""
 
     version: int
     speaker: int
@@ -39,7 +40,7 @@ class _Sound(NamedTuple):
 
 
 def clip_name(test_set: str, utterance: str, versions: Sequence[Version], seconds: float) -> str:
-    """Name of the clip's folder, which changes when any of its files does."""
+    """Return the name of the clip's folder, which changes with any of its files."""
     files = [[version.label, [_state(path) for path in version.paths]] for version in versions]
     text = json.dumps([_FORMAT, test_set, utterance, seconds, files])
     readable = re.sub(r"[^A-Za-z0-9._-]", "_", f"{test_set}_{utterance}" if test_set else utterance)[:80]
@@ -52,15 +53,15 @@ def _state(path: str) -> list[Any]:
 
 
 def make_clip(folder: Path, versions: Sequence[Version], seconds: float) -> None:
-    """Write the clip's folder: ``audio.js``, ``<n>.webp`` and ``clip.json``; it appears when it is complete.
+    """Write the clip's folder with ``audio.js``, ``<n>.webp`` and ``clip.json``; it appears when it is complete.
 
     Args:
-        folder: what :func:`clip_name` named.
-        versions: of the utterance.
+        folder: folder named by :func:`clip_name`.
+        versions: versions of the utterance.
         seconds: longer recordings are cut to this length.
 
     Raises:
-        UserError: audio that cannot be read, or an empty one.
+        UserError: an audio file is unreadable or empty.
     """
     sounds = _read(versions, seconds)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +73,7 @@ def make_clip(folder: Path, versions: Sequence[Version], seconds: float) -> None
         _write_audio(part, folder.name, sounds)
         (part / "clip.json").write_text(json.dumps(described), encoding="utf-8")
         if folder.exists():
-            shutil.rmtree(folder)  # incomplete, or it would not be made
+            shutil.rmtree(folder)  # an existing folder is incomplete, or it would have been kept
         os.rename(part, folder)
 
 
@@ -85,7 +86,7 @@ def read_clip(folder: Path) -> dict[str, Any]:
 
 
 def _read(versions: Sequence[Version], seconds: float) -> list[_Sound]:
-    """Read all versions; the outputs of several speakers are put into the order of their references."""
+    """Read all versions; outputs of several speakers are ordered as their references."""
     read: list[tuple[list[np.ndarray], int]] = []
     for version in versions:
         signals = []
@@ -125,14 +126,14 @@ def _describe(sounds: Sequence[_Sound]) -> dict[str, Any]:
 
 
 def _peaks(samples: np.ndarray, count: int) -> str:
-    """Smallest and largest value of each of ``count`` parts, as signed bytes in base64."""
+    """Return the smallest and largest value of each of ``count`` parts, as signed bytes in base64."""
     edges = np.linspace(0, len(samples), max(1, min(count, len(samples))) + 1).astype(int)[:-1]
     pairs = np.stack([np.minimum.reduceat(samples, edges), np.maximum.reduceat(samples, edges)], axis=1)
     return base64.b64encode(np.round(127 * pairs).astype(np.int8).tobytes()).decode()
 
 
 def _draw(folder: Path, sounds: Sequence[_Sound]) -> None:
-    """Spectrograms on one frequency and one level scale: :data:`RANGE_DB` below the largest level of all."""
+    """Draw spectrograms with one frequency and one level scale, down to :data:`RANGE_DB` below the largest level."""
     from matplotlib.image import imsave
 
     rate = max(sound.rate for sound in sounds)

@@ -1,4 +1,4 @@
-"""The rows as the page shows them: names, kinds, ceilings, means, distributions."""
+"""Data of the rows for the page: names, kinds, ceilings, means, distributions."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,12 +11,12 @@ from espnet_codecse.report.bootstrap import mean_interval
 from espnet_codecse.report.experiments import CEILING, EXPERIMENT, NOISY
 from espnet_codecse.report.scores import Row
 
-QUANTILES = (5, 25, 50, 75, 95)  # per cent
+QUANTILES = (5, 25, 50, 75, 95)  # percent
 ALL = "All utterances"
 
 
 def short_names(rows: Sequence[Row]) -> list[str]:
-    """Names without the set, and without what all experiments' sections begin with."""
+    """Return names without the set and without the common prefix of all experiments."""
     sections = {row.section for row in rows if row.output.kind == EXPERIMENT}
     skipped = 0
     if len(sections) > 1:
@@ -33,7 +33,7 @@ def short_names(rows: Sequence[Row]) -> list[str]:
 
 
 def codec_of(row: Row) -> str:
-    """Name of the codec that an experiment was trained on, from its configuration; empty where that is not there."""
+    """Return the codec that an experiment was trained on, from its configuration; empty if there is none."""
     for path in sorted(row.output.experiment_dir.glob("[0-9]*_*/config.yaml"), reverse=True):
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -47,7 +47,7 @@ def codec_of(row: Row) -> str:
 
 
 def ceiling_of(row: Row, rows: Sequence[Row]) -> int | None:
-    """Index of what the row could reach: clean speech through the same layer of its codec, on the same set."""
+    """Return the index of the row's ceiling: clean speech through the same layer of its codec, on the same set."""
     wanted = (CEILING, row.test_set, row.output.layer, row.output.target)
     found = [
         index
@@ -61,7 +61,7 @@ def ceiling_of(row: Row, rows: Sequence[Row]) -> int | None:
 
 
 def noisy_of(row: Row, rows: Sequence[Row]) -> int | None:
-    """Index of the mixture's row of the same set."""
+    """Return the index of the mixture of the same set."""
     same_set = (
         index for index, other in enumerate(rows) if other.test_set == row.test_set and other.output.kind == NOISY
     )
@@ -69,7 +69,7 @@ def noisy_of(row: Row, rows: Sequence[Row]) -> int | None:
 
 
 def summary(row: Row, metrics: Sequence[str]) -> dict[str, list[float]]:
-    """``{metric: [mean, low, high, number of values, number without a value]}`` of the metrics that the row has."""
+    """Return ``{metric: [mean, low, high, number of values, number without a value]}`` of the row's metrics."""
     table = {}
     for metric in metrics:
         if metric in row.scores:
@@ -82,7 +82,7 @@ def summary(row: Row, metrics: Sequence[str]) -> dict[str, list[float]]:
 
 
 def distributions(row: Row, metrics: Sequence[str]) -> dict[str, dict[str, dict[str, list[float]]]]:
-    """``{heading: {group: {metric: [number, 5, 25, 50, 75, 95 %]}}}``, with all utterances as a group of its own."""
+    """Return ``{heading: {group: {metric: [number, 5, 25, 50, 75, 95 %]}}}``; one group has all utterances."""
     headings: dict[str, dict[str, str]] = {ALL: dict.fromkeys(row.utterances, ALL), **row.groups}
     table: dict[str, dict[str, dict[str, list[float]]]] = {}
     for heading, group_of in headings.items():
@@ -106,7 +106,7 @@ def _box(row: Row, metric: str, utterances: Sequence[str]) -> tuple[str, list[fl
 
 
 def describe(rows: Sequence[Row], metrics: Sequence[str], points: dict[str, list[str]]) -> list[dict[str, Any]]:
-    """Return what the page knows of every row; ``points`` are the utterances whose scores it gets, by set."""
+    """Return the page's data of every row; ``points`` lists, by set, the utterances whose scores are included."""
     names = short_names(rows)
     return [
         {

@@ -1,11 +1,11 @@
-"""Training curves, read from the lines that ESPnet's trainer leaves in ``train.log`` after each epoch."""
+"""Training curves, read from the lines that ESPnet's trainer writes to ``train.log`` after each epoch."""
 
 import math
 import re
 from pathlib import Path
 
 Curves = dict[str, dict[str, list[list[float]]]]
-"""``{quantity: {phase: [[epoch, value], ...]}}``, phases being ``train`` and ``valid``."""
+"""``{quantity: {phase: [[epoch, value], ...]}}``; the phases are ``train`` and ``valid``."""
 
 _EPOCH = re.compile(r"(\d+)epoch results: (.*)")
 _PHASE = re.compile(r"\[(train|valid)\] ([^\[]*)")
@@ -14,9 +14,9 @@ _NOT_A_CURVE = re.compile(r"(.*_)?time|total_count|loss_scale")
 
 
 def read_curves(path: Path) -> Curves:
-    """Return the epochs of ``train.log``; where an epoch was trained twice after a restart, the later one.
+    """Return the epochs of ``train.log``; if a restart repeated an epoch, the later one counts.
 
-    Values that are no finite numbers are left out, so a curve has a gap there.
+    Values that are not finite are left out and leave a gap in the curve.
     """
     found: dict[str, dict[str, dict[int, float]]] = {}
     with open(path, encoding="utf-8", errors="replace") as stream:

@@ -1,4 +1,4 @@
-"""What there is to listen to: for an utterance the mixture, every system's output, and the clean references."""
+"""Audio of an utterance on the page: the mixture, the output of every system, and the clean references."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ class Version:
 
     Attributes:
         label: ``noisy``, ``clean`` or the system's name.
-        system: index of its row; None for what is in no row.
-        paths: one audio file for each speaker, in the file's own order; one alone stands for all speakers.
+        system: index of its row; None if it has no row.
+        paths: one audio file per speaker, in the system's own order; a single file is used for all speakers.
     """
 
     label: str
@@ -28,7 +28,7 @@ class Version:
 
 
 def _tables(folder: Path) -> list[dict[str, str]]:
-    """``spk1.scp, spk2.scp, ...`` of a folder, or its ``wav.scp``; none where it has neither."""
+    """Read ``spk1.scp, spk2.scp, ...`` of a folder, or its ``wav.scp``; the result is empty if it has neither."""
     tables: list[dict[str, str]] = []
     while (folder / f"spk{len(tables) + 1}.scp").is_file():
         tables.append(read_scp(folder / f"spk{len(tables) + 1}.scp"))
@@ -41,11 +41,11 @@ class AudioOfSet:
     """The lists of audio of all rows of a test set.
 
     Args:
-        rows: ``{index: row}`` of one set; the first data directory among them gives mixture and references.
-        names: of the systems, by index.
+        rows: ``{index: row}`` of one set; their first data directory provides mixtures and references.
+        names: names of the systems, by index.
 
     Attributes:
-        without_audio: labels of the rows that have none beside their scores.
+        without_audio: labels of rows without lists of audio beside their scores.
     """
 
     def __init__(self, rows: Mapping[int, Row], names: Mapping[int, str]):
@@ -55,7 +55,7 @@ class AudioOfSet:
         for index, row in rows.items():
             folder = row.output.folder.resolve().parent
             if folder in folders:
-                continue  # the same audio, scored in another way
+                continue  # the same audio, scored against another reference
             folders.add(folder)
             tables = _tables(folder)
             if tables:
@@ -74,14 +74,14 @@ class AudioOfSet:
 
     @property
     def num_speakers(self) -> int:
-        """Speakers that are heard one by one."""
+        """Number of speakers that can be heard separately."""
         return max([1, len(self._references), *(len(tables) for _, _, tables in self._systems)])
 
     def versions(self, utterance: str) -> list[Version]:
-        """Return the versions of one utterance, clean ones last.
+        """Return the versions of one utterance, with the clean reference last.
 
         Raises:
-            UserError: an audio file that a list names is not there.
+            UserError: an audio file of a list does not exist.
         """
         versions = []
         for label, index, tables in [*self._systems, (CLEAN, None, self._references)]:

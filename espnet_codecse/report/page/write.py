@@ -1,4 +1,4 @@
-"""Writing the page: what was already made is kept, what nothing refers to any more is removed."""
+"""Write the page; existing clips are kept, and unused ones are removed."""
 
 import json
 import math
@@ -24,19 +24,19 @@ from espnet_codecse.report.scores import Row, metrics_of
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 PREFERRED = ("PESQ", "DNSMOS_OVRL", "SI_SDR")
-LARGEST_NUMBER_OF_POINTS = 1000  # of a set, in scatter plots
+LARGEST_NUMBER_OF_POINTS = 1000  # per set, in scatter plots
 
 
 class Settings(NamedTuple):
-    """What the page is made of.
+    """Settings of the page.
 
     Attributes:
-        title: its heading.
-        metric: the utterances are chosen by it; empty takes the first of :data:`PREFERRED` that there is.
-        num_utterances: to hear, of each set.
-        utterances: more of them, by id.
-        seconds: longer recordings are cut.
-        command: the call, told at the end of the page.
+        title: heading.
+        metric: metric by which utterances are selected; empty: the first available of :data:`PREFERRED`.
+        num_utterances: utterances to select per set.
+        utterances: ids of further utterances.
+        seconds: longer recordings are cut to this length.
+        command: command that produced the page, shown at its end.
     """
 
     title: str = "Report"
@@ -48,16 +48,16 @@ class Settings(NamedTuple):
 
 
 def write_page(rows: Sequence[Row], output_dir: Path, settings: Settings) -> None:
-    """Write ``index.html`` with all that belongs to it.
+    """Write ``index.html`` and the files that it needs.
 
     Raises:
-        UserError: a label twice in a section, an unknown metric or utterance, or audio that cannot be read.
+        UserError: a label occurs twice in a section, a metric or utterance is unknown, or audio cannot be read.
     """
     if len({(row.section, row.label) for row in rows}) < len(rows):
-        raise UserError("--row: a label occurs twice in a section; give every row its own")
+        raise UserError("--row: a label occurs twice in a section; give every row its own label")
     metrics = metrics_of(rows)
     if settings.metric and settings.metric not in metrics:
-        raise UserError(f"--metric {settings.metric}: no row has scores of it; there are {', '.join(metrics)}")
+        raise UserError(f"--metric {settings.metric}: no row has scores of it; known: {', '.join(metrics)}")
     check_names(rows, settings.utterances)
     test_sets = list(dict.fromkeys(row.test_set for row in rows))
     clips = [clip for test_set in test_sets for clip in _clips(rows, test_set, output_dir, settings)]
@@ -85,13 +85,13 @@ def write_page(rows: Sequence[Row], output_dir: Path, settings: Settings) -> Non
 
 
 def _metric(rows: Sequence[Row], settings: Settings) -> str:
-    """The metric that was asked for, where these rows have it: a set without references lacks most of them."""
+    """Return the chosen metric if these rows have it, else a default: sets without references lack most metrics."""
     metrics = metrics_of([row for row in rows if row.is_experiment] or rows)
     return next((name for name in (settings.metric, *PREFERRED) if name in metrics), metrics[0])
 
 
 def _clips(rows: Sequence[Row], test_set: str, output_dir: Path, settings: Settings) -> list[dict[str, Any]]:
-    """Make what is missing of the clips of one set, and return what the page knows of them."""
+    """Make the missing clips of one set, and return the page's data of all its clips."""
     indices = {index: row for index, row in enumerate(rows) if row.test_set == test_set}
     own = list(indices.values())
     metric = _metric(own, settings)
@@ -101,7 +101,9 @@ def _clips(rows: Sequence[Row], test_set: str, output_dir: Path, settings: Setti
     chosen.update({utterance: f"{where} by {metric}" for utterance, where in by_rank.items()})
     audio = AudioOfSet(indices, dict(enumerate(short_names(rows))))
     for label in audio.without_audio if chosen else ():
-        print(f"report: {label}: no spk1.scp or wav.scp beside its scores; it cannot be heard", file=sys.stderr)
+        print(
+            f"report: {label}: no spk1.scp or wav.scp beside its scores; the page has no audio of it", file=sys.stderr
+        )
     clips, num_made = [], 0
     for number, (utterance, where) in enumerate(chosen.items(), 1):
         versions = audio.versions(utterance)
@@ -127,7 +129,7 @@ def _clips(rows: Sequence[Row], test_set: str, output_dir: Path, settings: Setti
         )
     if clips:
         kept = len(clips) - num_made
-        print(f"report: {len(clips)} clips: {num_made} made, {kept} up to date: skipped", file=sys.stderr)
+        print(f"report: {len(clips)} clips: {num_made} made, {kept} skipped (already done)", file=sys.stderr)
     return clips
 
 
@@ -140,7 +142,7 @@ def _with_versions(clip: dict[str, Any], versions: Sequence[Version]) -> dict[st
 
 
 def _points(rows: Sequence[Row], test_set: str, clips: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Utterances of the scatter plots: all, or as many as a browser draws, those that are heard among them."""
+    """Return the utterances of the scatter plots: all, or as many as a browser can draw, including those with audio."""
     utterances = sorted(set().union(*(row.utterances for row in rows if row.test_set == test_set)))
     step = math.ceil(len(utterances) / LARGEST_NUMBER_OF_POINTS)
     heard = {clip["utterance"] for clip in clips if clip["set"] == test_set}
@@ -148,7 +150,7 @@ def _points(rows: Sequence[Row], test_set: str, clips: Sequence[Mapping[str, Any
 
 
 def _headings(rows: Sequence[Row]) -> dict[str, list[str]]:
-    """Groups of each breakdown in their order."""
+    """Return the groups of each breakdown, in order."""
     found = sorted({heading for row in rows for heading in row.groups}, key=lambda heading: (heading != SNR, heading))
     headings = {
         heading: names_in_order(heading, [row.groups[heading] for row in rows if heading in row.groups])
@@ -158,7 +160,7 @@ def _headings(rows: Sequence[Row]) -> dict[str, list[str]]:
 
 
 def _curves(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Training curves of every step of every experiment."""
+    """Return the training curves of every step of every experiment."""
     folders = {row.output.experiment_dir: row.section for row in rows if row.output.kind == EXPERIMENT}
     curves = []
     for folder, section in folders.items():
@@ -172,13 +174,13 @@ def _curves(rows: Sequence[Row]) -> list[dict[str, Any]]:
 def _describe_metric(name: str) -> dict[str, Any]:
     try:
         metric = get_metric(name)
-    except UserError:  # a column of somebody's own
+    except UserError:  # a metric that is not registered here
         return {"name": name, "higher": True, "description": ""}
     return {"name": name, "higher": metric.higher_is_better, "description": metric.description}
 
 
 def _plain(value: Any) -> Any:
-    """What JSON holds: numbers of five significant digits, None in place of nan."""
+    """Return a value for JSON: numbers have five significant digits, nan becomes None."""
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -196,7 +198,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _remove_unused(folder: Path, used: set) -> None:
-    """Remove clips of earlier pages, and what a killed run left; anything else in the folder is not ours."""
+    """Remove clips of earlier pages and leftovers of killed runs; other files are not touched."""
     for path in folder.iterdir() if folder.is_dir() else ():
         is_ours = path.name.startswith(".part-") or (path / "clip.json").is_file()
         if path.is_dir() and is_ours and path.name not in used:

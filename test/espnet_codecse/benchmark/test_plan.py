@@ -45,8 +45,8 @@ def test_on_the_fly_there_is_nothing_to_store():
 
 def test_too_little_disk_is_told():
     lines = format_plan(plan(), free_bytes=1e6)
-    assert lines[-1].startswith("not enough disk: 1 MB are free; --embedding_source on_the_fly")
-    assert lines[-2].startswith("together") and "10 min" in lines[4]
+    assert lines[-1].startswith("not enough disk: 1 MB free; --embedding_source on_the_fly")
+    assert lines[-2].startswith("total") and "10 min" in lines[4]
 
 
 def test_sizes_come_from_the_tables(make_data_dir):
@@ -85,4 +85,4 @@ def test_the_command_probes_the_real_network(make_data_dir, tmp_path, capsys, so
     main(arguments)
     lines = capsys.readouterr().out.splitlines()
     assert ("3  embeddings" in "".join(lines)) == (source == "stored")
-    assert lines[-1].startswith("together") and all(line.rstrip().endswith("B") for line in lines[1:])
+    assert lines[-1].startswith("total") and all(line.rstrip().endswith("B") for line in lines[1:])

@@ -33,7 +33,7 @@ def test_writes_the_configuration(tmp_path, capsys):
         (["--system", "nac_se"], "--step is missing"),
         (
             ["--system", "nac_se", "--step", "1_enhance", "--num_spk", "0"],
-            "--num_spk 0: a mixture has one speaker or more",
+            "--num_spk 0: a mixture has at least one speaker",
         ),
         (["--system", "nac_se", "--step", "1_enhance", "--size", "giant"], "known: paper, small"),
         (["--system", "nac_se", "--step", "1_enhance", "--loss", "gan"], "known: both, post, pre, waveform"),

@@ -21,7 +21,7 @@ def test_names_versions_and_devices(capsys):
     assert "GPU" in output and "cores: " in output and "memory: " in output and "disk here: " in output
     assert "espnet: " in output and "libsndfile: " in output and "FLAC" in output
     assert "supported ESPnet: 202511 (Python 3.10, 3.11), 202611 (Python 3.12, 3.13)" in output
-    assert output.rstrip().endswith("everything required is there")
+    assert output.rstrip().endswith("everything required is installed")
 
 
 def run_bare(package_root) -> subprocess.CompletedProcess:

@@ -59,11 +59,11 @@ def test_fewer_codebooks(given, capsys):
     assert before["utt0"] != after["utt0"]
     capsys.readouterr()
     assert main(command(given, *quantized, "--num_codebooks", "1")) == 0
-    assert "5 utterances enhanced before: skipped" in capsys.readouterr().out
+    assert "5 utterances skipped (already done)" in capsys.readouterr().out
     assert main(command(given, *quantized, "--num_codebooks", "9")) == 1
     assert f"--num_codebooks 9: the codec '{codec}' has 3" in capsys.readouterr().err
     assert main(command(given, "--num_codebooks", "1")) == 1
-    assert "--num_codebooks is of the layer quantized" in capsys.readouterr().err
+    assert "--num_codebooks applies to the layer quantized" in capsys.readouterr().err
 
 
 def test_parts_share_the_work(given, capsys):
@@ -92,7 +92,7 @@ def test_goes_on_where_it_was(given, capsys):
     os.utime(table["utt3"])  # changed since
     capsys.readouterr()
     assert main(command(given)) == 0
-    assert "3 utterances enhanced before: skipped" in capsys.readouterr().out
+    assert "3 utterances skipped (already done)" in capsys.readouterr().out
     after = {utterance: path.stat().st_mtime_ns for utterance, path in outputs(folder / "out" / "continuous").items()}
     assert {utterance for utterance in table if after[utterance] != before[utterance]} == {"utt1", "utt3"}
 
@@ -118,7 +118,7 @@ def test_wrong_recordings(given, capsys, tmp_path):
         (["--train_config", "x.yaml"], "go together"),
         (["--model_file", "x.pth"], "go together"),
         (["--layers", "continuous", "quantized", "--output_dir", "out"], "several layers need '{layer}'"),
-        (["--train_config", "no.yaml", "--model_file", "no.pth"], "no.yaml: not a training's configuration"),
+        (["--train_config", "no.yaml", "--model_file", "no.pth"], "no.yaml: not the configuration of a training"),
         (["--segment_seconds", "0.5"], "--segment_seconds 0.5"),
         (["--codec", "no_such"], "--codec no_such: no such folder"),
         (["--collect"], "outputs missing"),

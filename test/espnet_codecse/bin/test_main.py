@@ -65,7 +65,7 @@ def test_interruption(monkeypatch, capsys):
 
     monkeypatch.setattr("espnet_codecse.bin.config.main", interrupted)
     assert main(["config"]) == 130
-    assert "goes on where it was" in capsys.readouterr().err
+    assert "interrupted; run the same command again to resume" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", COMMANDS)

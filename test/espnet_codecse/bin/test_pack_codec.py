@@ -102,11 +102,11 @@ def test_what_is_refused(given, capsys):
     assert "other.pth: does not fit" in capsys.readouterr().err
     soundfile.write(given / "1.wav", torch.zeros(800).numpy(), 8000)
     assert initialise(given) == 1
-    assert "8000 Hz, not the codec's" in capsys.readouterr().err
+    assert "8000 Hz is not the codec's rate" in capsys.readouterr().err
     for content in ("", "codec: mdct\n", "a: ["):
         (given / "config.yaml").write_text(content)
         for command in (initialise, pack):
             assert command(given) == 1
-            assert "config.yaml: not a codec training's configuration" in capsys.readouterr().err
+            assert "config.yaml: not a configuration of codec training" in capsys.readouterr().err
     (given / "config.yaml").unlink()
     assert initialise(given) == 1 and pack(given) == 1

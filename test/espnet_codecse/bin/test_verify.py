@@ -30,12 +30,12 @@ def experiment(tmp_path_factory):
 def test_verify(experiment, tmp_path, capsys):
     good, bad = tmp_path / "good.zip", tmp_path / "bad.zip"
     assert main(["pack", str(experiment), "--output", str(good), "--name", "two speakers"]) == 0
-    assert "every key and shape right" in capsys.readouterr().out
+    assert "all keys and shapes match" in capsys.readouterr().out
     bad.write_bytes(good.read_bytes()[:5000])
     # One wrong pack does not stop the others.
     assert main(["verify", str(bad), str(good), str(tmp_path / "none.zip")]) == 1
     output = capsys.readouterr()
-    for text in ("every SHA-256 right", "parameters of rnn", "codec: carried, fingerprint",
+    for text in ("all SHA-256 hashes match", "parameters of rnn", "codec: included, fingerprint",
                  "in, 2 x 16001 out, all finite", f"{good}: verified"):  # fmt: skip
         assert text in output.out
     errors = [line for line in output.err.splitlines() if line.startswith("codecse verify")]
@@ -45,4 +45,4 @@ def test_verify(experiment, tmp_path, capsys):
 
 def test_an_experiment_is_no_pack(experiment, capsys):
     assert main(["verify", str(experiment)]) == 1
-    assert "codecse.yaml is missing; not a pack of 'codecse pack'" in capsys.readouterr().err
+    assert "codecse.yaml is missing; not a pack written by 'codecse pack'" in capsys.readouterr().err

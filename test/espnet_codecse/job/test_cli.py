@@ -53,7 +53,7 @@ def test_resume_redoes_only_what_is_missing_or_different(tmp_path):
     assert run(*command, cwd=tmp_path).returncode == 1
     (tmp_path / "ok").touch()
     result = run("--resume", *command, cwd=tmp_path)
-    assert result.returncode == 0 and "2 of 3 parts done before: skipped" in result.stderr
+    assert result.returncode == 0 and "2 of 3 parts skipped (already done)" in result.stderr
     assert [len((tmp_path / f"ran.{i}").read_text().split()) for i in (1, 2, 3)] == [1, 2, 1]
     assert run("--resume", *command, "another", cwd=tmp_path).returncode == 0  # other command: all again
     assert run(*command, cwd=tmp_path).returncode == 0  # without --resume: all again

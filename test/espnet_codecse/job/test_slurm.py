@@ -62,7 +62,7 @@ def test_a_failed_part_is_tried_again_and_only_missing_ones_by_the_next_call(sta
     (tmp_path / "ok").touch()
     process = start(*command)
     _, text = process.communicate(timeout=60)
-    assert process.returncode == 0 and "2 of 3 parts done before: skipped" in text and "1 parts submitted" in text
+    assert process.returncode == 0 and "2 of 3 parts skipped (already done)" in text and "1 parts submitted" in text
     assert [len((tmp_path / f"ran.{part}").read_text().split()) for part in (1, 2, 3)] == [1, 3, 1]
     files = sorted(path.name for path in (tmp_path / "log").iterdir())
     assert files == [f"x.{part}.log{suffix}" for part in (1, 2, 3) for suffix in ("", ".done")]
@@ -78,7 +78,7 @@ def test_tasks_of_a_killed_runner_are_waited_for(start, cluster, tmp_path):
     process.communicate()
     assert len(queue(cluster)) == 2
     process = start(*command)
-    assert "2 of 2 parts are in the queue already" in process.stderr.readline()
+    assert "2 of 2 parts are already in the queue" in process.stderr.readline()
     (tmp_path / "go").touch()
     _, text = process.communicate(timeout=60)
     assert process.returncode == 0 and "submitted" not in text
@@ -94,7 +94,7 @@ def test_tasks_of_another_command_are_cancelled_first(start, tmp_path):
     process.communicate()
     process = start("x.log", "true")
     _, text = process.communicate(timeout=60)
-    assert process.returncode == 0 and "an earlier, different command are cancelled" in text
+    assert process.returncode == 0 and "cancelling jobs of an earlier, different command" in text
 
 
 @needs_slurm
@@ -156,7 +156,7 @@ def test_without_slurm_one_line_tells_what_to_do(tmp_path):
         (["--config", "slurm.yaml"], "sbatch: not found; run this on a node of the cluster, or use cmd_backend=local"),
         (["--config", "none.yaml"], "none.yaml: no such file"),
         (["--config", "slurm.yaml", "--kind", "cuda"], "slurm.yaml: has no kind 'cuda'; known: train"),
-        (["--config", "slurm.yaml", "--time", "soon"], "'soon' is no time"),
+        (["--config", "slurm.yaml", "--time", "soon"], "'soon' is not a time"),
     ]:
         runner = [sys.executable, "-m", "espnet_codecse.job", "--backend", "slurm", *options, "x.log", "true"]
         environment = {"PYTHONPATH": str(ROOT), "PATH": ""}

@@ -62,7 +62,7 @@ def test_improvements_are_differences_to_the_mixture(pairs):
     for (value, improvement), mixture in zip(zip(estimates[:2], estimates[2:]), unprocessed):
         assert improvement.metric == f"{value.metric}i" and improvement.mean > 5
         assert improvement.mean == pytest.approx(value.mean - mixture.mean, abs=1e-5)
-    with pytest.raises(UserError, match="--mix_scp: needed for SDRi"):
+    with pytest.raises(UserError, match="--mix_scp: missing, but needed for SDRi"):
         run(pairs, "SDRi", out="other")
 
 
@@ -162,9 +162,9 @@ def test_some_samples_are_trimmed_with_a_notice_and_more_are_refused(pairs, caps
     samples, _ = soundfile.read(path)
     soundfile.write(path, samples[:-9], RATE)
     run(pairs)
-    assert "1 utterances differ by up to 9 samples: trimmed" in capsys.readouterr().err
+    assert "1 utterances differ in length by up to 9 samples; trimmed" in capsys.readouterr().err
     soundfile.write(path, samples[:-900], RATE)
-    with pytest.raises(UserError, match=r"u1.wav: 15100 samples but .*u1.wav has 16000 \('u1'\)"):
+    with pytest.raises(UserError, match=r"u1.wav: 15100 samples, but .*u1.wav has 16000 \('u1'\)"):
         run(pairs)
 
 
@@ -172,10 +172,10 @@ def test_wrong_input_is_refused(pairs, tmp_path):
     write_scp(pairs / "inf.scp", {name: path for name, path in read_scp(pairs / "inf.scp").items() if name != "u2"})
     with pytest.raises(UserError, match=r"inf.scp: 1 of the 4 utterances of .*ref.scp are missing, the first is 'u2'"):
         run(pairs)
-    with pytest.raises(UserError, match="--ref_scp: needed for PESQ"):
+    with pytest.raises(UserError, match="--ref_scp: missing, but needed for PESQ"):
         score_set([], [str(pairs / "inf")], tmp_path / "x", ["PESQ", "DNSMOS"])
     soundfile.write(pairs / "inf" / "u1.wav", np.zeros(8000), 8000)
-    with pytest.raises(UserError, match="8000 Hz but .* has 16000 Hz"):
+    with pytest.raises(UserError, match="8000 Hz, but .* has 16000 Hz"):
         score_set([str(pairs / "ref")], [str(pairs / "inf")], tmp_path / "x", ["SI_SDR"])
     soundfile.write(pairs / "inf" / "u1.wav", np.zeros((RATE, 2)), RATE)
     with pytest.raises(UserError, match="u1.wav: has 2 channels"):
@@ -203,4 +203,4 @@ def test_a_missing_package_leaves_a_named_empty_column_and_one_line(pairs, capsy
     assert si.num_nan == 0 and absent.num_nan == 4
     assert set(read_scp(pairs / "scoring" / "NOT_THERE_spk1").values()) == {"nan"}
     warnings = [line for line in capsys.readouterr().err.splitlines() if "NOT_THERE" in line]
-    assert warnings == ["score: NOT_THERE left empty, not to be had here: pip install no_such_package"]
+    assert warnings == ["score: NOT_THERE left empty, package or network unavailable: pip install no_such_package"]

@@ -53,7 +53,7 @@ def test_numbers_become_columns_and_are_kept(versa, tmp_path, capsys):
     assert columns(versa, tmp_path) == expected
     assert "scored" in (tmp_path / "out/versa/versa.log").read_text()
     assert columns(versa, tmp_path) == expected
-    assert "up to date: skipped" in capsys.readouterr().err
+    assert "VERSA skipped (already done)" in capsys.readouterr().err
     write_scp(tmp_path / "inf.scp", {"a": "/z/a.wav"})
     assert columns(versa, tmp_path)["VERSA_PESQ"] == {"a": 2.5}
 
@@ -91,4 +91,4 @@ def test_without_versa_there_is_a_line(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     (tmp_path / "speech.yaml").write_text("- name: pesq\n")
     assert versa_columns(None, str(tmp_path / "inf.scp"), tmp_path / "speech.yaml", tmp_path) == {}
-    assert "VERSA left empty, not to be had here: pip install git+" in capsys.readouterr().err
+    assert "VERSA left empty, package not installed: pip install git+" in capsys.readouterr().err

@@ -45,7 +45,7 @@ def test_there_and_back(recordings, codec_folder, model, capsys):
             assert getattr(before, key) == getattr(after, key), (name, key)
     capsys.readouterr()
     assert main(["decode", better, "-o", back]) == 0
-    assert "0 decoded, 3 done before" in capsys.readouterr().out
+    assert "0 decoded, 3 skipped (already done)" in capsys.readouterr().out
     assert main(["encode", str(recordings / "in"), "-o", codes, "--codec", codec_folder, "--mono"]) == 0
     assert "3 encoded" in capsys.readouterr().out
 
@@ -87,7 +87,7 @@ def test_lyra_at_several_rates(recordings, tmp_path_factory, monkeypatch, capsys
         assert main([*arguments, "-o", better, "--num_codebooks", "7"]) == 1
         assert "--num_codebooks 7: the codec 'lyra_v2' has 6" in capsys.readouterr().err
     assert main(["enhance", wave, "-o", better, "--model", model, "--num_codebooks", "2"]) == 1
-    assert "--num_codebooks is of the codes written; give --to codes" in capsys.readouterr().err
+    assert "--num_codebooks applies to codes that are written; add --to codes" in capsys.readouterr().err
     load_codec.cache_clear()
 
 
@@ -111,7 +111,7 @@ def test_damaged_codes_fail_alone(recordings, codec_folder, capsys):
     (folder / "flipped.cse").write_bytes(data[:-9] + bytes([data[-9] ^ 1]) + data[-8:])
     capsys.readouterr()
     assert main(["decode", str(folder), "-o", str(recordings / "back"), "--format", "wav"]) == 1
-    assert "6 files: 3 decoded, 0 done before: skipped, 3 failed" in capsys.readouterr().out
+    assert "6 files: 3 decoded, 0 skipped (already done), 3 failed" in capsys.readouterr().out
     failed = (recordings / "back" / "failed.tsv").read_text()
     for reason in ("truncated", "not a file of codes", "checksum"):
         assert reason in failed

@@ -63,7 +63,7 @@ def test_folder_of_everything(tmp_path, write, enhance):
     (source / "notes.txt").write_text("no recording")
     status, out, _error = enhance("--segment_seconds", 2)
     assert status == 1
-    assert "14 files: 10 enhanced, 0 done before: skipped, 4 failed (all in " in out and "real-time factor" in out
+    assert "14 files: 10 enhanced, 0 skipped (already done), 4 failed (all in " in out and "real-time factor" in out
     assert "network alone" in out and "peak memory" in out
     failed = dict(line.split("\t") for line in (tmp_path / "out" / "failed.tsv").read_text().splitlines()[1:])
     assert {Path(path).name for path in failed} == {"nan.wav", "empty.wav", "broken.wav", "bought.m4a"}
@@ -85,15 +85,15 @@ def test_only_what_is_new_is_done_again(tmp_path, write, enhance):
     for name in ("a.wav", "b.wav"):
         write(tmp_path / "in" / name)
     assert enhance()[0] == 0
-    assert "2 files: 0 enhanced, 2 done before" in enhance()[1]
+    assert "2 files: 0 enhanced, 2 skipped (already done)" in enhance()[1]
     os.utime(tmp_path / "in" / "a.wav")
-    assert "1 enhanced, 1 done before" in enhance()[1]
-    assert "2 enhanced, 0 done before" in enhance("--mix", 0.5)[1]
-    assert "0 enhanced, 2 done before" in enhance("--mix", 0.5)[1]
-    assert "2 enhanced, 0 done before" in enhance()[1]
+    assert "1 enhanced, 1 skipped (already done)" in enhance()[1]
+    assert "2 enhanced, 0 skipped (already done)" in enhance("--mix", 0.5)[1]
+    assert "0 enhanced, 2 skipped (already done)" in enhance("--mix", 0.5)[1]
+    assert "2 enhanced, 0 skipped (already done)" in enhance()[1]
     (tmp_path / "out" / "b.wav").unlink()
     write(tmp_path / "in" / "c.wav")
-    assert "2 enhanced, 1 done before" in enhance()[1]
+    assert "2 enhanced, 1 skipped (already done)" in enhance()[1]
 
 
 def test_mix_residual_mono_and_format(tmp_path, write, enhance):
@@ -113,7 +113,7 @@ def test_format_that_cannot_be_written_is_told(tmp_path, write, enhance):
     write(tmp_path / "in" / "a.wav", rate=8000, subtype="NMS_ADPCM_16")
     write(tmp_path / "in" / "b.wav", rate=96000)
     status, out, _ = enhance("--format", "mp3")
-    assert status == 1 and "1 enhanced, 0 done before: skipped, 1 failed" in out
+    assert status == 1 and "1 enhanced, 0 skipped (already done), 1 failed" in out
     assert "--format mp3 cannot hold 1 channel(s) at 96000 Hz" in (tmp_path / "out" / "failed.tsv").read_text()
 
 
@@ -129,14 +129,14 @@ def test_two_speakers_by_name(tmp_path, write, capsys, model_of_two):
         ([], ["in", "in2"], "out", "would be the output of"),
         (["--format", "flac"], ["in3"], "out", "(1 such name(s))"),
         ([], ["in/a.wav"], "in", "a.wav: is an input; choose another --output_dir"),
-        ([], ["in"], "in", "is also read from"),
+        ([], ["in"], "in", "is also an input"),
         ([], ["none"], "out", "no such file or folder"),
         (["--residual"], ["in3"], "out", "would be the output of"),
         (["--model", "no_such"], ["in"], "out", "--model no_such: no such folder or zip"),
         (["--segment_seconds", "1"], ["in"], "out", "--segment_seconds 1.0: segments overlap"),
         (["--from", "codes", "--mono"], ["in"], "out", "--mono: codes cannot be averaged"),
         (["--to", "codes", "--mix", "0.5"], ["in"], "out", "--mix works on waveforms"),
-        (["--to", "codes", "--format", "wav"], ["in"], "out", "--format is that of waveforms"),
+        (["--to", "codes", "--format", "wav"], ["in"], "out", "--format applies to waveforms"),
         (["--device", "tpu"], ["in"], "out", "--device tpu: must be one of"),
     ],
 )
@@ -162,7 +162,7 @@ def test_output_folder_or_pipe(capsys):
     assert main(["enhance", "x.wav"]) == 1
     assert "--output_dir: missing" in capsys.readouterr().err
     assert main(["enhance", "-", "-o", "x"]) == 1
-    assert "-: stands for the standard streams" in capsys.readouterr().err
+    assert "-: means the standard streams" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["enhance", "encode", "decode"])
@@ -180,7 +180,7 @@ def test_two_processes(tmp_path, write, enhance):
         write(tmp_path / "in" / f"{index}.wav", seconds=0.3 + 0.1 * index)
     soundfile.write(tmp_path / "in" / "bad.wav", np.full(400, np.nan), 16000, subtype="FLOAT")
     status, out, _ = enhance("--jobs", 2, "--batch_seconds", 0.6)
-    assert status == 1 and "5 files: 4 enhanced, 0 done before: skipped, 1 failed" in out
+    assert status == 1 and "5 files: 4 enhanced, 0 skipped (already done), 1 failed" in out
     assert "in each of 2 processes" in out
     enhance("--batch_seconds", "0.6", out="one")
     for index in range(4):
@@ -209,7 +209,7 @@ def test_killed_and_started_again(tmp_path, write, enhance, model):
     for path in done:  # whole, whenever the run was killed
         assert soundfile.info(out / path).frames == soundfile.info(tmp_path / "in" / path).frames
     status, text, _ = enhance("--batch_seconds", 2, "--segment_seconds", 10)
-    assert status == 0 and f"{40 - len(done)} enhanced, {len(done)} done before" in text
+    assert status == 0 and f"{40 - len(done)} enhanced, {len(done)} skipped (already done)" in text
     assert {path: (out / path).stat().st_mtime_ns for path in done} == kept
     assert visible(out) == sorted([".codecse.json", *(f"{index:02}.wav" for index in range(40))])
 

@@ -66,7 +66,7 @@ def test_nothing_found(tree, argument, text):
 
 
 def test_output_folder_that_is_read_from(tree):
-    with pytest.raises(UserError, match="is also read from"):
+    with pytest.raises(UserError, match="is also an input"):
         found(tree, "in", output="in")
 
 

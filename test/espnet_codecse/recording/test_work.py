@@ -113,7 +113,7 @@ def test_codes_are_made_at_the_level_of_the_training(tmp_path, run, model_with_p
     run([tmp_path / "loud.wav", tmp_path / "soft.wav"], model=model_with_peak, target="codes")
     loud, soft = (codes_of(tmp_path / "out" / f"{name}.cse")[1] for name in ("loud", "soft"))
     assert np.mean(loud == soft) > 0.99
-    assert "only waveforms get it back" in capsys.readouterr().err
+    assert "it is restored for waveforms only" in capsys.readouterr().err
 
 
 def test_silence_stays_silence_at_any_rate(tmp_path, run):
@@ -171,7 +171,7 @@ def test_codes_equal_the_waveform_path_from_the_same_quantised_embedding(tmp_pat
 def test_long_codes_in_chunks(tmp_path, write, run, codec_folder, monkeypatch):
     path = write(tmp_path / "a.flac", seconds=5, rate=22050)
     run([path], "whole", target="codes", model=None, codec=codec_folder)
-    monkeypatch.setattr("espnet_codecse.recording.work.PIECE", 7)
+    monkeypatch.setattr("espnet_codecse.recording.processors.PIECE", 7)
     run([path], "chunks", target="codes", model=None, codec=codec_folder)
     (header, whole), (_, chunks) = codes_of(tmp_path / "whole" / "a.cse"), codes_of(tmp_path / "chunks" / "a.cse")
     assert np.array_equal(whole, chunks)

@@ -138,7 +138,7 @@ def test_scored_and_in_the_table_by_one_call_each(recipe, capsys):
     )
     capsys.readouterr()
     assert score_outputs.main([*arguments, *common, "--metrics", "SI_SDR STOI"]) == 0
-    assert capsys.readouterr().err.count("done before: skipped") >= 5
+    assert capsys.readouterr().err.count("utterances skipped (already done)") >= 5
     (expdir / "x/1_separate").mkdir()
     (expdir / "x/1_separate/config.yaml").write_text("")
     options = ["--expdir", str(expdir), *common, "--data_note", "made up", "--output", str(recipe / "RESULTS.md")]

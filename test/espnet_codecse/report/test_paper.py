@@ -30,7 +30,7 @@ def test_columns_in_the_order_of_our_own_tables(tmp_path):
     "text, reason",
     [
         (GOOD.replace("    source: ", "    sauce: "), "table 1 has no 'source'"),
-        (GOOD.replace("row: noisy", "name: noisy"), "a row without the name"),
+        (GOOD.replace("row: noisy", "name: noisy"), "a row has no 'row'"),
         ("tables: []", "holds no 'tables'"),
         ("tables: [", "cannot be read"),
         ("!!python/object/apply:os.system ['true']", "cannot be read"),

@@ -114,7 +114,7 @@ def test_wrong_input_is_refused(folders):
         render(rows(folders), "c", notes={"x": ["y"]})
     with pytest.raises(UserError, match="a label occurs twice"):
         render(rows(folders) * 2, "c")
-    with pytest.raises(UserError, match="none given"):
+    with pytest.raises(UserError, match="--row: missing"):
         render([], "c")
     write_scp(folders / "utt2snr", {"a": "loud"})
     with pytest.raises(UserError, match="utt2snr: not a number in dB"):

@@ -24,7 +24,7 @@ def test_figure(tmp_path):
     plot_step_sweep(folders, tmp_path / "sweep.svg", ("PESQ", "ESTOI"), noisy, "sweep")
     text = (tmp_path / "sweep.svg").read_text()
     assert text.count("DDIM steps") >= 2 or text.count('<g id="axes_') == 2
-    with pytest.raises(UserError, match="no scores of DNSMOS_OVRL; score with it, known there: ESTOI, PESQ"):
+    with pytest.raises(UserError, match="no scores of DNSMOS_OVRL; score with it, or choose from ESTOI, PESQ"):
         plot_step_sweep(folders, tmp_path / "sweep.svg")
     with pytest.raises(UserError, match="no scoring folders"):
         plot_step_sweep({}, tmp_path / "sweep.svg")

@@ -165,9 +165,9 @@ def test_damaged_and_missing_files(experiment):
     assert "no such checkpoint" in refused(experiment)
     for content in ("", "a: [", "- 1\n", "encoder: stft\n"):
         (experiment / "config.yaml").write_text(content)
-        assert "config.yaml: not a training's configuration" in refused(experiment)
+        assert "config.yaml: not the configuration of a training" in refused(experiment)
     (experiment / "config.yaml").unlink()
-    assert "was the training run?" in refused(experiment)
+    assert "train the step first" in refused(experiment)
 
 
 def test_names_are_registered_once():
@@ -223,4 +223,4 @@ def test_a_peak_out_of_range_is_refused(experiment, peak):
     config = experiment / "config.yaml"
     content = yaml.safe_load(config.read_text())
     config.write_text(yaml.safe_dump({**content, "model_conf": {"peak": peak}}))
-    assert "builds no model" in refused(experiment)
+    assert "no model can be built" in refused(experiment)

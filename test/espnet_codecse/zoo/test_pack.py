@@ -175,7 +175,7 @@ def test_wrong_options(experiment, options, text, tmp_path, capsys):
 
 def test_only_zips(experiment, tmp_path, capsys):
     assert main(["pack", str(experiment), "--output", str(tmp_path / "m.tar")]) == 1
-    assert "end it in .zip" in capsys.readouterr().err
+    assert "must end in .zip" in capsys.readouterr().err
 
 
 def test_zip_is_plain(pack):

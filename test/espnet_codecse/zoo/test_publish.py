@@ -42,7 +42,7 @@ def test_dry_run_lists_the_files_and_calls_nobody(pack, hub, capsys):
     output = capsys.readouterr().out
     for name in read_members(pack):
         assert f"  {name}\n" in output
-    assert "would be uploaded; nothing was" in output and not hub.calls
+    assert "would be uploaded (dry run)" in output and not hub.calls
 
 
 def test_what_was_published_is_what_is_loaded(pack, hub, noisy, capsys):
@@ -71,7 +71,7 @@ def test_a_file_changed_on_the_hub_is_refused(pack, hub):
     with pytest.raises(UserError, match="config.yaml' is not the file that was packed"):
         find_model(REPO)
     del hub.repos[REPO]["codecse.yaml"]
-    with pytest.raises(UserError, match="codecse.yaml is missing; not a pack of"):
+    with pytest.raises(UserError, match="codecse.yaml is missing; not a pack written by"):
         find_model(REPO)
 
 
@@ -87,13 +87,13 @@ def test_somebody_elses_name(pack, hub, capsys):
     hub.repos["other/model"] = {}
     for options in ([], ["--update"]):
         message = refused(capsys, pack, "--repo", "other/model", *options)
-        assert "the token has no right to write under 'other'" in message
+        assert "the token has no write permission for 'other'" in message
     assert hub.repos["other/model"] == {}
 
 
 def test_refused_and_missing_tokens(pack, hub, capsys, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
-    assert "the token is refused; run 'hf auth login' or set HF_TOKEN" in refused(capsys, pack, "--repo", REPO)
+    assert "the token is refused; run 'hf auth login', or set HF_TOKEN" in refused(capsys, pack, "--repo", REPO)
     monkeypatch.delenv("HF_TOKEN")
     calls = len(hub.calls)
     assert f"no token for {hub.url}" in refused(capsys, pack, "--repo", REPO)
@@ -108,7 +108,7 @@ def test_no_network(pack, hub, capsys):
 def test_a_card_that_the_hub_does_not_take(experiment, hub, tmp_path, capsys):
     pack = tmp_path / "wrong.zip"
     assert main(["pack", str(experiment), "--output", str(pack), "--license", "wrong"]) == 0
-    assert "does not take the model card" in refused(capsys, pack, "--repo", REPO)
+    assert "does not accept the model card" in refused(capsys, pack, "--repo", REPO)
 
 
 def test_wrong_packs_are_not_published(pack, hub, tmp_path, capsys):
@@ -117,7 +117,7 @@ def test_wrong_packs_are_not_published(pack, hub, tmp_path, capsys):
     assert "not a readable zip" in refused(capsys, tmp_path / "cut.zip", "--repo", REPO)
     for name in ("name", "a/b/c"):
         assert "must be user/name" in refused(capsys, pack, "--repo", name)
-    assert "not a name of the hub" in refused(capsys, pack, "--repo", "me/a name")
+    assert "not a valid repository name" in refused(capsys, pack, "--repo", "me/a name")
     assert not hub.calls
 
 

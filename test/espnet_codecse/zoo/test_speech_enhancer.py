@@ -51,7 +51,7 @@ def test_what_it_takes(enhancer, noisy):
     for wrong in (noisy[0], np.zeros((0, 100), np.float32), np.zeros((2, 0), np.float32)):
         with pytest.raises(ValueError, match="must be .batch, sample"):
             enhancer(wrong)
-    with pytest.raises(ValueError, match="divide 16 bits by 32768"):
+    with pytest.raises(ValueError, match="divide int16 by 32768"):
         enhancer((noisy * 32768).astype(np.int16))
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Stage 1 of the recipes whose corpus is somewhere on disk: a recipe's local/data.sh is a link to this file.
+# Stage 1 of the recipes with a published corpus. A recipe's local/data.sh is a link to this file.
 #   local/data.sh [--check] [options of codecse prepare_<corpus>; --help lists them]
 set -e
 set -u

@@ -6,29 +6,29 @@ set -o pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../../../../utils/log.sh"
 SECONDS=0
 
-datadir=data                 # where the data directories go
-fs=16k                       # sample rate (Hz, also 16k)
-nj=0                         # processes; 0: one a core
-clean_dir=                   # clean recordings, one folder a speaker, or train/valid/test folders; default: synthesised
+datadir=data                 # folder of the data directories
+fs=16k                       # sample rate, such as 16000 or 16k
+nj=0                         # processes; 0: one per core
+clean_dir=                   # clean recordings, one folder per speaker, or train/valid/test folders; default: synthesised
 noise_dir=                   # noise recordings
 num_speakers=1               # speakers in a mixture, 1 to 3; --num_spk of run.sh sets it
-snr_range="-5 20"            # speech to noise, dB (train and valid)
-test_snrs="-5 0 5 10 15"     # of the test mixtures, in turn, dB
-ratio_range="-5 5"           # first to each other speaker, dB (train and valid)
+snr_range="-5 20"            # SNR, dB (train and valid)
+test_snrs="-5 0 5 10 15"     # SNRs of the test mixtures, in turn, dB
+ratio_range="-5 5"           # level of the first speaker relative to each other one, dB (train and valid)
 level_range="-35 -15"        # level of the mixtures, dBFS (train and valid)
-noise_probability=           # portion of mixtures with noise; default: 1, or 0 for several speakers
-reverb_probability=0.2       # portion of mixtures in a simulated room (train and valid)
+noise_probability=           # share of mixtures with noise; default: 1, or 0 for several speakers
+reverb_probability=0.2       # share of mixtures in a simulated room (train and valid)
 test_reverb_probability=0    # the same for test
 rt60_range="0.15 0.6"        # reverberation time, seconds
 reverb_target=dry            # reference of a reverberant mixture: dry or early
-num_train=0                  # train mixtures; 0: 300 synthesised, or train_copies of each utterance
-num_valid=0                  # valid mixtures; 0: 30 synthesised, or 2 of each utterance
-train_copies=4               # mixtures of each train utterance
-num_extra_noises=0           # synthesised noises, babble among them, that join the train noises
-num_altered_noises=0         # variants of the train noises (speed, colour, direction, sums of two) that join them
+num_train=0                  # train mixtures; 0: 300 if synthesised, else train_copies per utterance
+num_valid=0                  # valid mixtures; 0: 30 if synthesised, else 2 per utterance
+train_copies=4               # mixtures per train utterance
+num_extra_noises=0           # synthesised noises, including babble, added to the train noises
+num_altered_noises=0         # altered train noises (speed, colour, direction, sums of two) added to the train noises
 num_rooms=0                  # simulated room responses for dynamic mixing: <datadir>/rooms_train
 max_duration=8               # longer train and valid speech is cut, seconds
-seed=0                       # of train and valid; the test set never changes
+seed=0                       # seed of train and valid; the test set never changes
 
 help_message="Usage: local/data.sh [options]
 Writes <datadir>/{train,valid,test} and <datadir>/{clean,noise}_{train,valid,test}. Options (defaults):
@@ -51,7 +51,7 @@ if [ $# -ne 0 ]; then
     exit 2
 fi
 
-# Ranges are two words of one option here and two arguments there.
+# Ranges are two words of one option here, but two arguments of prepare_mini.
 # shellcheck disable=SC2086
 codecse prepare_mini --dst "${datadir}" --downloads "${MINI}" --fs "${fs}" --nj "${nj}" --num_speakers "${num_speakers}" \
     ${clean_dir:+--clean_dir "${clean_dir}"} ${noise_dir:+--noise_dir "${noise_dir}"} \

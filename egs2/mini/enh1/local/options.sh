@@ -1,5 +1,5 @@
-# Sourced by run.sh with its arguments, in the caller's folder: sets local_data_opts and the array opts.
-# Paths on the command line are the caller's, but the recipe runs in its own folder.
+# Sourced by run.sh with its arguments, in the caller's folder; sets local_data_opts and the array opts.
+# Paths on the command line are relative to the caller's folder, but the recipe runs in its own folder.
 
 opts=()
 while [ $# -gt 0 ]; do

@@ -1,5 +1,5 @@
 "use strict";
-// The A/B/X test: which of A and B is X, and which is better; the answers are saved as JSON.
+// The A/B/X test: is X A or B, and which of them is better? The answers are saved as JSON.
 
 const blind = { running: false, trials: [], current: 0, names: [], set: "", started: "", heard: "a" };
 const panel = byId("blind-panel");
@@ -28,7 +28,7 @@ function drawSetup(message = "") {
   const labels = labelsToCompare();
   byId("blind").hidden = !REPORT.clips.length;
   if (labels.length < 2) {
-    panel.replaceChildren("It needs two versions of an utterance; this set has fewer in the page.");
+    panel.replaceChildren("The test needs two versions of an utterance; the page has fewer for this set.");
     return;
   }
   const [first, second] = [html("select", { id: "blind-first" }), html("select", { id: "blind-second" })];
@@ -38,8 +38,8 @@ function drawSetup(message = "") {
   second.value = experiment ? experiment.name : labels[1];
   const count = html("input", { id: "blind-count", type: "number", min: 1, max: 100, value: 10 });
   panel.replaceChildren(
-    html("p", { class: "note" }, "Two versions hide behind A and B, and one of them behind X, all at the same level. " +
-      "Say which of them X is, and, if you like, which is better. Pictures and scores are out of sight meanwhile."),
+    html("p", { class: "note" }, "A and B are two versions in random order; X is one of them. All play at one level. " +
+      "Decide whether X is A or B and, optionally, which is better. Images and scores are hidden during the test."),
     html("p", { class: "error", role: "alert" }, message),
     html("div", { class: "bar" }, html("label", {}, "compare ", first), html("label", {}, "with ", second),
       html("label", {}, "trials ", count),
@@ -50,7 +50,7 @@ function drawSetup(message = "") {
 function startBlind(names, count) {
   const items = names[0] === names[1] ? [] : pairsToCompare(names);
   if (!items.length || !(count >= 1)) {
-    drawSetup("Choose two different versions that an utterance has both, and at least one trial.");
+    drawSetup("Choose two different versions of the same utterance, and at least one trial.");
     return;
   }
   Object.assign(blind, { running: true, names, set: state.set, started: new Date().toISOString(), current: 0 });
@@ -67,7 +67,7 @@ async function startTrial() {
   try {
     await player.load(trial.clip);
   } catch (error) {
-    drawSetup(`${error.message}: make the page again`);
+    drawSetup(`${error.message}; make the page again`);
     drawClips();
     return;
   }
@@ -116,7 +116,7 @@ function drawTrial() {
         () => answer({ preference: name })))),
     html("div", { class: "bar" },
       button("Next", { id: "blind-next", class: "main", disabled: trial.answer === null }, nextTrial),
-      button("Stop and see", { id: "blind-stop" }, finishBlind)));
+      button("Stop and show results", { id: "blind-stop" }, finishBlind)));
   if (focused && byId(focused)) byId(focused).focus();
 }
 

@@ -1,8 +1,8 @@
 "use strict";
-// The utterances to listen to: a card each, with the waveforms and spectrograms of its versions below each other.
+// The utterances to listen to: one card each, with the waveforms and spectrograms of its versions in rows.
 
-const cards = new Map(); // clip -> its card's parts
-const speakers = new Map(); // clip -> the speaker that is heard
+const cards = new Map(); // clip -> elements of its card
+const speakers = new Map(); // clip -> the selected speaker
 
 function soundsOf(clip) {
   const speaker = speakers.get(clip) || 1;
@@ -18,7 +18,7 @@ async function playFrom(clip, index, position) {
   try {
     await player.load(clip);
   } catch (error) {
-    card.error.textContent = `${error.message}: make the page again`;
+    card.error.textContent = `${error.message}; make the page again`;
     return;
   }
   if (player.clip !== clip) return;
@@ -130,7 +130,7 @@ function drawClips() {
   if (player.clip && !clips.includes(player.clip)) player.stop();
   byId("listen").hidden = !REPORT.clips.length || blind.running;
   byId("clips").replaceChildren(...clips.map((clip) => (cards.has(clip) ? cards.get(clip).node : drawCard(clip))));
-  if (!clips.length) byId("clips").append("No utterances of this set were put into the page.");
+  if (!clips.length) byId("clips").append("The page has no audio of this set.");
   clips.forEach(drawVersions);
 }
 

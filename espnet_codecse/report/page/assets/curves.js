@@ -1,5 +1,5 @@
 "use strict";
-// A chart for each training, of a quantity that ESPnet's trainer reported after every epoch.
+// One chart per training, for a quantity that ESPnet's trainer reported after every epoch.
 
 function drawCurve({ section, step, quantities }, name, size) {
   const phases = quantities[name];

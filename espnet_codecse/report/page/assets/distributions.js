@@ -1,5 +1,5 @@
 "use strict";
-// Boxes of the chosen metric for each group of utterances, side by side for the systems that are shown.
+// Box plots of the chosen metric for each group of utterances, side by side for the systems shown.
 
 const BOX_WIDTH = 12;
 

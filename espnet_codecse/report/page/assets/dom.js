@@ -1,5 +1,5 @@
 "use strict";
-// Making elements, and numbers as the tables print them.
+// Creates elements, and formats numbers for the tables.
 
 const byId = (id) => document.getElementById(id);
 

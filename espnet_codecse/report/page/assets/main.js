@@ -1,5 +1,5 @@
 "use strict";
-// The head of the page, the keys, and the first drawing of everything.
+// The page header, the keyboard shortcuts, and the initial drawing.
 
 function drawHead() {
   document.title = REPORT.title;
@@ -41,7 +41,7 @@ const everywhere = {
   "?": () => byId("keys").showModal(),
 };
 
-// Keys that an element uses itself; a player's buttons leave the space bar to the player.
+// Keys that an element handles itself; buttons of a player leave the space bar to the player.
 function keysOf(element) {
   if (element.matches(".wide")) return ["ArrowLeft", "ArrowRight"];
   if (element.matches(".version, .play, .abx button")) return ["Enter"];
@@ -71,7 +71,7 @@ byId("help").addEventListener("click", () => byId("keys").showModal());
 byId("loop").addEventListener("change", (event) => player.setLoop(event.target.checked));
 byId("match").addEventListener("change", (event) => player.setMatch(event.target.checked));
 document.addEventListener("keydown", onKey);
-// A button acts when the space bar comes up again.
+// A button is triggered when the space bar is released.
 document.addEventListener("keyup", (event) => {
   if (event.key === " " && event.target.matches(".version, .play, .abx button")) event.preventDefault();
 });

@@ -1,12 +1,12 @@
 "use strict";
-// One player for the page. All versions of a clip run together from the clock of one AudioContext, and only the
-// chosen one is let through: switching cannot jump. The sound of a clip is a script, loaded when it is first wanted.
+// One player for the page. All versions of a clip run together from the clock of one AudioContext, and only the chosen
+// one is audible, so switching keeps the position. The audio of a clip is a script, loaded when it is first played.
 
-const FADE = 0.006; // seconds, against clicks
+const FADE = 0.006; // seconds, avoids clicks
 const waiting = new Map();
 
 function receiveSound(folder, encoded) {
-  waiting.get(folder)?.(encoded); // nobody waits where it was asked for twice
+  waiting.get(folder)?.(encoded); // after a repeated request nothing is waiting
   waiting.delete(folder);
 }
 
@@ -34,8 +34,8 @@ const player = {
   playing: false,
   loop: false,
   match: false,
-  offset: 0, // seconds: where it stands, or stood when it was started
-  startedAt: 0, // of the context's clock
+  offset: 0, // seconds: position when paused, or when playback started
+  startedAt: 0, // on the context's clock
   request: 0,
   watchers: [],
 
@@ -50,10 +50,10 @@ const player = {
 
   async decode(clip, request) {
     this.context ??= new AudioContext();
-    this.context.resume(); // here and not only in play(): a phone wants it before anything is waited for
+    this.context.resume(); // not only in play(): phones require it before the first await
     const encoded = await requestSound(clip.folder);
     const decoded = await Promise.all(encoded.map((text) => this.context.decodeAudioData(bytesOf(text).buffer)));
-    if (request !== this.request) return; // another clip was asked for in the meantime
+    if (request !== this.request) return; // another clip was requested in the meantime
     const length = Math.max(...decoded.map((buffer) => buffer.length));
     this.buffers = decoded.map((buffer) => {
       const padded = this.context.createBuffer(1, length, this.context.sampleRate);
@@ -108,7 +108,7 @@ const player = {
     this.tell();
   },
 
-  // Stop, and stand at a position.
+  // Stop at a position.
   rest(position) {
     this.offset = position;
     this.playing = false;

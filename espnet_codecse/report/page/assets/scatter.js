@@ -1,5 +1,5 @@
 "use strict";
-// Every experiment's utterances against the same utterances through the codec alone, or unprocessed.
+// Utterances of every experiment against the same utterances through the codec alone, or unprocessed.
 
 function pairsOf(system) {
   const other = REPORT.systems[system[byId("against").value]];

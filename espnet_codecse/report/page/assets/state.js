@@ -1,7 +1,7 @@
 "use strict";
-// What is chosen on the page, and who has to be told of it. REPORT (data.js) is never changed.
+// The choices made on the page, and their listeners. REPORT (data.js) is never changed.
 
-const MOST_SHOWN = 4; // experiments that are shown at first
+const MOST_SHOWN = 4; // experiments shown initially
 const NUM_COLORS = 8;
 
 const state = { set: REPORT.sets[0], metric: REPORT.metric, shown: new Set() };
@@ -43,7 +43,7 @@ function mainSystems() {
   return shown;
 }
 
-// A hue for each section, paler for its second and third row; the mixture and the codecs are grey.
+// One hue per section, paler for its second and third row; the mixture and the codecs are grey.
 function colorOf(index) {
   const system = REPORT.systems[index];
   if (!system) return "var(--text)";

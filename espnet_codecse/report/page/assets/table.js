@@ -1,5 +1,5 @@
 "use strict";
-// The summary: a row for each system, sorted by any column; its ticks say what the charts and players show.
+// The summary: one row per system, sorted by any column; the ticks select what the charts and players show.
 
 const sorting = { metric: null, descending: false };
 
@@ -15,7 +15,7 @@ function sortBy(name) {
   if (sorting.metric === name) {
     sorting.descending = !sorting.descending;
   } else {
-    // The first click puts the best at the top.
+    // The first click sorts the best to the top.
     const metric = metricNamed(name);
     Object.assign(sorting, { metric: name, descending: Boolean(metric && metric.higher) });
   }
@@ -32,7 +32,7 @@ function sortedSystems() {
   if (metric === "system") systems.sort((a, b) => a.name.localeCompare(b.name));
   else systems.sort((a, b) => (meanOf(a, metric) ?? Infinity) - (meanOf(b, metric) ?? Infinity));
   if (descending) systems.reverse();
-  // What has no value stands at the end either way.
+  // Rows without a value come last in both directions.
   if (metric !== "system") systems.sort((a, b) => isNumber(meanOf(b, metric)) - isNumber(meanOf(a, metric)));
   return systems;
 }

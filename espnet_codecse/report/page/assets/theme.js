@@ -1,5 +1,5 @@
 "use strict";
-// Dark or light: what was chosen last time, else what the system prefers. Loaded first, so that nothing flashes.
+// Dark or light theme: the last choice, else the preference of the system. Loaded first, to avoid a flash.
 
 const systemTheme = matchMedia("(prefers-color-scheme: dark)");
 
@@ -7,7 +7,7 @@ function storedTheme() {
   try {
     return localStorage.getItem("codecse-theme");
   } catch {
-    return null; // a browser may refuse storage to pages that are files
+    return null; // browsers may deny storage to pages opened as files
   }
 }
 
@@ -21,7 +21,7 @@ function toggleTheme() {
   try {
     localStorage.setItem("codecse-theme", theme);
   } catch {
-    // It lasts until the page is left.
+    // Without storage the choice lasts until the page is closed.
   }
 }
 

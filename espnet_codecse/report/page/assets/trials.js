@@ -1,5 +1,5 @@
 "use strict";
-// The arithmetic of an A/B/X test: drawing its trials, and what the answers amount to.
+// The trials of an A/B/X test, and the statistics of the answers.
 
 function shuffled(items) {
   const order = [...items];
@@ -10,7 +10,7 @@ function shuffled(items) {
   return order;
 }
 
-// Each trial hides the two versions behind A and B, and one of them behind X. Utterances come in turn, shuffled.
+// Each trial assigns the two versions to A and B in random order, and one of them to X. Utterances are shuffled.
 function drawTrials(items, count) {
   const trials = [];
   while (trials.length < count) trials.push(...shuffled(items));

@@ -37,5 +37,5 @@ def test_a_third_from_each_part(count, expected):
 
 def test_by_name():
     assert choose_by_name(ROWS, ["b", "elsewhere"]) == {"b": "asked for"}
-    with pytest.raises(UserError, match="--utterances elsewhere: no row has a score of it"):
+    with pytest.raises(UserError, match="--utterances elsewhere: no row has a score for it"):
         check_names(ROWS, ["b", "elsewhere"])

@@ -74,7 +74,7 @@ def test_a_second_run_makes_only_what_changed_and_removes_what_is_not_used(rows,
     (page / "clips/mine").mkdir()
     capsys.readouterr()
     assert write(rows, page, "--num_utterances", "1")["clips"] == first["clips"]
-    assert capsys.readouterr().err.count("1 clips: 0 made, 1 up to date: skipped") == 2
+    assert capsys.readouterr().err.count("1 clips: 0 made, 1 skipped (already done)") == 2
     assert {path: path.stat().st_mtime_ns for path in files} == files
     assert (page / "clips/mine").is_dir() and not (page / "clips/.part-killed").exists()
     again = write(rows, page, "--num_utterances", "1", "--seconds", "1")
@@ -105,7 +105,7 @@ def test_rows_without_audio_are_only_told(rows, tmp_path, capsys):
     (tmp_path / "exp/sep_two/continuous_lab/spk1.scp").unlink()
     data = write(rows, tmp_path / "page", "--num_utterances", "1")
     told = capsys.readouterr().err
-    assert "sep_two, lab/continuous: no spk1.scp or wav.scp beside its scores; it cannot be heard" in told
+    assert "sep_two, lab/continuous: no spk1.scp or wav.scp beside its scores; the page has no audio of it" in told
     heard = {sound["system"] for clip in data["clips"] for sound in clip["sounds"]}
     assert len(data["systems"]) == 6 and heard == {0, 1, 2, 3, 5, None}
 
@@ -113,8 +113,8 @@ def test_rows_without_audio_are_only_told(rows, tmp_path, capsys):
 @pytest.mark.parametrize(
     "options, message",
     [
-        (["--metric", "MOS"], "--metric MOS: no row has scores of it; there are SI_SDR, PESQ, DNSMOS_OVRL"),
-        (["--utterances", "x"], "--utterances x: no row has a score of it"),
+        (["--metric", "MOS"], "--metric MOS: no row has scores of it; known: SI_SDR, PESQ, DNSMOS_OVRL"),
+        (["--utterances", "x"], "--utterances x: no row has a score for it"),
         (["--row", "a|b|nowhere"], "nowhere: no scores"),
     ],
 )

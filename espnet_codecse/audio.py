@@ -5,9 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import atomic_path
-
-PathLike = str | Path
+from espnet_codecse.fileio import PathLike, atomic_path
 
 
 def read_audio(path: PathLike, start: int = 0, num_samples: int = -1) -> tuple[np.ndarray, int]:
@@ -75,7 +73,7 @@ class StreamingResampler:
 
     Args:
         rate, target_rate: Hz.
-        num_channels: of the recording.
+        num_channels: number of channels of the recording.
     """
 
     def __init__(self, rate: int, target_rate: int, num_channels: int):

@@ -12,7 +12,7 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import PathLike
 
 
-def load_checkpoint(path: Path) -> Any:
+def load_checkpoint(path: PathLike) -> Any:
     """Load plain tensors and containers from ``path`` to the CPU.
 
     Raises:

@@ -10,7 +10,7 @@ def random_gains_db(rng: np.random.Generator, rate: int, deviation_db: float) ->
 
     Args:
         rng: the source of chance.
-        rate: of the signals, Hz.
+        rate: sample rate of the signals, Hz.
         deviation_db: standard deviation of the gains.
     """
     return rng.normal(0.0, deviation_db, int(np.ceil(np.log2(rate / 2 / LOWEST_HZ))) + 1)
@@ -20,7 +20,7 @@ def equalised(signal: np.ndarray, rate: int, gains_db: np.ndarray) -> np.ndarray
     """Return ``signal (num_samples,)`` as float32 behind a filter without delay.
 
     Args:
-        signal: of any type.
+        signal: signal of any type.
         rate: Hz.
         gains_db: at 62.5 Hz and every octave above; between them gains in dB lie on straight lines.
     """

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from espnet_codecse.errors import UserError
 
-PathLike = str | Path
+PathLike = str | os.PathLike[str]
 
 
 @contextmanager

@@ -132,7 +132,7 @@ def install_command(extra: str | None = None, python: Version | None = None) -> 
     """Return the command that installs an extra, or everything required, in the way this package was installed.
 
     Args:
-        extra: of this package; None for its required packages.
+        extra: extra of this package; None for its required packages.
         python: ``(major, minor)``; default: this one.
     """
     if is_checkout():

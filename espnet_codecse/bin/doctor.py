@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from espnet_codecse import __version__
 from espnet_codecse.installation import install_command, installed_problems, is_checkout, support_table, version_of
+from espnet_codecse.job.resources import num_cores
 
 
 class Package(NamedTuple):
@@ -92,11 +93,10 @@ def _library_lines() -> tuple[list[str], list[str]]:
 
 def machine_lines() -> list[str]:
     """Return lines about cores, memory and disk."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     disk = shutil.disk_usage(".")
     return [
-        f"cores: {cores}",
+        f"cores: {num_cores()}",
         f"memory: {memory:.0f} GiB",
         f"disk here: {disk.free / 2**30:.0f} GiB free of {disk.total / 2**30:.0f} GiB",
     ]

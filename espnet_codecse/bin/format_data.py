@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     args = get_parser().parse_args(argv)
     from espnet_codecse.corpus.check import FormatSettings, format_data_dir
-    from espnet_codecse.corpus.parallel import default_num_jobs
+    from espnet_codecse.job.resources import num_cores
 
     if args.source.resolve() == args.target.resolve():
         raise UserError(f"{args.target}: source and target are the same folder; give another target")
@@ -68,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
         max_duration=args.max_duration,
         num_references=args.num_references,
     )
-    num_jobs = args.nj or default_num_jobs()
+    num_jobs = args.nj or num_cores()
     submit = submitter("format", args, argv, args.target / "log", num_jobs)
     print(format_data_dir(args.source, args.target, settings, num_jobs, args.expected_count, args.part, submit))
     return 0

@@ -64,7 +64,7 @@ def main(argv: list[str] | None = None) -> int:
     from espnet_codecse.corpus.dns import VARIABLE, DnsSettings, prepare
     from espnet_codecse.corpus.dns_simulation import DnsSimulation
     from espnet_codecse.corpus.location import corpus_root
-    from espnet_codecse.corpus.parallel import default_num_jobs
+    from espnet_codecse.job.resources import num_cores
 
     for name in ("snr_range", "level_range", "t60_range"):
         low, high = getattr(args, name)
@@ -100,7 +100,7 @@ def main(argv: list[str] | None = None) -> int:
         args.low_snr,
     )
     root = corpus_root(VARIABLE, [], args.root)
-    for line in prepare(root, args.datadir, settings, args.nj or default_num_jobs(), args.check):
+    for line in prepare(root, args.datadir, settings, args.nj or num_cores(), args.check):
         print(line)
     return 0
 

@@ -81,7 +81,7 @@ def main(argv: list[str] | None = None) -> int:
     args = get_parser().parse_args(argv)
     from espnet_codecse.corpus.mini import MiniSettings, prepare
     from espnet_codecse.corpus.mixtures import MixtureSettings
-    from espnet_codecse.corpus.parallel import default_num_jobs
+    from espnet_codecse.job.resources import num_cores
 
     for name in ("snr_range", "ratio_range", "level_range", "rt60_range"):
         low, high = getattr(args, name)
@@ -119,7 +119,7 @@ def main(argv: list[str] | None = None) -> int:
         num_altered_noises=args.num_altered_noises,
         num_rooms=args.num_rooms,
     )
-    num_jobs = args.nj or default_num_jobs()
+    num_jobs = args.nj or num_cores()
     for line in prepare(args.dst, settings, num_jobs, args.clean_dir, args.noise_dir, args.downloads):
         print(line)
     return 0

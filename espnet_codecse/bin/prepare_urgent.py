@@ -41,10 +41,10 @@ def main(argv: list[str] | None = None) -> int:
     args = get_parser().parse_args(argv)
     from espnet_codecse.corpus import vctk_demand
     from espnet_codecse.corpus.location import corpus_root
-    from espnet_codecse.corpus.parallel import default_num_jobs
     from espnet_codecse.corpus.urgent import UrgentSettings, prepare
     from espnet_codecse.corpus.urgent_layout import VARIABLE
     from espnet_codecse.corpus.urgent_simulation import UrgentSimulation
+    from espnet_codecse.job.resources import num_cores
 
     if args.snr_range[0] > args.snr_range[1]:
         raise UserError("--snr_range: {:g} is above {:g}; give the lower value first".format(*args.snr_range))
@@ -69,7 +69,7 @@ def main(argv: list[str] | None = None) -> int:
         args.subset,
         args.incomplete,
     )
-    for line in prepare(root, args.datadir, settings, args.nj or default_num_jobs(), args.check):
+    for line in prepare(root, args.datadir, settings, args.nj or num_cores(), args.check):
         print(line)
     return 0
 

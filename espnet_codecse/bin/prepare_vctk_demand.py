@@ -30,8 +30,8 @@ def main(argv: list[str] | None = None) -> int:
     args = get_parser().parse_args(argv)
     from espnet_codecse.corpus.download import download
     from espnet_codecse.corpus.location import corpus_root
-    from espnet_codecse.corpus.parallel import default_num_jobs
     from espnet_codecse.corpus.vctk_demand import VARIABLE, VctkDemandSettings, archives, prepare
+    from espnet_codecse.job.resources import num_cores
 
     if args.download and args.root is not None:
         args.root.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
             if not (root / name).is_dir():
                 download(f"{args.base_url.rstrip('/')}/{name}.zip", root / f"{name}.zip")
     settings = VctkDemandSettings(args.fs, args.speakers, args.subset, args.prior_dir, args.incomplete)
-    for line in prepare(root, args.datadir, settings, args.nj or default_num_jobs(), args.check):
+    for line in prepare(root, args.datadir, settings, args.nj or num_cores(), args.check):
         print(line)
     return 0
 

@@ -28,16 +28,16 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command and return the exit status."""
     args = get_parser().parse_args(argv)
     from espnet_codecse.corpus.location import corpus_root
-    from espnet_codecse.corpus.parallel import default_num_jobs
     from espnet_codecse.corpus.wsj0 import VARIABLE
     from espnet_codecse.corpus.wsj0_2mix import Wsj0MixSettings, prepare
     from espnet_codecse.errors import UserError
+    from espnet_codecse.job.resources import num_cores
 
     if args.mix_fs not in (8000, 16000):
         raise UserError(f"--mix_fs {args.mix_fs}: WSJ0-2mix exists at 8000 and 16000 Hz; choose one of them")
     root = corpus_root(VARIABLE, [], args.root)
     settings = Wsj0MixSettings(args.mix_fs, args.min_or_max, args.lists, args.subset, args.incomplete)
-    for line in prepare(root, args.datadir, settings, args.nj or default_num_jobs(), args.check):
+    for line in prepare(root, args.datadir, settings, args.nj or num_cores(), args.check):
         print(line)
     return 0
 

@@ -26,17 +26,17 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command and return the exit status."""
     args = get_parser().parse_args(argv)
     from espnet_codecse.corpus.location import corpus_root
-    from espnet_codecse.corpus.parallel import default_num_jobs
     from espnet_codecse.corpus.wsj0 import VARIABLE
     from espnet_codecse.corpus.wsj0_chime3 import NOISE_VARIABLE, Wsj0Chime3Settings, prepare
     from espnet_codecse.errors import UserError
+    from espnet_codecse.job.resources import num_cores
 
     low, high = args.snr_range
     if low >= high:
         raise UserError(f"--snr_range {low:g} {high:g}: the first value must be the lower one")
     roots = corpus_root(VARIABLE, [], args.root), corpus_root(NOISE_VARIABLE, [], args.chime3)
     settings = Wsj0Chime3Settings(args.fs, (low, high), args.seed, args.subset, args.incomplete)
-    for line in prepare(*roots, args.datadir, settings, args.nj or default_num_jobs(), args.check):
+    for line in prepare(*roots, args.datadir, settings, args.nj or num_cores(), args.check):
         print(line)
     return 0
 

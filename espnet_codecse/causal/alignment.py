@@ -17,7 +17,7 @@ def align(
     Args:
         features: ``(batch, feature frame, channel)``.
         feature_hop: samples between features.
-        num_frames: of the spectrum.
+        num_frames: frames of the spectrum.
         lead: frames of the spectrum before the recording begins.
         bounded: bring features of any scale to that of the network's prediction, which ends in a hyperbolic tangent.
 

@@ -26,10 +26,10 @@ class GCRNEnhancer(AbsEnhancer):
 
     Args:
         network: in evaluation mode.
-        compression: of the spectra.
+        compression: compression of the spectra.
         device, dtype: where, and the network's arithmetic.
         segment_seconds: longest piece that is processed at once.
-        features: of the teacher whose features the network is given; None: it needs none.
+        features: features of the teacher whose features the network is given; None: it needs none.
         given: whose they are: ``none``, ``noisy``, or ``clean`` (then references must be given).
         bounded: see :func:`espnet_codecse.causal.alignment.align`.
     """

@@ -18,7 +18,7 @@ class Compression:
     """How spectra are bent before the network, as ``encoder_conf`` of ESPnet's ``stft`` has it.
 
     Attributes:
-        exponent: of the magnitude; 1 leaves it.
+        exponent: exponent of the magnitude; 1 leaves it.
         factor: by which the result is scaled.
     """
 

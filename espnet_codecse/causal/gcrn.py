@@ -19,8 +19,8 @@ class GCRNState(NamedTuple):
 
     Attributes:
         encoder: the last input of each convolution, ``(batch, channel, 1, bin)``.
-        recurrent: of the grouped LSTMs, ``(hidden, cell)`` of ``(1, batch, channel)`` each.
-        decoders: of the real and the imaginary decoder, as ``encoder``.
+        recurrent: state of the grouped LSTMs, ``(hidden, cell)`` of ``(1, batch, channel)`` each.
+        decoders: states of the real and the imaginary decoder, as ``encoder``.
     """
 
     encoder: list[torch.Tensor]
@@ -31,12 +31,12 @@ class GCRNState(NamedTuple):
 class GCRN(nn.Module):
     """Encoder of gated convolutions, grouped LSTMs, and a decoder each for the real and the imaginary part.
 
-    With the channels 16, 20, 28, 36, 64 and two groups it is the small network: 3.6 M parameters, 0.38 GMAC a second
+    With the channels 16, 20, 28, 36, 64 and two groups it is the small network: 3.6 M parameters, 0.38 GMAC per second
     (2403.01369's code); with 16, 16, 32, 64, 128 the medium one.
 
     Args:
-        channels: of the encoder's convolutions.
-        num_groups: of the LSTMs.
+        channels: channels of the encoder's convolutions.
+        num_groups: number of groups of the LSTMs.
         embedding_size: channels of the self-supervised features; 0: the network neither predicts nor takes any.
         condition: what the decoder's LSTMs get beside the encoder's: ``none``; the features that the network predicts
             itself from the past (``student``); or features that are given to it (``teacher``).

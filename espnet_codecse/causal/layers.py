@@ -64,7 +64,7 @@ class GroupedLSTM(nn.Module):
 
     Args:
         size: channels in and out.
-        num_groups: each has an LSTM of ``size / num_groups`` a layer.
+        num_groups: each has an LSTM of ``size / num_groups`` per layer.
     """
 
     num_layers = 2

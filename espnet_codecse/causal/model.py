@@ -25,8 +25,8 @@ class CausalEnhancementModel(ESPnetEnhancementModel):
         bounded: see :func:`espnet_codecse.causal.alignment.align`; for teachers whose features have any scale.
         given: whose features the condition ``teacher`` is given: ``noisy`` or ``clean`` (which no user has: a bound).
         target: whose features the network's prediction is taught: ``none``, ``noisy``, ``clean``.
-        distillation_weight: of the mean absolute difference to them (2403.01369's code), beside a weight of 1 for
-            enhancement.
+        distillation_weight: weight of the mean absolute difference to them, relative to the enhancement's loss (code
+            of 2403.01369).
         enhancement_weight: 0 trains the predictor of features alone.
 
     Raises:

@@ -110,7 +110,7 @@ class OnnxFrames:
         path: written by :func:`export_onnx`.
 
     Attributes:
-        compression: of the spectra.
+        compression: compression of the spectra.
 
     Raises:
         UserError: no such graph.

@@ -1,4 +1,4 @@
-"""Enhancing a stream: samples in, samples out, whatever pieces they come in."""
+"""Enhancing a stream: samples in, samples out, in pieces of any size."""
 
 from typing import Protocol
 
@@ -50,7 +50,7 @@ class StreamingEnhancer:
 
     Args:
         frames: the network; see :class:`FrameModel`.
-        compression: of the spectra that it was trained on; default: none.
+        compression: compression of the spectra that it was trained on; default: none.
 
     Attributes:
         latency_samples: samples that must follow one before it comes out, at most: 400, or 25 ms at 16 kHz.

@@ -37,17 +37,17 @@ class Header:
 
     Attributes:
         codec: what ``--codec`` was given where they were made.
-        fingerprint: of that codec's configuration and weights.
+        fingerprint: fingerprint of that codec's configuration and weights.
         sample_rate: Hz, the codec's.
         hop: samples per frame.
         num_codebooks: codes a frame and channel; of the codec's codebooks the first ones.
         bits_per_code: bits.
-        num_channels: of the recording; each is coded on its own.
-        num_frames: a channel.
-        num_samples: a channel, at the codec's rate.
+        num_channels: number of channels of the recording; each is coded on its own.
+        num_frames: frames per channel.
+        num_samples: samples per channel, at the codec's rate.
         source_rate: Hz, of the recording that was coded.
-        source_num_samples: a channel, at that rate.
-        source_format, source_subtype: of its file, as libsndfile calls them.
+        source_num_samples: samples per channel, at that rate.
+        source_format, source_subtype: format and subtype of its file, as libsndfile calls them.
     """
 
     codec: str

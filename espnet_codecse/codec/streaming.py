@@ -48,7 +48,7 @@ class FramesOfWaveform(_Frames):
     Args:
         codec: the codec.
         read: gives samples ``(channel, count)`` at the codec's rate.
-        num_samples: of the recording, at the codec's rate.
+        num_samples: samples of the recording, at the codec's rate.
         chunk_frames: most frames coded at once.
     """
 
@@ -69,7 +69,7 @@ class FramesOfCodes(_Frames):
     Args:
         codec: the codec that made the codes.
         read: gives codes ``(channel, codebook, count)`` for ``(start, count)`` frames, anywhere.
-        num_frames: of the recording.
+        num_frames: frames of the recording.
         chunk_frames: most frames looked up at once.
     """
 
@@ -93,8 +93,8 @@ def decode_stream(
     Args:
         codec: the codec.
         read: gives ``(channel, count, dim)`` for ``(start, count)`` frames; ``start`` never falls.
-        num_frames: of the recording.
-        num_samples: of the recording, at the codec's rate.
+        num_frames: frames of the recording.
+        num_samples: samples of the recording, at the codec's rate.
         chunk_frames: most frames decoded at once.
 
     Yields:
@@ -117,7 +117,7 @@ class ForwardBuffer:
 
     Args:
         produce: returns the next piece, None at the end.
-        axis: of the pieces along which they follow each other.
+        axis: axis of the pieces along which they follow each other.
     """
 
     def __init__(self, produce: Callable, axis: int):

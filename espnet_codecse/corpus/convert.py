@@ -67,7 +67,7 @@ def convert_groups(
 
     Args:
         folder: for the audio that must change.
-        kinds: of the recordings of a group, in their order.
+        kinds: kinds of the recordings of a group, in their order.
         sources: ``{key: a recording a kind}``.
         rate: Hz.
         num_jobs: processes.

@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import read_scp, write_scp
+from espnet_codecse.fileio import PathLike, read_scp, write_scp
 
-PathLike = str | Path
 Tables = dict[str, dict[str, str]]
 
 

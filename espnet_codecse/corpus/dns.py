@@ -35,7 +35,7 @@ class DnsSettings:
         test_dir: folder with ``synthetic`` and ``real_recordings`` of the Interspeech-2020 test set.
         dynamic: write lists for on-the-fly training and only the validation clips.
         rooms: ``real``, ``synthetic`` or ``both``.
-        t60_range: of the room responses, seconds, where their table is there.
+        t60_range: range of the room responses' T60, seconds, where the corpus has their table.
         subset: utterances a set; 0 for all.
         incomplete: take what is there, though it is not what was published.
         low_snr: also write the clips without reverberation at -10, -5, 0 and 5 dB.
@@ -210,10 +210,10 @@ def render_set(
 
     Args:
         target: folder of the data directories.
-        name: of the set.
+        name: name of the set.
         clips: lines of the plan.
         simulation: the settings they were planned with.
-        key: of everything that the plan depends on.
+        key: hash of everything that the plan depends on.
         num_jobs: processes.
         rejected: further lines of rejected.tsv.
     """

@@ -48,7 +48,7 @@ def fill(
 
     Args:
         recordings: more than are needed, in case some are clipped.
-        num_samples: of the clip, at ``rate`` Hz.
+        num_samples: samples of the clip, at ``rate`` Hz.
         rate: Hz.
         silence: between two recordings, samples at ``rate``.
         read: ``read(recording, first sample, number of samples)``, both at the recording's own rate, gives
@@ -118,10 +118,10 @@ def mix(
 
     Args:
         speech: as it is in the mixture.
-        reference: of the speech, scaled with it.
-        noise: of any level.
+        reference: reference of the speech, scaled with it.
+        noise: noise at any level.
         snr: dB.
-        level: of the mixture, dBFS; lower where a signal would be clipped.
+        level: level of the mixture, dBFS; lower where a signal would clip.
         rate: Hz.
 
     Raises:

@@ -30,16 +30,16 @@ class DnsSimulation:
 
     Attributes:
         rate: Hz.
-        hours: of clips.
+        hours: hours of clips.
         clip_seconds: length of a clip.
         silence_seconds: between the recordings of a clip.
         snr_range: dB, whole numbers, both ends included.
-        level_range: of the mixture, dBFS, whole numbers, both ends included.
+        level_range: range of the mixture's level, dBFS, whole numbers, both ends included.
         min_activity: portion of a clip in which speech must be active.
         reverb_probability: portion of clips with a room response.
         reverb_target: reference of a reverberant clip: ``reverberant`` as in the challenge's test set, ``early`` (50 ms
             of reflections) or ``dry``.
-        seed: of everything drawn.
+        seed: seed of everything drawn.
     """
 
     rate: int = 16000

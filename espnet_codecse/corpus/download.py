@@ -45,12 +45,12 @@ def download(url: str, path: Path, sha256: str | None = None) -> None:
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
         reason = getattr(error, "reason", error)
         raise UserError(
-            f"{url}: cannot be reached ({reason}); the same command goes on, or download it by hand to {path}"
+            f"{url}: cannot be reached ({reason}); run the command again to resume, or download it by hand to {path}"
         ) from None
     except OSError as error:
         raise UserError(f"{part}: cannot be written ({error.strerror}); free some space and call again") from None
     if total and part.stat().st_size < total:
-        raise UserError(f"{url}: stopped at {part.stat().st_size} of {total} bytes; the same command goes on")
+        raise UserError(f"{url}: stopped at {part.stat().st_size} of {total} bytes; run the command again to resume")
     if sha256 is not None and sha256_of(part) != sha256:
         part.unlink()
         raise UserError(f"{url}: another content than expected (SHA-256); removed, call again")

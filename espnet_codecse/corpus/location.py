@@ -11,7 +11,7 @@ def corpus_root(variable: str, needed: Sequence[str], root: Path | None = None) 
     """Return the folder of a corpus that has all that is needed.
 
     Args:
-        variable: of db.sh, such as ``VCTK_DEMAND``, read from the environment.
+        variable: variable of db.sh, such as ``VCTK_DEMAND``, read from the environment.
         needed: files and folders below the root; alternatives are separated by ``|``.
         root: takes the variable's place.
 

@@ -42,7 +42,7 @@ class MixtureSettings:
         max_duration: longer speech is cut at a random position, seconds; 0 for no limit.
         cycle: test protocol: every utterance once and uncut, SNR and ratio cycling through fixed values.
         test_snrs: those values of the SNR, dB.
-        seed: of everything drawn.
+        seed: seed of everything drawn.
     """
 
     rate: int = 16000

@@ -5,24 +5,15 @@ killed at any moment does only the missing parts when it is started again.
 """
 
 import json
-import multiprocessing
-import os
 import sys
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing.connection import wait
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
 from espnet_codecse.job.array import Share, Submit
-
-
-def default_num_jobs() -> int:
-    """Number of processes that this machine (or its scheduler's share of it) can run at once."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+from espnet_codecse.job.pool import map_unordered
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -64,17 +55,12 @@ class Progress:
             self.bar.close()
 
 
-def _end_with_parent() -> None:
-    """Let a worker end when its parent was killed, so that no orphan goes on writing beside the next run."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
-
-
-def _run_part(function: Callable[[Any], Any], items: Sequence[Any], result: str) -> list[Any]:
+def _run_part(function: Callable[[Any], Any], part: tuple[int, Sequence[Any], Path]) -> tuple[int, list[Any]]:
+    """Return the part's number and values, which are written before."""
+    number, items, result = part
     values = [function(item) for item in items]
-    write_json(Path(result), values)
-    return values
+    write_json(result, values)
+    return number, values
 
 
 def run_parts(
@@ -110,7 +96,7 @@ def run_parts(
         if result.is_file():
             values[part] = json.loads(result.read_text(encoding="utf-8"))
         elif part % share[1] == share[0] - 1:
-            missing.append((part, list(items[start : start + part_size]), str(result)))
+            missing.append((part, list(items[start : start + part_size]), result))
     if missing and submit is not None:
         submit(len(starts))
         return run_parts(function, items, work_dir, num_jobs, description, part_size)
@@ -119,26 +105,9 @@ def run_parts(
         print(f"{description}: {done} of {len(items)} were done by an earlier run", file=sys.stderr)
     progress = Progress(len(items), description, done)
     try:
-        if num_jobs <= 1 or len(missing) <= 1:
-            for part, chunk, result in missing:
-                values[part] = _run_part(function, chunk, result)
-                progress.update(len(chunk))
-        else:
-            # A fork server, because a fork of this process would inherit threads of libraries it has loaded.
-            context = multiprocessing.get_context("forkserver")
-            with ProcessPoolExecutor(min(num_jobs, len(missing)), context, initializer=_end_with_parent) as pool:
-                futures = {pool.submit(_run_part, function, chunk, result): part for part, chunk, result in missing}
-                try:
-                    for future in as_completed(futures):
-                        values[futures[future]] = future.result()
-                        progress.update(len(values[futures[future]]))
-                except BaseException as error:
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    if type(error).__name__ == "BrokenProcessPool":
-                        raise UserError(
-                            f"{description}: a process was killed (memory?); run it again with fewer --nj"
-                        ) from error
-                    raise
+        for part, done_values in map_unordered(partial(_run_part, function), missing, min(num_jobs, len(missing))):
+            values[part] = done_values
+            progress.update(len(done_values))
     finally:
         progress.close()
     return [value for part in values for value in part or []]

@@ -23,7 +23,7 @@ def write_list(
 
     Args:
         target: folder of the data directories.
-        name: of the list.
+        name: name of the list.
         recordings: ``{id: recording}``.
         rate: Hz.
         num_jobs: processes.

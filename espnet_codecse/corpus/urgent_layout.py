@@ -87,7 +87,7 @@ def read_list(path: Path, incomplete: bool = False) -> dict[str, str]:
     """Return ``{id: file}`` of a list of noise or room responses: lines ``path``, ``id path`` or ``id rate path``.
 
     Args:
-        path: of the list.
+        path: path of the list.
         incomplete: leave out what is not there.
 
     Raises:

@@ -74,8 +74,8 @@ def write_unpaired(
 
     Args:
         target: folder of the data directories.
-        tables: of the training mixtures.
-        half: of each speaker; the first is heard noisy, the second clean.
+        tables: tables of the training mixtures.
+        half: half of each speaker; the first half is heard noisy, the second clean.
         noise: what is not heard in the mixtures of the first half.
         rate: Hz.
         subset: noise recordings; 0 for all.

@@ -53,7 +53,7 @@ def in_room(speech: np.ndarray, path: str, rate: int) -> tuple[np.ndarray, np.nd
 
     Args:
         speech: ``(num_samples,)`` at ``rate``.
-        path: of a room response; its first channel is taken.
+        path: path of a room response; its first channel is taken.
         rate: Hz.
 
     Raises:

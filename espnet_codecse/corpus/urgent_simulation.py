@@ -38,12 +38,12 @@ class UrgentSimulation:
     """How mixtures are made.
 
     Attributes:
-        rate: of the codec, Hz.
+        rate: sample rate of the codec, Hz.
         keep_rates: mix and write at the rate of the speech, not at the codec's.
         snr_range: dB.
         reverb_probability: portion of mixtures with a room response.
         clip_low, clip_high: ranges of the quantiles that a clipped mixture is cut at.
-        seed: of everything drawn.
+        seed: seed of everything drawn.
     """
 
     rate: int = 16000
@@ -158,7 +158,7 @@ class RenderJob(NamedTuple):
 
 
 def audio_paths(audio_dir: str, mixture: Mixture) -> dict[str, str]:
-    """Return ``{table name: file}`` of a mixture: a folder a speaker, as a million files in one are slow."""
+    """Return ``{table name: file}`` of a mixture: one folder per speaker, since a million files in one are slow."""
     folder, file = mixture.speaker.replace("/", "_"), f"{mixture.name}.flac"
     kinds = {"wav.scp": "mix", "spk1.scp": "spk1", "noise1.scp": "noise1"}
     return {table: str(Path(audio_dir) / kind / folder / file) for table, kind in kinds.items()}

@@ -30,7 +30,7 @@ class Wsj0MixSettings:
     """What to prepare.
 
     Attributes:
-        rate: of the mixtures, 8000 or 16000 Hz.
+        rate: sample rate of the mixtures, 8000 or 16000 Hz.
         length: ``min`` cuts the longer utterance, ``max`` pads the shorter one.
         lists: folder of the mixing lists, for mixtures made from raw WSJ0.
         subset: mixtures a set; 0 for all.

@@ -34,9 +34,9 @@ class Wsj0Chime3Settings:
     """How to mix.
 
     Attributes:
-        rate: of the audio that is written, Hz; mixing is done at 16 kHz.
+        rate: sample rate of the audio that is written, Hz; mixing is done at 16 kHz.
         snr_range: dB; (-6, 14) gives the harder set of StoRM.
-        seed: of everything drawn.
+        seed: seed of everything drawn.
         subset: utterances a set; 0 for all. They are mixed as in the whole set.
         incomplete: take what is there, though it is not what was published.
     """
@@ -226,7 +226,7 @@ def _write(
         "utt2spk": {key: speaker_of(key) for key in good},
         "utt2fs": dict.fromkeys(good, settings.rate),
         "utt2num_samples": {key: result["num_samples"] for key, result in good.items()},
-        # The results table has a column a value: bins, with the middles of VoiceBank-DEMAND's test set. All values too.
+        # The results table has one column per value: bins centred as in VoiceBank-DEMAND's test set.
         "utt2snr": {key: f"{snr_bin(mixtures[key].snr, lowest):g}" for key in good},
         "utt2snr_exact": {key: f"{mixtures[key].snr:.4f}" for key in good},
         "utt2noise": {key: KINDS.get(kind, kind.lower()) for key, kind in kinds.items()},

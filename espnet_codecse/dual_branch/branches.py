@@ -11,7 +11,7 @@ class Branches(NamedTuple):
     """What the generator makes of ``(batch, sample)``; noise is None where there is one branch.
 
     Attributes:
-        clean, noise: of the two branches, ``(batch, sample)``.
+        clean, noise: waveforms of the two branches, ``(batch, sample)``.
         alpha, beta: ``(batch, 1)``.
         commitment, codebook: losses of the quantisers, summed over the branches.
     """

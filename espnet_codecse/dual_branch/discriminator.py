@@ -15,13 +15,13 @@ class SpectrumDiscriminators(torch.nn.Module):
     """Ensembles of ESPnet's STFT discriminators (EnCodec's) that share the spectra of equal settings.
 
     Args:
-        names: of the ensembles: ``clean``, ``noise``, ``noisy``.
+        names: names of the ensembles: ``clean``, ``noise``, ``noisy``.
         n_ffts: samples of each discriminator's window; hops are a quarter.
-        filters: of the convolutions.
+        filters: number of filters of the convolutions.
         kernel_size: frames and frequency bins of the inner convolutions.
         stride: likewise.
         dilations: in frames, one inner convolution each.
-        level_db: of the signals, dB relative to full scale: the networks see spectra of about unit size.
+        level_db: level of the signals, dB relative to full scale: the networks see spectra of about unit size.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class SpectrumDiscriminators(torch.nn.Module):
             signals: for each ensemble, what it is to judge: ``(item, sample)``, zeros after an item's end.
             lengths: ``(item,)`` samples of each.
             chosen: which of the discriminators to ask; None: all.
-            dtype: of the products; spectra are always float32.
+            dtype: arithmetic of the products; spectra are always float32.
 
         Returns:
             For each ensemble and discriminator, feature maps ``(item, filter, frame, bin)`` and, last, a list with each

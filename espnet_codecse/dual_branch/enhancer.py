@@ -26,7 +26,7 @@ class DualBranchEnhancer(AbsEnhancer):
 
     Args:
         generator: trained.
-        dtype: of the transformers' products: float32 or bfloat16; encoder and decoder compute in float32.
+        dtype: arithmetic of the transformers' products: float32 or bfloat16; encoder and decoder compute in float32.
         segment_seconds: longest piece that is processed at once.
 
     Raises:

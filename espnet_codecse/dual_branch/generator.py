@@ -96,7 +96,7 @@ class DualBranchGenerator(torch.nn.Module):
         Args:
             speech: ``(batch, sample)`` at the generator's level, zeros after each length.
             lengths: ``(batch,)`` samples.
-            dtype: of the transformers' products.
+            dtype: arithmetic of the transformers' products.
         """
         num_samples = speech.shape[1]
         frames = torch.tensor([self.coder.num_frames(n) for n in lengths.tolist()], device=speech.device)

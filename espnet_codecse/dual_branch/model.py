@@ -41,13 +41,13 @@ class DualBranchModel(AbsGANESPnetModel):
         discriminators: the second one's.
         reconstruction: loss of a waveform.
         schedule: when the discriminators take part.
-        weights: of ``clean``, ``noise`` and ``noisy`` (the reconstruction loss of the branches and of their sum),
+        weights: weights of ``clean``, ``noise`` and ``noisy`` (reconstruction losses of the branches and of their sum),
             ``adversarial_clean``, ``adversarial_noise``, ``adversarial_noisy``, ``feature_matching``, ``commitment``
             and ``codebook``; those not given are 0.
         supervised: whether references of the input are used.
         prior_level_db: levels of unpaired signals, drawn from these ranges, dB relative to full scale (RMS).
         balance_gradients: weights are shares of the gradient at the branches.
-        dtype: of the transformers' and the discriminators' products: float32 or bfloat16.
+        dtype: arithmetic of the transformers' and the discriminators' products: float32 or bfloat16.
         micro_batch_size: items that pass at once, where memory is short; None: all.
         selection: what the validation's loss is: ``reconstruction``, the losses that are not adversarial; ``latest``,
             a value that falls with every step, for trainings whose reconstruction says nothing of enhancement.

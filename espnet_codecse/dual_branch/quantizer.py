@@ -16,7 +16,7 @@ class BranchQuantizer(torch.nn.Module):
     ESPnet's does not fit here: its projection back from the codes gets no gradient.
 
     Args:
-        quantizer: of the codec: transformers' ``DacResidualVectorQuantizer`` or :class:`ResidualQuantizer`.
+        quantizer: quantiser of the codec: transformers' ``DacResidualVectorQuantizer`` or :class:`ResidualQuantizer`.
         num_quantizers: codebooks to use, from the first on.
 
     Raises:

@@ -24,7 +24,7 @@ class RoFormerLayer(torch.nn.Module):
     """Attention and feed-forward network, each normalised before and added to its input.
 
     Args:
-        width: features a frame.
+        width: features per frame.
         num_heads: heads, each of an even number of features.
         ffn_width: hidden features of the feed-forward network.
         dropout: probability, also of attention weights.

@@ -9,7 +9,7 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
 
 LAYERS = ("continuous", "quantized", "codes")
-COMPRESSIONS = {"none": None, "3": 3}  # kaldiio's method 3: two bytes a value, range of each matrix
+COMPRESSIONS = {"none": None, "3": 3}  # kaldiio's method 3: two bytes per value, range of each matrix
 
 
 @dataclass(frozen=True)

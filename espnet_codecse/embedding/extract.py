@@ -209,7 +209,7 @@ def extract(
         data_dir: data directory with wav.scp, spk1.scp, ...
         out_dir: gets the lists, ``codec.yaml`` and ``parts/``.
         layer: ``continuous``, ``quantized`` or ``codes``.
-        compression: ``3`` (two bytes a value) or ``none`` (float32).
+        compression: ``3`` (two bytes per value) or ``none`` (float32).
         nj: processes, each with its own codec.
         batch_size: recordings in a batch at most.
         max_batch_seconds: padded audio of a batch in seconds at most; a longer recording is a batch of its own.

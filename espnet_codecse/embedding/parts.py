@@ -35,7 +35,7 @@ class ExtractionPart:
     Attributes:
         ark: where it goes; ``<ark without suffix>.done`` is its marker.
         recordings: sorted by length.
-        hash: of the codec, the layout and the files; a marker with another one does not count.
+        hash: hash of the codec, the layout and the files; a marker with another one does not count.
     """
 
     ark: Path

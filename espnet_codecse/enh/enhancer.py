@@ -28,7 +28,7 @@ class EmbeddingEnhancer(AbsEmbeddingEnhancer):
         layers: what to decode: ``continuous`` embeddings, ``quantized`` ones, or both.
         segment_seconds: longest piece that is processed at once.
         overlap_seconds: overlap of neighbouring segments, over which they are cross-faded; by default 1, or 3 for
-            several speakers, of whom none should be silent all the while: their order is told from it.
+            several speakers: their order is found in the overlap, in which each of them should speak.
         restore_level: scale each estimate to its share of the mixture. A loss that is blind to the level, such as
             SI-SDR, lets it drift by more than 10 dB in training, and the output would clip.
         quantize_mixture: the separator sees the mixture as the quantiser leaves it.
@@ -155,7 +155,7 @@ class EmbeddingEnhancer(AbsEmbeddingEnhancer):
 
         Args:
             read: ``read(start, count)`` gives ``(count, channel)`` frames.
-            num_frames: of the whole recording.
+            num_frames: frames of the whole recording.
 
         Yields:
             ``(speaker, frame, channel)`` pieces that make up the whole, in order.

@@ -22,8 +22,8 @@ class EmbeddingEnhancementModel(ESPnetEnhancementModel):
             On a GPU, and on a CPU with native bfloat16, it is faster; on other CPUs it is slow.
         compile_separator: have ``torch.compile`` make the separator's kernels; it takes a minute, and a C++ compiler.
         quantize_mixture: the separator sees the mixture as the quantiser leaves it, here and in inference.
-        peak: of the training mixtures, where they have a common one. In inference recordings are brought to it and
-            their estimates back to their level; the training takes its data as they are.
+        peak: largest sample of the training mixtures, where they share one. Inference brings recordings to it, and the
+            estimates back to the recordings' level; training takes its data as they are.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ class AbsFeatures(ABC, torch.nn.Module):
 
     Attributes:
         name: file, folder, or name.
-        sample_rate: of the audio, Hz.
+        sample_rate: sample rate of the audio, Hz.
         hop: samples between frames.
         dim: values of a frame.
         tokens_per_frame: divides ``dim``.

@@ -37,7 +37,7 @@ class BeatsFeatures(AbsFeatures):
             found = self.network.load_state_dict(content["model"], strict=False)
         except (RuntimeError, TypeError, ValueError, AttributeError) as error:
             raise UserError(f"{name}: no BEATs checkpoint ({' '.join(str(error).split())[:200]})") from None
-        # A fine-tuned one has a classifier besides, which is not used.
+        # A fine-tuned checkpoint also has a classifier, which is not used.
         missing = [key for key in found.missing_keys if not key.startswith(BEATS_CONSTANTS)]
         if missing:
             raise UserError(f"{name}: lacks {', '.join(missing[:4])}; is the file complete?")

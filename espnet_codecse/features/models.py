@@ -85,7 +85,7 @@ class TransformersFeatures(AbsFeatures):
 
 
 def load_features(source: str, device: str = "cpu") -> AbsFeatures:
-    """Load ``kind:model``, such as ``codec:small`` or ``beats:/models/BEATs_iter3_plus_AS2M.pt``, once a process.
+    """Load ``kind:model``, such as ``codec:small`` or ``beats:/models/BEATs_iter3_plus_AS2M.pt``, once per process.
 
     Raises:
         UserError: an unknown kind, or the model cannot be loaded.

@@ -76,9 +76,9 @@ def build_fuse_model(
         guidance_conf: ``kind`` (none, beats, transformers, codec), ``model``, ``fingerprint``, and arguments of
             :class:`Guidance`. The fingerprint and the size of the features are written into it: saved with the
             experiment, they say what it was trained with.
-        window_frames: of the spectrogram.
+        window_frames: frames of the spectrogram.
         use_vae: otherwise diffusion works on the spectrogram itself.
-        average_decay: of the weights' moving average.
+        average_decay: decay of the weights' moving average.
         codec: the model, for guidance of kind ``codec``.
         latents_fingerprint: see :class:`FuseModel`.
         denoiser: ``unet`` for :class:`Denoiser`, ``convolutional`` for :class:`ConvDenoiser`.

@@ -30,12 +30,12 @@ class ConvDenoiser(AbsDenoiser):
     Convolutions do not know at which frequency they are: each level adds a learned value for every bin.
 
     Args:
-        latent_channels, latent_bins: of the latent.
+        latent_channels, latent_bins: channels and bins of the latent.
         alphas: ``(time,)``, a squared, the scheduler's ``alphas_cumprod``.
-        channels: of each level; every level but the last is halved in both directions.
+        channels: channels of each level; every level but the last is halved in both directions.
         blocks: residual blocks of each level on the way down; on the way up there is one in each.
-        norm_groups: of the group normalisation; divides all channels.
-        time_width: of the embedding of the diffusion's time.
+        norm_groups: number of groups of the group normalisation; divides all channels.
+        time_width: width of the embedding of the diffusion's time.
         guidance: arguments of :class:`Guidance` for the features, without the latent's; None is no guidance. It enters
             by addition or concatenation: there is no attention for tokens.
 

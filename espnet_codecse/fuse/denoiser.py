@@ -15,12 +15,12 @@ class Denoiser(AbsDenoiser):
     The paper gives no sizes; the defaults are those of latent diffusion at 64 x 64 (2112.10752).
 
     Args:
-        latent_channels, latent_bins: of the latent.
-        channels: of each level; every level but the last is halved in both directions.
+        latent_channels, latent_bins: channels and bins of the latent.
+        channels: channels of each level; every level but the last is halved in both directions.
         attention_levels: which levels attend, to themselves and to the guidance's tokens.
         layers_per_block: residual blocks of a level.
-        norm_groups: of the group normalisation; divides all channels.
-        head_channels: of an attention head.
+        norm_groups: number of groups of the group normalisation; divides all channels.
+        head_channels: channels of an attention head.
         guidance: arguments of :class:`Guidance` for the features, without the latent's; None is no guidance.
     """
 

@@ -28,7 +28,7 @@ class WindowEnhancer(AbsEnhancer):
 
     Args:
         spectrogram: front end.
-        window_frames: of a window.
+        window_frames: frames of a window.
         device: torch device.
         segment_seconds: longest piece of a recording that is processed at once.
     """

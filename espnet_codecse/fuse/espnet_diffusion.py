@@ -22,7 +22,7 @@ class FuseDiffusion(AbsDiffusion):
         vae_file: checkpoint of the first step; None diffuses the spectrogram itself, or takes the weights of the
             checkpoint that is loaded afterwards.
         num_steps: DDIM steps of ``enhance``.
-        overlap_frames: of windows in ``enhance``.
+        overlap_frames: overlap of windows in ``enhance``.
         conf: see :func:`build_fuse_model`.
     """
 

@@ -16,10 +16,11 @@ class Guidance(torch.nn.Module):
     Args:
         injection: ``cross_attention`` gives the denoiser tokens; ``addition`` adds a map to the noisy latent that it
             sees, ``concatenation`` gives a map of its own channels.
-        dim, tokens_per_frame: of the features; see :class:`espnet_codecse.features.AbsFeatures`.
-        latent_channels, latent_bins: of the latent.
-        width: of the tokens.
-        map_channels: of the map, where it is concatenated.
+        dim, tokens_per_frame: size and tokens per frame of the features; see
+            :class:`espnet_codecse.features.AbsFeatures`.
+        latent_channels, latent_bins: channels and bins of the latent.
+        width: width of the tokens.
+        map_channels: channels of the map, where it is concatenated.
         dropout: portion of training examples that see the stand-in (classifier-free guidance).
     """
 
@@ -63,7 +64,7 @@ class Guidance(torch.nn.Module):
 
         Args:
             features: ``(batch, frame, dim)`` over the time of the latent.
-            num_frames: of the latent.
+            num_frames: frames of the latent.
             kept: ``(batch,)`` bool, False takes the stand-in; None keeps all.
 
         Returns:

@@ -21,8 +21,8 @@ class LatentEncoder(torch.nn.Module):
 
     Args:
         name: the checkpoint.
-        model: of the first step.
-        window_frames: of the spectrogram.
+        model: model of the first step.
+        window_frames: frames of the spectrogram.
     """
 
     at_peak_of_mixture = True

@@ -25,11 +25,11 @@ class FuseModel(AbsESPnetModel):
         vae: trained in the first step; its weights come with ``--init_param``.
         denoiser: the network with the guidance's projection.
         scheduler: noise schedule and type of prediction.
-        window_frames: of the spectrogram.
+        window_frames: frames of the spectrogram.
         features: source of the guidance's frozen features; None without guidance. They are no sub-module: their weights
             belong neither into checkpoints nor to the optimiser.
-        average_decay: of the weights' moving average.
-        latents_fingerprint: of the VAE whose stored latents are going to be given; empty where none are.
+        average_decay: decay of the weights' moving average.
+        latents_fingerprint: fingerprint of the VAE whose stored latents are going to be given; empty where none are.
         matched_steps: portion ``matched_portion`` of the training's times are those of a sampling with so many steps,
             evenly; the others are uniform.
         matched_portion: 0 to 1.
@@ -73,7 +73,7 @@ class FuseModel(AbsESPnetModel):
         return self
 
     def features(self, device) -> AbsFeatures:
-        """Return the source of the guidance's features on ``device``, loaded once a process."""
+        """Return the source of the guidance's features on ``device``, loaded once per process."""
         assert self.features_source is not None
         return load_features(self.features_source, str(device))
 
@@ -196,12 +196,12 @@ class FuseModel(AbsESPnetModel):
 
         Args:
             spectrogram: noisy, ``(window, 2, bin, frame)``, at the network's level.
-            features: of the noisy windows, ``(window, feature frame, dim)``; None without guidance.
+            features: features of the noisy windows, ``(window, feature frame, dim)``; None without guidance.
             numbers: each window's number in its recording, which chooses its noise.
             num_steps: evaluations of the denoiser.
             num_samples: results that are averaged.
             guidance_scale: 1 is what was trained, 0 leaves the guidance out, more exaggerates it.
-            seed: of the noise.
+            seed: seed of the noise.
             start: 1 for pure noise, less for the noisy latent's noised version at this part of the diffusion.
 
         Returns:

@@ -16,12 +16,12 @@ class SGMSEEnhancer(WindowEnhancer):
 
     Args:
         model: ESPnet's diffusion model with its STFT encoder.
-        window_frames: of a window.
+        window_frames: frames of a window.
         device: torch device.
         dtype: arithmetic of the network.
         segment_seconds: longest piece of a recording that is processed at once.
-        num_steps: of the reverse process.
-        seed: of the noise.
+        num_steps: number of steps of the reverse process.
+        seed: seed of the noise.
     """
 
     OPTIONS: ClassVar[dict[str, type]] = {"num_steps": int, "seed": int}

@@ -11,8 +11,8 @@ class CompressedSpectrogram:
     Args:
         n_fft: length of the Hann window in samples; there are ``n_fft // 2 + 1`` bins.
         hop: samples between frames.
-        exponent: of the magnitude.
-        factor: of the compressed magnitude.
+        exponent: exponent of the magnitude.
+        factor: factor of the compressed magnitude.
     """
 
     def __init__(self, n_fft: int = 510, hop: int = 128, exponent: float = 0.5, factor: float = 0.15):

@@ -18,10 +18,10 @@ class SpectrogramVAE(torch.nn.Module):
     that 256 x 256 becomes 64 x 64.
 
     Args:
-        channels: of each level; every level but the last is halved in both directions.
+        channels: channels of each level; every level but the last is halved in both directions.
         layers_per_block: residual blocks of a level.
-        latent_channels: of the latent.
-        norm_groups: of the group normalisation; divides all channels.
+        latent_channels: channels of the latent.
+        norm_groups: number of groups of the group normalisation; divides all channels.
         mid_attention: self-attention over the whole latent.
         patch: squares of so many bins and frames become channels before the first level, which then costs
             ``patch ** 2`` times less.

@@ -15,10 +15,10 @@ class FuseVAEModel(AbsESPnetModel):
     Args:
         spectrogram: the front end.
         vae: the network.
-        mse_weight: of the mean squared error of compressed spectrograms.
-        kl_weight: of the KL divergence to the standard normal, per latent value. The paper tells no weights; 1 and 1e-6
-            are those of latent diffusion.
-        time_weight: of the mean absolute error of waveforms, through the inverse STFT.
+        mse_weight: weight of the mean squared error of compressed spectrograms.
+        kl_weight: weight of the KL divergence to the standard normal, per latent value. The paper gives no weights; 1
+            and 1e-6 are those of latent diffusion.
+        time_weight: weight of the mean absolute error of waveforms, through the inverse STFT.
     """
 
     def __init__(

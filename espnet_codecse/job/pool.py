@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait as wait_for
 from typing import Any
@@ -15,15 +15,15 @@ from espnet_codecse.errors import UserError
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
+def _die_with(sentinel: int) -> None:
+    wait_for([sentinel])
+    os._exit(1)
+
+
 def _start_worker(initializer: Callable | None, initargs: tuple) -> None:
     # If the parent is killed with SIGKILL, a worker would wait for work forever, so it watches the parent.
-    parent = multiprocessing.parent_process()
-
-    def _die_with_parent() -> None:
-        wait_for([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    if (parent := multiprocessing.parent_process()) is not None:
+        threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent stops the workers
     if initializer is not None:
         initializer(*initargs)
@@ -61,7 +61,8 @@ def map_unordered(
     context = multiprocessing.get_context("spawn")  # fork is not safe once torch has started threads
     pool = ProcessPoolExecutor(nj, mp_context=context, initializer=_start_worker, initargs=(initializer, initargs))
     try:
-        pending, iterator = set(), iter(items)
+        pending: set[Future] = set()
+        iterator = iter(items)
         while True:
             while len(pending) < 2 * nj:
                 try:

@@ -72,7 +72,7 @@ class BandLimit(RandomFilter):
         train: otherwise nothing changes.
         probability: portion of utterances.
         sample_rate: Hz.
-        cutoff_range: of the low-pass, Hz.
+        cutoff_range: range of cut-off frequencies of the low-pass, Hz.
         before: another preprocessor to run first, such as ESPnet's dynamic mixing.
     """
 

@@ -15,7 +15,7 @@ class RankSeed(AbsPreprocessor):
 
     Args:
         train: otherwise nothing happens.
-        rank: of this process; the first one's draws stay as they are in a training by one process.
+        rank: rank of this process; the draws of the first one are those of a training with one process.
         before: a preprocessor to run next, such as ESPnet's dynamic mixing.
     """
 

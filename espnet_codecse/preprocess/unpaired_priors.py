@@ -24,7 +24,7 @@ class UnpairedPriors(AbsPreprocessor):
     Args:
         train: draw at random.
         lists: ``{name: scp}`` of recordings.
-        num_samples: of a segment.
+        num_samples: samples of a segment.
         sample_rate: Hz; recordings of another rate are resampled, channels after the first left out.
         before: another preprocessor to run first.
 

@@ -14,7 +14,7 @@ class WindowCrop(AbsPreprocessor):
 
     Args:
         train: cut at random; otherwise in the middle.
-        num_samples: of a window.
+        num_samples: samples of a window.
         step: samples between places where windows may begin.
         hops: samples per frame of the stored sequences, by name.
         before: another preprocessor to run first.

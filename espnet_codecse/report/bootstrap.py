@@ -29,12 +29,18 @@ def mean_interval(values: np.ndarray, confidence: float = 0.95) -> Interval:
     count = len(values)
     if count == 0:
         return Interval(float("nan"), float("nan"), float("nan"), 0)
-    generator = np.random.default_rng(SEED)
-    means = []
-    step = max(1, min(NUM_RESAMPLES, _CHUNK_VALUES // count))
-    for start in range(0, NUM_RESAMPLES, step):
-        size = min(step, NUM_RESAMPLES - start)
-        means.append(values[generator.integers(0, count, size=(size, count))].mean(axis=1))
-    tail = 100 * (1 - confidence) / 2
-    low, high = np.percentile(np.concatenate(means), [tail, 100 - tail])
-    return Interval(float(values.mean()), float(low), float(high), count)
+    mean = float(values.mean())
+    if count == 1:
+        return Interval(mean, mean, mean, 1)
+    from scipy.stats import bootstrap
+
+    found = bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=NUM_RESAMPLES,
+        batch=max(1, min(NUM_RESAMPLES, _CHUNK_VALUES // count)),
+        confidence_level=confidence,
+        method="percentile",
+        rng=np.random.default_rng(SEED),
+    ).confidence_interval
+    return Interval(mean, float(found.low), float(found.high), count)

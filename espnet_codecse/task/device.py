@@ -5,6 +5,8 @@ import os
 import subprocess
 from collections.abc import Sequence
 
+from espnet_codecse.job.resources import num_cores
+
 
 def device_options(argv: Sequence[str]) -> list[str]:
     """Return ESPnet's options for this machine's devices and for the processes that train together.
@@ -40,7 +42,7 @@ def device_options(argv: Sequence[str]) -> list[str]:
 
 def num_threads() -> int:
     """Return the cores for this process: those it may run on, divided among the processes on this machine."""
-    cores = len(os.sched_getaffinity(0))
+    cores = num_cores()
     if "SLURM_STEP_NODELIST" in os.environ:  # not every cluster binds tasks to cores
         cores = min(cores, max(1, _number("SLURM_CPUS_PER_TASK")))
     return max(1, cores // max(1, _number("LOCAL_WORLD_SIZE")))

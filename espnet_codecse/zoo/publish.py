@@ -42,7 +42,7 @@ def publish_pack(folder: Path, repo_id: str, pack: str, private: bool = False, u
     try:
         if not (update and api.repo_exists(repo_id)):
             api.create_repo(repo_id, private=private)
-        operations = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=str(folder / name)) for name in names]
+        operations: list = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=str(folder / name)) for name in names]
         if update:
             stale = set(api.list_repo_files(repo_id)) - set(names) - {".gitattributes"}
             operations += [CommitOperationDelete(path_in_repo=name) for name in sorted(stale)]

@@ -116,7 +116,7 @@ class SpeechEnhancer:
         Raises:
             ValueError: the input has another shape, is integer, or is empty.
         """
-        speech = speech_mix.detach().cpu().numpy() if torch.is_tensor(speech_mix) else np.asarray(speech_mix)
+        speech = speech_mix.detach().cpu().numpy() if isinstance(speech_mix, torch.Tensor) else np.asarray(speech_mix)
         if speech.ndim not in (2, 3) or not speech.size:
             raise ValueError(f"speech_mix has shape {speech.shape}; it must be (batch, sample): pass speech[None]")
         if not np.issubdtype(speech.dtype, np.floating):

@@ -12,7 +12,8 @@ class CodecDecoder(AbsDecoder):
     Args:
         codec: what ``--codec`` takes.
         quantize: decode what the quantiser leaves of the embedding, as after transmission (2502.16240, section 2).
-        bandwidth: of the training data, Hz, such as 4000 for data of 8 kHz; what lies above need not be decoded.
+        bandwidth: bandwidth of the training data, Hz, such as 4000 for 8 kHz data; the band above
+            need not be decoded.
     """
 
     def __init__(self, codec: str, quantize: bool = False, bandwidth: int | None = None):

@@ -14,7 +14,7 @@ class CodecEncoder(AbsEncoder):
 
     Args:
         codec: what ``--codec`` takes.
-        fingerprint: of the codec that the model was trained with; empty takes any.
+        fingerprint: fingerprint of the codec that the model was trained with; empty takes any.
 
     Raises:
         UserError: the codec at hand is another one.

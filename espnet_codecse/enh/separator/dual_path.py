@@ -42,7 +42,7 @@ class DualPathBlock(torch.nn.Module):
 
     Args:
         num_planes: features of a band in a frame.
-        hidden_size: of each direction of the LSTMs.
+        hidden_size: size of each direction of the LSTMs.
         starts_as_identity: it changes nothing before training, and can be put into a trained network.
     """
 
@@ -82,7 +82,7 @@ class EmbeddingDualPathSeparator(OrderedChannelsSeparator):
         input_dim: channels of the embedding.
         num_spk: estimates.
         num_planes: features of a band in a frame.
-        hidden_size: of each direction of the LSTMs.
+        hidden_size: size of each direction of the LSTMs.
         num_blocks: pairs of an LSTM along bands and one along frames.
         band_channels: channels of a band; neighbours overlap by as many again. Even.
         num_low_channels: see :class:`OrderedChannelsSeparator`.

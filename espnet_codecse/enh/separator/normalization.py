@@ -11,7 +11,7 @@ class EmbeddingNormalization(torch.nn.Module):
     Args:
         num_channels: channels of the embedding.
         mode: ``none``; ``global``, mean and standard deviation a channel over the training set (stage 4), for codecs
-            whose channels differ widely; ``utterance``, one scale an utterance, which takes out the level.
+            whose channels differ widely; ``utterance``, one scale per utterance, which removes the level.
 
     Raises:
         ValueError: another mode.

@@ -78,8 +78,8 @@ class OrderedChannelsSeparator(AbsSeparator):
     Args:
         input_dim: channels of the embedding.
         num_spk: estimates.
-        num_low_channels: of the embedding that are worked on, the lowest; estimates are zero in the others. For data
-            that is narrower than the codec's band, such as 8 kHz data. None: all.
+        num_low_channels: number of channels that are processed, the lowest ones; estimates are zero in the others. For
+            data that is narrower than the codec's band, such as 8 kHz data. None: all.
 
     Raises:
         ValueError: the embedding has fewer channels.

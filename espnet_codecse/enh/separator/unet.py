@@ -27,7 +27,7 @@ class EmbeddingUNetSeparator(OrderedChannelsSeparator):
         num_dual_path_blocks: LSTMs along the bands of the innermost level and along its frames, before the bottleneck.
             With one set of weights for all bands, they learn what holds for any noise; the bottleneck sees all bands at
             once and is tempted to learn the spectra of the training noises.
-        dual_path_hidden_size: of each direction of those.
+        dual_path_hidden_size: size of each direction of those.
         filter_size: frames and channels of the mixture's embedding that are filtered to a value of the estimate, both
             odd; None: no filter is added to gate and offset.
         num_low_channels: see :class:`OrderedChannelsSeparator`.

@@ -59,7 +59,7 @@ def test_whole_and_not_again(server, tmp_path):
 
 def test_goes_on_where_it_stopped(server, tmp_path):
     path = tmp_path / "x.zip"
-    with pytest.raises(UserError, match="stopped at .* bytes; the same command goes on"):
+    with pytest.raises(UserError, match="stopped at .* bytes; run the command again to resume"):
         download(f"{server}/cut", path)
     have = path.with_name("x.zip.part").stat().st_size
     assert 0 < have < len(CONTENT) and not path.exists()

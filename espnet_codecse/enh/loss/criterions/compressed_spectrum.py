@@ -15,9 +15,9 @@ class CompressedSpectrumLoss(TimeDomainLoss):
     SNR and SI-SDR losses.
 
     Args:
-        window_sizes: of the short-time Fourier transforms, samples; the shift is a quarter.
+        window_sizes: sizes of the short-time Fourier transforms, samples; the shift is a quarter.
         power: ``c``.
-        name: of the value in logs.
+        name: name of the value in logs.
     """
 
     def __init__(

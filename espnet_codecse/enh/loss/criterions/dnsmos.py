@@ -67,16 +67,17 @@ class _Network:
 class DNSMOSLoss(TimeDomainLoss):
     """Points of DNSMOS that an estimate lacks to its reference (Reddy et al., 2110.01763 and 2010.15258).
 
-    A segment is scored whole, however long, one below a second repeated; nothing is gained by scores above the
-    reference's. It is a network's guess of listeners' opinions, and an enhancer may learn what pleases the network
-    alone: use it beside losses that know the reference, with a small weight, and judge the result by other measures.
+    A segment is scored as a whole, however long it is; one shorter than a second is repeated. Scores above the
+    reference's gain nothing. DNSMOS is a network's guess of listeners' opinions, and an enhancer may learn what pleases
+    the network alone: use it beside losses that know the reference, with a small weight, and judge the result by other
+    measures.
 
     Args:
         scores: points that count, by name, with the weight of each: SIG, BAK, OVRL of P.835, and P808.
-        num_items: of a batch, drawn anew each time, that are scored in training and stand for all; None is all. The
-            P.835 network has 2 GMAC per second of audio.
+        num_items: number of items of a batch, drawn anew each time, that are scored in training and stand for all;
+            None: all. The P.835 network has 2 GMAC per second of audio.
         bfloat16: compute the convolutions so in training; scores then differ by some hundredths.
-        name: of the value in logs.
+        name: name of the value in logs.
 
     Raises:
         ValueError: a score that does not exist, or none.

@@ -17,7 +17,7 @@ class EmbeddingMSE(AbsEnhLoss):
         layer: ``continuous`` or ``quantized``.
         decibel: take ``10 log10`` of the error relative to the reference's power, per utterance. The plain error of
             a mixture at 15 dB SNR is a hundredth of one at -5 dB: a model trained on both learns to spoil the former.
-        name: of the value in logs.
+        name: name of the value in logs.
 
     Raises:
         ValueError: another layer.

@@ -38,7 +38,7 @@ class PESQLoss(TimeDomainLoss):
     of the tables of the Recommendation. It is not the metric; over recordings it follows it closely.
 
     Args:
-        name: of the value in logs.
+        name: name of the value in logs.
         mapped: count in points of MOS-LQO, as scores are reported, instead of raw ones: the mapping is flat for bad
             speech, so that recordings with a chance of sounding well weigh more.
         equalized: forgive what a linear filter did, as PESQ does. A model learns to use that: it darkens speech, by 5

@@ -12,7 +12,7 @@ class ThresholdPITSolver(PITSolver):
     other (Codecformer's training, 2406.12434, as in SpeechBrain's SepFormer).
 
     Args:
-        criterion: gives a loss an utterance, such as ``si_snr``.
+        criterion: gives one loss per utterance, such as ``si_snr``.
         weight, independent_perm, flexible_numspk: see :class:`PITSolver`.
         threshold: in the criterion's unit, dB for ``si_snr``.
     """
@@ -35,7 +35,7 @@ class ThresholdPITSolver(PITSolver):
 
         Args:
             ref, inf: ``(batch, ...)`` a speaker.
-            others: of an earlier wrapper.
+            others: values of an earlier wrapper.
         """
         if not torch.is_grad_enabled():
             return super().forward(ref, inf, others or {})

@@ -115,7 +115,7 @@ def known_codec(stored: BitstreamReader) -> str:
     known = (LYRA, *TRANSFORMERS_IDS, *TRANSFORMERS_IDS.values(), *ESPNET_TAGS)
     if codec_files(name) or name in known:
         return name
-    raise UserError(f"{stored.path}: made with the codec '{name}', which is not here; pass --codec with its folder")
+    raise UserError(f"{stored.path}: made with the codec '{name}', which is unavailable; pass --codec with its folder")
 
 
 _worker: Worker | None = None

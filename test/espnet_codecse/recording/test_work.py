@@ -198,7 +198,7 @@ def test_codes_of_another_codec_fail_alone(tmp_path, write, run, codec_folder):
         file.unlink()
     Path(other).rmdir()
     outcome = run([tmp_path / "named" / "a.cse"], source="codes", model=None)[0]
-    assert "which is not here; pass --codec with its folder" in outcome.error
+    assert "which is unavailable; pass --codec with its folder" in outcome.error
 
 
 def test_units(tmp_path, write):

@@ -70,8 +70,8 @@ def main(argv: list[str] | None = None) -> int:
     if argv[0] not in COMMANDS:
         print(f"codecse: unknown command '{argv[0]}'; known: {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
-    # By default, OpenMP's threads spin while they wait for each other. If other processes need the cores, everything then
-    # takes ten times as long. The variable is read when torch is loaded.
+    # By default, OpenMP's threads spin while they wait for each other. If other processes need the cores, everything
+    # then takes ten times as long. The variable is read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     module = importlib.import_module(f"espnet_codecse.bin.{COMMANDS[argv[0]][0]}")
     try:

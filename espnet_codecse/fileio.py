@@ -68,7 +68,7 @@ def read_scp(path: PathLike) -> dict[str, str]:
     """Read ``id value`` lines; the value may hold spaces.
 
     Raises:
-        UserError: the file is missing, a line has no value, or an id occurs twice.
+        UserError: the file is missing, a line has no value, or an id occurs twice or leads out of a folder.
     """
     table: dict[str, str] = {}
     try:
@@ -79,6 +79,9 @@ def read_scp(path: PathLike) -> dict[str, str]:
                     continue
                 if len(fields) == 1:
                     raise UserError(f"{path}:{number}: '{fields[0]}' has no value; every line must be 'id value'")
+                if fields[0].startswith("/") or ".." in fields[0].split("/"):
+                    # Outputs are named after ids.
+                    raise UserError(f"{path}:{number}: the id '{fields[0]}' is a path; give the utterance another id")
                 if fields[0] in table:
                     raise UserError(f"{path}:{number}: the id '{fields[0]}' occurs twice; remove one of the lines")
                 table[fields[0]] = fields[1]

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Runs all tests, installing what is missing first:  test/run.sh [pytest options]
+#   test/run.sh -m "not slow"    the quick ones alone
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tools/activate.sh
@@ -7,7 +8,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export LC_ALL=C OMP_NUM_THREADS=1 PYTHONIOENCODING=UTF-8 PYTHONUTF8=1
 parallel=()
 if python3 -c 'import xdist' 2>/dev/null; then
-    # nproc takes OMP_NUM_THREADS for the number of processors.
-    parallel=(-n "$(env -u OMP_NUM_THREADS nproc)")
+    parallel=(-n "$(python3 -c 'from espnet_codecse.job.resources import num_cores; print(num_cores())')")
 fi
 exec python3 -m pytest -q ${parallel[@]+"${parallel[@]}"} "$@"

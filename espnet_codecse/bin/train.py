@@ -64,9 +64,26 @@ def main(argv: list[str] | None = None) -> None:
         options += ["--batch_size", str(args.batch_size)]
     from espnet_codecse.task.device import device_options
 
+    _check_initial_weights(args.config, espnet_options)
     task = model_type_of(read_configuration(args.config)).load("task")
     command = ["--config", str(args.config), "--output_dir", str(args.output_dir), "--resume", "true"]
     task.main(cmd=[*command, *device_options(espnet_options), *options, *espnet_options])
+
+
+def _check_initial_weights(config: Path, espnet_options: list[str]) -> None:
+    """Check that every file of ``--init_param`` holds plain tensors: ESPnet would run the code of a pickle.
+
+    Raises:
+        UserError: a file does not.
+    """
+    from espnet_codecse.checkpoint import load_checkpoint
+    from espnet_codecse.task.training import read_configuration
+
+    parser = argparse.ArgumentParser(add_help=False)  # abbreviations too, as ESPnet's takes them
+    parser.add_argument("--init")  # another option of ESPnet's
+    parser.add_argument("--init_param", nargs="*", default=read_configuration(config).get("init_param") or [])
+    for value in parser.parse_known_args(espnet_options)[0].init_param:
+        load_checkpoint(Path(value.split(":")[0]))
 
 
 if __name__ == "__main__":

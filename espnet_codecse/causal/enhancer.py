@@ -1,7 +1,7 @@
 """A trained causal network on recordings of any length."""
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from time import perf_counter
 from typing import Any
 
@@ -15,7 +15,15 @@ from espnet_codecse.causal.streaming import StreamingEnhancer, TorchFrames
 from espnet_codecse.causal.trained import TrainedGCRN
 from espnet_codecse.errors import UserError
 from espnet_codecse.features import AbsFeatures, load_features
-from espnet_codecse.inference.abs_enhancer import AbsEnhancer, ReadSamples, pad_batch
+from espnet_codecse.inference.abs_enhancer import (
+    AbsEnhancer,
+    Levels,
+    Outputs,
+    ReadSamples,
+    RunSettings,
+    Waveforms,
+    pad_batch,
+)
 from espnet_codecse.level import Level
 
 SAMPLE_RATE = 16000
@@ -54,21 +62,16 @@ class GCRNEnhancer(AbsEnhancer):
 
     @classmethod
     def _from_model(
-        cls,
-        model: TrainedGCRN,
-        training: argparse.Namespace,
-        device: str,
-        dtype: torch.dtype,
-        segment_seconds: float,
-        layers: Sequence[str],
-        **options: Any,
+        cls, model: TrainedGCRN, training: argparse.Namespace, run: RunSettings, **options: Any
     ) -> "GCRNEnhancer":
         features = None
         if model.teacher is not None:
-            features = load_features(model.teacher, device)
+            features = load_features(model.teacher, run.device)
         compression = Compression.from_configuration(training.encoder_conf)
         network = model.separator.network
-        return cls(network, compression, device, dtype, segment_seconds, features, model.given, model.bounded)
+        return cls(
+            network, compression, run.device, run.dtype, run.segment_seconds, features, model.given, model.bounded
+        )
 
     def stream(self) -> StreamingEnhancer:
         """Return a stream through the network.
@@ -81,12 +84,7 @@ class GCRNEnhancer(AbsEnhancer):
         return StreamingEnhancer(TorchFrames(self.network, self._device), self.compression)
 
     @torch.inference_mode()
-    def enhance_batch(
-        self,
-        speech: Sequence[np.ndarray],
-        references: Sequence[np.ndarray] | None = None,
-        levels: Sequence[Level] | None = None,
-    ) -> list[dict[str, np.ndarray]]:
+    def enhance_batch(self, speech: Waveforms, references: Waveforms | None = None, levels: Levels = None) -> Outputs:
         """See :meth:`AbsEnhancer.enhance_batch`.
 
         Args:

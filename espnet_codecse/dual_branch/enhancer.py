@@ -1,17 +1,14 @@
 """The trained system on recordings: speech, noise, and what they add up to."""
 
 import argparse
-from collections.abc import Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from espnet_codecse.dual_branch.generator import OUTPUT_NAMES, DualBranchGenerator
 from espnet_codecse.errors import UserError
-from espnet_codecse.inference.abs_enhancer import AbsEnhancer, pad_batch
-from espnet_codecse.level import Level
+from espnet_codecse.inference.abs_enhancer import AbsEnhancer, Levels, Outputs, RunSettings, Waveforms, pad_batch
 
 if TYPE_CHECKING:
     from espnet_codecse.dual_branch.model import DualBranchModel
@@ -49,24 +46,12 @@ class DualBranchEnhancer(AbsEnhancer):
 
     @classmethod
     def _from_model(
-        cls,
-        model: "DualBranchModel",
-        training: argparse.Namespace,
-        device: str,
-        dtype: torch.dtype,
-        segment_seconds: float,
-        layers: Sequence[str],
-        **options: Any,
+        cls, model: "DualBranchModel", training: argparse.Namespace, run: RunSettings, **options: Any
     ) -> "DualBranchEnhancer":
-        return cls(model.generator.to(device), dtype, segment_seconds)
+        return cls(model.generator.to(run.device), run.dtype, run.segment_seconds)
 
     @torch.no_grad()
-    def enhance_batch(
-        self,
-        speech: Sequence[np.ndarray],
-        references: Sequence[np.ndarray] | None = None,
-        levels: Sequence[Level] | None = None,
-    ) -> list[dict[str, np.ndarray]]:
+    def enhance_batch(self, speech: Waveforms, references: Waveforms | None = None, levels: Levels = None) -> Outputs:
         """See :meth:`AbsEnhancer.enhance_batch`."""
         batch, lengths = pad_batch(speech)
         device = next(self.network.parameters()).device

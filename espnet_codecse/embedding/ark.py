@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import atomic_path
+from espnet_codecse.fileio import atomic_path, read_scp
+
+_BINARY = b"\0B"  # what Kaldi's binary matrices and vectors begin with
 
 
 def write_ark(path: Path, items: Iterable[tuple[str, np.ndarray]], compression: int | None) -> dict[str, int]:
@@ -37,6 +39,33 @@ def write_ark(path: Path, items: Iterable[tuple[str, np.ndarray]], compression: 
     return offsets
 
 
+def check_arks(scp: Path) -> None:
+    """Check that every entry of a list is a Kaldi matrix or vector in a file.
+
+    ESPnet's reader would also run an entry that is a command, and unpickle one that is a pickle.
+
+    Raises:
+        UserError: an entry is something else; its id is named.
+    """
+    offsets: dict[str, list[tuple[int, str]]] = {}
+    for key, location in read_scp(scp).items():
+        path, _, offset = location.rpartition(":")
+        if not offset.isdigit() or not path or "|" in location:
+            raise UserError(f"{scp}: '{key}' is '{location[:80]}', not a place in an ark; extract the embeddings again")
+        offsets.setdefault(path, []).append((int(offset), key))
+    for path, places in offsets.items():
+        try:
+            with open(path, "rb") as stream:
+                for offset, key in sorted(places):
+                    stream.seek(offset)
+                    if stream.read(2) != _BINARY:
+                        raise UserError(
+                            f"{scp}: '{key}' is no matrix at byte {offset} of {path}; extract the embeddings again"
+                        )
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror}); extract the embeddings again") from None
+
+
 def read_ark(location: str) -> np.ndarray:
     """Read the array at ``path:offset``.
 
@@ -49,7 +78,7 @@ def read_ark(location: str) -> np.ndarray:
     try:
         with open(path, "rb") as stream:
             stream.seek(int(offset))
-            if stream.read(2) != b"\0B":  # kaldiio would also unpickle or decode whatever else it finds
+            if stream.read(2) != _BINARY:  # kaldiio would also unpickle or decode whatever else it finds
                 raise ValueError("no matrix at this place")
             stream.seek(int(offset))
             return np.require(read_kaldi(stream), requirements=["C", "W"])  # torch warns of read-only arrays

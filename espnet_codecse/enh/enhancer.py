@@ -12,7 +12,14 @@ from espnet_codecse.codec import AbsCodec
 from espnet_codecse.codec.chunking import group_size
 from espnet_codecse.codec.streaming import device_of
 from espnet_codecse.enh.trained import EncoderAndSeparator
-from espnet_codecse.inference.abs_enhancer import AbsEmbeddingEnhancer, pad_batch
+from espnet_codecse.inference.abs_enhancer import (
+    AbsEmbeddingEnhancer,
+    Levels,
+    Outputs,
+    RunSettings,
+    Waveforms,
+    pad_batch,
+)
 from espnet_codecse.inference.segments import in_segments
 from espnet_codecse.level import LEAST_PEAK, Level
 
@@ -67,36 +74,23 @@ class EmbeddingEnhancer(AbsEmbeddingEnhancer):
 
     @classmethod
     def _from_model(
-        cls,
-        model: EncoderAndSeparator,
-        training: argparse.Namespace,
-        device: str,
-        dtype: torch.dtype,
-        segment_seconds: float,
-        layers: Sequence[str],
-        **options: Any,
+        cls, model: EncoderAndSeparator, training: argparse.Namespace, run: RunSettings, **options: Any
     ) -> "EmbeddingEnhancer":
         separator = model.separator
-        if dtype != torch.float32:
-            separator = AutocastSeparator(separator, dtype)
+        if run.dtype != torch.float32:
+            separator = AutocastSeparator(separator, run.dtype)
         # Such losses let the level drift: the mixture's is given back.
         blind_to_level = all(item["name"] in ("si_snr", "ci_sdr") for item in training.criterions)
         handling = {key: value for key, value in training.model_conf.items() if key in ("quantize_mixture", "peak")}
-        return cls(
-            model.encoder.codec(device), separator, layers, segment_seconds, restore_level=blind_to_level, **handling
-        )
+        codec = model.encoder.codec(run.device)
+        return cls(codec, separator, run.layers, run.segment_seconds, restore_level=blind_to_level, **handling)
 
     def input_gain(self, level: Level) -> float:
         """See :meth:`AbsEmbeddingEnhancer.input_gain`."""
         return 1.0 if self.peak is None else self.peak / max(level.peak, LEAST_PEAK)
 
     @torch.no_grad()
-    def enhance_batch(
-        self,
-        speech: Sequence[np.ndarray],
-        references: Sequence[np.ndarray] | None = None,
-        levels: Sequence[Level] | None = None,
-    ) -> list[dict[str, np.ndarray]]:
+    def enhance_batch(self, speech: Waveforms, references: Waveforms | None = None, levels: Levels = None) -> Outputs:
         """See :meth:`AbsEnhancer.enhance_batch`."""
         device = device_of(self.codec)
         batch, lengths = pad_batch(speech)

@@ -2,7 +2,7 @@
 
 import argparse
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any, ClassVar
 
@@ -13,9 +13,9 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.fuse.model import FuseModel
 from espnet_codecse.fuse.sampling import sampling_times
 from espnet_codecse.fuse.vae_model import FuseVAEModel
-from espnet_codecse.inference.abs_enhancer import AbsEnhancer, pad_batch
+from espnet_codecse.inference.abs_enhancer import AbsEnhancer, Levels, Outputs, RunSettings, Waveforms, pad_batch
 from espnet_codecse.inference.segments import cut_windows, join_windows
-from espnet_codecse.level import Level, peak_gain
+from espnet_codecse.level import peak_gain
 
 SAMPLE_RATE = 16000  # Hz
 OVERLAP_FRAMES = 32  # of windows; 0.26 s
@@ -48,17 +48,10 @@ class WindowEnhancer(AbsEnhancer):
 
     @classmethod
     def _from_model(
-        cls,
-        model: Any,
-        training: argparse.Namespace,
-        device: str,
-        dtype: torch.dtype,
-        segment_seconds: float,
-        layers: Sequence[str],
-        **options: Any,
+        cls, model: Any, training: argparse.Namespace, run: RunSettings, **options: Any
     ) -> "WindowEnhancer":
         build: Callable[..., WindowEnhancer] = cls  # the classes of systems, which take these arguments
-        return build(model, training.window_frames, device, dtype, segment_seconds, **options)
+        return build(model, training.window_frames, run.device, run.dtype, run.segment_seconds, **options)
 
     @abstractmethod
     def enhance_windows(self, windows: torch.Tensor, speech: torch.Tensor, numbers: list[int]) -> torch.Tensor:
@@ -71,12 +64,7 @@ class WindowEnhancer(AbsEnhancer):
         """
 
     @torch.no_grad()
-    def enhance_batch(
-        self,
-        speech: Sequence[np.ndarray],
-        references: Sequence[np.ndarray] | None = None,
-        levels: Sequence[Level] | None = None,
-    ) -> list[dict[str, np.ndarray]]:
+    def enhance_batch(self, speech: Waveforms, references: Waveforms | None = None, levels: Levels = None) -> Outputs:
         """See :meth:`AbsEnhancer.enhance_batch`."""
         pieces, waveforms, plans = [], [], []
         for index, samples in enumerate(speech):

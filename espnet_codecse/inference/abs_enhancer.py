@@ -3,6 +3,7 @@
 import argparse
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -14,6 +15,28 @@ from espnet_codecse.inference.segments import in_segments
 from espnet_codecse.level import Level, measure_level
 
 ReadSamples = Callable[[int, int], np.ndarray]
+Waveforms = Sequence[np.ndarray]
+Levels = Sequence[Level] | None
+Outputs = list[dict[str, np.ndarray]]  # per recording {layer: (output, sample)}
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How a model is run.
+
+    Attributes:
+        device: torch device.
+        dtype: arithmetic of the network; inputs and outputs stay float32.
+        segment_seconds: longest piece that is processed at once.
+        layers: what to decode, where the system leaves a choice.
+        options: values of the system's own options.
+    """
+
+    device: str = "cpu"
+    dtype: torch.dtype = torch.float32
+    segment_seconds: float = 30.0
+    layers: Sequence[str] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Stream(Protocol):
@@ -78,63 +101,36 @@ class AbsEnhancer(ABC):
         self.network_seconds = 0.0
 
     @classmethod
-    def from_model(
-        cls,
-        model: torch.nn.Module,
-        training: argparse.Namespace,
-        device: str,
-        dtype: torch.dtype,
-        segment_seconds: float,
-        layers: Sequence[str] = (),
-        **options: Any,
-    ) -> "AbsEnhancer":
+    def from_model(cls, model: torch.nn.Module, training: argparse.Namespace, run: "RunSettings") -> "AbsEnhancer":
         """Build the enhancer of a trained model.
 
         Args:
             model: as :func:`espnet_codecse.task.loading.load_trained_model` returns it.
             training: the options of its training.
-            device: torch device.
-            dtype: data type of the network; inputs and outputs stay float32.
-            segment_seconds: longest segment that is processed at once.
-            layers: layers to decode, if the system has several.
-            options: values of :attr:`OPTIONS`.
+            run: how to run it.
 
         Raises:
-            UserError: an unknown option, a value of the wrong type, or one that the system refuses.
+            UserError: an unknown option, a value of the wrong type, or whatever the system refuses.
         """
-        given = {}
-        for name, value in options.items():
+        options = {}
+        for name, value in run.options.items():
             if not cls.OPTIONS:
                 raise UserError(f"--model_option {name}: this model has no options")
             if name not in cls.OPTIONS:
                 raise UserError(f"{name}: unknown option of this system; known: {', '.join(cls.OPTIONS)}")
             try:
-                given[name] = cls.OPTIONS[name](value)
+                options[name] = cls.OPTIONS[name](value)
             except (TypeError, ValueError):
                 raise UserError(f"{name} {value}: not a number") from None
-        return cls._from_model(model, training, device, dtype, segment_seconds, layers, **given)
+        return cls._from_model(model, training, run, **options)
 
     @classmethod
     @abstractmethod
-    def _from_model(
-        cls,
-        model: Any,
-        training: argparse.Namespace,
-        device: str,
-        dtype: torch.dtype,
-        segment_seconds: float,
-        layers: Sequence[str],
-        **options: Any,
-    ) -> "AbsEnhancer":
-        """Build the enhancer from checked options; see :meth:`from_model`."""
+    def _from_model(cls, model: Any, training: argparse.Namespace, run: "RunSettings", **options: Any) -> "AbsEnhancer":
+        """Build the enhancer; ``options`` are those of ``run``, checked. See :meth:`from_model`."""
 
     @abstractmethod
-    def enhance_batch(
-        self,
-        speech: Sequence[np.ndarray],
-        references: Sequence[np.ndarray] | None = None,
-        levels: Sequence[Level] | None = None,
-    ) -> list[dict[str, np.ndarray]]:
+    def enhance_batch(self, speech: Waveforms, references: Waveforms | None = None, levels: Levels = None) -> Outputs:
         """Enhance several recordings at once; each result is the same as if it were processed alone.
 
         Args:

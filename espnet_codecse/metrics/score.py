@@ -60,12 +60,19 @@ def best_permutation(references: Sequence[np.ndarray], estimates: Sequence[np.nd
 
 
 def score_utterance(task: Task) -> tuple[str, Scores]:
-    """Return the scores of one utterance, ``{metric: [value per speaker]}``; None if a score is undefined."""
+    """Return the scores of one utterance, ``{metric: [value per speaker]}``; None if a score is undefined.
+
+    No score is defined where a file holds NaN or infinity. A silent estimate has none without a reference: the networks
+    that judge speech alone give silence the marks of bad speech.
+    """
     utterance, metrics = task
     signals = []
     for path in (*utterance.references, *utterance.estimates, *([utterance.mixture] if utterance.mixture else [])):
         samples, rate = read_audio(path)
-        signals.append(resample(np.nan_to_num(samples[:, 0]), rate, utterance.sample_rate or rate))
+        if not np.isfinite(samples).all():
+            print(f"score: {path}: holds NaN or infinite samples; its scores are nan", file=sys.stderr)
+            return utterance.id, {metric: [None] * len(utterance.estimates) for metric in metrics}
+        signals.append(resample(samples[:, 0], rate, utterance.sample_rate or rate))
     rate = utterance.sample_rate or rate
     length = min(len(signal) for signal in signals)
     signals = [signal[:length] for signal in signals]
@@ -84,7 +91,10 @@ def score_utterance(task: Task) -> tuple[str, Scores]:
         for speaker, index in enumerate(order):
             others = tuple(clean[:speaker] + clean[speaker + 1 :])
             reference = clean[speaker] if clean else None
-            values = family.compute(Signals(outputs[index], target_rate, reference, unprocessed, others))
+            if not outputs[index].any() and not kind.columns[0].needs_reference:
+                values = dict.fromkeys((column.name for column in kind.columns), math.nan)
+            else:
+                values = family.compute(Signals(outputs[index], target_rate, reference, unprocessed, others))
             for metric, value in values.items():
                 if metric in scores:
                     # pystoi adds tiny random numbers; rounding to six decimals makes the results reproducible.

@@ -1,14 +1,13 @@
 """GAN training of the dual-branch system with ESPnet."""
 
 import argparse
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
-from espnet2.tasks.abs_task import AbsTask, optim_classes
-from espnet2.train.collate_fn import CommonCollateFn
+from espnet2.tasks.abs_task import optim_classes
 from espnet2.utils.nested_dict_action import NestedDictAction
 
 from espnet_codecse.dual_branch.adversaries import Schedule
@@ -22,6 +21,7 @@ from espnet_codecse.preprocess.dynamic_mixing import DynamicMixing
 from espnet_codecse.preprocess.paired_crop import PairedCrop
 from espnet_codecse.preprocess.rank_seed import with_rank_seed
 from espnet_codecse.preprocess.unpaired_priors import UnpairedPriors
+from espnet_codecse.task.padding_task import PaddingTask
 from espnet_codecse.task.trainer import CrashSafeGANTrainer
 from espnet_codecse.task.training import Pair, check_size, data_entry
 
@@ -45,11 +45,10 @@ class DualBranchTrainer(CrashSafeGANTrainer):
         super().run(model, *args, **kwargs)
 
 
-class DualBranchTask(AbsTask):
+class DualBranchTask(PaddingTask):
     """A GAN task on ``speech_mix`` with ``speech_ref1`` and ``noise_ref1`` (supervised), or with unpaired priors."""
 
     num_optimizers: int = 2
-    class_choices_list: ClassVar[list] = []
     trainer = DualBranchTrainer
 
     @classmethod
@@ -68,13 +67,6 @@ class DualBranchTask(AbsTask):
         for mode in ("train", "valid"):
             for kind in ("clean", "noise"):
                 group.add_argument(f"--{mode}_{kind}_prior", default=None, help=f"scp of unpaired {kind} recordings")
-
-    @classmethod
-    def build_collate_fn(
-        cls, args: argparse.Namespace, train: bool
-    ) -> Callable[[Collection[tuple[str, dict[str, np.ndarray]]]], tuple[list[str], dict[str, torch.Tensor]]]:
-        """Return the function that makes batches, padded with zeros."""
-        return CommonCollateFn(float_pad_value=0.0, int_pad_value=0)
 
     @classmethod
     def build_preprocess_fn(

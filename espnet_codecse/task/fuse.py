@@ -1,15 +1,12 @@
 """Training of the two steps of ``fuse`` and of the baseline ``sgmse`` with ESPnet."""
 
 import argparse
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
-import torch
 from espnet2.tasks import enh
-from espnet2.tasks.abs_task import AbsTask
-from espnet2.train.collate_fn import CommonCollateFn
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str2bool, str_or_none
 
@@ -21,6 +18,7 @@ from espnet_codecse.fuse.spectrogram import CompressedSpectrogram
 from espnet_codecse.fuse.vae_model import FuseVAEModel
 from espnet_codecse.preprocess.rank_seed import with_rank_seed
 from espnet_codecse.preprocess.window_crop import LevelledCrop, WindowCrop
+from espnet_codecse.task.padding_task import PaddingTask
 from espnet_codecse.task.trainer import CrashSafeTrainer
 from espnet_codecse.task.training import Pair, check_size, data_entry
 
@@ -36,11 +34,10 @@ CONFIGURATIONS = {
 STORED = ("latent_mix", "latent_ref1", "guidance")
 
 
-class FuseVAETask(AbsTask):
+class FuseVAETask(PaddingTask):
     """The first step, on ``speech_mix`` and ``speech_ref1``. Both steps accept the options of both."""
 
     num_optimizers: int = 1
-    class_choices_list: ClassVar[list] = []
     trainer = CrashSafeTrainer
     task_name = "fuse_vae"
 
@@ -61,13 +58,6 @@ class FuseVAETask(AbsTask):
         group.add_argument(
             "--stored_hops", action=NestedDictAction, default={}, help="Samples per frame of stored sequences"
         )
-
-    @classmethod
-    def build_collate_fn(
-        cls, args: argparse.Namespace, train: bool
-    ) -> Callable[[Collection[tuple[str, dict[str, np.ndarray]]]], tuple[list[str], dict[str, torch.Tensor]]]:
-        """Return the function that makes batches; all windows have the same length."""
-        return CommonCollateFn(float_pad_value=0.0, int_pad_value=0)
 
     @classmethod
     def build_preprocess_fn(

@@ -59,10 +59,14 @@ def data_entry(file: Path, name: str, kind: str) -> str:
     """Return ESPnet's ``path,name,type``.
 
     Raises:
-        UserError: the file does not exist.
+        UserError: the file does not exist, or an entry of stored matrices is something else.
     """
     if not file.is_file():
         raise UserError(f"{file}: missing, but the training needs it; run the stage that writes it")
+    if kind == "kaldi_ark":
+        from espnet_codecse.embedding.ark import check_arks
+
+        check_arks(file)
     return f"{file},{name},{kind}"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from espnet_codecse.errors import UserError
-from espnet_codecse.inference.abs_enhancer import AbsEnhancer
+from espnet_codecse.inference.abs_enhancer import AbsEnhancer, RunSettings
 from espnet_codecse.precision import has_native_bfloat16
 from espnet_codecse.task.model_types import model_type_of
 from espnet_codecse.zoo.find import ModelFiles, called, find_model
@@ -63,9 +63,8 @@ def build_enhancer(
         files.train_config, files.model_file, device, codec or files.codec, files.configuration
     )
     enhancer = model_type_of(vars(training)).load("enhancer")
-    return enhancer.from_model(
-        model, training, device, resolve_dtype(dtype, device), segment_seconds, layers, **options
-    )
+    run = RunSettings(device, resolve_dtype(dtype, device), segment_seconds, layers, options)
+    return enhancer.from_model(model, training, run)
 
 
 def resolve_device(device: str) -> str:

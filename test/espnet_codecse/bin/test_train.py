@@ -87,3 +87,23 @@ def test_errors_before_the_training_starts(prepared, capsys):
     error = capsys.readouterr().err
     assert "codecse train: " in error and error.count("\n") == 1
     assert not (prepared / "exp").exists()
+
+
+class _Exploit:
+    """Its unpickling would make a folder."""
+
+    def __init__(self, trace: Path):
+        self.trace = str(trace)
+
+    def __reduce__(self):
+        return os.mkdir, (self.trace,)
+
+
+@pytest.mark.parametrize("option", ["--init_param", "--init_p"])
+def test_initial_weights_are_never_run_as_code(prepared, monkeypatch, option, capsys):
+    monkeypatch.chdir(prepared)
+    trace = prepared / "trace"
+    torch.save({"separator.weight": _Exploit(trace)}, prepared / "forged.pth")
+    assert main(training(prepared, "exp", option, f"{prepared}/forged.pth:separator:separator")) == 1
+    assert "forged.pth: not a plain checkpoint" in capsys.readouterr().err
+    assert not trace.exists() and not (prepared / "exp").exists()

@@ -9,11 +9,14 @@ from tiny_dual_branch import tiny_generator, tiny_model
 
 from espnet_codecse.dual_branch.enhancer import DualBranchEnhancer
 from espnet_codecse.errors import UserError
+from espnet_codecse.inference.abs_enhancer import RunSettings
 from espnet_codecse.level import Level
 
 
 def enhancer(model=None, dtype=torch.float32, segment_seconds=2.0):
-    return DualBranchEnhancer.from_model(model or tiny_model(), argparse.Namespace(), "cpu", dtype, segment_seconds)
+    return DualBranchEnhancer.from_model(
+        model or tiny_model(), argparse.Namespace(), RunSettings("cpu", dtype, segment_seconds)
+    )
 
 
 def test_batch_equals_one_by_one(voice):

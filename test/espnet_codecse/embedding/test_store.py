@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from espnet_codecse.embedding import EmbeddingDescription, EmbeddingReader, check_codec
-from espnet_codecse.embedding.ark import read_ark, write_ark
+from espnet_codecse.embedding.ark import check_arks, read_ark, write_ark
 from espnet_codecse.embedding.description import write_description
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import write_scp
+from espnet_codecse.fileio import read_scp, write_scp
+from espnet_codecse.task.training import data_entry
 
 DESCRIPTION = EmbeddingDescription("tiny", "0123abcd", 16000, 320, 4, "continuous", "none", "0")
 
@@ -99,3 +100,45 @@ def test_missing_pieces_are_told(tmp_path):
         EmbeddingReader(tmp_path)
     with pytest.raises(UserError, match="unknown layer 'x'; known: continuous, quantized, codes"):
         EmbeddingDescription.of(None, "x", "3")
+
+
+class _Exploit:
+    """Its unpickling would make a folder."""
+
+    def __init__(self, trace):
+        self.trace = str(trace)
+
+    def __reduce__(self):
+        return os.mkdir, (self.trace,)
+
+
+def test_a_training_reads_matrices_only(tmp_path):
+    """kaldiio, by which ESPnet reads, would unpickle the one entry and run the other."""
+    arrays = {"good": np.ones((3, 4), np.float32), "other": np.zeros((2, 4), np.float32)}
+    ark = write_store(tmp_path, arrays, 3)
+    scp = tmp_path / "emb_mix.scp"
+    check_arks(scp)
+    assert data_entry(scp, "speech_mix", "kaldi_ark") == f"{scp},speech_mix,kaldi_ark"
+    table = read_scp(scp)
+    offset = ark.stat().st_size + len("bad ")
+    with open(ark, "ab") as stream:
+        stream.write(b"bad PKL" + pickle.dumps(_Exploit(tmp_path / "trace")))
+    commands = {"cat x.ark |": "cat x.ark", "touch trace |": "touch trace"}
+    for location, shown in ({f"{ark}:{offset}": "no matrix at byte"} | commands).items():
+        write_scp(scp, {**table, "bad": location})
+        with pytest.raises(UserError, match=f"'bad' is .*{shown}"):
+            data_entry(scp, "speech_mix", "kaldi_ark")
+    ark.unlink()
+    write_scp(scp, table)
+    with pytest.raises(UserError, match="cannot be read .*; extract the embeddings again"):
+        check_arks(scp)
+    assert not (tmp_path / "trace").exists()
+
+
+@pytest.mark.parametrize("key", ["../x", "/etc/x", "a/../../x", ".."])
+def test_ids_that_lead_out_of_a_folder(tmp_path, key):
+    (tmp_path / "wav.scp").write_text(f"a/b /x.wav\n{key} /y.wav\n")
+    with pytest.raises(UserError, match=f"wav.scp:2: the id '{key}' is a path; give the utterance another id"):
+        read_scp(tmp_path / "wav.scp")
+    (tmp_path / "wav.scp").write_text("a/b..c /x.wav\n")
+    assert read_scp(tmp_path / "wav.scp") == {"a/b..c": "/x.wav"}

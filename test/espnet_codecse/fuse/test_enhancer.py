@@ -9,6 +9,7 @@ import torch
 from espnet_codecse.errors import UserError
 from espnet_codecse.fuse.enhancer import FuseEnhancer
 from espnet_codecse.fuse.sgmse import SGMSEEnhancer
+from espnet_codecse.inference.abs_enhancer import RunSettings
 from espnet_codecse.level import Level
 
 TRAINING = argparse.Namespace(window_frames=32)
@@ -16,7 +17,7 @@ GUIDED = {"kind": "codec", "injection": "addition"}
 
 
 def build(model, **options):
-    return FuseEnhancer.from_model(model, TRAINING, "cpu", torch.float32, 30.0, **{"num_steps": 2, **options})
+    return FuseEnhancer.from_model(model, TRAINING, RunSettings(options={"num_steps": 2, **options}))
 
 
 def outputs(enhancer, *speech):
@@ -63,7 +64,9 @@ def test_vae_alone_is_the_ceiling(vae_model, voice):
 
 
 def test_long_recordings(make_fuse, voice):
-    enhancer = FuseEnhancer.from_model(make_fuse(), TRAINING, "cpu", torch.float32, 2.0, num_steps=1)
+    enhancer = FuseEnhancer.from_model(
+        make_fuse(), TRAINING, RunSettings(segment_seconds=2.0, options={"num_steps": 1})
+    )
     speech = voice(80000)
     speech[40000] = 0.99  # all segments are brought to the level of the recording
     pieces = [
@@ -87,7 +90,7 @@ def test_options(make_fuse):
         with pytest.raises(UserError, match=text):
             build(make_fuse(), **options)
     with pytest.raises(UserError, match="segments overlap"):
-        FuseEnhancer.from_model(make_fuse(), TRAINING, "cpu", torch.float32, 0.5)
+        FuseEnhancer.from_model(make_fuse(), TRAINING, RunSettings(segment_seconds=0.5))
 
 
 def test_sgmse(voice):
@@ -105,7 +108,7 @@ def test_sgmse(voice):
         STFTDecoder(**stft),
     ).eval()
     # The same front end as the encoder that trains it.
-    enhancer = SGMSEEnhancer.from_model(model, TRAINING, "cpu", torch.float32, 30.0, num_steps=2)
+    enhancer = SGMSEEnhancer.from_model(model, TRAINING, RunSettings(options={"num_steps": 2}))
     speech = torch.from_numpy(voice(5000))[None]
     ours = enhancer.spectrogram(speech)
     theirs = torch.view_as_real(model.encoder(speech, torch.tensor([5000]))[0]).permute(0, 3, 2, 1)
@@ -119,4 +122,4 @@ def test_sgmse(voice):
         assert np.allclose(outputs(enhancer, samples)[0], result, atol=1e-5)
     for options in ({"start": 1}, {"num_steps": "x"}, {"num_steps": 0}):
         with pytest.raises(UserError):
-            SGMSEEnhancer.from_model(model, TRAINING, "cpu", torch.float32, 30.0, **options)
+            SGMSEEnhancer.from_model(model, TRAINING, RunSettings(options=options))

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from espnet_codecse.errors import UserError
-from espnet_codecse.inference.abs_enhancer import AbsEnhancer
+from espnet_codecse.inference.abs_enhancer import AbsEnhancer, RunSettings
 from espnet_codecse.level import Level, measure_levels
 
 
@@ -23,7 +23,7 @@ class Echo(AbsEnhancer):
         self.num_steps, self.levels = num_steps, []
 
     @classmethod
-    def _from_model(cls, model, training, device, dtype, segment_seconds, layers, **options):
+    def _from_model(cls, model, training, run, **options):
         return cls(**options)
 
     def enhance_batch(self, speech, references=None, levels=None):
@@ -64,12 +64,12 @@ def test_levels_of_channels_are_measured_block_by_block(monkeypatch):
 
 
 def test_options_are_checked_before_anything_is_built():
-    arguments = (torch.nn.Identity(), argparse.Namespace(), "cpu", torch.float32, 30.0)
-    assert Echo.from_model(*arguments, num_steps="3").num_steps == 3
+    arguments = (torch.nn.Identity(), argparse.Namespace())
+    assert Echo.from_model(*arguments, RunSettings(options={"num_steps": "3"})).num_steps == 3
     with pytest.raises(UserError, match="steps: unknown option of this system; known: num_steps"):
-        Echo.from_model(*arguments, steps=3)
+        Echo.from_model(*arguments, RunSettings(options={"steps": 3}))
     with pytest.raises(UserError, match="num_steps many: not a number"):
-        Echo.from_model(*arguments, num_steps="many")
+        Echo.from_model(*arguments, RunSettings(options={"num_steps": "many"}))
 
 
 def test_only_causal_systems_stream():

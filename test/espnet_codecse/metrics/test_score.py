@@ -150,6 +150,25 @@ def test_two_speakers_are_ordered_once_by_si_sdr(pairs):
         assert all(float(value) > 90 for value in read_scp(pairs / "two" / name).values())
 
 
+@pytest.mark.parametrize("kind", ["ref", "inf"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_no_numbers_are_not_scored_as_silence(pairs, capsys, kind, value):
+    path = pairs / kind / "u2.wav"
+    samples, _ = soundfile.read(path)
+    samples[100:200] = value
+    soundfile.write(path, samples, RATE, subtype="FLOAT")
+    for summary in run(pairs, "SI_SDR DNSMOS"):
+        assert (summary.num_values, summary.num_nan) == (3, 1) and np.isfinite(summary.mean)
+    assert read_scp(pairs / "scoring" / "SI_SDR_spk1")["u2"] == "nan"
+    assert f"{path}: holds NaN or infinite samples; its scores are nan" in capsys.readouterr().err
+
+
+def test_silence_has_no_score_without_a_reference(pairs):
+    soundfile.write(pairs / "inf" / "u3.wav", np.zeros(RATE), RATE)
+    for summary in run(pairs, "DNSMOS"):
+        assert (summary.num_values, summary.num_nan) == (3, 1)
+
+
 def test_silence_is_recorded_as_nan_and_counted(pairs):
     soundfile.write(pairs / "inf" / "u3.wav", np.zeros(RATE), RATE)
     si, pesq = run(pairs, "SI_SDR PESQ")

@@ -16,6 +16,7 @@ from espnet_codecse.fuse.enhancer import FuseEnhancer
 from espnet_codecse.fuse.espnet_diffusion import FuseDiffusion
 from espnet_codecse.fuse.latents import load_latents
 from espnet_codecse.fuse.sgmse import SGMSEEnhancer
+from espnet_codecse.inference.abs_enhancer import RunSettings
 from espnet_codecse.task.fuse import FuseTask, FuseVAETask, SGMSETask, training_data
 
 VAE = {"channels": [8, 16], "layers_per_block": 1, "latent_channels": 4, "norm_groups": 4, "mid_attention": False}
@@ -78,7 +79,7 @@ def test_both_steps(data, codec, tmp_path, voice):
     different = [not torch.equal(model.average.module.get_parameter(name), value)
                  for name, value in model.denoiser.named_parameters()]  # fmt: skip
     assert any(different)
-    enhancer = FuseEnhancer.from_model(model, training, "cpu", torch.float32, 30.0, num_steps=2)
+    enhancer = FuseEnhancer.from_model(model, training, RunSettings(options={"num_steps": 2}))
     speech = voice(5000)
     assert enhancer.enhance_batch([speech])[0]["waveform"].shape == (1, 5000)
 
@@ -123,7 +124,7 @@ def test_convolutional_denoiser(data, tmp_path):
     best = run(FuseTask, tmp_path / "2_diffusion", second, data, None, "--init_param", str(vae))
     model, training = rebuilt(FuseTask, best)
     assert model.average.n_averaged == 2 and model.matched_portion == 0.5
-    enhancer = FuseEnhancer.from_model(model, training, "cpu", torch.float32, 30.0, num_steps="2")
+    enhancer = FuseEnhancer.from_model(model, training, RunSettings(options={"num_steps": "2"}))
     assert np.isfinite(enhancer.enhance_batch([np.ones(5000, np.float32)])[0]["waveform"]).all()
 
 
@@ -191,7 +192,7 @@ def test_the_baseline(data, tmp_path, voice):
     }  # fmt: skip
     best = run(SGMSETask, tmp_path / "sgmse", configuration, data)
     model, training = rebuilt(SGMSETask, best)
-    enhancer = SGMSEEnhancer.from_model(model, training, "cpu", torch.float32, 30.0, num_steps=1)
+    enhancer = SGMSEEnhancer.from_model(model, training, RunSettings(options={"num_steps": 1}))
     result = enhancer.enhance_batch([voice(3000)])[0]["waveform"]
     assert result.shape == (1, 3000) and np.isfinite(result).all()
 

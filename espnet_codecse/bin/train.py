@@ -71,15 +71,15 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _check_initial_weights(config: Path, espnet_options: list[str]) -> None:
-    """Check that every file of ``--init_param`` holds plain tensors: ESPnet would run the code of a pickle.
+    """Check that every file of ``--init_param`` holds only plain tensors, since ESPnet would run the code of a pickle.
 
     Raises:
-        UserError: a file does not.
+        UserError: a file holds anything else.
     """
     from espnet_codecse.checkpoint import load_checkpoint
     from espnet_codecse.task.training import read_configuration
 
-    parser = argparse.ArgumentParser(add_help=False)  # abbreviations too, as ESPnet's takes them
+    parser = argparse.ArgumentParser(add_help=False)  # with abbreviations, which ESPnet's parser accepts
     parser.add_argument("--init")  # another option of ESPnet's
     parser.add_argument("--init_param", nargs="*", default=read_configuration(config).get("init_param") or [])
     for value in parser.parse_known_args(espnet_options)[0].init_param:

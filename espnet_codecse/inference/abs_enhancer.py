@@ -22,13 +22,13 @@ Outputs = list[dict[str, np.ndarray]]  # per recording {layer: (output, sample)}
 
 @dataclass(frozen=True)
 class RunSettings:
-    """How a model is run.
+    """Settings of a model at inference.
 
     Attributes:
         device: torch device.
-        dtype: arithmetic of the network; inputs and outputs stay float32.
-        segment_seconds: longest piece that is processed at once.
-        layers: what to decode, where the system leaves a choice.
+        dtype: data type of the network; inputs and outputs stay float32.
+        segment_seconds: longest segment that is processed at once.
+        layers: layers to decode, if the system has several.
         options: values of the system's own options.
     """
 
@@ -107,10 +107,10 @@ class AbsEnhancer(ABC):
         Args:
             model: as :func:`espnet_codecse.task.loading.load_trained_model` returns it.
             training: the options of its training.
-            run: how to run it.
+            run: settings at inference.
 
         Raises:
-            UserError: an unknown option, a value of the wrong type, or whatever the system refuses.
+            UserError: an unknown option, a value of the wrong type, or one that the system refuses.
         """
         options = {}
         for name, value in run.options.items():
@@ -127,7 +127,7 @@ class AbsEnhancer(ABC):
     @classmethod
     @abstractmethod
     def _from_model(cls, model: Any, training: argparse.Namespace, run: "RunSettings", **options: Any) -> "AbsEnhancer":
-        """Build the enhancer; ``options`` are those of ``run``, checked. See :meth:`from_model`."""
+        """Build the enhancer; ``options`` are the checked options of ``run``. See :meth:`from_model`."""
 
     @abstractmethod
     def enhance_batch(self, speech: Waveforms, references: Waveforms | None = None, levels: Levels = None) -> Outputs:

@@ -62,8 +62,8 @@ def best_permutation(references: Sequence[np.ndarray], estimates: Sequence[np.nd
 def score_utterance(task: Task) -> tuple[str, Scores]:
     """Return the scores of one utterance, ``{metric: [value per speaker]}``; None if a score is undefined.
 
-    No score is defined where a file holds NaN or infinity. A silent estimate has none without a reference: the networks
-    that judge speech alone give silence the marks of bad speech.
+    Scores are undefined if a file contains NaN or infinity. Metrics without a reference are undefined for a silent
+    estimate, because their networks rate silence like bad speech.
     """
     utterance, metrics = task
     signals = []

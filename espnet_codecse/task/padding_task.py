@@ -1,4 +1,4 @@
-"""What our own tasks share that ESPnet's task base class leaves open."""
+"""Base class of this package's own tasks, with the parts that ESPnet's base class leaves open."""
 
 import argparse
 from collections.abc import Callable, Collection
@@ -11,7 +11,7 @@ from espnet2.train.collate_fn import CommonCollateFn
 
 
 class PaddingTask(AbsTask):
-    """A task without tables of classes, whose batches are padded with zeros."""
+    """A task without tables of class choices, whose batches are padded with zeros."""
 
     class_choices_list: ClassVar[list] = []
 

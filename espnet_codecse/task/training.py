@@ -59,7 +59,7 @@ def data_entry(file: Path, name: str, kind: str) -> str:
     """Return ESPnet's ``path,name,type``.
 
     Raises:
-        UserError: the file does not exist, or an entry of stored matrices is something else.
+        UserError: the file does not exist, or an entry of a list of arks does not point to one.
     """
     if not file.is_file():
         raise UserError(f"{file}: missing, but the training needs it; run the stage that writes it")

@@ -1,6 +1,7 @@
 """Fixtures of all tests: audio is generated, never read from a corpus."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,14 @@ from espnet_codecse.corpus.data_dir import write_data_dir
 # A time limit for each example would fail on a busy machine without telling anything about the code.
 settings.register_profile("codecse", deadline=None)
 settings.load_profile("codecse")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Undo what a training did: with all cores for torch the tests after it are slower, and so are those beside it."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
 
 
 @pytest.fixture

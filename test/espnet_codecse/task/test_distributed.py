@@ -71,11 +71,7 @@ def training_command(make_data_dir, tmp_path):
 def test_two_processes_train_as_one_does(command, tmp_path, monkeypatch):
     for name in LAUNCHERS:
         monkeypatch.delenv(name, raising=False)
-    threads = torch.get_num_threads()
-    try:
-        assert main(command("alone", "--max_epoch", "2")) == 0
-    finally:
-        torch.set_num_threads(threads)
+    assert main(command("alone", "--max_epoch", "2")) == 0
     calls = [command("together", "--max_epoch", epochs) for epochs in ("1", "2")]  # the second one goes on
     result = subprocess.run(
         [sys.executable, "-c", TWO_PROCESSES, *map(json.dumps, calls)],

@@ -56,11 +56,11 @@ def check_arks(scp: Path) -> None:
     for path, places in offsets.items():
         try:
             with open(path, "rb") as stream:
-                for offset, key in sorted(places):
-                    stream.seek(offset)
+                for place, key in sorted(places):
+                    stream.seek(place)
                     if stream.read(2) != _BINARY:
                         raise UserError(
-                            f"{scp}: '{key}' is no matrix at byte {offset} of {path}; extract the embeddings again"
+                            f"{scp}: '{key}' is no matrix at byte {place} of {path}; extract the embeddings again"
                         )
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error.strerror}); extract the embeddings again") from None

@@ -35,6 +35,7 @@ def pack(folder, checkpoint="init.pth"):
     return main(["pack_codec", "--checkpoint", str(folder / checkpoint), "--output_dir", str(folder / "packed")])
 
 
+@pytest.mark.slow
 def test_from_speech_to_a_codec(given, capsys):
     assert initialise(given) == 0
     assert "k-means on" in capsys.readouterr().out
@@ -52,6 +53,7 @@ def test_from_speech_to_a_codec(given, capsys):
     assert 0.2 < embedding.std() < 5  # normalised
 
 
+@pytest.mark.slow
 def test_training_goes_on_from_the_initialisation(given):
     template = Path(__file__).parents[3] / "egs2/TEMPLATE/codec1/conf/train_mdct.yaml"
     config = yaml.safe_load(template.read_text())
@@ -75,6 +77,7 @@ def test_training_goes_on_from_the_initialisation(given):
     assert load_codec(str(given / "packed")).dim == TINY["num_channels"]
 
 
+@pytest.mark.slow
 def test_the_gain_scales_the_made_up_band_only(given):
     assert initialise(given) == 0
     state = torch.load(given / "init.pth")

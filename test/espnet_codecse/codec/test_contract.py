@@ -24,6 +24,7 @@ def _close(a: torch.Tensor, b: torch.Tensor) -> bool:
     return (a - b).abs().max().item() <= TOLERANCE * b.abs().max().item()
 
 
+@pytest.mark.slow
 def test_geometry(codec):
     assert codec.hop == 320
     assert codec.num_frames(16000) == 50
@@ -150,6 +151,7 @@ def test_dequantised_codes_are_the_quantised_embedding(codec, num_frames, batch,
     assert _close(codec.dequantize(codes), quantized)
 
 
+@pytest.mark.slow
 def test_fewer_codebooks_are_the_first_ones(codec):
     embedding, frames = codec.encode(_speech(16000), torch.tensor([16000]))
     _, codes = codec.quantize(embedding, frames)

@@ -135,6 +135,7 @@ def test_other_files(tmp_path, content):
     assert str(tmp_path / "x") in refused(lambda: read_coder(TfliteFile(tmp_path / "x").graph("main")))
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(data=st.data())
 def test_damage_ends_in_one_line_or_changes_numbers_only(folder, tmp_path_factory, data):

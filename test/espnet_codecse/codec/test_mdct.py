@@ -187,6 +187,7 @@ def test_round_trip_through_the_folder(tmp_path):
     assert all(torch.equal(value, codec.net.state_dict()[key]) for key, value in net.state_dict().items())
 
 
+@pytest.mark.slow
 def test_fingerprint_changes_with_every_weight_and_the_configuration(tmp_path):
     net = tiny_net(num_channels=64)
     seen = set()

@@ -189,6 +189,7 @@ def test_second_run_is_skipped_until_audio_changes(make_data_dir, tmp_path, voic
     assert "1 rejected" in format_data_dir(path, tmp_path / "dump")
 
 
+@pytest.mark.slow
 def test_killed_run_goes_on_and_loses_nothing(tmp_path, write, voice):
     long = write("long.wav", voice(48000 * 4, 1, 48000), 48000)
     source = make_dir(tmp_path / "data", {f"u{number:03d}": long for number in range(192)})

@@ -75,6 +75,7 @@ def test_colours_have_their_slopes():
     assert ratio("brown") == pytest.approx(20, abs=1)
 
 
+@pytest.mark.slow
 def test_corpus_is_the_same_for_any_number_of_processes(tmp_path):
     sizes = {"train": (2, 2, 7), "valid": (1, 1, 1), "test": (2, 1, 2)}
     for number in (1, 2):

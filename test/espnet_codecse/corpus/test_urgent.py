@@ -171,6 +171,7 @@ def test_same_bytes_for_any_number_of_jobs_after_an_interruption_and_in_a_subset
     assert len(other) == 10 and not set(other.values()) & set(same.values())
 
 
+@pytest.mark.slow
 def test_plan_has_the_challenges_portions_and_ranges():
     noise = [
         [SourceRecording(f"n{half}{n}", "n", f"{half}/{n}.wav", 9, rate) for n, rate in enumerate((8000, 16000, 48000))]
@@ -305,6 +306,7 @@ def test_official_training_mixtures_as_they_are(root, tmp_path):
         prepare(root, tmp_path / "data", replace(SMALL, official_train=True, dynamic=True), 1)
 
 
+@pytest.mark.slow
 def test_lists_and_configuration_feed_espnets_preprocessor(root, tmp_path, monkeypatch):
     from espnet2.train.preprocessor import EnhPreprocessor
 

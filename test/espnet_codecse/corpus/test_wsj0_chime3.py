@@ -98,6 +98,7 @@ def test_processes_resumption_and_subset_change_nothing(roots, tmp_path, capsys)
         assert np.array_equal(read(path), read(whole["wav.scp"][utterance]))
 
 
+@pytest.mark.slow
 def test_other_rates_and_compressed_speech_get_references_of_their_own(roots, tmp_path, monkeypatch):
     prepare(*roots, tmp_path / "plain", SMALL, 1)
     plain = read_data_dir(tmp_path / "plain" / "test")

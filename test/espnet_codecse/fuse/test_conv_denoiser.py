@@ -107,6 +107,7 @@ def test_matched_times(build):
     assert set(build(objective={"matched_portion": 1.0})._draw_times(200).tolist()) == set(model.matched_times)
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss(build):
     model = build(objective={"matched_portion": 0.5}, average_decay=0.9)
     clean, noise = latents(4, 4, 128, 8)

@@ -93,6 +93,7 @@ def test_options(make_fuse):
         FuseEnhancer.from_model(make_fuse(), TRAINING, RunSettings(segment_seconds=0.5))
 
 
+@pytest.mark.slow
 def test_sgmse(voice):
     from espnet2.enh.decoder.stft_decoder import STFTDecoder
     from espnet2.enh.diffusion.score_based_diffusion import ScoreModel

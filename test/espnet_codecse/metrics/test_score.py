@@ -96,6 +96,7 @@ def test_files_have_the_shape_of_espnet_and_hold_the_values(pairs):
     assert (summary.mean, summary.num_values, summary.num_nan) == (pytest.approx(mean), 4, 0)
 
 
+@pytest.mark.slow
 def test_folders_and_two_processes_give_the_same_as_lists_and_one(pairs):
     run(pairs, "SI_SDR SDR")
     score_set([str(pairs / "ref")], [str(pairs / "inf")], pairs / "other", ["SI_SDR", "SDR"], nj=2)

@@ -118,6 +118,7 @@ def test_damaged_codes_fail_alone(recordings, codec_folder, capsys):
     assert soundfile.info(recordings / "back" / "sub" / "ü.wav").frames == 40000
 
 
+@pytest.mark.slow
 def test_pipes_in_a_row(recordings, codec_folder):
     path = recordings / "in" / "sub" / "ü.flac"
     with subprocess.Popen(
@@ -134,6 +135,7 @@ def test_pipes_in_a_row(recordings, codec_folder):
     assert len(piped) == 40000 and np.array_equal(piped, filed)
 
 
+@pytest.mark.slow
 def test_pipe_that_is_no_recording(codec_folder):
     result = subprocess.run(script("encode", "-", "--codec", codec_folder), input=b"no audio", capture_output=True)
     assert result.returncode == 1 and not result.stdout

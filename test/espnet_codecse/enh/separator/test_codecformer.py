@@ -155,6 +155,7 @@ def test_the_separator_sees_the_quantised_mixture_where_it_is_told(build, speake
     assert quantized == pytest.approx(by_hand, rel=1e-5) and quantized != pytest.approx(plain, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_compiled_separator_has_the_same_checkpoints(build):
     plain = build("codecformer_el")
     compiled = build("codecformer_el", compile_separator=True)

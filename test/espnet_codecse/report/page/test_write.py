@@ -23,6 +23,7 @@ def write(rows, folder, *options):
     return json.loads(text[len("const REPORT = ") : -2])
 
 
+@pytest.mark.slow
 def test_systems_ceilings_and_curves(rows, tmp_path):
     data = write(rows, tmp_path / "page")
     systems = data["systems"]
@@ -83,6 +84,7 @@ def test_a_second_run_makes_only_what_changed_and_removes_what_is_not_used(rows,
     assert not names & {clip["folder"] for clip in first["clips"]} and again["clips"][0]["seconds"] == 1.0
 
 
+@pytest.mark.slow
 def test_everything_lies_in_the_folder_and_needs_no_network(rows, tmp_path):
     write(rows, tmp_path / "page")
     index = (tmp_path / "page/index.html").read_text()

@@ -51,7 +51,7 @@ def test_killed_extraction_goes_on(tree, own):
     kept = (parts / "emb_mix.1.ark").stat().st_mtime_ns
     result = run(SCRIPT, *command)
     assert result.returncode == 0, result.stdout
-    assert re.search("[12] of 2 parts done before: skipped", result.stdout)
+    assert re.search("[12] of 2 parts skipped (already done)", result.stdout)
     assert (parts / "emb_mix.1.ark").stat().st_mtime_ns == kept
     assert not leftovers(own.dump / "codec")
     for name in ("train", "valid"):
@@ -159,7 +159,7 @@ def test_embeddings_of_another_codec_and_a_cut_ark_are_refused(own, tmp_path):
     result = run(SCRIPT, *command, "--stage", 5, "--stop_stage", 5)
     assert str(ark) in failure_line(result), result.stdout
     result = run(SCRIPT, *command, "--stage", 3, "--stop_stage", 3)
-    assert result.returncode == 0 and "1 of 2 parts done before: skipped" in result.stdout
+    assert result.returncode == 0 and "1 of 2 parts skipped (already done)" in result.stdout
     assert len(ark.read_bytes()) == len(whole)
 
 

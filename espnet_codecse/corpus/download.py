@@ -53,7 +53,7 @@ def download(url: str, path: Path, sha256: str | None = None) -> None:
         raise UserError(f"{url}: stopped at {part.stat().st_size} of {total} bytes; run the command again to resume")
     if sha256 is not None and sha256_of(part) != sha256:
         part.unlink()
-        raise UserError(f"{url}: another content than expected (SHA-256); removed, call again")
+        raise UserError(f"{url}: its SHA-256 is not the expected one; removed, run the command again")
     part.replace(path)
 
 

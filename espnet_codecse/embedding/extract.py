@@ -248,7 +248,7 @@ def extract(
         parts = parts[share[0] - 1 :: share[1]]
     missing = [part for part in parts if read_marker(part) is None]
     if len(missing) < len(parts):
-        print(f"extract: {len(parts) - len(missing)} of {len(parts)} parts done before: skipped", file=sys.stderr)
+        print(f"extract: {len(parts) - len(missing)} of {len(parts)} parts skipped (already done)", file=sys.stderr)
     if missing:
         (out_dir / "parts").mkdir(parents=True, exist_ok=True)
         if share is None and submit is None:

@@ -24,7 +24,7 @@ def test_other_content_is_refused_and_not_left_behind(tmp_path):
         (source / name).write_text("something else")
     result = install(source.as_uri(), tmp_path / "out")
     assert result.returncode == 1 and result.stderr.count("\n") == 1
-    assert "another content than expected (SHA-256)" in result.stderr
+    assert "its SHA-256 is not the expected one" in result.stderr
     assert not list((tmp_path / "out").iterdir())
     result = install(source.as_uri(), source)  # what is there already is checked too, and left alone
     assert result.returncode == 1 and f"{source / FILES[0]}: unexpected content" in result.stderr

@@ -127,7 +127,7 @@ if [ ${stage} -le 7 ] && [ ${stop_stage} -ge 7 ]; then
         opts+=(--row "Clean speech through the codec|${layer}|${experiment}/${layer}_${test_set}/scoring")
     done
     codecse results "${opts[@]}" --title "RESULTS: small codec, ${test_set}" --output "${experiment}/RESULTS.md"
-    codecse benchmark_codec --codec "${experiment}/packed"
+    codecse benchmark codec --codec "${experiment}/packed"
     log "Results: ${experiment}/RESULTS.md"
 fi
 

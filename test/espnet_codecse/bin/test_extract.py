@@ -38,7 +38,7 @@ def test_extracts_shows_progress_and_skips_what_is_done(small_set, capsys):
     assert "of disk" in text and "real-time factor" in text and f"2 utterances are in {out}" in text
     assert read_scp(out / "utt2num_frames") == {"x": "13", "y": "13"}
     assert main(arguments) == 0
-    assert "2 of 2 parts done before: skipped" in capsys.readouterr().err
+    assert "2 of 2 parts skipped (already done)" in capsys.readouterr().err
 
 
 def test_a_tmpfs_that_is_too_small_is_refused(small_set, tmp_path):

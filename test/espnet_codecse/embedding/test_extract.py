@@ -137,7 +137,7 @@ def test_a_second_run_does_only_what_is_missing_damaged_or_changed(codec_folder,
     os.utime(changed, ns=(1, 1))
     capsys.readouterr()
     extract(codec_folder, data_dir, out, part_seconds=0.3)
-    assert f"{len(arks) - 3} of {len(arks)} parts done before: skipped" in capsys.readouterr().err
+    assert f"{len(arks) - 3} of {len(arks)} parts skipped (already done)" in capsys.readouterr().err
     redone = {path for path in arks if path.stat().st_mtime_ns != times[path]}
     assert {first, second} <= redone and third not in redone and len(redone) == 3
     expected = encode_alone(load_codec(codec_folder), changed).numpy()

@@ -36,6 +36,7 @@ def register_enhancement() -> None:
     from espnet_codecse.enh.loss.wrappers.pit_threshold import ThresholdPITSolver
     from espnet_codecse.enh.separator.choices import SEPARATORS, separator_class
     from espnet_codecse.fuse.espnet_diffusion import FuseDiffusion
+    from espnet_codecse.task.old_names import CRITERIONS
 
     _add(enh.encoder_choices, "codec", CodecEncoder)
     _add(enh.decoder_choices, "codec", CodecDecoder)
@@ -46,5 +47,7 @@ def register_enhancement() -> None:
     _add(enh.loss_wrapper_choices, "pit_threshold", ThresholdPITSolver)
     _add(enh.criterion_choices, "embedding_mse", EmbeddingMSE)
     _add(enh.criterion_choices, "compressed_spectrum", CompressedSpectrumLoss)
-    _add(enh.criterion_choices, "pesq", PESQLoss)
+    # Under its old name too: ESPnet's own commands read packs as they are.
+    for name in ("pesq", *(old for old, new in CRITERIONS.items() if new == "pesq")):
+        _add(enh.criterion_choices, name, PESQLoss)
     _add(enh.criterion_choices, "dnsmos", DNSMOSLoss)

@@ -18,6 +18,7 @@ def folder_of_codec(tmp_path_factory):
     return str(save_dac(tmp_path_factory.mktemp("codec") / "tiny"))
 
 
+@pytest.mark.slow
 def test_separation(codec_folder, tmp_path):
     output = tmp_path / "benchmark.md"
     systems = ["codecformer_el_stored", "codecformer_el_on_the_fly", "codecformer"]
@@ -81,6 +82,7 @@ def test_what_it_refuses(arguments, text, capsys):
     assert text in error and error.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("speechbrain") is not None, reason="SpeechBrain is installed")
 def test_without_speechbrain_it_says_what_to_install(codec_folder, capsys):
     arguments = ["--codec", codec_folder, "--systems", "sepformer", "--seconds", "0.4"]

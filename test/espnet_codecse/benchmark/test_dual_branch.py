@@ -7,6 +7,7 @@ from tiny_dual_branch import DISCRIMINATORS, HYBRID, ROFORMER, SUPERVISED
 from espnet_codecse.bin.main import main
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weights", [SUPERVISED, {"clean": 1.0}])
 def test_split(tmp_path, weights):
     config = {

@@ -52,6 +52,7 @@ def test_from_speech_to_a_codec(given, capsys):
     assert 0.2 < embedding.std() < 5  # normalised
 
 
+@pytest.mark.slow
 def test_training_goes_on_from_the_initialisation(given):
     template = Path(__file__).parents[3] / "egs2/TEMPLATE/codec1/conf/train_hybrid.yaml"
     config = yaml.safe_load(template.read_text())

@@ -8,6 +8,7 @@ from espnet_codecse.corpus.data_dir import read_data_dir, validate_data_dir
 from espnet_codecse.errors import UserError
 
 
+@pytest.mark.slow
 def test_default_needs_no_recordings(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["--num_train", "6", "--num_valid", "3", "--nj", "2", "--snr_range", "-2", "3"]) == 0

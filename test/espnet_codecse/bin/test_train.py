@@ -40,6 +40,7 @@ def training(folder: Path, output: str, *options: str) -> list:
     return [*command, "--embedding_stats", str(folder / "stats" / "stats.npz"), *options]
 
 
+@pytest.mark.slow
 def test_two_steps_then_resume_then_enhance(prepared, monkeypatch):
     monkeypatch.chdir(prepared)
     experiment = prepared / "exp"

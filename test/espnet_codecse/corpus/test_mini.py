@@ -147,6 +147,7 @@ def test_reverberant_mixture_differs_from_its_dry_reference(corpus, tmp_path):
         assert rms(rest) > 0.05 * rms(audio["spk1.scp"])
 
 
+@pytest.mark.slow
 def test_same_bytes_for_the_same_seed_in_two_processes(corpus, tmp_path):
     options = ["--clean_dir", str(corpus), "--num_train", "20", "--num_valid", "3", "--reverb_probability", "0.2"]
     for name, jobs in (("one", "1"), ("two", "2")):

@@ -115,6 +115,7 @@ def test_fewer_codebooks(codec_folder, data_dir, tmp_path):
         extract(codec_folder, data_dir, tmp_path / "none", num_codebooks=2)
 
 
+@pytest.mark.slow
 def test_two_processes_and_other_batches_give_the_same_lists(codec_folder, data_dir, tmp_path):
     extract(codec_folder, data_dir, tmp_path / "one")
     extract(codec_folder, data_dir, tmp_path / "two", nj=2, batch_size=2, max_batch_seconds=0.7, part_seconds=0.7)
@@ -143,6 +144,7 @@ def test_a_second_run_does_only_what_is_missing_damaged_or_changed(codec_folder,
     assert np.abs(EmbeddingReader(out)["e"] - expected).max() < 1e-2
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_goes_on_to_the_same_result(codec_folder, data_dir, tmp_path):
     paths = read_scp(data_dir / "wav.scp")
     for name in ("wav", "spk1"):

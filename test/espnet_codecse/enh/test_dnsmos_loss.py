@@ -23,6 +23,7 @@ def noise(speech) -> torch.Tensor:
     return 0.3 * speech.std() * torch.randn(speech.shape, generator=torch.Generator().manual_seed(0))
 
 
+@pytest.mark.slow
 def test_predicts_what_the_metric_gives(speech, noise):
     metric = Dnsmos()
     metric.load()
@@ -50,6 +51,7 @@ def test_steps_along_the_gradient_raise_the_score(speech, noise):
     assert after.item() < before.item()
 
 
+@pytest.mark.slow
 def test_batch_as_one_by_one(speech, noise):
     loss = DNSMOSLoss()
     references, estimates = torch.cat([speech, speech.flip(1)]), torch.cat([speech + noise, noise])
@@ -68,6 +70,7 @@ def test_drawn_items_stand_for_all_in_training_only(speech, noise):
     torch.testing.assert_close(drawn.mean(), all_items.mean())
 
 
+@pytest.mark.slow
 def test_bfloat16_is_near(speech, noise):
     loss = DNSMOSLoss({"OVRL": 1.0, "P808": 1.0})
     exact, rough = (loss.predict((speech + noise)[:, :32000], bfloat16) for bfloat16 in (False, True))

@@ -26,6 +26,7 @@ def steps(model, data, number, rate=1e-3):
     return model.eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("injection", [None, "cross_attention", "addition", "concatenation"])
 def test_learns_and_keeps_the_vae(make_fuse, voice, injection):
     model = make_fuse({**CODEC, "injection": injection} if injection else None)

@@ -14,6 +14,7 @@ def batch(voice, num_samples=31 * 128, count=3):
     return {"speech_mix": noisy, "speech_ref1": clean, "peak": noisy.abs().amax(1, keepdim=True)}
 
 
+@pytest.mark.slow
 def test_learns_to_reconstruct(vae_model, voice):
     data = batch(voice)
     optimizer = torch.optim.AdamW(vae_model.parameters(), 3e-3)

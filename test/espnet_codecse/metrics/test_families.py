@@ -136,6 +136,7 @@ def test_sdr_sir_and_sar_agree_with_mir_eval():
     assert np.isnan(families["MIR_SDR"].compute(Signals(estimate, RATE, references[0]))["MIR_SIR"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "prefix, kind, fit",
     [
@@ -156,6 +157,7 @@ def test_variants_of_dnsmos(prefix, kind, fit, monkeypatch):
         assert value == pytest.approx(float(expected[f"{column.rsplit('_')[-1].lower()}_mos"]), abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [3.0, 11.5])
 def test_dnsmos_equals_the_package_that_publishes_the_networks(seconds):
     dnsmos = pytest.importorskip("speechmos.dnsmos")

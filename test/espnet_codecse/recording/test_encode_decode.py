@@ -118,6 +118,7 @@ def test_damaged_codes_fail_alone(recordings, codec_folder, capsys):
     assert soundfile.info(recordings / "back" / "sub" / "ü.wav").frames == 40000
 
 
+@pytest.mark.slow
 def test_pipes_in_a_row(recordings, codec_folder):
     path = recordings / "in" / "sub" / "ü.flac"
     with subprocess.Popen(

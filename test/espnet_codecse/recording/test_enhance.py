@@ -175,6 +175,7 @@ def test_help_starts_at_once(command):
     assert not any(f" {module}\n" in loaded for module in ("torch", "numpy", "soundfile", "espnet2", "soxr"))
 
 
+@pytest.mark.slow
 def test_two_processes(tmp_path, write, enhance):
     for index in range(4):
         write(tmp_path / "in" / f"{index}.wav", seconds=0.3 + 0.1 * index)
@@ -188,6 +189,7 @@ def test_two_processes(tmp_path, write, enhance):
         assert np.abs(one - two).max() <= 2 / 32768
 
 
+@pytest.mark.slow
 def test_killed_and_started_again(tmp_path, write, enhance, model):
     for index in range(40):
         write(tmp_path / "in" / f"{index:02}.wav", seconds=2, seed=index)
@@ -214,6 +216,7 @@ def test_killed_and_started_again(tmp_path, write, enhance, model):
     assert visible(out) == sorted([".codecse.json", *(f"{index:02}.wav" for index in range(40))])
 
 
+@pytest.mark.slow
 def test_pipe(tmp_path, write, enhance, model):
     path = write(tmp_path / "in" / "a.flac", rate=44100, channels=2)
     enhance()
@@ -225,6 +228,7 @@ def test_pipe(tmp_path, write, enhance, model):
     assert soundfile.info(tmp_path / "piped.flac").format == "FLAC"
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_length(tmp_path, write, codec_folder):
     """A recording ten times as long takes no more: measured in processes of their own, which hold the codec alone."""
     peaks = []

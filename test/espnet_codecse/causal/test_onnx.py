@@ -12,6 +12,7 @@ from espnet_codecse.errors import UserError
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")
+pytestmark = pytest.mark.slow
 COMPRESSION = Compression(0.5, 0.15)
 
 

@@ -112,6 +112,7 @@ def test_two_streams_at_once():
         np.testing.assert_allclose(np.concatenate([*outputs, enhancer.flush()]), expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_ten_minutes_without_drift_or_growth():
     enhancer = StreamingEnhancer(TorchFrames(network(condition="student", embedding_size=4)))
     second, num_out, held = noise(16000), 0, []

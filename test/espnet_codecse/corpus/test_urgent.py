@@ -29,9 +29,14 @@ DRY = replace(SMALL, simulation=UrgentSimulation(reverb_probability=0.0))
 NARROW = "dns5_06709_book_00000_chp_0009_reader_06709_0"
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    return urgent_tree.build(tmp_path_factory.mktemp("urgent") / "built")
+
+
 @pytest.fixture
-def root(tmp_path):
-    return urgent_tree.build(tmp_path / "URGENT 2024")
+def root(built, tmp_path):
+    return shutil.copytree(built, tmp_path / "URGENT 2024")
 
 
 def read(path):

@@ -68,6 +68,7 @@ def training_command(make_data_dir, tmp_path):
     return command
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_does(command, tmp_path, monkeypatch):
     for name in LAUNCHERS:
         monkeypatch.delenv(name, raising=False)

@@ -90,6 +90,7 @@ def trained(folder, config, data_dir, *options):
     return torch.load(folder / "exp" / "checkpoint.pth", weights_only=False)
 
 
+@pytest.mark.slow
 def test_three_steps(tmp_path, data_dir):
     """Each from the checkpoint of the one before, with one utterance an epoch."""
     first = {"clean": 1.0, "adversarial_clean": 1.0, "feature_matching": 1.0, "codebook": 1.0}
@@ -125,6 +126,7 @@ def same_weights(one, other):
     return all(torch.equal(value, other[name]) for name, value in one.items())
 
 
+@pytest.mark.slow
 def test_kill_changes_nothing(tmp_path, data_dir):
     """A training killed within an epoch goes on from the last one's checkpoint, to the same weights."""
     config, options = configuration(**UNPAIRED), ["--max_epoch", "3", "--num_iters_per_epoch", "3"]

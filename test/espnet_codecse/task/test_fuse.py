@@ -60,6 +60,7 @@ def rebuilt(task, checkpoint):
     return model.eval(), training
 
 
+@pytest.mark.slow
 def test_both_steps(data, codec, tmp_path, voice):
     vae = run(FuseVAETask, tmp_path / "1_vae", {**COMMON, "task": "fuse_vae"}, data)
     second = {
@@ -113,6 +114,7 @@ def test_both_steps(data, codec, tmp_path, voice):
     assert all(torch.equal(trained[f"vae.{key}"], value) for key, value in diffusion.model.vae.state_dict().items())
 
 
+@pytest.mark.slow
 def test_convolutional_denoiser(data, tmp_path):
     vae = run(FuseVAETask, tmp_path / "1_vae", {**COMMON, "task": "fuse_vae"}, data)
     second = {
@@ -128,6 +130,7 @@ def test_convolutional_denoiser(data, tmp_path):
     assert np.isfinite(enhancer.enhance_batch([np.ones(5000, np.float32)])[0]["waveform"]).all()
 
 
+@pytest.mark.slow
 def test_configurations_of_earlier_versions_build(data, tmp_path):
     run(FuseVAETask, tmp_path / "1_vae", {**COMMON, "task": "fuse_vae"}, data)
     training = yaml.safe_load((tmp_path / "1_vae" / "config.yaml").read_text())
@@ -137,6 +140,7 @@ def test_configurations_of_earlier_versions_build(data, tmp_path):
     assert type(model.denoiser).__name__ == "Denoiser" and not model.matched_portion
 
 
+@pytest.mark.slow
 def test_stored_latents_are_those_of_windows(data, tmp_path):
     vae = run(FuseVAETask, tmp_path / "1_vae", {**COMMON, "task": "fuse_vae"}, data)
     extract_latents.main(["--vae", str(vae), str(data[0]), str(tmp_path / "out"), "--compression", "none", "--nj", "1"])
@@ -179,6 +183,7 @@ def test_features_of_another_model_are_refused(data, codec, tmp_path):
         training_data({"task": "fuse_vae"}, data, {})
 
 
+@pytest.mark.slow
 def test_the_baseline(data, tmp_path, voice):
     configuration = {
         **{key: value for key, value in COMMON.items() if key not in ("vae_conf", "denoiser_conf")}, "task": "sgmse",

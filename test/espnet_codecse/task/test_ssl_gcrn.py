@@ -82,6 +82,7 @@ def enhanced(folder: Path, data: Path, output: Path, *options: str) -> np.ndarra
     return np.concatenate([soundfile.read(path)[0] for path in outputs.values()])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_variant(trained, tmp_path, variant, capsys):
     folder = trained("ssl_gcrn", "1_enhance", variant)
@@ -94,6 +95,7 @@ def test_every_variant(trained, tmp_path, variant, capsys):
     assert output.shape == (32000,) and np.isfinite(output).all()
 
 
+@pytest.mark.slow
 def test_a_teacher_of_transformers(trained, tmp_path):
     source = save_wav2vec2(tmp_path / "w2v")
     teacher = {"kind": "transformers", "model": source.partition(":")[2]}
@@ -108,6 +110,7 @@ def test_a_teacher_of_transformers(trained, tmp_path):
         load_enhancer(str(folder))
 
 
+@pytest.mark.slow
 def test_a_pretrained_predictor_is_fine_tuned(trained, tmp_path):
     first = trained("ssl_gcrn_pretrained", "1_predict")
     second = trained("ssl_gcrn_pretrained", "2_enhance", None, "--init_param", f"{first}/valid.loss.best.pth")
@@ -116,6 +119,7 @@ def test_a_pretrained_predictor_is_fine_tuned(trained, tmp_path):
     assert "skips" not in log
 
 
+@pytest.mark.slow
 def test_stored_features_as_on_the_fly(trained, tmp_path, codec):
     """The same seed and data, and recordings taken whole: a teacher hears the ends of a segment otherwise."""
     losses = []
@@ -147,6 +151,7 @@ def _valid_loss(folder: Path) -> float:
     return float(state["reporter"]["stats"][1]["valid"]["distillation_loss"])
 
 
+@pytest.mark.slow
 def test_a_stream_and_a_graph_give_what_a_folder_gives(trained, tmp_path, capsys):
     folder = trained("ssl_gcrn", "1_enhance", "condition_student")
     name, recording = next(iter(read_scp(trained.data[1] / "wav.scp").items()))

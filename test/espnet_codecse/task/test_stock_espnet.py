@@ -82,6 +82,7 @@ def steps_taken(output) -> int:
     return int(states[0]["step"])
 
 
+@pytest.mark.slow
 def test_espnets_own_entry_point_trains_and_enhances(config, data, tmp_path, voice):
     """Two real steps by ``espnet2.bin.enh_train`` in a fresh process, then ``SeparateSpeech``."""
     output = tmp_path / "exp"

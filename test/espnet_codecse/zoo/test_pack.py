@@ -94,6 +94,7 @@ np.savez(sys.argv[4], stock=SeparateSpeech(**files)(noisy, fs=16000)[0],
 """
 
 
+@pytest.mark.slow
 def test_the_zoos_downloader_and_espnets_inference_take_it(pack, noisy, tmp_path, codec_folder):
     """In a process that knows the pack alone: the codec of the training is not there."""
     np.save(tmp_path / "noisy.npy", noisy)

@@ -41,6 +41,7 @@ def test_help_names_the_stages():
     assert " 10  pack " in text and " 11  publish " in text and "--hf_repo" in text and "--skip_packing" in text
 
 
+@pytest.mark.slow
 def test_pack_skip_and_publish(recipe, tmp_path, monkeypatch):
     pack = tmp_path / "exp/nac_se_tiny/nac_se_tiny.zip"
     status, text = recipe("--stage", "10", "--license", "mit", "--datasets", "one two")
@@ -63,6 +64,7 @@ def test_pack_skip_and_publish(recipe, tmp_path, monkeypatch):
     assert "codecse.yaml" in hub.repos["me/tiny"]
 
 
+@pytest.mark.slow
 def test_a_whole_run_does_not_pack_unasked(recipe, tmp_path):
     # Only the gates: no stage before the eighth has anything to do here.
     status, text = recipe("--stage", "8")

@@ -42,6 +42,8 @@ class GCRNEnhancer(AbsEnhancer):
         bounded: see :func:`espnet_codecse.causal.alignment.align`.
     """
 
+    divides = False  # as a stream, which carries its state through pauses
+
     def __init__(
         self,
         network: GCRN,
@@ -84,7 +86,7 @@ class GCRNEnhancer(AbsEnhancer):
         return StreamingEnhancer(TorchFrames(self.network, self._device), self.compression)
 
     @torch.inference_mode()
-    def enhance_batch(self, speech: Waveforms, references: Waveforms | None = None, levels: Levels = None) -> Outputs:
+    def _enhance_batch(self, speech: Waveforms, references: Waveforms | None, levels: Levels) -> Outputs:
         """See :meth:`AbsEnhancer.enhance_batch`.
 
         Args:

@@ -17,6 +17,7 @@ from espnet_codecse.corpus.mixing import add_noise, add_speaker, rms, set_level
 from espnet_codecse.corpus.reverberation import random_room_response, reverberate
 from espnet_codecse.corpus.sources import SourceRecording
 from espnet_codecse.errors import UserError
+from espnet_codecse.rumble import remove_rumble
 
 TEST_SNRS = (-5.0, 0.0, 5.0, 10.0, 15.0)
 TEST_RATIOS = (-5.0, -2.5, 0.0, 2.5, 5.0)
@@ -176,7 +177,8 @@ class RenderJob(NamedTuple):
 
 
 def _read(stretch: Stretch, rate: int) -> np.ndarray:
-    return read_first_channel(stretch.path, rate, stretch.start, stretch.num_samples).astype(np.float64)
+    samples = read_first_channel(stretch.path, rate, stretch.start, stretch.num_samples)
+    return remove_rumble(samples, rate).astype(np.float64)
 
 
 def render_mixture(job: RenderJob) -> dict[str, Any]:

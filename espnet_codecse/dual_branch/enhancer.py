@@ -51,16 +51,14 @@ class DualBranchEnhancer(AbsEnhancer):
         return cls(model.generator.to(run.device), run.dtype, run.segment_seconds)
 
     @torch.no_grad()
-    def enhance_batch(self, speech: Waveforms, references: Waveforms | None = None, levels: Levels = None) -> Outputs:
+    def _enhance_batch(self, speech: Waveforms, references: Waveforms | None, levels: Levels) -> Outputs:
         """See :meth:`AbsEnhancer.enhance_batch`."""
         batch, lengths = pad_batch(speech)
         device = next(self.network.parameters()).device
         batch, lengths = batch.to(device), lengths.to(device)
-        if levels is None:
-            gain = self.network.gain(batch, lengths)
-        else:
-            powers = [level.power for level in levels]
-            gain = self.network.gain_of_power(torch.tensor(powers, dtype=batch.dtype, device=device))
+        assert levels is not None  # needs_level
+        powers = [level.power for level in levels]
+        gain = self.network.gain_of_power(torch.tensor(powers, dtype=batch.dtype, device=device))
         started = perf_counter()
         branches = self.network(batch * gain, lengths, self.dtype)
         if batch.is_cuda:
@@ -68,7 +66,5 @@ class DualBranchEnhancer(AbsEnhancer):
         self.network_seconds += perf_counter() - started
         clean = branches.alpha * branches.clean / gain
         noise = torch.zeros_like(clean) if branches.noise is None else branches.beta * branches.noise / gain
-        # Digital silence stays what it is, whatever a network makes of it.
-        sounds = batch.ne(0).any(1, keepdim=True)
-        outputs = (torch.stack([clean, noise, clean + noise], dim=1) * sounds.unsqueeze(1)).float().cpu().numpy()
+        outputs = torch.stack([clean, noise, clean + noise], dim=1).float().cpu().numpy()
         return [{"waveform": output[:, :length]} for output, length in zip(outputs, lengths.tolist())]

@@ -20,7 +20,7 @@ from espnet_codecse.inference.abs_enhancer import (
     Waveforms,
     pad_batch,
 )
-from espnet_codecse.inference.segments import in_segments
+from espnet_codecse.inference.segments import in_segments, segment_bounds
 from espnet_codecse.level import LEAST_PEAK, Level
 
 GROUP_FRAMES = 1500  # of a batch, that a processor separates together
@@ -71,6 +71,7 @@ class EmbeddingEnhancer(AbsEmbeddingEnhancer):
         self.network = torch.nn.Identity() if separator is None else separator
         self.restore_level, self.quantize_mixture, self.peak = restore_level, quantize_mixture, peak
         self.separates, self.needs_level = separator is not None, peak is not None
+        self.divides = self.separates
 
     @classmethod
     def _from_model(
@@ -90,13 +91,13 @@ class EmbeddingEnhancer(AbsEmbeddingEnhancer):
         return 1.0 if self.peak is None else self.peak / max(level.peak, LEAST_PEAK)
 
     @torch.no_grad()
-    def enhance_batch(self, speech: Waveforms, references: Waveforms | None = None, levels: Levels = None) -> Outputs:
+    def _enhance_batch(self, speech: Waveforms, references: Waveforms | None, levels: Levels) -> Outputs:
         """See :meth:`AbsEnhancer.enhance_batch`."""
         device = device_of(self.codec)
         batch, lengths = pad_batch(speech)
-        if levels is None:
-            levels = [Level(float(np.abs(samples).max(initial=0.0)), 0.0) for samples in speech]
-        gains = np.array([[self.input_gain(level)] for level in levels], np.float32)
+        gains = np.ones((len(speech), 1), np.float32)
+        if levels is not None:
+            gains[:, 0] = [self.input_gain(level) for level in levels]
         scaled = batch * torch.from_numpy(gains)
         embedding, frame_lengths = self.codec.encode(scaled.to(device), lengths.to(device))
         estimates = self.separate(embedding, frame_lengths)
@@ -105,10 +106,8 @@ class EmbeddingEnhancer(AbsEmbeddingEnhancer):
         }
         if self.restore_level:
             decoded = {layer: _at_level_of(batch.numpy(), waveforms) for layer, waveforms in decoded.items()}
-        # Digital silence stays what it is, whatever a network makes of it.
-        sounds = batch.ne(0).any(1).numpy().astype(np.float32)[None, :, None]
         return [
-            {layer: (waveforms * sounds)[:, index, :length] for layer, waveforms in decoded.items()}
+            {layer: waveforms[:, index, :length] for layer, waveforms in decoded.items()}
             for index, length in enumerate(lengths.tolist())
         ]
 
@@ -161,7 +160,8 @@ class EmbeddingEnhancer(AbsEmbeddingEnhancer):
             return {"estimate": torch.cat(estimates).float().cpu().numpy()}
 
         hop = self.codec.hop
-        for piece in in_segments(process, num_frames, self.segment_samples // hop, self.overlap_samples // hop):
+        segment, overlap = self.segment_samples // hop, self.overlap_samples // hop
+        for piece in in_segments(process, segment_bounds(num_frames, segment, overlap), overlap):
             yield piece["estimate"]
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 
 from espnet_codecse.errors import UserError
@@ -64,12 +63,13 @@ class WindowEnhancer(AbsEnhancer):
         """
 
     @torch.no_grad()
-    def enhance_batch(self, speech: Waveforms, references: Waveforms | None = None, levels: Levels = None) -> Outputs:
+    def _enhance_batch(self, speech: Waveforms, references: Waveforms | None, levels: Levels) -> Outputs:
         """See :meth:`AbsEnhancer.enhance_batch`."""
         pieces, waveforms, plans = [], [], []
-        for index, samples in enumerate(speech):
+        assert levels is not None  # needs_level
+        for samples, level in zip(speech, levels):
             recording = pad_batch([samples])[0].to(self.device)
-            gain = peak_gain(recording.abs().amax() if levels is None else torch.tensor(levels[index].peak))
+            gain = peak_gain(torch.tensor(level.peak))
             spectrum = self.spectrogram(recording * gain)[0]
             windows, starts = cut_windows(spectrum, self.window_frames, self.overlap_frames)
             pieces.append(windows)
@@ -91,8 +91,7 @@ class WindowEnhancer(AbsEnhancer):
             own, enhanced = enhanced[: len(starts)], enhanced[len(starts) :]
             whole = join_windows(own, starts, self.overlap_frames, num_frames)[None]
             output = self.spectrogram.inverse(whole, len(samples)) / gain
-            # Digital silence stays what it is, whatever a network makes of it.
-            outputs.append({"waveform": output.float().cpu().numpy() * np.float32(np.any(samples))})
+            outputs.append({"waveform": output.float().cpu().numpy()})
         return outputs
 
     def _waveforms(self, recording: torch.Tensor, starts: list[int]) -> torch.Tensor:

@@ -11,8 +11,11 @@ import torch
 
 from espnet_codecse.codec.abs_codec import AbsCodec
 from espnet_codecse.errors import UserError
-from espnet_codecse.inference.segments import in_segments
-from espnet_codecse.level import Level, measure_level
+from espnet_codecse.inference.batching import group_by_length
+from espnet_codecse.inference.pauses import cut_in_pause, divide
+from espnet_codecse.inference.segments import in_segments, segment_bounds
+from espnet_codecse.level import Level, level_of, measure_level
+from espnet_codecse.rumble import remove_rumble
 
 ReadSamples = Callable[[int, int], np.ndarray]
 Waveforms = Sequence[np.ndarray]
@@ -72,6 +75,8 @@ class AbsEnhancer(ABC):
         needs_reference: whether ``enhance_batch`` requires the clean speech (oracles of a study).
         needs_level: whether the system normalises the level of whole recordings; ``enhance_batch`` must then be given
             the level of the recording with each of its segments.
+        divides: whether pauses are enhanced apart from speech, and rumble is removed. False for a causal network, which
+            carries its state through pauses, and for a codec alone.
         restore_level: whether outputs are scaled to their share of the mixture.
         num_spk: number of outputs that are speakers.
         network: the module whose parameters count as the system's size; it has none if the codec works alone.
@@ -81,6 +86,7 @@ class AbsEnhancer(ABC):
     OPTIONS: ClassVar[Mapping[str, type]] = {}
     needs_reference = False
     needs_level = False
+    divides = True
     restore_level = False
     network: torch.nn.Module
 
@@ -129,18 +135,67 @@ class AbsEnhancer(ABC):
     def _from_model(cls, model: Any, training: argparse.Namespace, run: "RunSettings", **options: Any) -> "AbsEnhancer":
         """Build the enhancer; ``options`` are the checked options of ``run``. See :meth:`from_model`."""
 
-    @abstractmethod
     def enhance_batch(self, speech: Waveforms, references: Waveforms | None = None, levels: Levels = None) -> Outputs:
         """Enhance several recordings at once; each result is the same as if it were processed alone.
 
+        Rumble below 20 Hz is removed first. Long pauses are enhanced apart from speech; see
+        :mod:`espnet_codecse.inference.pauses`. Digital silence stays silent.
+
         Args:
             speech: each ``(sample,)`` at ``sample_rate``.
-            references: the clean speech, if the system needs it.
+            references: the clean speech, if the system needs it; nothing is divided then.
             levels: level of the whole recording for each segment in ``speech``; None: these are whole recordings.
 
         Returns:
             For each recording ``{layer: (output, sample) float32}``, as long as the recording.
         """
+        divides = self.divides and references is None
+        if divides:
+            speech = [remove_rumble(samples, self.sample_rate) if np.any(samples) else samples for samples in speech]
+        if levels is None and self.needs_level:
+            levels = [level_of(samples, self.sample_rate) for samples in speech]
+        if not divides:
+            return self._enhance_batch(speech, references, levels)
+        divisions = [divide(samples, self.sample_rate) if np.any(samples) else None for samples in speech]
+        # Parts are named by their recording and whether they are pauses.
+        parts: dict[tuple[int, bool], np.ndarray] = {}
+        for index, (samples, division) in enumerate(zip(speech, divisions)):
+            if division is None:
+                parts[index, False] = samples
+            else:
+                parts[index, False], parts[index, True] = samples[division.active], samples[division.quiet]
+        outputs = self._enhance_parts({key: part for key, part in parts.items() if np.any(part)}, levels)
+        results = []
+        for index, (samples, division) in enumerate(zip(speech, divisions)):
+            active, quiet = outputs.get((index, False)), outputs.get((index, True))
+            if active is None:
+                results.append({layer: self._silence(len(samples)) for layer in self.layers})
+            elif division is None:
+                results.append(active)
+            else:
+                results.append({
+                    layer: division.join(active[layer], None if quiet is None else quiet[layer]) for layer in active
+                })  # fmt: skip
+        return results
+
+    def _enhance_parts(self, parts: Mapping[tuple[int, bool], np.ndarray], levels: Levels) -> dict[Any, Any]:
+        """Return the output of each part, in batches that take no more memory than undivided recordings would."""
+        lengths = {key: len(part) for key, part in parts.items()}
+        order = sorted(parts, key=lambda key: -lengths[key])
+        budget = max(lengths.values(), default=0) * len({index for index, _ in parts})
+        outputs: dict[Any, Any] = {}
+        for group in group_by_length(order, lengths, budget, float("inf")):
+            given = None if levels is None else [levels[index] for index, _ in group]
+            outputs.update(zip(group, self._enhance_batch([parts[key] for key in group], None, given)))
+        return outputs
+
+    def _silence(self, num_samples: int) -> np.ndarray:
+        """Return the outputs of one layer for digital silence, ``(output, num_samples)``."""
+        return np.zeros((len(self.output_names), num_samples), np.float32)
+
+    @abstractmethod
+    def _enhance_batch(self, speech: Waveforms, references: Waveforms | None, levels: Levels) -> Outputs:
+        """Enhance recordings that are not all zero; see :meth:`enhance_batch`."""
 
     def enhance_long(
         self, read: ReadSamples, num_samples: int, level: Level | None = None
@@ -157,15 +212,25 @@ class AbsEnhancer(ABC):
             Consecutive pieces ``{layer: (output, sample)}`` of the whole output.
         """
         if self.needs_level and level is None and not self.fits_segment(num_samples):
-            level = measure_level(read, num_samples)
+            level = measure_level(read, num_samples, self.sample_rate)
         levels = None if level is None else [level]
         return in_segments(
             lambda start, count: self.enhance_batch([read(start, count)], levels=levels)[0],
-            num_samples,
-            self.segment_samples,
+            self._segments(read, num_samples),
             self.overlap_samples,
             reorder=self.num_spk > 1,
         )
+
+    def _segments(self, read: ReadSamples, num_samples: int) -> Iterator[tuple[int, int, bool]]:
+        """Yield the segments of a recording; see :func:`segment_bounds`."""
+        cut = None
+        # The order of several speakers is found in the overlap, where they must speak.
+        if self.divides and self.num_spk == 1:
+
+            def cut(start: int, count: int) -> int:
+                return cut_in_pause(read(start, count), self.sample_rate, self.overlap_samples)
+
+        return segment_bounds(num_samples, self.segment_samples, self.overlap_samples, cut)
 
     def fits_segment(self, num_samples: int) -> bool:
         """Whether :meth:`enhance_long` processes a recording of ``num_samples`` samples at once."""

@@ -4,7 +4,7 @@ Segments bound the memory that a long recording needs. They are NumPy arrays of 
 may come in any order. Windows are the inputs of a network with a fixed input length. They are tensors of frames.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import permutations
 
 import numpy as np
@@ -13,8 +13,7 @@ import torch
 
 def in_segments(
     process: Callable[[int, int], dict[str, np.ndarray]],
-    num_units: int,
-    segment: int,
+    bounds: Iterable[tuple[int, int, bool]],
     overlap: int,
     reorder: bool = True,
 ) -> Iterator[dict[str, np.ndarray]]:
@@ -22,8 +21,7 @@ def in_segments(
 
     Args:
         process: ``process(start, count)`` returns ``{name: (speaker, count, ...)}``.
-        num_units: samples or frames of the whole signal.
-        segment: units processed at once.
+        bounds: the segments, as :func:`segment_bounds` yields them.
         overlap: units over which neighbours are cross-faded.
         reorder: the speakers of a segment may come in any order; reorder them to match the previous segment.
 
@@ -31,8 +29,7 @@ def in_segments(
         Consecutive pieces ``{name: (speaker, unit, ...)}`` of the whole output.
     """
     tail: dict[str, np.ndarray] = {}
-    for start, count in segment_bounds(num_units, segment, overlap):
-        last = start + count >= num_units
+    for start, count, last in bounds:
         output = {}
         for name, piece in process(start, count).items():
             if name in tail:
@@ -42,18 +39,25 @@ def in_segments(
         yield output
 
 
-def segment_bounds(num_units: int, segment: int, overlap: int) -> Iterator[tuple[int, int]]:
-    """Yield ``(first unit, number of units)``; only the last segment can differ in length."""
+def segment_bounds(
+    num_units: int, segment: int, overlap: int, cut: Callable[[int, int], int] | None = None
+) -> Iterator[tuple[int, int, bool]]:
+    """Yield ``(first unit, number of units, whether it is the last)`` per segment; neighbours share ``overlap`` units.
+
+    Args:
+        num_units: samples or frames of the whole signal.
+        segment: most units of a segment, except for the last one, which may be longer by ``overlap``.
+        overlap: units over which neighbours are cross-faded.
+        cut: ``cut(start, count)`` returns the number of units, more than ``overlap`` and at most ``count``, after which
+            the segment should end. Default: all segments but the last have the same length.
+    """
     start = 0
-    while True:
-        count = min(segment, num_units - start)
-        # A remainder within the overlap would consist of cross-fade only, so the last segment includes it.
-        if num_units - start <= segment + overlap:
-            count = num_units - start
-        yield start, count
-        if start + count >= num_units:
-            return
-        start += segment - overlap
+    # A remainder within the overlap would consist of cross-fade only, so the last segment includes it.
+    while num_units - start > segment + overlap:
+        count = segment if cut is None else cut(start, segment)
+        yield start, count, False
+        start += count - overlap
+    yield start, num_units - start, True
 
 
 def _join(tail: np.ndarray, piece: np.ndarray, reorder: bool) -> np.ndarray:

@@ -67,7 +67,7 @@ class Processor(Generic[Enhancer]):
     def _levels(self, job: Job) -> list[Level]:
         """Return the level of each channel; this reads the recording an additional time."""
         with self._reader(job) as reader:
-            return measure_levels(reader.read, reader.num_channels, reader.num_output)
+            return measure_levels(reader.read, reader.num_channels, reader.num_output, self.enhancer.sample_rate)
 
 
 class WaveformProcessor(Processor[AbsEnhancer]):

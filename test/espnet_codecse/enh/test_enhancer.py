@@ -182,7 +182,7 @@ class Saturating(Identity):
 
 def test_segments_of_a_long_recording_are_brought_to_one_level(codec, voice):
     samples = voice(16000 * 4)
-    samples[: 16000 * 2] *= 0.02
+    samples[: 16000 * 2] *= 0.1
     whole_recording = whole(EmbeddingEnhancer(codec, Saturating(), peak=0.9), samples)["continuous"]
     enhancer = EmbeddingEnhancer(codec, Saturating(), segment_seconds=1.0, overlap_seconds=0.25, peak=0.9)
     assert np.abs(segmented(enhancer, samples)["continuous"] - whole_recording).max() < 1e-3

@@ -1,0 +1,90 @@
+"""Leave pauses out, so that networks see speech and noise only, and put them back.
+
+A separator takes statistics over all that it is given: a scale, a mean, the state of a recurrent network. In training
+these describe speech in noise. In the track of one participant of a meeting they would describe silence, and speech
+would come out hardly enhanced. The active part and the pauses of a recording are therefore enhanced apart.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from espnet_codecse.activity import find_pauses, frame_powers, frame_size
+
+GUARD_SECONDS = 0.1  # of a pause that stay with the speech beside it: a decay is below the threshold
+FADE_SECONDS = 0.01
+
+
+class Division(NamedTuple):
+    """Which samples are enhanced together.
+
+    Attributes:
+        active: ``(sample,)`` bool: speech and noise.
+        quiet: ``(sample,)`` bool: pauses. Both are True where they are cross-faded.
+        weight: ``(sample,)`` float32: share of the active part in the output.
+    """
+
+    active: np.ndarray
+    quiet: np.ndarray
+    weight: np.ndarray
+
+    def join(self, active: np.ndarray, quiet: np.ndarray | None) -> np.ndarray:
+        """Put the outputs of both parts together.
+
+        Args:
+            active, quiet: outputs ``(output, sample)`` of the samples that the masks select; None is silence.
+
+        Returns:
+            ``(output, sample)`` of the whole recording.
+        """
+        output = np.zeros((len(active), len(self.weight)), np.float32)
+        output[:, self.active] = active * self.weight[self.active]
+        if quiet is not None:
+            output[:, self.quiet] += quiet * (1 - self.weight[self.quiet])
+        return output
+
+
+def divide(samples: np.ndarray, sample_rate: int) -> Division | None:
+    """Divide ``samples (sample,)`` into an active part and pauses; None if it has no pause.
+
+    Args:
+        samples: not all zero.
+        sample_rate: Hz.
+    """
+    num_samples, size = len(samples), frame_size(sample_rate)
+    fade = round(FADE_SECONDS * sample_rate)
+    ramp = np.linspace(1.0, 0.0, fade + 2, dtype=np.float32)[1:-1]
+    weight = np.ones(num_samples, np.float32)
+    for first, last in find_pauses(frame_powers(samples, sample_rate)):
+        start, stop = first * size, min(last * size, num_samples)
+        weight[start:stop] = 0.0
+        # At the ends of a recording there is no speech beside the pause.
+        if start:
+            weight[start : start + fade] = ramp
+        if stop < num_samples:
+            weight[stop - fade : stop] = ramp[::-1]
+    if weight.all():
+        return None
+    return Division(weight > 0, weight < 1, weight)
+
+
+def cut_in_pause(samples: np.ndarray, sample_rate: int, overlap: int) -> int:
+    """Return where a segment should end so that it does not cut speech in two.
+
+    Args:
+        samples: ``(sample,)``, the longest segment.
+        sample_rate: Hz.
+        overlap: samples that the next segment shares with this one.
+
+    Returns:
+        A number of samples: the last pause of the second half that contains the overlap ends there, or the whole.
+    """
+    size, num_samples = frame_size(sample_rate), len(samples)
+    end = num_samples
+    for first, last in find_pauses(frame_powers(samples, sample_rate), overlap / sample_rate):
+        start, stop = first * size, min(last * size, num_samples)
+        # Most codecs share this grid of frames: the next segment is then coded as if it were alone.
+        middle = stop if stop == num_samples else (start + stop + overlap) // 2 // size * size
+        if middle > max(overlap, num_samples // 2):
+            end = middle
+    return end

@@ -57,8 +57,8 @@ def make_job(
         suffix = suffix_of(name, subtype)
     else:
         with open_audio(path) as file:
-            num_samples, rate = file.frames, file.samplerate
-            num_channels = 1 if options.mono else file.channels
+            num_samples, rate = file.num_samples, file.rate
+            num_channels = 1 if options.mono else file.num_channels
             name, subtype, suffix = file.format, file.subtype, path.suffix
     if num_samples <= 0:
         raise UserError(f"{path}: holds no samples")

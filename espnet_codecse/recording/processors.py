@@ -96,7 +96,7 @@ class WaveformProcessor(Processor[AbsEnhancer]):
                 reader = readers[job]
                 with self._writer(job, reader.rate, reader.num_samples) as writer:
                     writer.write(pieces)
-                    writer.finish(reader.true_num_samples)
+                    writer.finish()
                 return writer.num_clipped
 
             outcomes[job] = attempt(job, write)
@@ -116,7 +116,7 @@ class WaveformProcessor(Processor[AbsEnhancer]):
                 estimates = np.stack([self._speakers(piece) for piece in pieces], axis=1)
                 writer.write(estimates)
                 self._count(estimates.shape[-1] / self.enhancer.sample_rate)
-            writer.finish(reader.true_num_samples)
+            writer.finish()
         return writer.num_clipped
 
     def _speakers(self, estimates: dict[str, np.ndarray]) -> np.ndarray:

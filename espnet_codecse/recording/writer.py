@@ -1,5 +1,6 @@
 """Write estimates as they arrive, at the input's rate and length, atomically."""
 
+import os
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -72,7 +73,7 @@ class RecordingWriter:
         temporary = stack.enter_context(atomic_path(path))
         return stack.enter_context(
             soundfile.SoundFile(
-                temporary, "w", self._rate, self._num_channels, self._form.subtype, format=self._form.name
+                os.fsencode(temporary), "w", self._rate, self._num_channels, self._form.subtype, format=self._form.name
             )
         )
 
@@ -86,14 +87,8 @@ class RecordingWriter:
             raise UserError("the model's estimate is not a number; try --dtype float32, or report the recording")
         self._put(self._resampler.push(estimates.reshape(-1, estimates.shape[-1]).T))
 
-    def finish(self, num_samples: int | None = None) -> None:
-        """Write the remaining samples of the resampler, padded with silence if rounding left them short.
-
-        Args:
-            num_samples: true length of the recording, if it differs from its header.
-        """
-        if num_samples is not None:
-            self._num_samples = num_samples
+    def finish(self) -> None:
+        """Write the remaining samples of the resampler, padded with silence if rounding left them short."""
         width = len(self._paths) * self._num_channels
         self._put(self._resampler.push(np.zeros((0, width), np.float32), last=True))
         self._put(np.zeros((self._num_samples - self._num_written, width), np.float32))

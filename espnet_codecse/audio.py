@@ -88,16 +88,17 @@ class StreamingResampler:
         return self._stream.resample_chunk(given, last=last).reshape(-1, samples.shape[1])
 
 
-def open_audio(path: PathLike) -> AudioFile:
-    """Open a file for reading block by block.
+def check_readable(path: PathLike) -> None:
+    """Check that a path is a file that may be read.
 
     Raises:
-        UserError: the file is missing, not readable as audio, or cut short.
+        UserError: it is missing, a folder, a pipe or a device, or there is no permission to read it.
     """
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISREG(mode):
-            return AudioFile(path)
+            with open(path, "rb"):
+                return
     except FileNotFoundError:
         raise UserError(f"{path}: no such audio file; check the path") from None
     except PermissionError as error:
@@ -107,7 +108,21 @@ def open_audio(path: PathLike) -> AudioFile:
         raise UserError(f"{path}: not readable ({reason}); check the path") from None
     if stat.S_ISDIR(mode):
         raise UserError(f"{path}: a folder, not an audio file; check the path")
+    # Headers are read before the samples, and some models read a recording twice.
     raise UserError(f"{path}: a pipe or device, which cannot be read twice; write it to a file first")
+
+
+def open_audio(path: PathLike) -> AudioFile:
+    """Open a file for reading block by block.
+
+    Raises:
+        UserError: as :func:`check_readable`, or it is not readable as audio or cut short.
+    """
+    check_readable(path)
+    try:
+        return AudioFile(path)
+    except OSError as error:
+        raise UserError(f"{path}: not readable ({error.strerror}); check the disk or copy it again") from None
 
 
 def write_audio(path: PathLike, samples: np.ndarray, rate: int, subtype: str = "PCM_16") -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet_codecse.audio import open_audio
+from espnet_codecse.audio import check_readable, open_audio
 from espnet_codecse.codec.bitstream import SUFFIX, BitstreamReader
 from espnet_codecse.errors import UserError
 from espnet_codecse.inference.batching import group_by_length
@@ -21,7 +21,7 @@ def make_jobs(
     residual: bool = False,
     num_speakers: int = 1,
 ) -> tuple[list[Job], list[Outcome]]:
-    """Return the jobs, and the failures of recordings with bad headers.
+    """Return the jobs, and the failures of recordings with bad headers and of folders that cannot be searched.
 
     Args:
         recordings: files to read.
@@ -33,6 +33,9 @@ def make_jobs(
     """
     jobs, failed = [], []
     for recording in recordings:
+        if recording.error:
+            failed.append(Outcome(recording.path, 0.0, recording.error))
+            continue
         try:
             jobs.append(make_job(recording, output, options, choice, residual, num_speakers))
         except Exception as error:  # header parsers raise exceptions of many types
@@ -49,6 +52,7 @@ def make_job(
         UserError: the header is not readable, the recording is empty, or it cannot be written as ``choice``.
     """
     path = recording.path
+    check_readable(path)
     if options.source == "codes":
         with BitstreamReader(path) as stored:
             header = stored.header

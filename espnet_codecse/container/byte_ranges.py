@@ -1,13 +1,47 @@
-"""Parts of a file and bytes of our own, read as if they were one file."""
+"""Bytes of a file by position, and parts of a file and bytes of our own read as if they were one file."""
 
 import io
 import os
+import re
 from bisect import bisect_right
 from collections.abc import Sequence
 
 from espnet_codecse.fileio import PathLike
 
 Part = bytes | tuple[int, int]
+
+
+class FileBytes:
+    """The bytes of a file, indexed by slices as ``bytes`` are.
+
+    A memory map would end the process if the file was cut by another one.
+    """
+
+    def __init__(self, path: PathLike):
+        self._file = open(path, "rb", buffering=1 << 20)  # noqa: SIM115 - closed by __exit__
+        self._size = os.fstat(self._file.fileno()).st_size
+
+    def __enter__(self) -> "FileBytes":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._file.close()
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, part: slice) -> bytes:
+        self._file.seek(part.start or 0)
+        return self._file.read(max(0, part.stop - (part.start or 0)))
+
+    def search(self, pattern: re.Pattern[bytes], position: int) -> int:
+        """Return where a pattern of at most four bytes is found next; the length of the file if it is not."""
+        while position < self._size:
+            block = self[position : position + (1 << 20)]
+            if found := pattern.search(block):
+                return position + found.start()
+            position += max(1, len(block) - 3)
+        return self._size
 
 
 class ByteRanges(io.RawIOBase):

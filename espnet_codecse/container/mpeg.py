@@ -4,14 +4,13 @@ A decoder estimates the length of an mp3 from the size of its first frames if th
 the length that the first header gives. Neither holds for what encoders write into pipes and for joined files.
 """
 
-import mmap
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from espnet_codecse.container.byte_ranges import Part
+from espnet_codecse.container.byte_ranges import FileBytes, Part
 from espnet_codecse.fileio import PathLike
 
 _KBITS = {
@@ -122,14 +121,14 @@ def find_streams(path: PathLike, anywhere: bool = False) -> list[MpegStream]:
 def _find_streams(path: str, anywhere: bool, _inode: int, size: int, _changed: int) -> list[MpegStream]:
     if size < 4:
         return []
-    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    with FileBytes(path) as data:
         position = _after_tags(data, 0)
         if not anywhere and read_frame(data[position : position + 4]) is None:
             return []
         return _walk(data, position)
 
 
-def _walk(data: mmap.mmap, position: int) -> list[MpegStream]:
+def _walk(data: FileBytes, position: int) -> list[MpegStream]:
     streams: list[MpegStream] = []
     size, kind = len(data), None
     while position + 4 <= size:
@@ -156,29 +155,28 @@ def _walk(data: mmap.mmap, position: int) -> list[MpegStream]:
     return [stream for stream in streams if stream.num_frames > FRAME_TOLERANCE or stream.announced] or streams
 
 
-def _is_followed(data: mmap.mmap, position: int, frame: Frame) -> bool:
+def _is_followed(data: FileBytes, position: int, frame: Frame) -> bool:
     """Whether another frame of this kind follows, or the end or tags: two bytes look like a header by chance."""
     end = _after_tags(data, position + frame.num_bytes)
     following = read_frame(data[end : end + 4])
     return end >= len(data) or (following is not None and following.kind == frame.kind)
 
 
-def _next_candidate(data: mmap.mmap, position: int) -> int:
+def _next_candidate(data: FileBytes, position: int) -> int:
     """Return the next position that may hold a frame header."""
     after = _after_tags(data, position)
     if after > position:
         return after
-    found = _HEADER.search(data, position + 1)
-    return found.start() if found else len(data)
+    return data.search(_HEADER, position + 1)
 
 
-def _after_tags(data: mmap.mmap, position: int) -> int:
+def _after_tags(data: FileBytes, position: int) -> int:
     """Return the position after ID3 tags that begin at ``position``."""
-    while data[position : position + 3] == b"ID3" and len(data) >= position + 10:
+    while (head := data[position : position + 10])[:3] == b"ID3" and len(head) == 10:
         length = 0
-        for byte in data[position + 6 : position + 10]:
+        for byte in head[6:]:
             length = length << 7 | byte & 0x7F
-        position += 10 + length + (10 if data[position + 5] & 0x10 else 0)
+        position += 10 + length + (10 if head[5] & 0x10 else 0)
     if data[position : position + 3] == b"TAG":
         position += 128
     return min(position, len(data))

@@ -115,6 +115,8 @@ def read_block(
 def reason_of(error: BaseException, path: Path) -> str:
     """Return the message as one line without the leading path, for the list of failures."""
     text = str(error) or type(error).__name__
+    if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
+        return "out of memory; free some memory, or give a smaller --segment_seconds or fewer --jobs"
     if not isinstance(error, (UserError, OSError)):
         text = f"{type(error).__name__}: {text}"
     return " ".join(text.split()).removeprefix(f"{os.fspath(path)}: ")

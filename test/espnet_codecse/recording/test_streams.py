@@ -161,4 +161,5 @@ def test_formats_that_cannot_be_sought_in(tmp_path, write, subtype):
 def test_reasons_name_no_path():
     assert reason_of(UserError("/a b/c.wav: holds no samples"), "/a b/c.wav") == "holds no samples"
     assert reason_of(KeyError("x\ny"), "c.wav") == "KeyError: 'x\\ny'"
+    assert reason_of(MemoryError("Unable to allocate 4 GiB"), "c.wav").startswith("out of memory; free some memory")
     assert samples_at(1, 48000, 16000) == 1 and samples_at(44100, 44100, 16000) == 16000

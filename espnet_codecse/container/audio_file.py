@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 import soundfile
 
-from espnet_codecse.container import flac, mpeg, ogg
-from espnet_codecse.container.byte_ranges import ByteRanges, Part
+from espnet_codecse.container import extras, flac, mpeg, ogg
+from espnet_codecse.container.byte_ranges import ByteRanges, FileBytes, Part
 from espnet_codecse.container.data_size import DataSize, read_data_size
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import PathLike
@@ -85,9 +85,18 @@ class AudioFile:
             file.close()
 
     @property
-    def tags(self) -> dict[str, str]:
-        """Title, artist and other texts that libsndfile reads."""
-        return self._files[0].copy_metadata()
+    def texts(self) -> dict[str, str]:
+        """Title, artist and other tags that libsndfile reads."""
+        return extras.texts_of(self._files[0].copy_metadata())
+
+    @property
+    def channel_mask(self) -> int:
+        """Which loudspeaker each channel is for, as an extensible wav says it; 0 where nothing says it."""
+        return 0 if self.data_size is None else self.data_size.mask
+
+    def extras(self) -> list[str]:
+        """Return the names of what the file carries besides samples, texts and channel mask."""
+        return extras.find_extras(self.path, self.data_size)
 
     def read(self, num_samples: int, dtype: str = "float32") -> np.ndarray:
         """Return the next ``(num_samples, channels)``, fewer at the end.
@@ -158,11 +167,15 @@ def _sources(path: PathLike, size: DataSize | None) -> tuple[Sequence[list[Part]
             raise _cut(path, stream.num_frames, stream.announced or 0, "frames")
     if not streams or (len(streams) == 1 and streams[0].is_complete and len(streams[0].ranges) == 1):
         return [None], 0
-    if all(stream.has_length_header for stream in streams):
-        return [stream.parts() for stream in streams], 0
-    return [stream.parts() for stream in streams], sum(
-        stream.num_frames * stream.first.num_samples for stream in streams
-    )
+    parts = [stream.parts() for stream in streams]
+    with FileBytes(path) as data:  # title, artist and other texts lie at either end
+        end = len(data)
+        if data[0:3] == b"ID3":
+            parts[0] = [(0, streams[0].ranges[0][0]), *parts[0]]
+        if data[end - 128 : end - 125] == b"TAG":
+            parts[0] = [*parts[0], (end - 128, end)]
+    known = all(stream.has_length_header for stream in streams)
+    return parts, 0 if known else sum(stream.num_frames * stream.first.num_samples for stream in streams)
 
 
 def _patched(size: DataSize) -> list[Part]:

@@ -25,7 +25,8 @@ class DataSize:
         fields: ``(position, struct format, bytes to add)`` of the fields of the header that give the size.
         num_samples: samples per channel that the header gives beside the bytes; 0 without.
         chunks: names of the chunks of the file, as far as they can be followed.
-        mask: position of the channel mask of an extensible wav; 0 without.
+        mask: the channel mask of an extensible wav; 0 without.
+        mask_position: its position; 0 without.
     """
 
     start: int
@@ -35,6 +36,7 @@ class DataSize:
     num_samples: int = 0
     chunks: list[str] = field(default_factory=list)
     mask: int = 0
+    mask_position: int = 0
 
     @property
     def missing(self) -> int:
@@ -115,21 +117,23 @@ def _riff(stream: BinaryIO, length: int) -> DataSize | None:
     stream.seek(0)
     magic = stream.read(4)
     order = ">" if magic == b"RIFX" else "<"
-    names, num_samples, mask, ds64 = [], 0, 0, 0
+    names: list[str] = []
+    num_samples, mask, mask_position, ds64 = 0, 0, 0, 0
     found = None
     for name, start, size in _chunks(stream, 12, length, order):
-        names.append(name)
+        # A list is named by its kind.
+        names.append(f"LIST {stream.read(4).decode('latin-1')}" if name == "LIST" else name)
         if name == "ds64":
             ds64 = start + 8
         elif name == "fact" and size >= 4:
             num_samples = _unpack(stream, start, f"{order}I")
         elif name == "fmt " and size >= 40 and _unpack(stream, start, f"{order}H") == 0xFFFE:
-            mask = start + 20
+            mask, mask_position = _unpack(stream, start + 20, f"{order}I"), start + 20
         elif name == "data" and found is None:
             available = length - start
             if ds64:
                 announced = _announced(_unpack(stream, ds64, "<Q"), 64, available)
-                return DataSize(start, announced, available, [(ds64, "<Q", 0)], num_samples, names, mask)
+                return DataSize(start, announced, available, [(ds64, "<Q", 0)], num_samples, names, mask, mask_position)
             announced = _announced(size, 32, available)
             if size == 0 and _is_empty(stream, start, length, order):
                 announced = 0
@@ -137,7 +141,8 @@ def _riff(stream: BinaryIO, length: int) -> DataSize | None:
             if announced is None:  # samples follow, not chunks
                 break
     if found is not None:
-        found.num_samples, found.chunks, found.mask = num_samples, names, mask
+        found.num_samples, found.chunks = num_samples, names
+        found.mask, found.mask_position = mask, mask_position
     return found
 
 

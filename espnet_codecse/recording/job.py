@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from espnet_codecse.errors import UserError
+from espnet_codecse.recording.carried import Carried
 from espnet_codecse.recording.formats import AudioFormat
 
 
@@ -48,6 +49,7 @@ class Job:
         form: format of waveforms; None if codes are written.
         seconds: length.
         num_channels: channels of the recording, 1 with ``mono``.
+        carried: what the outputs take over besides the sound.
         state: of the file when its header was read; see :func:`state_of`.
     """
 
@@ -57,6 +59,7 @@ class Job:
     form: AudioFormat | None
     seconds: float
     num_channels: int
+    carried: Carried = Carried()
     state: tuple[int, ...] = ()
 
     def check_unchanged(self) -> None:

@@ -8,6 +8,7 @@ from espnet_codecse.codec.bitstream import SUFFIX, BitstreamReader, Header
 from espnet_codecse.container.audio_file import MAX_RATE, MIN_RATE
 from espnet_codecse.errors import UserError
 from espnet_codecse.inference.batching import group_by_length
+from espnet_codecse.recording.carried import Carried, carried_by
 from espnet_codecse.recording.find import Recording
 from espnet_codecse.recording.formats import choose_format, suffix_of
 from espnet_codecse.recording.job import Job, Options, Outcome, state_of
@@ -58,6 +59,7 @@ def make_job(
     path = recording.path
     check_readable(path)
     state = state_of(path)
+    carried = Carried()
     if options.source == "codes":
         with BitstreamReader(path) as stored:
             header = stored.header
@@ -70,14 +72,16 @@ def make_job(
             num_samples, rate = file.num_samples, file.rate
             num_channels = 1 if options.mono else file.num_channels
             name, subtype, suffix = file.format, file.subtype, path.suffix
+            carried = carried_by(file, options.mono)
     if num_samples <= 0:
         raise UserError(f"{path}: holds no samples")
     form = None
     if options.target == "codes":
-        suffix = SUFFIX
+        suffix, carried = SUFFIX, Carried()
     else:
         form = choose_format(name, subtype, suffix, rate, num_channels, num_samples, choice)
         suffix = form.suffix
+        carried = carried.into(form, rate, num_channels)
     place = output / recording.relative
     speakers = [""] if num_speakers == 1 else [f".spk{index + 1}" for index in range(num_speakers)]
     return Job(
@@ -87,6 +91,7 @@ def make_job(
         form=form,
         seconds=num_samples / rate,
         num_channels=num_channels,
+        carried=carried,
         state=state,
     )
 

@@ -62,6 +62,7 @@ class Processor(Generic[Enhancer]):
             self.options.mono,
             self.options.mix,
             job.residual,
+            job.carried,
         )
 
     def _levels(self, job: Job) -> list[Level]:

@@ -3,6 +3,7 @@
 import multiprocessing
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -144,6 +145,11 @@ class Session:
         for outcome in succeeded:
             if outcome.num_clipped:
                 print(f"{outcome.recording}: {outcome.num_clipped} samples beyond full scale were clipped")
+        done = {outcome.recording for outcome in succeeded}
+        lost = Counter(name for job in jobs if job.recording in done for name in job.carried.not_kept)
+        if lost:
+            counts = (f"{name} ({count} file{'s' * (count > 1)})" for name, count in sorted(lost.items()))
+            print(f"not kept from the recordings: {', '.join(counts)}")
         for outcome in failed[:10]:
             print(f"{outcome.recording}: {outcome.error}", file=sys.stderr)
         parts = [f"{len(succeeded)} {self.verb}", f"{skipped} skipped (already done)", f"{len(failed)} failed"]

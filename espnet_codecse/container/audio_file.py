@@ -155,10 +155,14 @@ def _sources(path: PathLike, size: DataSize | None) -> tuple[Sequence[list[Part]
         if size.announced is None and size.available > 0 and size.fields:
             return [_patched(size)], 0
         return [None], 0
-    links = ogg.find_links(path)
-    if len(links) > 1:
-        return [[link] for link in links], 0
-    if flac.has_no_length(path):
+    with open(path, "rb") as file:
+        magic = file.read(4)
+    if magic == b"OggS":
+        links = ogg.find_links(path)
+        return [[link] for link in links] if len(links) > 1 else [None], 0
+    if magic == b"fLaC":
+        if not flac.has_no_length(path):
+            return [None], 0
         num_samples = _count(path, flac.parts_with_length(path, flac.LARGEST))
         return [flac.parts_with_length(path, num_samples)], num_samples
     streams = mpeg.find_streams(path, anywhere=os.path.splitext(path)[1].lower() in _MPEG_SUFFIXES)

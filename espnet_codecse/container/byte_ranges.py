@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from espnet_codecse.fileio import PathLike
 
 Part = bytes | tuple[int, int]
+_BLOCK = 1 << 16  # bytes read at once
 
 
 class FileBytes:
@@ -18,8 +19,9 @@ class FileBytes:
     """
 
     def __init__(self, path: PathLike):
-        self._file = open(path, "rb", buffering=1 << 20)  # noqa: SIM115 - closed by __exit__
+        self._file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed by __exit__
         self._size = os.fstat(self._file.fileno()).st_size
+        self._start, self._block = 0, b""
 
     def __enter__(self) -> "FileBytes":
         return self
@@ -31,15 +33,20 @@ class FileBytes:
         return self._size
 
     def __getitem__(self, part: slice) -> bytes:
-        self._file.seek(part.start or 0)
-        return self._file.read(max(0, part.stop - (part.start or 0)))
+        start, end = part.start, min(part.stop, self._size)
+        if not self._start <= start <= end <= self._start + len(self._block):
+            self._file.seek(start)
+            self._start, self._block = start, self._file.read(max(_BLOCK, end - start))
+        return self._block[start - self._start : end - self._start]
 
     def search(self, pattern: re.Pattern[bytes], position: int) -> int:
         """Return where a pattern of at most four bytes is found next; the length of the file if it is not."""
         while position < self._size:
-            block = self[position : position + (1 << 20)]
+            block = self[position : position + _BLOCK]
             if found := pattern.search(block):
                 return position + found.start()
+            if position + len(block) >= self._size:
+                break
             position += max(1, len(block) - 3)
         return self._size
 

@@ -45,7 +45,7 @@ class DataSize:
         Some writers count the header too; no more than its size is not missing.
         """
         missing = (self.announced or 0) - self.available
-        return missing if missing > self.start else 0
+        return missing if missing > min(self.start, 4096) else 0
 
     def patches(self) -> list[tuple[int, bytes]]:
         """Return ``(position, bytes)`` that make the header announce all bytes up to the end of the file."""
@@ -76,7 +76,7 @@ def read_data_size(stream: BinaryIO, length: int) -> DataSize | None:
         return None
     try:
         return reader(stream, length)
-    except (struct.error, ValueError, KeyError):  # a header that is no header: the decoder refuses it
+    except (struct.error, ValueError, KeyError, OverflowError):  # a header that is no header: the decoder refuses it
         return None
 
 

@@ -90,6 +90,7 @@ class MpegStream:
         return [_length_header(self.first_header, self.num_frames), *ranges]
 
 
+@lru_cache(maxsize=4096)  # few headers occur in a file
 def read_frame(header: bytes) -> Frame | None:
     """Return what a frame header of four bytes says; None if it is none."""
     if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE0 != 0xE0:
@@ -123,9 +124,12 @@ def _find_streams(path: str, anywhere: bool, _inode: int, size: int, _changed: i
         return []
     with FileBytes(path) as data:
         position = _after_tags(data, 0)
-        if not anywhere and read_frame(data[position : position + 4]) is None:
+        begins = read_frame(data[position : position + 4]) is not None
+        if not begins and not anywhere:
             return []
-        return _walk(data, position)
+        streams = _walk(data, position)
+        # A few frames far from the beginning are bytes that look like them.
+        return streams if begins or sum(stream.num_frames for stream in streams) > FRAME_TOLERANCE else []
 
 
 def _walk(data: FileBytes, position: int) -> list[MpegStream]:

@@ -1,6 +1,7 @@
 """Headers that leave the length open, announce too much, or are absurd; chained Ogg files; names of any bytes."""
 
 import os
+import random
 import struct
 
 import numpy as np
@@ -127,6 +128,46 @@ def test_parts_of_a_file(tmp_path):
         assert ranges.read() == whole and ranges.seek(0, os.SEEK_END) == 15
         ranges.seek(1)
         assert ranges.read(3) == whole[1:4] and ranges.tell() == 4
+
+
+FORMATS = {
+    "wav": "WAV",
+    "w64": "W64",
+    "aiff": "AIFF",
+    "au": "AU",
+    "caf": "CAF",
+    "flac": "FLAC",
+    "ogg": "OGG",
+    "mp3": "MP3",
+}
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_damaged_files_are_read_or_refused_in_one_line(write, suffix):
+    chance = random.Random(suffix)
+    path, whole = write(f"a.{suffix}", 6000, channels=2, format=FORMATS[suffix])
+    for _ in range(40):
+        data = bytearray(whole)
+        for _ in range(chance.choice([1, 1, 3])):
+            at = chance.randrange(min(len(data), chance.choice([64, 200, len(data)])))
+            kind = chance.randrange(5)
+            if kind == 0:
+                data[at] ^= 1 << chance.randrange(8)
+            elif kind == 1:
+                del data[max(8, at) :]
+            elif kind == 2:
+                data[at : at + 4] = chance.choice([b"\xff" * 4, bytes(4), b"\x7f\xff\xff\xff", b"\0\0\0\x80"])
+            elif kind == 3:
+                data[at:at] = chance.randbytes(chance.randrange(2000))
+            else:
+                data += data[at:]
+        path.write_bytes(data)
+        try:
+            samples, rate = read_audio(path)
+        except UserError as error:
+            assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
+        else:
+            assert samples.ndim == 2 and 1000 <= rate <= 768000 and len(samples) <= 10 * 6000 + 4 * len(data)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from espnet_codecse.audio import StreamingResampler, read_audio, resample
+from espnet_codecse.audio import StreamingResampler, audio_info, read_audio, resample
 from espnet_codecse.errors import UserError
 from espnet_codecse.recording.formats import choose_format
 from espnet_codecse.recording.reader import RecordingReader, reason_of, samples_at
@@ -156,6 +156,13 @@ def test_formats_that_cannot_be_sought_in(tmp_path, write, subtype):
     before, after = soundfile.info(path), soundfile.info(tmp_path / "b.wav")
     assert (after.subtype, after.frames) == (subtype, before.frames)
     assert np.corrcoef(soundfile.read(path)[0], soundfile.read(tmp_path / "b.wav")[0])[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("num_samples", [4160, 4000, 9600])
+def test_gsm_keeps_its_length(tmp_path, write, num_samples):
+    path = write(tmp_path / "a.wav", rate=8000, num_samples=num_samples, subtype="GSM610")
+    copy(path, tmp_path / "b.wav")
+    assert audio_info(path)[0] == audio_info(tmp_path / "b.wav")[0] == num_samples
 
 
 def test_reasons_name_no_path():

@@ -1,9 +1,11 @@
-"""Reading, resampling and writing audio: the only user of soundfile and soxr."""
+"""Reading, resampling and writing audio."""
 
-from pathlib import Path
+import os
+import stat
 
 import numpy as np
 
+from espnet_codecse.container.audio_file import AudioFile
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import PathLike, atomic_path
 
@@ -20,16 +22,17 @@ def read_audio(path: PathLike, start: int = 0, num_samples: int = -1) -> tuple[n
         ``(samples (num_samples, channels) float32 in [-1, 1], sample rate in Hz)``.
 
     Raises:
-        UserError: the file is missing or not readable as audio.
+        UserError: as :func:`open_audio`.
     """
     import soundfile
 
-    if not Path(path).is_file():
-        raise UserError(f"{path}: no such audio file; check the path")
-    try:
-        return soundfile.read(str(path), start=start, frames=num_samples, dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, RuntimeError) as error:
-        raise UserError(f"{path}: not readable as audio ({error}); convert it to wav or flac") from error
+    with open_audio(path) as file:
+        try:
+            file.skip(start)
+            return file.read(file.num_samples if num_samples < 0 else num_samples), file.rate
+        except (soundfile.SoundFileError, RuntimeError) as error:
+            reason = str(error).rstrip(". ") or "decoder error"
+            raise UserError(f"{path}: not readable as audio ({reason}); convert it to wav or flac") from error
 
 
 def read_first_channel(path: PathLike, rate: int, start: int = 0, num_samples: int = -1) -> np.ndarray:
@@ -43,20 +46,13 @@ def read_first_channel(path: PathLike, rate: int, start: int = 0, num_samples: i
 
 
 def audio_info(path: PathLike) -> tuple[int, int, int]:
-    """Return ``(number of samples, sample rate in Hz, number of channels)`` from the header alone.
+    """Return ``(number of samples, sample rate in Hz, number of channels)`` without decoding, where that is possible.
 
     Raises:
-        UserError: the file is missing or not readable as audio.
+        UserError: as :func:`open_audio`.
     """
-    import soundfile
-
-    if not Path(path).is_file():
-        raise UserError(f"{path}: no such audio file; check the path")
-    try:
-        info = soundfile.info(str(path))
-    except (soundfile.SoundFileError, RuntimeError) as error:
-        raise UserError(f"{path}: not readable as audio ({error}); convert it to wav or flac") from error
-    return info.frames, info.samplerate, info.channels
+    with open_audio(path) as file:
+        return file.num_samples, file.rate, file.num_channels
 
 
 def resample(samples: np.ndarray, rate: int, target_rate: int) -> np.ndarray:
@@ -92,21 +88,41 @@ class StreamingResampler:
         return self._stream.resample_chunk(given, last=last).reshape(-1, samples.shape[1])
 
 
-def open_audio(path: PathLike):
-    """Open a file for reading block by block, as ``soundfile.SoundFile``.
+def check_readable(path: PathLike) -> None:
+    """Check that a path is a file that may be read.
 
     Raises:
-        UserError: the file is missing or not readable as audio.
+        UserError: it is missing, a folder, a pipe or a device, or there is no permission to read it.
     """
-    import soundfile
-
-    if not Path(path).is_file():
-        raise UserError(f"{path}: no such audio file; check the path")
     try:
-        return soundfile.SoundFile(str(path))
-    except (soundfile.SoundFileError, RuntimeError, TypeError) as error:  # TypeError: headerless, by its suffix
-        reason = str(error).replace(f"Error opening {str(path)!r}: ", "").rstrip(".")
-        raise UserError(f"{path}: not readable as audio ({reason}); convert it to wav or flac") from None
+        mode = os.stat(path).st_mode
+        if stat.S_ISREG(mode):
+            with open(path, "rb"):
+                return
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such audio file; check the path") from None
+    except PermissionError as error:
+        raise UserError(f"{path}: not readable ({error.strerror}); change its permissions") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path}: not readable ({reason}); check the path") from None
+    if stat.S_ISDIR(mode):
+        raise UserError(f"{path}: a folder, not an audio file; check the path")
+    # Headers are read before the samples, and some models read a recording twice.
+    raise UserError(f"{path}: a pipe or device, which cannot be read twice; write it to a file first")
+
+
+def open_audio(path: PathLike) -> AudioFile:
+    """Open a file for reading block by block.
+
+    Raises:
+        UserError: as :func:`check_readable`, or it is not readable as audio or cut short.
+    """
+    check_readable(path)
+    try:
+        return AudioFile(path)
+    except OSError as error:
+        raise UserError(f"{path}: not readable ({error.strerror}); check the disk or copy it again") from None
 
 
 def write_audio(path: PathLike, samples: np.ndarray, rate: int, subtype: str = "PCM_16") -> None:
@@ -119,6 +135,6 @@ def write_audio(path: PathLike, samples: np.ndarray, rate: int, subtype: str = "
 
     with atomic_path(path) as temporary:
         try:
-            soundfile.write(str(temporary), samples, rate, subtype=subtype)
+            soundfile.write(os.fsencode(temporary), samples, rate, subtype=subtype)
         except (soundfile.SoundFileError, RuntimeError) as error:
             raise UserError(f"{path}: cannot be written ({error}); is the disk full?") from error

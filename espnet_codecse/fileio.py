@@ -1,15 +1,38 @@
 """Kaldi-style two-column files, atomic writes, and what tells whether files are still the same."""
 
+import errno
 import hashlib
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from espnet_codecse.errors import UserError
 
 PathLike = str | os.PathLike[str]
+
+
+_MAX_NAME = 255  # bytes, of the usual file systems
+_RANDOM = 8  # characters that mkstemp puts between prefix and suffix
+_REMEDIES = {
+    errno.EACCES: "choose a folder that you may write to",
+    errno.EPERM: "choose a folder that you may write to",
+    errno.EROFS: "choose a folder that you may write to",
+    errno.ENAMETOOLONG: "shorten its name",
+    errno.ENOTDIR: "a file is where a folder should be, choose another folder",
+    errno.EEXIST: "a file is where a folder should be, choose another folder",
+    errno.EISDIR: "a folder is where the file should be, choose another name",
+}
+
+
+def temporary_prefix(path: PathLike) -> str:
+    """Return how the names of temporary files for ``path`` begin; a long name is shortened to a hash."""
+    path = Path(path)
+    prefix = f".{path.stem}."
+    if len(os.fsencode(prefix + path.suffix)) + _RANDOM > _MAX_NAME:
+        return f".{hashlib.sha256(os.fsencode(path.stem)).hexdigest()[:16]}."
+    return prefix
 
 
 @contextmanager
@@ -22,12 +45,13 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         UserError: the file system is full or does not accept the file.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The suffix is kept because soundfile and numpy choose the format by it.
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # The suffix is kept because soundfile and numpy choose the format by it.
+        handle, name = tempfile.mkstemp(prefix=temporary_prefix(path), suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
         yield temporary
         with open(temporary, "rb+") as stream:
             os.fsync(stream.fileno())
@@ -35,9 +59,12 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         os.replace(temporary, path)
     except OSError as error:
         reason = error.strerror or error
-        raise UserError(f"{path}: cannot be written ({reason}); free some space or choose another folder") from error
+        remedy = _REMEDIES.get(error.errno or 0, "free some space or choose another folder")
+        raise UserError(f"{path}: cannot be written ({reason}); {remedy}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            with suppress(OSError):  # the folder may have become read-only
+                temporary.unlink(missing_ok=True)
 
 
 def _umask() -> int:

@@ -5,7 +5,9 @@ called, so that ``codecse --help`` starts immediately.
 """
 
 import importlib
+import io
 import os
+import signal
 import sys
 
 from espnet_codecse import __version__
@@ -61,6 +63,24 @@ def _usage() -> str:
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit status; bad input gives one line on stderr and status 1."""
     argv = sys.argv[1:] if argv is None else argv
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be no text
+    try:
+        status = _run(argv)
+        sys.stdout.flush()
+        return status
+    except UserError as error:
+        print(f"codecse {argv[0]}: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the rest is written at exit
+        return 128 + signal.SIGPIPE
+    except KeyboardInterrupt:
+        print(f"codecse {argv[0]}: interrupted; run the same command again to resume", file=sys.stderr)
+        return 130
+
+
+def _run(argv: list[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         print(_usage())
         return 0 if argv else 2
@@ -74,15 +94,8 @@ def main(argv: list[str] | None = None) -> int:
     # everything ten times slower. The variable is read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     module = importlib.import_module(f"espnet_codecse.bin.{COMMANDS[argv[0]][0]}")
-    try:
-        with naming_missing_packages():
-            return module.main(argv[1:]) or 0
-    except UserError as error:
-        print(f"codecse {argv[0]}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"codecse {argv[0]}: interrupted; run the same command again to resume", file=sys.stderr)
-        return 130
+    with naming_missing_packages():
+        return module.main(argv[1:]) or 0
 
 
 if __name__ == "__main__":

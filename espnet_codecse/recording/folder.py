@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import atomic_path, is_up_to_date
+from espnet_codecse.fileio import atomic_path, is_up_to_date, temporary_prefix
 
 MANIFEST, FAILED = ".codecse.json", "failed.tsv"
 
@@ -81,7 +81,7 @@ class OutputFolder:
         """Delete temporary files that a killed run left beside ``files``, unless another run is writing."""
         if not self._alone:
             return
-        stems: dict[tuple[Path, str], None] = {(path.parent, f".{path.stem}."): None for path in files}
+        stems: dict[tuple[Path, str], None] = {(path.parent, temporary_prefix(path)): None for path in files}
         for folder in {parent for parent, _ in stems}:
             if not folder.is_dir():
                 continue

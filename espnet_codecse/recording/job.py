@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from espnet_codecse.errors import UserError
+from espnet_codecse.recording.carried import Carried
 from espnet_codecse.recording.formats import AudioFormat
 
 
@@ -47,6 +49,8 @@ class Job:
         form: format of waveforms; None if codes are written.
         seconds: length.
         num_channels: channels of the recording, 1 with ``mono``.
+        carried: what the outputs take over besides the sound.
+        state: of the file when its header was read; see :func:`state_of`.
     """
 
     recording: Path
@@ -55,11 +59,31 @@ class Job:
     form: AudioFormat | None
     seconds: float
     num_channels: int
+    carried: Carried = Carried()
+    state: tuple[int, ...] = ()
+
+    def check_unchanged(self) -> None:
+        """Check that the recording is the file whose header was read.
+
+        Raises:
+            UserError: it was replaced or written to; what was made of it is of no use.
+        """
+        if self.state and state_of(self.recording) != self.state:
+            raise UserError(f"{self.recording}: was changed while it was read; run the same command again")
 
     @property
     def files(self) -> list[Path]:
         """All files that the job writes."""
         return [*self.outputs, *([] if self.residual is None else [self.residual])]
+
+
+def state_of(path: Path) -> tuple[int, ...]:
+    """Return what changes with a file: device, inode, bytes and time of the last change; nothing if it is gone."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 @dataclass

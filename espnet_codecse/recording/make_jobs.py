@@ -3,14 +3,19 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet_codecse.audio import open_audio
-from espnet_codecse.codec.bitstream import SUFFIX, BitstreamReader
+from espnet_codecse.audio import check_readable, open_audio
+from espnet_codecse.codec.bitstream import SUFFIX, BitstreamReader, Header
+from espnet_codecse.container.audio_file import MAX_RATE, MIN_RATE
 from espnet_codecse.errors import UserError
 from espnet_codecse.inference.batching import group_by_length
+from espnet_codecse.recording.carried import Carried, carried_by
 from espnet_codecse.recording.find import Recording
 from espnet_codecse.recording.formats import choose_format, suffix_of
-from espnet_codecse.recording.job import Job, Options, Outcome
-from espnet_codecse.recording.reader import reason_of
+from espnet_codecse.recording.job import Job, Options, Outcome, state_of
+from espnet_codecse.recording.reader import reason_of, samples_at
+
+# Padding and context make the shortest recording cost about as much memory as this.
+LEAST_SECONDS = 0.5
 
 
 def make_jobs(
@@ -21,7 +26,7 @@ def make_jobs(
     residual: bool = False,
     num_speakers: int = 1,
 ) -> tuple[list[Job], list[Outcome]]:
-    """Return the jobs, and the failures of recordings with bad headers.
+    """Return the jobs, and the failures of recordings with bad headers and of folders that cannot be searched.
 
     Args:
         recordings: files to read.
@@ -33,6 +38,9 @@ def make_jobs(
     """
     jobs, failed = [], []
     for recording in recordings:
+        if recording.error:
+            failed.append(Outcome(recording.path, 0.0, recording.error))
+            continue
         try:
             jobs.append(make_job(recording, output, options, choice, residual, num_speakers))
         except Exception as error:  # header parsers raise exceptions of many types
@@ -49,25 +57,31 @@ def make_job(
         UserError: the header is not readable, the recording is empty, or it cannot be written as ``choice``.
     """
     path = recording.path
+    check_readable(path)
+    state = state_of(path)
+    carried = Carried()
     if options.source == "codes":
         with BitstreamReader(path) as stored:
             header = stored.header
+        _check_lengths(path, header)
         num_samples, rate, num_channels = header.source_num_samples, header.source_rate, header.num_channels
         name, subtype = header.source_format, header.source_subtype
         suffix = suffix_of(name, subtype)
     else:
         with open_audio(path) as file:
-            num_samples, rate = file.frames, file.samplerate
-            num_channels = 1 if options.mono else file.channels
+            num_samples, rate = file.num_samples, file.rate
+            num_channels = 1 if options.mono else file.num_channels
             name, subtype, suffix = file.format, file.subtype, path.suffix
+            carried = carried_by(file, options.mono)
     if num_samples <= 0:
         raise UserError(f"{path}: holds no samples")
     form = None
     if options.target == "codes":
-        suffix = SUFFIX
+        suffix, carried = SUFFIX, Carried()
     else:
         form = choose_format(name, subtype, suffix, rate, num_channels, num_samples, choice)
         suffix = form.suffix
+        carried = carried.into(form, rate, num_channels)
     place = output / recording.relative
     speakers = [""] if num_speakers == 1 else [f".spk{index + 1}" for index in range(num_speakers)]
     return Job(
@@ -77,7 +91,23 @@ def make_job(
         form=form,
         seconds=num_samples / rate,
         num_channels=num_channels,
+        carried=carried,
+        state=state,
     )
+
+
+def _check_lengths(path: Path, header: Header) -> None:
+    """Check that the recording, whose length is not that of the codes, cannot be longer than the codes say.
+
+    Raises:
+        UserError: the rate is absurd, or the lengths contradict each other.
+    """
+    rate, num_samples = header.source_rate, header.source_num_samples
+    if not MIN_RATE <= rate <= MAX_RATE or samples_at(num_samples, rate, header.sample_rate) != header.num_samples:
+        raise UserError(
+            f"{path}: its header contradicts itself: {num_samples} samples at {rate} Hz are not {header.num_samples} "
+            f"at {header.sample_rate} Hz; encode the recording again"
+        )
 
 
 def make_units(jobs: Sequence[Job], options: Options, batch_seconds: float) -> list[list[Job]]:
@@ -86,11 +116,11 @@ def make_units(jobs: Sequence[Job], options: Options, batch_seconds: float) -> l
     Args:
         jobs: the jobs.
         options: how to process them; recordings from or to codes are processed one by one.
-        batch_seconds: padded seconds of all channels in a group.
+        batch_seconds: padded seconds of all channels in a group; each counts as ``LEAST_SECONDS`` at least.
     """
     if options.source == options.target == "wave":
         # Each channel is one item of the batch.
-        weight = {job: job.seconds * job.num_channels for job in jobs}
+        weight = {job: max(job.seconds, LEAST_SECONDS) * job.num_channels for job in jobs}
         order = sorted(jobs, key=lambda job: (-weight[job], str(job.recording)))
         short = [job for job in order if job.seconds <= options.segment_seconds]
         long = [[job] for job in order if job.seconds > options.segment_seconds]

@@ -1,6 +1,6 @@
 """Processing of recordings: enhance waveforms, one by one or in batches; encode, decode and enhance codes."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
@@ -62,6 +62,7 @@ class Processor(Generic[Enhancer]):
             self.options.mono,
             self.options.mix,
             job.residual,
+            job.carried,
         )
 
     def _levels(self, job: Job) -> list[Level]:
@@ -87,20 +88,43 @@ class WaveformProcessor(Processor[AbsEnhancer]):
             outcome = attempt(job, read)
             if outcome.error is not None:
                 outcomes[job] = outcome
-        rows = [channel for samples in batch.values() for channel in samples]
-        estimates = iter(self.enhancer.enhance_batch(rows) if rows else [])
-        for job, samples in batch.items():
-            pieces = np.stack([self._speakers(next(estimates)) for _ in samples], axis=1)
+        for job, estimates in self._enhance(batch).items():
 
-            def write(job=job, pieces=pieces) -> int:
+            def write(job=job, estimates=estimates) -> int:
+                if isinstance(estimates, Exception):
+                    raise estimates
                 reader = readers[job]
                 with self._writer(job, reader.rate, reader.num_samples) as writer:
-                    writer.write(pieces)
-                    writer.finish(reader.true_num_samples)
+                    writer.write(estimates)
+                    writer.finish()
+                    job.check_unchanged()
                 return writer.num_clipped
 
             outcomes[job] = attempt(job, write)
         return [outcomes[job] for job in jobs]
+
+    def _enhance(self, batch: Mapping[Job, np.ndarray]) -> dict[Job, np.ndarray | Exception]:
+        """Return the estimates ``(speaker, channel, sample)`` of each recording of a batch ``(channel, sample)``.
+
+        A batch that fails, for example because memory runs out, is halved until the one recording is found that fails.
+        """
+        if not batch:
+            return {}
+        try:
+            results = iter(self.enhancer.enhance_batch([channel for samples in batch.values() for channel in samples]))
+            return {
+                job: np.stack([self._speakers(next(results)) for _ in samples], axis=1)
+                for job, samples in batch.items()
+            }
+        except Exception as error:
+            if len(batch) == 1:
+                return dict.fromkeys(batch, error)
+        # Not in the handler: the exception holds the tensors of the whole batch.
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        items = list(batch.items())
+        half = len(items) // 2
+        return {**self._enhance(dict(items[:half])), **self._enhance(dict(items[half:]))}
 
     def enhance_alone(self, job: Job) -> int:
         """Enhance one recording of any length, all channels in parallel; long ones are split into segments."""
@@ -116,7 +140,8 @@ class WaveformProcessor(Processor[AbsEnhancer]):
                 estimates = np.stack([self._speakers(piece) for piece in pieces], axis=1)
                 writer.write(estimates)
                 self._count(estimates.shape[-1] / self.enhancer.sample_rate)
-            writer.finish(reader.true_num_samples)
+            writer.finish()
+            job.check_unchanged()
         return writer.num_clipped
 
     def _speakers(self, estimates: dict[str, np.ndarray]) -> np.ndarray:
@@ -199,6 +224,7 @@ class EmbeddingProcessor(Processor[AbsEmbeddingEnhancer]):
                         codes = codec.quantize(part.to(device_of(codec)), num_codebooks=header.num_codebooks)[1]
                         writer.write(codes.cpu().numpy())
                 self._count(piece.shape[2] * header.hop / header.sample_rate)
+            job.check_unchanged()
 
     def _decode(self, job: Job, header: Header, pieces: Iterator[np.ndarray]) -> int:
         codec, num_speakers = self.enhancer.codec, len(job.outputs)
@@ -215,4 +241,5 @@ class EmbeddingProcessor(Processor[AbsEmbeddingEnhancer]):
                 writer.write(speech.reshape(num_speakers, header.num_channels, -1))
                 self._count(speech.shape[-1] / header.sample_rate)
             writer.finish()
+            job.check_unchanged()
         return writer.num_clipped

@@ -7,10 +7,10 @@ import numpy as np
 
 from espnet_codecse.audio import StreamingResampler, open_audio
 from espnet_codecse.codec.streaming import ForwardBuffer
+from espnet_codecse.container.audio_file import BLOCK, AudioFile
 from espnet_codecse.errors import UserError
 
-BLOCK = 65536  # samples per channel and read
-# The length of an mp3 without a length header is estimated; the estimate is off by a few frames of 1152 samples.
+# A decoder of mp3 may skip a damaged frame or two of 1152 samples.
 MP3_TOLERANCE = 4 * 1152
 
 
@@ -29,7 +29,7 @@ class RecordingReader:
 
     Attributes:
         rate: sample rate of the file, Hz.
-        num_samples: samples of the file according to its header.
+        num_samples: samples of the file.
         num_channels: 1 with ``mono``.
         format, subtype: libsndfile's names.
         num_output: samples at the codec's rate.
@@ -42,22 +42,17 @@ class RecordingReader:
     def __init__(self, path: Path, codec_rate: int, mono: bool = False):
         self.path, self._mono = path, mono
         self._file = open_audio(path)
-        self.rate, self.num_samples = self._file.samplerate, self._file.frames
+        self.rate, self.num_samples = self._file.rate, self._file.num_samples
         self.format, self.subtype = self._file.format, self._file.subtype
         if self.num_samples <= 0:
             self._file.close()
             raise UserError(f"{path}: holds no samples")
-        self.num_channels = 1 if mono else self._file.channels
+        self.num_channels = 1 if mono else self._file.num_channels
         self.num_output = samples_at(self.num_samples, self.rate, codec_rate)
         self.num_read = 0
         self._num_left = self.num_output
         self._resampler: StreamingResampler | None = StreamingResampler(self.rate, codec_rate, self.num_channels)
         self._buffer = ForwardBuffer(self._produce, axis=1)
-
-    @property
-    def true_num_samples(self) -> int:
-        """Samples found by the end of the file, which may be fewer than an mp3's header announced."""
-        return self.num_samples if self._resampler is not None else self.num_read
 
     def __enter__(self) -> "RecordingReader":
         return self
@@ -94,7 +89,9 @@ class RecordingReader:
             )
 
 
-def read_block(file, path: Path, position: int, mono: bool, dtype: str, num_samples: int = BLOCK) -> np.ndarray:
+def read_block(
+    file: AudioFile, path: Path, position: int, mono: bool, dtype: str, num_samples: int = BLOCK
+) -> np.ndarray:
     """Read the next ``(num_samples, channels)`` of an open file, fewer at its end.
 
     ``position`` is the number of samples read before, because not every decoder knows it.
@@ -105,7 +102,7 @@ def read_block(file, path: Path, position: int, mono: bool, dtype: str, num_samp
     import soundfile
 
     try:
-        block = file.read(num_samples, dtype=dtype, always_2d=True)
+        block = file.read(num_samples, dtype)
     except (soundfile.SoundFileError, RuntimeError) as error:
         reason = str(error).rstrip(". ") or "decoder error"
         raise UserError(f"{path}: broken after sample {position} ({reason}); copy or convert it again") from None
@@ -118,6 +115,8 @@ def read_block(file, path: Path, position: int, mono: bool, dtype: str, num_samp
 def reason_of(error: BaseException, path: Path) -> str:
     """Return the message as one line without the leading path, for the list of failures."""
     text = str(error) or type(error).__name__
+    if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
+        return "out of memory; free some memory, or give a smaller --segment_seconds or fewer --jobs"
     if not isinstance(error, (UserError, OSError)):
         text = f"{type(error).__name__}: {text}"
     return " ".join(text.split()).removeprefix(f"{os.fspath(path)}: ")

@@ -3,6 +3,7 @@
 import multiprocessing
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from typing import Any
 
 from espnet_codecse.codec.bitstream import SUFFIX
 from espnet_codecse.job.pool import map_unordered
-from espnet_codecse.job.resources import default_nj, num_cores, peak_memory, visible_gpus
+from espnet_codecse.job.resources import default_nj, free_memory, num_cores, peak_memory, visible_gpus
 from espnet_codecse.recording.find import check_outputs, find_recordings
 from espnet_codecse.recording.folder import FAILED, OutputFolder, output_folder
 from espnet_codecse.recording.formats import SUFFIXES
@@ -21,6 +22,7 @@ from espnet_codecse.recording.make_jobs import make_jobs, make_units
 from espnet_codecse.recording.work import run_unit, start_worker
 
 SECONDS_A_PROCESS = 240.0  # of audio; with less, starting another process costs more time than it saves
+GB_A_SECOND = 0.025  # of memory per padded second of a batch, several times what the packaged model takes
 
 
 @dataclass
@@ -94,7 +96,7 @@ class Session:
         total = Report()
         if not jobs:
             return total
-        units = make_units(jobs, self.options, self.batch_seconds)
+        units = make_units(jobs, self.options, self._batch_seconds(self._num_processes(jobs, len(jobs))))
         done = multiprocessing.get_context("spawn").Value("d", 0.0)
         num_jobs = self._num_processes(jobs, len(units))
         with _progress(sum(job.seconds for job in jobs), done, self.verb):
@@ -108,13 +110,22 @@ class Session:
             total.num_processes = num_jobs
         return total
 
+    @property
+    def _on_cpu(self) -> bool:
+        return self.options.device == "cpu" or (self.options.device == "auto" and not visible_gpus())
+
+    def _batch_seconds(self, num_processes: int) -> float:
+        """Return the padded seconds per batch for which the memory suffices."""
+        if not self._on_cpu:
+            return self.batch_seconds
+        return min(self.batch_seconds, free_memory() / 2 / num_processes / GB_A_SECOND)
+
     def _num_processes(self, jobs: Sequence[Job], num_units: int) -> int:
         chosen = self.num_jobs
         if not chosen:
             # Processes that share a GPU slow each other down, and each takes seconds to start.
-            on_cpu = self.options.device == "cpu" or (self.options.device == "auto" and not visible_gpus())
             by_length = int(sum(job.seconds for job in jobs) // SECONDS_A_PROCESS)
-            chosen = max(1, min(default_nj(mem_per_job=1.5), by_length)) if on_cpu else 1
+            chosen = max(1, min(default_nj(mem_per_job=1.5), by_length)) if self._on_cpu else 1
         return min(chosen, num_units)
 
     def _print(
@@ -134,6 +145,11 @@ class Session:
         for outcome in succeeded:
             if outcome.num_clipped:
                 print(f"{outcome.recording}: {outcome.num_clipped} samples beyond full scale were clipped")
+        done = {outcome.recording for outcome in succeeded}
+        lost = Counter(name for job in jobs if job.recording in done for name in job.carried.not_kept)
+        if lost:
+            counts = (f"{name} ({count} file{'s' * (count > 1)})" for name, count in sorted(lost.items()))
+            print(f"not kept from the recordings: {', '.join(counts)}")
         for outcome in failed[:10]:
             print(f"{outcome.recording}: {outcome.error}", file=sys.stderr)
         parts = [f"{len(succeeded)} {self.verb}", f"{skipped} skipped (already done)", f"{len(failed)} failed"]

@@ -1,13 +1,16 @@
 """Write estimates as they arrive, at the input's rate and length, atomically."""
 
+import os
 from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
 from espnet_codecse.audio import StreamingResampler, open_audio
+from espnet_codecse.container.extras import write_channel_mask, write_texts
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
+from espnet_codecse.recording.carried import Carried
 from espnet_codecse.recording.formats import AudioFormat
 from espnet_codecse.recording.reader import read_block
 
@@ -29,6 +32,7 @@ class RecordingWriter:
         mono: average the input's channels.
         mix: share of the estimate, 0 to 1.
         residual: file for the input minus all outputs.
+        carried: tags and channel mask of the outputs.
 
     Attributes:
         num_clipped: samples clipped to the range of the format.
@@ -46,10 +50,12 @@ class RecordingWriter:
         mono: bool = False,
         mix: float = 1.0,
         residual: Path | None = None,
+        carried: Carried = Carried(),
     ):
         self._paths, self._residual = paths, residual
         self._form, self._rate, self._num_channels = form, rate, num_channels
         self._mix, self._mono = mix, mono
+        self._carried = carried
         self._recording = recording if mix < 1.0 or residual is not None else None
         self._num_samples, self._num_written = num_samples, 0
         self._resampler = StreamingResampler(codec_rate, rate, len(paths) * num_channels)
@@ -70,11 +76,14 @@ class RecordingWriter:
         import soundfile
 
         temporary = stack.enter_context(atomic_path(path))
-        return stack.enter_context(
-            soundfile.SoundFile(
-                temporary, "w", self._rate, self._num_channels, self._form.subtype, format=self._form.name
-            )
+        if self._carried.channel_mask:
+            stack.callback(write_channel_mask, temporary, self._carried.channel_mask)  # when the file is closed
+        form, name = self._form, os.fsencode(temporary)
+        file = stack.enter_context(
+            soundfile.SoundFile(name, "w", self._rate, self._num_channels, form.subtype, format=form.name)
         )
+        write_texts(file, dict(self._carried.texts))
+        return file
 
     def write(self, estimates: np.ndarray) -> None:
         """Append ``estimates (speaker, channel, sample)`` at the codec's rate.
@@ -86,14 +95,8 @@ class RecordingWriter:
             raise UserError("the model's estimate is not a number; try --dtype float32, or report the recording")
         self._put(self._resampler.push(estimates.reshape(-1, estimates.shape[-1]).T))
 
-    def finish(self, num_samples: int | None = None) -> None:
-        """Write the remaining samples of the resampler, padded with silence if rounding left them short.
-
-        Args:
-            num_samples: true length of the recording, if it differs from its header.
-        """
-        if num_samples is not None:
-            self._num_samples = num_samples
+    def finish(self) -> None:
+        """Write the remaining samples of the resampler, padded with silence if rounding left them short."""
         width = len(self._paths) * self._num_channels
         self._put(self._resampler.push(np.zeros((0, width), np.float32), last=True))
         self._put(np.zeros((self._num_samples - self._num_written, width), np.float32))

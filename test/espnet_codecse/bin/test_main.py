@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from unittest import mock
@@ -66,6 +67,20 @@ def test_interruption(monkeypatch, capsys):
     monkeypatch.setattr("espnet_codecse.bin.config.main", interrupted)
     assert main(["config"]) == 130
     assert "interrupted; run the same command again to resume" in capsys.readouterr().err
+
+
+def test_reader_that_closes_the_output():
+    program = [sys.executable, "-c", "import sys; from espnet_codecse.bin.main import main; sys.exit(main())", "--help"]
+    process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    assert process.stderr.read() == b"" and process.wait() == 128 + signal.SIGPIPE
+
+
+def test_names_that_the_terminal_cannot_show():
+    source = r"from espnet_codecse.bin.main import main; main(['--version']); print('caf\udce9 \u65e5')"
+    environment = {**os.environ, "PYTHONUTF8": "0", "PYTHONIOENCODING": "latin-1"}
+    result = subprocess.run([sys.executable, "-c", source], env=environment, capture_output=True, check=True)
+    assert result.stdout.endswith(b"caf\\udce9 \\u65e5\n") and not result.stderr
 
 
 @pytest.mark.parametrize("name", COMMANDS)

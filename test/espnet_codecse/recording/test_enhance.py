@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from permissions import permissions_apply
 
 from espnet_codecse.bin.main import main
 
@@ -79,6 +80,35 @@ def test_folder_of_everything(tmp_path, write, enhance):
         if before.frames > 1:
             assert samples(tmp_path / "out" / path.relative_to(source)).any()
     assert not samples(tmp_path / "out" / "silent.wav").any()
+
+
+def test_everything_that_is_found_is_counted(tmp_path, write, enhance):
+    source = write(tmp_path / "rec.wav")
+    names = [b"caf\xe9.wav", b"a" * 251 + b".wav", "日".encode() * 83 + b"aa.wav", b"link1.wav", b"link2.wav"]
+    (tmp_path / "in" / "locked").mkdir(parents=True)
+    for name in names:
+        os.symlink(source, os.path.join(os.fsencode(tmp_path / "in"), name))
+    shutil.copy(source, tmp_path / "in" / "secret.wav")
+    (tmp_path / "in" / "secret.wav").chmod(0)
+    (tmp_path / "in" / "locked").chmod(0)
+    os.mkfifo(tmp_path / "in" / "pipe.wav")
+    with permissions_apply():
+        status, out, error = enhance()
+    assert status == 1 and "8 files: 5 enhanced, 0 skipped (already done), 3 failed" in out
+    assert {name for name in os.listdir(os.fsencode(tmp_path / "out")) if name[:1] != b"."} == {*names, b"failed.tsv"}
+    assert "in/locked: cannot be searched (Permission denied)" in error
+    assert "in/secret.wav: not readable (Permission denied); change its permissions" in error
+    assert "in/pipe.wav: a pipe or device, which cannot be read twice; write it to a file first" in error
+    (tmp_path / "in" / "locked").chmod(0o700)
+
+
+def test_output_folder_that_is_read_only(tmp_path, write, enhance):
+    write(tmp_path / "in" / "a.wav")
+    (tmp_path / "out").mkdir(mode=0o500)
+    with permissions_apply():
+        status, _, error = enhance()
+    assert status == 1 and error.count("\n") == 1
+    assert "out/.codecse.json: cannot be written (Permission denied); choose a folder that you may write to" in error
 
 
 def test_only_what_is_new_is_done_again(tmp_path, write, enhance):

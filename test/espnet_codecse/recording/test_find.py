@@ -4,7 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
+from permissions import permissions_apply
 
+from espnet_codecse.audio import read_audio
 from espnet_codecse.errors import UserError
 from espnet_codecse.recording.find import check_outputs, find_recordings
 
@@ -57,6 +59,34 @@ def test_a_recording_named_twice_is_read_once(tree):
 def test_links_that_lead_back_up_end(tree):
     os.symlink(tree / "in", tree / "in" / "sub b" / "loop")
     assert len(found(tree, "in", output="in/out")) == 3
+
+
+def test_each_of_several_links_is_found(tree):
+    for name in ("link1.wav", "link2.wav", "sub b/link3.wav"):
+        os.symlink(tree / "other" / "a.wav", tree / "in" / name)
+    os.symlink(tree / "in" / "sub b" / "deep", tree / "in" / "linked")
+    assert set(found(tree, "in", output="in/out")) == {
+        "a.wav", "link1.wav", "link2.wav", "linked/c.wav", "sub b/link3.wav", "sub b/ä ö.FLAC", "sub b/deep/c.wav",
+    }  # fmt: skip
+
+
+def test_folder_without_permission_is_named(tree):
+    (tree / "in" / "sub b" / "deep").chmod(0)
+    with permissions_apply():
+        recordings = find_recordings([str(tree / "in")], SUFFIXES, tree / "out")
+        with pytest.raises(UserError, match=r"deep/c.wav: not readable \(Permission denied\); change the permissions"):
+            find_recordings([str(tree / "in" / "sub b" / "deep" / "c.wav")], SUFFIXES, tree / "out")
+    errors = {str(recording.relative): recording.error for recording in recordings if recording.error}
+    assert errors == {"sub b/deep": "cannot be searched (Permission denied)"}
+    (tree / "in" / "sub b" / "deep").chmod(0o700)
+
+
+def test_pipe_is_refused_before_anything_waits_for_it(tree):
+    os.mkfifo(tree / "in" / "pipe.wav")
+    with pytest.raises(UserError, match="pipe.wav: a pipe or device; pass - and redirect it to the standard input"):
+        found(tree, "in/pipe.wav")
+    with pytest.raises(UserError, match="pipe.wav: a pipe or device, which cannot be read twice; write it to a file"):
+        read_audio(tree / "in" / "pipe.wav")
 
 
 @pytest.mark.parametrize("argument, text", [("none.wav", "no such file"), ("in/*.mp3", "no recordings found")])

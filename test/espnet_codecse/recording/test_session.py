@@ -19,3 +19,9 @@ def test_a_process_a_core_where_each_has_minutes_of_audio(monkeypatch, seconds, 
     run = Session("enhanced", Options(device=device), num_jobs=chosen)
     assert run._num_processes(jobs, 10) == expected
     assert run._num_processes(jobs, 1) == 1
+
+
+@pytest.mark.parametrize("free, device, expected", [(100.0, "cpu", 60.0), (1.0, "cpu", 10.0), (1.0, "cuda", 60.0)])
+def test_batches_fit_into_memory(monkeypatch, free, device, expected):
+    monkeypatch.setattr(session, "free_memory", lambda: free)
+    assert Session("enhanced", Options(device=device))._batch_seconds(num_processes=2) == pytest.approx(expected)

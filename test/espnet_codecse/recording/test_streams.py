@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from espnet_codecse.audio import StreamingResampler, resample
+from espnet_codecse.audio import StreamingResampler, audio_info, read_audio, resample
 from espnet_codecse.errors import UserError
 from espnet_codecse.recording.formats import choose_format
 from espnet_codecse.recording.reader import RecordingReader, reason_of, samples_at
@@ -22,7 +22,7 @@ def copy(path, output, codec_rate=16000, gain=1.0, step=4000, mono=False, **opti
         ) as writer:
             for start in range(0, reader.num_output, step):
                 writer.write(gain * reader.read(start, min(step, reader.num_output - start))[None])
-            writer.finish(reader.true_num_samples)
+            writer.finish()
     return writer
 
 
@@ -144,8 +144,9 @@ def test_mp3_without_a_length_in_its_header(tmp_path, write):
     cut = tmp_path / "cut.mp3"
     cut.write_bytes(data[3000 : 2 * len(data) // 3])
     copy(cut, tmp_path / "b.mp3")
-    readable = len(soundfile.read(cut)[0])
-    assert 0 < readable == len(soundfile.read(tmp_path / "b.mp3")[0])
+    readable = len(read_audio(cut)[0])
+    assert abs(readable - 16000 * 10 * (2 * len(data) / 3 - 3000) / len(data)) < 16000
+    assert readable == len(soundfile.read(tmp_path / "b.mp3")[0])
 
 
 @pytest.mark.parametrize("subtype", ["IMA_ADPCM", "GSM610", "G721_32", "NMS_ADPCM_16"])
@@ -157,7 +158,15 @@ def test_formats_that_cannot_be_sought_in(tmp_path, write, subtype):
     assert np.corrcoef(soundfile.read(path)[0], soundfile.read(tmp_path / "b.wav")[0])[0, 1] > 0.9
 
 
+@pytest.mark.parametrize("num_samples", [4160, 4000, 9600])
+def test_gsm_keeps_its_length(tmp_path, write, num_samples):
+    path = write(tmp_path / "a.wav", rate=8000, num_samples=num_samples, subtype="GSM610")
+    copy(path, tmp_path / "b.wav")
+    assert audio_info(path)[0] == audio_info(tmp_path / "b.wav")[0] == num_samples
+
+
 def test_reasons_name_no_path():
     assert reason_of(UserError("/a b/c.wav: holds no samples"), "/a b/c.wav") == "holds no samples"
     assert reason_of(KeyError("x\ny"), "c.wav") == "KeyError: 'x\\ny'"
+    assert reason_of(MemoryError("Unable to allocate 4 GiB"), "c.wav").startswith("out of memory; free some memory")
     assert samples_at(1, 48000, 16000) == 1 and samples_at(44100, 44100, 16000) == 16000

@@ -1,5 +1,6 @@
 """What a worker does: waveforms and codes, alone and together, short and long."""
 
+import dataclasses
 import multiprocessing
 import shutil
 from pathlib import Path
@@ -12,10 +13,12 @@ import yaml
 from voices import voice
 
 from espnet_codecse.codec import load_codec
-from espnet_codecse.codec.bitstream import BitstreamReader
+from espnet_codecse.codec.bitstream import BitstreamReader, BitstreamWriter
+from espnet_codecse.enh.enhancer import EmbeddingEnhancer
 from espnet_codecse.recording.find import Recording
-from espnet_codecse.recording.job import Options
-from espnet_codecse.recording.make_jobs import make_job, make_units
+from espnet_codecse.recording.job import Job, Options
+from espnet_codecse.recording.make_jobs import make_job, make_jobs, make_units
+from espnet_codecse.recording.processors import EmbeddingProcessor
 from espnet_codecse.recording.work import Worker
 from espnet_codecse.zoo.load import load_enhancer
 
@@ -211,3 +214,64 @@ def test_units(tmp_path, write):
     units = [[job.recording.stem for job in unit] for unit in make_units(jobs, options, batch_seconds=2.0)]
     assert units == [["1"], ["3"], ["2"], ["4", "0"], ["5"]]
     assert all(len(unit) == 1 for unit in make_units(jobs, Options(target="codes"), 60.0))
+
+
+def test_short_recordings_are_bounded_by_number(tmp_path):
+    jobs = [Job(Path(f"{index}.wav"), (), None, None, 0.01, 1) for index in range(6000)]
+    units = make_units(jobs, Options(), 60.0)
+    assert sum(map(len, units)) == 6000 and max(map(len, units)) == 120
+
+
+def test_out_of_memory_halves_the_batch_and_fails_alone(tmp_path, write, run, monkeypatch):
+    paths = [write(tmp_path / f"{index}.wav", num_samples=8000 + index, seed=index) for index in range(7)]
+    run(paths, "alone")
+    whole, sizes = EmbeddingEnhancer.enhance_batch, []
+
+    def enhance_batch(self, speech, *arguments, **options):
+        sizes.append(len(speech))
+        if len(speech) > 2 or any(len(samples) == 8003 for samples in speech):
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: 9 bytes")
+        return whole(self, speech, *arguments, **options)
+
+    monkeypatch.setattr(EmbeddingEnhancer, "enhance_batch", enhance_batch)
+    outcomes = run(paths, "together", together=True)
+    reason = "out of memory; free some memory, or give a smaller --segment_seconds or fewer --jobs"
+    assert [outcome.error for outcome in outcomes] == [reason if index == 3 else None for index in range(7)]
+    assert sizes == [7, 3, 1, 2, 4, 2, 1, 1, 2] and not (tmp_path / "together" / "3.wav").exists()
+    for path in paths[:3] + paths[4:]:
+        one, other = read(tmp_path / "together" / path.name), read(tmp_path / "alone" / path.name)
+        assert np.abs(one - other).max() <= 2 / 32768
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("target", ["wave", "codes"])
+def test_recording_that_is_replaced_leaves_no_output(tmp_path, write, run, monkeypatch, together, target):
+    paths = [write(tmp_path / f"{index}.wav", seconds=2) for index in range(2)]
+    short = write(tmp_path / "short.wav", seconds=0.5)
+    whole = EmbeddingProcessor._reader
+
+    def reader(self, job):
+        opened = whole(self, job)
+        if job.recording == paths[1] and short.exists():
+            short.rename(paths[1])
+        return opened
+
+    monkeypatch.setattr("espnet_codecse.recording.processors.Processor._reader", reader)
+    outcomes = run(paths, together=together, target=target)
+    assert outcomes[0].error is None
+    assert outcomes[1].error == "was changed while it was read; run the same command again"
+    assert [path.stem for path in (tmp_path / "out").iterdir()] == ["0"]
+
+
+@pytest.mark.parametrize("changes", [{"source_num_samples": 10**9}, {"source_rate": 1}, {"source_rate": 48000}])
+def test_codes_whose_header_claims_another_length_are_refused(tmp_path, write, run, codec_folder, changes):
+    run([write(tmp_path / "a.wav")], target="codes", model=None, codec=codec_folder)
+    header, codes = codes_of(tmp_path / "out" / "a.cse")
+    forged = tmp_path / "forged.cse"
+    with BitstreamWriter(forged, dataclasses.replace(header, **changes)) as writer:
+        writer.write(codes)
+    options = Options(source="codes", codec=codec_folder)
+    jobs, failed = make_jobs([Recording(forged, Path("forged.cse"))], tmp_path / "out", options)
+    assert (
+        not jobs and "its header contradicts itself: " in failed[0].error and "encode the recording" in failed[0].error
+    )

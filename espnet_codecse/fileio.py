@@ -1,10 +1,10 @@
-"""Kaldi-style two-column files, atomic writes, and what tells whether files are still the same."""
+"""Kaldi-style two-column files, atomic writes and hashes."""
 
 import errno
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -58,13 +58,29 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         os.chmod(temporary, 0o666 & ~_umask())  # mkstemp gives 0600, but results are shared by a group
         os.replace(temporary, path)
     except OSError as error:
-        reason = error.strerror or error
-        remedy = _REMEDIES.get(error.errno or 0, "free some space or choose another folder")
-        raise UserError(f"{path}: cannot be written ({reason}); {remedy}") from error
+        raise cannot_be_written(path, error) from error
     finally:
         if temporary is not None:
             with suppress(OSError):  # the folder may have become read-only
                 temporary.unlink(missing_ok=True)
+
+
+def cannot_be_written(path: PathLike, error: OSError) -> UserError:
+    """Return the message for a file or folder that cannot be written, with a remedy for the reason."""
+    remedy = _REMEDIES.get(error.errno or 0, "free some space or choose another folder")
+    return UserError(f"{path}: cannot be written ({error.strerror or error}); {remedy}")
+
+
+def make_folder(path: PathLike) -> None:
+    """Make a folder and those above it; it may exist.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_be_written(path, error) from error
 
 
 def _umask() -> int:
@@ -80,15 +96,6 @@ def sha256_of(path: PathLike) -> str:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
-
-
-def is_up_to_date(files: Sequence[PathLike], source: PathLike, newest_source: int = 0) -> bool:
-    """Whether all ``files`` are there and none is older than ``source`` or ``newest_source`` (ns since the epoch)."""
-    try:
-        newest = max(newest_source, Path(source).stat().st_mtime_ns)
-        return all(Path(file).stat().st_mtime_ns >= newest for file in files)
-    except OSError:
-        return False
 
 
 def read_scp(path: PathLike) -> dict[str, str]:

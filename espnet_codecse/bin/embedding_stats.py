@@ -8,6 +8,8 @@ import hashlib
 import sys
 from pathlib import Path
 
+from espnet_codecse.identity import file_state
+
 
 def get_parser() -> argparse.ArgumentParser:
     """Build the argument parser."""
@@ -21,13 +23,12 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def _key(folder: Path, stream: str) -> str:
-    """Return a hash of the lists, and of size and time of every ark."""
+    """Return a hash of the lists and of the state of every ark."""
     digest = hashlib.sha256(stream.encode())
     for scp in sorted(folder.glob("emb_*.scp")):
         digest.update(scp.read_bytes())
     for ark in sorted(folder.glob("parts/*.ark")):
-        state = ark.stat()
-        digest.update(f"{ark.name} {state.st_size} {state.st_mtime_ns};".encode())
+        digest.update(f"{ark.name} {file_state(ark)};".encode())
     return digest.hexdigest()
 
 

@@ -39,6 +39,7 @@ def main(argv: list[str] | None = None) -> int:
 
     check_output_dir(args.paths, args.output_dir)
     from espnet_codecse.codec.resolve import codec_files
+    from espnet_codecse.identity import file_state
     from espnet_codecse.recording.job import Options
     from espnet_codecse.recording.session import Session
 
@@ -50,8 +51,7 @@ def main(argv: list[str] | None = None) -> int:
         mono=args.mono,
         num_codebooks=args.num_codebooks,
     )
-    files = sorted((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in codec_files(args.codec))
-    identity = {"codec": [args.codec, *map(list, files)]}
+    identity = {"codec": [args.codec, *sorted(f"{file.name} {file_state(file)}" for file in codec_files(args.codec))]}
     return run(Session("encoded", options, identity, num_jobs=args.jobs), args.paths, args.output_dir)
 
 

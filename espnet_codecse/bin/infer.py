@@ -97,17 +97,16 @@ def _enhance(args: argparse.Namespace, paths: dict[str, str], outputs: "OutputFo
 
     from tqdm import tqdm
 
-    from espnet_codecse.codec.resolve import check_num_codebooks, codec_files
+    from espnet_codecse.codec.resolve import check_num_codebooks
+    from espnet_codecse.fileio import read_scp
     from espnet_codecse.inference.abs_enhancer import AbsEmbeddingEnhancer
-    from espnet_codecse.inference.data_set import DataSet, newest_change
+    from espnet_codecse.inference.data_set import DataSet
 
     part = "part {}/{}".format(*args.part)
     data_set = DataSet(paths, args.part, args.batch_seconds, args.segment_seconds)
-    options = [*args.model_option, *([("num_codebooks", args.num_codebooks)] if args.num_codebooks else [])]
-    newest = newest_change([args.model_file] if args.model_file else codec_files(args.codec))
-    num_done = data_set.drop_done(
-        outputs, max(newest, *(_options_time(folder, options) for folder in outputs.folders.values()))
-    )
+    references = None if args.reference_scp is None else read_scp(args.reference_scp)
+    outputs.open(args.part[0])
+    num_done = data_set.drop_done(outputs, _settings(args), references)
     if num_done:
         print(f"{part}: {num_done} utterances skipped (already done)")
     if not data_set.batches:
@@ -122,7 +121,7 @@ def _enhance(args: argparse.Namespace, paths: dict[str, str], outputs: "OutputFo
         check_num_codebooks(enhancer.codec, args.num_codebooks)
         enhancer.num_codebooks = args.num_codebooks
     start = time.perf_counter()
-    work = data_set.enhance(enhancer, outputs, _references(enhancer, args.reference_scp))
+    work = data_set.enhance(enhancer, outputs, _references(enhancer, references))
     for _ in tqdm(work, total=len(data_set.batches), desc="enhancing", unit="batch", disable=None):
         pass
     elapsed, seconds = time.perf_counter() - start, data_set.num_samples() / enhancer.sample_rate
@@ -130,19 +129,16 @@ def _enhance(args: argparse.Namespace, paths: dict[str, str], outputs: "OutputFo
     print(f"{part}: {seconds:.0f} s of audio in {elapsed:.1f} s, real-time factor {factor:.4f}")
 
 
-def _options_time(folder: Path, options: list[tuple[str, Any]]) -> int:
-    """Return when the model options of a folder last changed, in ns; 0 if it never had any."""
-    import json
+def _settings(args: argparse.Namespace) -> list[Any]:
+    """Return everything that outputs depend on apart from the recordings."""
+    from espnet_codecse.codec.resolve import codec_files
+    from espnet_codecse.fileio import sha256_of
+    from espnet_codecse.identity import file_state
 
-    from espnet_codecse.fileio import atomic_path
-
-    file, text = folder / "model_options.json", json.dumps(dict(options), sort_keys=True)
-    if not file.is_file() and not options:
-        return 0
-    if not file.is_file() or file.read_text() != text:
-        with atomic_path(file) as temporary:
-            temporary.write_text(text)
-    return file.stat().st_mtime_ns
+    model = [args.train_config, args.model_file] if args.model_file else []
+    codec = [] if args.codec is None else [args.codec, *map(file_state, codec_files(args.codec))]
+    options = [dict(args.model_option), args.num_codebooks, args.segment_seconds]
+    return [[sha256_of(file) for file in model if file.is_file()], codec, options]
 
 
 def _build(args: argparse.Namespace) -> "AbsEnhancer":
@@ -164,16 +160,13 @@ def _build(args: argparse.Namespace) -> "AbsEnhancer":
     return enhancer
 
 
-def _references(enhancer: "AbsEnhancer", scp: Path | None) -> dict[str, str] | None:
+def _references(enhancer: "AbsEnhancer", references: dict[str, str] | None) -> dict[str, str] | None:
     """Return the clean speech of every utterance, or None if the model does not need it."""
     from espnet_codecse.errors import UserError
-    from espnet_codecse.fileio import read_scp
 
-    if not enhancer.needs_reference:
-        return None
-    if scp is None:
+    if enhancer.needs_reference and references is None:
         raise UserError("--reference_scp: missing; this model takes the features of clean speech as input")
-    return read_scp(scp)
+    return references if enhancer.needs_reference else None
 
 
 if __name__ == "__main__":

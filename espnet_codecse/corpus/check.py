@@ -21,6 +21,7 @@ from espnet_codecse.corpus.data_dir import is_audio_table, read_data_dir, reject
 from espnet_codecse.corpus.parallel import remove_temporary, run_parts, write_json
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
+from espnet_codecse.identity import file_state
 from espnet_codecse.job.array import Share, Submit
 
 # A run of this many samples at full scale is clipping; a single peak that touches full scale is not.
@@ -138,13 +139,12 @@ def check_utterance(job: Job) -> dict[str, Any]:
 
 
 def _fingerprint(tables: Mapping[str, Mapping[str, str]], settings: FormatSettings) -> str:
-    """Hash of the settings, the tables and the size and time of every audio file."""
+    """Return a hash of the settings, the tables and the state of every audio file."""
     digest = hashlib.sha256(json.dumps([asdict(settings), tables], sort_keys=True).encode())
     for name in sorted(filter(is_audio_table, tables)):
         for path in tables[name].values():
             try:
-                status = os.stat(path)
-                digest.update(f"{status.st_size} {status.st_mtime_ns};".encode())
+                digest.update(f"{file_state(path)};".encode())
             except OSError:
                 digest.update(b"missing;")
     return digest.hexdigest()[:16]

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from espnet_codecse.audio import audio_info
 from espnet_codecse.embedding.description import EmbeddingDescription
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path, read_scp
+from espnet_codecse.identity import file_state
 
 PART_SECONDS = 300.0
 MAX_PARTS = 500  # per stream: a large set gets larger parts instead of thousands of files
@@ -149,10 +149,10 @@ def _hash(recordings: list[SourceFile], description: EmbeddingDescription) -> st
     for recording in recordings:
         for path in filter(None, (recording.path, recording.mixture)):
             try:
-                state = os.stat(path)
+                state = file_state(path)
             except OSError:
                 raise UserError(f"{path}: no such audio file ('{recording.id}'); check the path") from None
-            digest.update(f"{recording.id}\0{path}\0{state.st_size}\0{state.st_mtime_ns}\0".encode())
+            digest.update(f"{recording.id}\0{path}\0{state}\0".encode())
     return digest.hexdigest()
 
 

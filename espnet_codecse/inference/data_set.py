@@ -1,39 +1,61 @@
 """Enhance a data directory: short utterances in batches, long ones in segments; finished outputs are skipped."""
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import soundfile
 
 from espnet_codecse.audio import audio_info, read_audio, write_audio
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import atomic_path, is_up_to_date, write_scp
+from espnet_codecse.fileio import atomic_path, make_folder, write_scp
+from espnet_codecse.identity import Ledger, file_state, hash_of
 from espnet_codecse.inference.abs_enhancer import AbsEnhancer
 from espnet_codecse.inference.batching import group_by_length
 
+# Padding and context make the shortest utterance cost about as much memory as this.
+LEAST_SECONDS = 0.5
 
-@dataclass(frozen=True)
+
 class OutputFolders:
     """Output folders of a data set.
 
-    Attributes:
+    Args:
         folders: one folder per layer.
         names: names of the outputs of a layer, such as ``spk1``.
     """
 
-    folders: Mapping[str, Path]
-    names: Sequence[str]
+    def __init__(self, folders: Mapping[str, Path], names: Sequence[str]):
+        self.folders, self.names = folders, names
+        self._ledgers: dict[str, Ledger] = {}
+
+    def open(self, part: int) -> None:
+        """Read what is done, and record what this process, number ``part`` of several, will add."""
+        for layer, folder in self.folders.items():
+            make_folder(folder)
+            self._ledgers[layer] = Ledger(folder, f"{self.names[0]}.{part}")
+
+    def is_done(self, utterance: str, made_of: str) -> bool:
+        """Return whether all outputs of an utterance are there and were made of the same."""
+        return all(
+            ledger.is_done(
+                self._entry(utterance), f"{layer} {made_of}", [self.file(layer, name, utterance) for name in self.names]
+            )
+            for layer, ledger in self._ledgers.items()
+        )
+
+    def add_done(self, made_of: Mapping[str, str]) -> None:
+        """Record finished utterances ``{utterance: what they were made of}``."""
+        for layer, ledger in self._ledgers.items():
+            ledger.add({self._entry(key): f"{layer} {value}" for key, value in made_of.items()})
+
+    def _entry(self, utterance: str) -> str:
+        return f"{self.names[0]} {utterance}"
 
     def file(self, layer: str, name: str, utterance: str) -> Path:
         """Return the file of one output; the folder of a speaker is its number, as in ESPnet."""
         return self._file(self.folders[layer], name, utterance)
-
-    def files(self, utterance: str) -> list[Path]:
-        """Return all files of an utterance."""
-        return [self._file(folder, name, utterance) for folder in self.folders.values() for name in self.names]
 
     def collect(self, utterances: Sequence[str]) -> None:
         """Write ``spk1.scp``, ... into each folder.
@@ -68,6 +90,7 @@ class DataSet:
 
     Attributes:
         batches: utterances, the longest first, so that memory peaks in the first batch and the last ones are short.
+            Each utterance counts as ``LEAST_SECONDS`` at least.
 
     Raises:
         UserError: a file is unreadable.
@@ -75,24 +98,29 @@ class DataSet:
 
     def __init__(self, paths: Mapping[str, str], share: tuple[int, int], batch_seconds: float, segment_seconds: float):
         self.paths = paths
+        self._made_of: dict[str, str] = {}
         self._headers = {utterance: audio_info(path) for utterance, path in paths.items()}
-        seconds = {utterance: num_samples / rate for utterance, (num_samples, rate, _) in self._headers.items()}
+        seconds = {
+            utterance: max(num_samples / rate, LEAST_SECONDS)
+            for utterance, (num_samples, rate, _) in self._headers.items()
+        }
         order = sorted(paths, key=lambda utterance: (-seconds[utterance], utterance))
         part, num_parts = share
         self.batches = group_by_length(order, seconds, batch_seconds, segment_seconds)[part - 1 :: num_parts]
 
-    def drop_done(self, outputs: OutputFolders, newest_source: int) -> int:
-        """Drop utterances whose outputs are done, and return their number.
+    def drop_done(self, outputs: OutputFolders, settings: Any, references: Mapping[str, str] | None = None) -> int:
+        """Drop utterances whose outputs were made of the same, and return their number.
 
         Args:
             outputs: the output folders.
-            newest_source: time of the last change of the model or its options, ns; older outputs are made again.
+            settings: everything that the outputs depend on apart from the recordings; JSON-serialisable.
+            references: ``{utterance: clean speech}`` for a system that needs it.
         """
+        for utterance in (utterance for batch in self.batches for utterance in batch):
+            sources = [self.paths[utterance], *([] if references is None else [references[utterance]])]
+            self._made_of[utterance] = hash_of([settings, [file_state(source) for source in sources]])
         before = sum(map(len, self.batches))
-        todo = [
-            [key for key in batch if not is_up_to_date(outputs.files(key), Path(self.paths[key]), newest_source)]
-            for batch in self.batches
-        ]
+        todo = [[key for key in batch if not outputs.is_done(key, self._made_of[key])] for batch in self.batches]
         self.batches = [batch for batch in todo if batch]
         return before - sum(map(len, self.batches))
 
@@ -129,6 +157,7 @@ class DataSet:
                 self._enhance_long(enhancer, batch[0], outputs)
             else:
                 self._enhance_batch(enhancer, batch, outputs, references)
+            outputs.add_done({utterance: self._made_of.get(utterance, "") for utterance in batch})
             yield
 
     def _enhance_batch(
@@ -157,14 +186,6 @@ class DataSet:
                 for layer, waveforms in piece.items():
                     for name, samples in zip(outputs.names, waveforms):
                         writers[layer, name].write(samples.clip(-1.0, 1.0))
-
-
-def newest_change(files: Sequence[Path]) -> int:
-    """Return the time of the newest change of ``files``, ns.
-
-    If a file is missing, nothing counts as done, and loading the file reports the error.
-    """
-    return max((path.stat().st_mtime_ns if path.exists() else sys.maxsize for path in files), default=0)
 
 
 def _read(path: str, start: int = 0, count: int = -1):

@@ -1,7 +1,6 @@
 """Inputs of scoring: utterances and their files, checked before any score is computed."""
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from espnet_codecse.audio import audio_info
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import read_scp
+from espnet_codecse.identity import file_state
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 # Codecs may drop some samples at the end (DAC at 16 kHz: 8 or 9); a larger difference means another recording.
@@ -33,11 +33,10 @@ class Utterance:
     sample_rate: int = 0
 
     def signature(self) -> str:
-        """Return a hash of the sample rate and of path, size and modification time of all files."""
+        """Return a hash of the sample rate, and of path and state of all files."""
         digest = hashlib.sha256(f"{self.sample_rate}\0".encode() if self.sample_rate else b"")
         for path in (*self.references, "", *self.estimates, *([self.mixture] if self.mixture else [])):
-            state = os.stat(path) if path else None
-            digest.update(f"{path}\0{state and (state.st_size, state.st_mtime_ns)}\0".encode())
+            digest.update(f"{path}\0{path and file_state(path)}\0".encode("utf-8", "surrogateescape"))
         return digest.hexdigest()[:24]
 
 

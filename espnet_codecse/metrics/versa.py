@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import atomic_path, is_up_to_date, write_scp
+from espnet_codecse.fileio import atomic_path, write_scp
+from espnet_codecse.identity import Ledger, file_state, hash_of
 from espnet_codecse.metrics.score_inputs import read_table
 
 ADVICE = "pip install git+https://github.com/wavlab-speech/versa.git"
@@ -35,17 +36,20 @@ def versa_columns(reference: str | None, estimate: str, config: Path, output_dir
         return {}
     folder = output_dir / "versa"
     lists = {"pred": estimate} if reference is None else {"pred": estimate, "gt": reference}
-    for name, source in lists.items():
-        table = {key: str(Path(path).resolve()) for key, path in read_table(source).items()}
-        content = "".join(f"{key} {path}\n" for key, path in table.items())
-        if not (folder / f"{name}.scp").is_file() or (folder / f"{name}.scp").read_text() != content:
-            write_scp(folder / f"{name}.scp", table)
-    results = output_dir / "versa.jsonl"
-    newest = max((folder / f"{name}.scp").stat().st_mtime_ns for name in lists)
-    if is_up_to_date([results], config, newest):
+    tables = {
+        name: {key: str(Path(path).resolve()) for key, path in read_table(source).items()}
+        for name, source in lists.items()
+    }
+    results, ledger = output_dir / "versa.jsonl", Ledger(output_dir)
+    audio = [path for table in tables.values() for path in table.values()]
+    made_of = hash_of([tables, config.read_text(encoding="utf-8"), [file_state(path) for path in audio]])
+    if ledger.is_done(results.name, made_of, [results]):
         print("score: VERSA skipped (already done)", file=sys.stderr)
     else:
+        for name, table in tables.items():
+            write_scp(folder / f"{name}.scp", table)
         _run(lists, folder, config, results)
+        ledger.add({results.name: made_of})
     return _read(results)
 
 

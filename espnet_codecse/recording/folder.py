@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import atomic_path, is_up_to_date, temporary_prefix
+from espnet_codecse.fileio import atomic_path, temporary_prefix
+from espnet_codecse.identity import Ledger, hash_of
+from espnet_codecse.recording.job import Job
 
 MANIFEST, FAILED = ".codecse.json", "failed.tsv"
 
@@ -54,8 +56,7 @@ def _lock(handle: int) -> bool:
 class OutputFolder:
     """See :func:`output_folder`.
 
-    Outputs are done if they are newer than their recording and than the manifest, which is rewritten whenever the
-    settings change.
+    Outputs are done if the ledger says that they were made of the same recording with the same settings.
     """
 
     def __init__(self, folder: Path, settings: dict[str, Any], alone: bool):
@@ -71,11 +72,21 @@ class OutputFolder:
                 raise UserError(f"{folder}: a run with other settings is writing into it; choose another folder")
             with atomic_path(manifest) as temporary:
                 temporary.write_text(text, "utf-8")
-        self._since = manifest.stat().st_mtime_ns
+        self._settings, self._ledger = settings, Ledger(folder)
 
-    def is_done(self, recording: Path, files: Sequence[Path]) -> bool:
-        """Return whether all outputs of a recording exist and are up to date with it and with the settings."""
-        return is_up_to_date(files, recording, self._since)
+    def is_done(self, job: Job) -> bool:
+        """Return whether all outputs of a job exist and were made of this recording with these settings."""
+        return self._ledger.is_done(self._name(job), self._made_of(job), job.files)
+
+    def add_done(self, jobs: Sequence[Job]) -> None:
+        """Record that the outputs of ``jobs`` are complete."""
+        self._ledger.add({self._name(job): self._made_of(job) for job in jobs})
+
+    def _name(self, job: Job) -> str:
+        return os.path.relpath(job.files[0], self.folder)
+
+    def _made_of(self, job: Job) -> str:
+        return hash_of([self._settings, job.state])
 
     def remove_temporary(self, files: Sequence[Path]) -> None:
         """Delete temporary files that a killed run left beside ``files``, unless another run is writing."""

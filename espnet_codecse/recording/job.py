@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from espnet_codecse.errors import UserError
+from espnet_codecse.identity import file_state
 from espnet_codecse.recording.carried import Carried
 from espnet_codecse.recording.formats import AudioFormat
 
@@ -50,7 +51,7 @@ class Job:
         seconds: length.
         num_channels: channels of the recording, 1 with ``mono``.
         carried: what the outputs take over besides the sound.
-        state: of the file when its header was read; see :func:`state_of`.
+        state: of the file when its header was read; see :func:`espnet_codecse.identity.file_state`.
     """
 
     recording: Path
@@ -60,7 +61,7 @@ class Job:
     seconds: float
     num_channels: int
     carried: Carried = Carried()
-    state: tuple[int, ...] = ()
+    state: str = ""
 
     def check_unchanged(self) -> None:
         """Check that the recording is the file whose header was read.
@@ -68,7 +69,7 @@ class Job:
         Raises:
             UserError: it was replaced or written to; what was made of it is of no use.
         """
-        if self.state and state_of(self.recording) != self.state:
+        if self.state and _state_now(self.recording) != self.state:
             raise UserError(f"{self.recording}: was changed while it was read; run the same command again")
 
     @property
@@ -77,13 +78,11 @@ class Job:
         return [*self.outputs, *([] if self.residual is None else [self.residual])]
 
 
-def state_of(path: Path) -> tuple[int, ...]:
-    """Return what changes with a file: device, inode, bytes and time of the last change; nothing if it is gone."""
+def _state_now(path: Path) -> str:
     try:
-        status = path.stat()
-    except OSError:
-        return ()
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+        return file_state(path)
+    except OSError:  # removed
+        return ""
 
 
 @dataclass

@@ -7,11 +7,12 @@ from espnet_codecse.audio import check_readable, open_audio
 from espnet_codecse.codec.bitstream import SUFFIX, BitstreamReader, Header
 from espnet_codecse.container.audio_file import MAX_RATE, MIN_RATE
 from espnet_codecse.errors import UserError
+from espnet_codecse.identity import file_state
 from espnet_codecse.inference.batching import group_by_length
 from espnet_codecse.recording.carried import Carried, carried_by
 from espnet_codecse.recording.find import Recording
 from espnet_codecse.recording.formats import choose_format, suffix_of
-from espnet_codecse.recording.job import Job, Options, Outcome, state_of
+from espnet_codecse.recording.job import Job, Options, Outcome
 from espnet_codecse.recording.reader import reason_of, samples_at
 
 # Padding and context make the shortest recording cost about as much memory as this.
@@ -58,7 +59,7 @@ def make_job(
     """
     path = recording.path
     check_readable(path)
-    state = state_of(path)
+    state = file_state(path)
     carried = Carried()
     if options.source == "codes":
         with BitstreamReader(path) as stored:

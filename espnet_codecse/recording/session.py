@@ -67,8 +67,8 @@ class Session:
         )
         with output_folder(output, self._identity()) as folder:
             folder.remove_temporary([file for job in jobs for file in job.files])
-            todo = [job for job in jobs if not folder.is_done(job.recording, job.files)]
-            report = self._work(todo)
+            todo = [job for job in jobs if not folder.is_done(job)]
+            report = self._work(todo, folder)
             failed += [outcome for outcome in report.outcomes if outcome.error is not None]
             folder.write_failures([(outcome.recording, outcome.error) for outcome in failed])
             self._print(report, todo, len(jobs) - len(todo), failed, perf_counter() - started, folder)
@@ -92,10 +92,11 @@ class Session:
             **{f"model_option {name}": value for name, value in options.model_options},
         }
 
-    def _work(self, jobs: Sequence[Job]) -> Report:
+    def _work(self, jobs: Sequence[Job], folder: OutputFolder) -> Report:
         total = Report()
         if not jobs:
             return total
+        by_recording = {job.recording: job for job in jobs}
         units = make_units(jobs, self.options, self._batch_seconds(self._num_processes(jobs, len(jobs))))
         done = multiprocessing.get_context("spawn").Value("d", 0.0)
         num_jobs = self._num_processes(jobs, len(units))
@@ -104,6 +105,7 @@ class Session:
             reports = map_unordered(run_unit, units, num_jobs, threads, start_worker, arguments)
             for report in reports:
                 total.outcomes += report.outcomes
+                folder.add_done([by_recording[item.recording] for item in report.outcomes if item.error is None])
                 total.load_seconds = max(total.load_seconds, report.load_seconds)
                 total.network_seconds += report.network_seconds
                 total.peak_memory = max(total.peak_memory, report.peak_memory)

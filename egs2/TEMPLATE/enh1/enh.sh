@@ -175,6 +175,20 @@ if [ ${stage} -le 1 ] && [ ${stop_stage} -ge 1 ]; then
     local/data.sh --datadir "${datadir}" --fs "${fs}" "${data_opts[@]}"
 fi
 
+# made_of_same OUTPUT FILE...: whether OUTPUT was made of these FILEs. Dates do not tell: the checkpoint of an earlier
+# epoch is older than what was made of a later one.
+made_of_same() {
+    local output=$1
+    shift
+    [ -f "${output}" ] && [ "$(sha256sum "$@" 2> /dev/null)" = "$(cat "${output%/*}/.${output##*/}.made_of" 2> /dev/null)" ]
+}
+
+note_made_of() {
+    local output=$1
+    shift
+    sha256sum "$@" > "${output%/*}/.${output##*/}.made_of" 2> /dev/null || true # RESULTS.md may be missing
+}
+
 # took STAGE SINCE FOLDER: log time and disk of a stage, for comparison with the plan.
 took() {
     local size=nothing
@@ -329,8 +343,8 @@ fi
 if [ ${stage} -le 8 ] && [ ${stop_stage} -ge 8 ]; then
     cost=${experiment}/COST.md
     checkpoint=${experiment}/${last_step}/${inference_model}
-    if [ "${cost}" -nt "${checkpoint}" ]; then
-        log "Stage 8: skipped (${cost} is newer than the model)"
+    if made_of_same "${cost}" "${checkpoint}"; then
+        log "Stage 8: skipped (${cost} is of this model)"
     else
         log "Stage 8: cost of the model -> ${cost}"
         opts=()
@@ -339,6 +353,7 @@ if [ ${stage} -le 8 ] && [ ${stop_stage} -ge 8 ]; then
         # shellcheck disable=SC2086
         codecse benchmark model --model "${experiment}/${last_step}" --codec "${codec}" --device "${device}" \
             --output "${cost}" "${opts[@]}" "${model_opts[@]}" ${benchmark_args}
+        note_made_of "${cost}" "${checkpoint}"
     fi
 fi
 
@@ -358,8 +373,8 @@ if [ ${stage} -le 10 ] && [ ${stop_stage} -ge 10 ]; then
     checkpoint=${experiment}/${last_step}/${inference_model}
     if "${skip_packing}"; then
         log "Stage 10: packing skipped; --skip_packing false or --stage 10 enables it"
-    elif [ "${pack}" -nt "${checkpoint}" ] && ! [ "${results_file}" -nt "${pack}" ]; then
-        log "Stage 10: skipped (${pack} is newer than the model and its scores)"
+    elif made_of_same "${pack}" "${checkpoint}" "${results_file}"; then
+        log "Stage 10: skipped (${pack} is of this model and its scores)"
     else
         log "Stage 10: packing -> ${pack}"
         opts=()
@@ -371,6 +386,7 @@ if [ ${stage} -le 10 ] && [ ${stop_stage} -ge 10 ]; then
         codecse pack "${experiment}/${last_step}" --checkpoint "${inference_model}" --output "${pack}" \
             --name "${tag}" --layer "${decode_layer}" --outputs "$(basename "${outputs}")" \
             --license "${license}" "${opts[@]}"
+        note_made_of "${pack}" "${checkpoint}" "${results_file}"
     fi
 fi
 

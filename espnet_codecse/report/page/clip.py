@@ -20,6 +20,7 @@ import numpy as np
 
 from espnet_codecse.audio import read_audio, resample, write_audio
 from espnet_codecse.errors import UserError
+from espnet_codecse.identity import file_state
 from espnet_codecse.metrics.score import best_permutation
 from espnet_codecse.report.page.versions import CLEAN, Version
 from espnet_codecse.report.spectrogram import HOP_SECONDS, level_db
@@ -47,9 +48,8 @@ def clip_name(test_set: str, utterance: str, versions: Sequence[Version], second
     return f"{readable.lstrip('.')}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-def _state(path: str) -> list[Any]:
-    status = os.stat(path)
-    return [str(Path(path).resolve()), status.st_size, status.st_mtime_ns]
+def _state(path: str) -> list[str]:
+    return [str(Path(path).resolve()), file_state(path)]
 
 
 def make_clip(folder: Path, versions: Sequence[Version], seconds: float) -> None:

@@ -1,6 +1,7 @@
 """``codecse infer`` with a codec alone: parts, going on, collecting, refused input."""
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -89,12 +90,23 @@ def test_goes_on_where_it_was(given, capsys):
     files = outputs(folder / "out" / "continuous")
     before = {utterance: path.stat().st_mtime_ns for utterance, path in files.items()}
     files["utt1"].unlink()
-    os.utime(table["utt3"])  # changed since
+    os.utime(table["utt3"], ns=(0, 0))  # replaced by an older file
     capsys.readouterr()
     assert main(command(given)) == 0
     assert "3 utterances skipped (already done)" in capsys.readouterr().out
     after = {utterance: path.stat().st_mtime_ns for utterance, path in outputs(folder / "out" / "continuous").items()}
     assert {utterance for utterance in table if after[utterance] != before[utterance]} == {"utt1", "utt3"}
+
+
+def test_another_codec_makes_everything_anew(given, capsys, tmp_path):
+    _, codec, _ = given
+    assert main(command(given)) == 0
+    shutil.copytree(codec, tmp_path / "copy")
+    capsys.readouterr()
+    assert main(command(given, "--codec", str(tmp_path / "copy"))) == 0
+    assert "skipped" not in capsys.readouterr().out
+    assert main(command(given, "--codec", str(tmp_path / "copy"))) == 0
+    assert "5 utterances skipped (already done)" in capsys.readouterr().out
 
 
 def test_wrong_recordings(given, capsys, tmp_path):

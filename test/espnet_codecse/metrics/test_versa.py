@@ -1,6 +1,7 @@
 """VERSA's values as columns: its scorer's interface, by a program with the same options and the same output."""
 
 import json
+import os
 
 import pytest
 
@@ -37,8 +38,11 @@ def versa(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
     (tmp_path / "speech.yaml").write_text("- name: pesq\n")
-    write_scp(tmp_path / "ref.scp", {"a": "/x/a b.wav", "c": "/x/c.wav"})
-    write_scp(tmp_path / "inf.scp", {"a": "/y/a b.wav", "c": "/y/c.wav"})
+    for name in ("ref", "inf"):
+        (tmp_path / name).mkdir()
+        for file in ("a b.wav", "c.wav"):
+            (tmp_path / name / file).write_bytes(b"audio")
+        write_scp(tmp_path / f"{name}.scp", {"a": tmp_path / name / "a b.wav", "c": tmp_path / name / "c.wav"})
     return tmp_path / "speech.yaml"
 
 
@@ -54,7 +58,10 @@ def test_numbers_become_columns_and_are_kept(versa, tmp_path, capsys):
     assert "scored" in (tmp_path / "out/versa/versa.log").read_text()
     assert columns(versa, tmp_path) == expected
     assert "VERSA skipped (already done)" in capsys.readouterr().err
-    write_scp(tmp_path / "inf.scp", {"a": "/z/a.wav"})
+    os.utime(tmp_path / "inf" / "c.wav", ns=(0, 0))  # replaced by an older file
+    assert columns(versa, tmp_path) == expected
+    assert "skipped" not in capsys.readouterr().err
+    write_scp(tmp_path / "inf.scp", {"a": tmp_path / "inf" / "c.wav"})
     assert columns(versa, tmp_path)["VERSA_PESQ"] == {"a": 2.5}
 
 

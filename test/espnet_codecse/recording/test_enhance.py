@@ -72,7 +72,7 @@ def test_folder_of_everything(tmp_path, write, enhance):
     assert failed[str(source / "empty.wav")] == "holds no samples"
     assert "not readable as audio" in failed[str(source / "bought.m4a")]
     expected = [str(path.relative_to(source)) for path in [*good, silent]]
-    assert visible(tmp_path / "out") == sorted([*expected, ".codecse.json", "failed.tsv"])
+    assert visible(tmp_path / "out") == sorted([*expected, ".codecse.json", ".made_of.1.jsonl", "failed.tsv"])
     for path in good:
         before, after = soundfile.info(path), soundfile.info(tmp_path / "out" / path.relative_to(source))
         for key in ("frames", "samplerate", "channels", "format", "subtype"):
@@ -131,7 +131,7 @@ def test_mix_residual_mono_and_format(tmp_path, write, enhance):
     assert enhance("--mix", 0, out="dry")[0] == 0
     assert (tmp_path / "dry" / "a.wav").read_bytes() == path.read_bytes()
     assert enhance("--residual", out="both")[0] == 0
-    assert visible(tmp_path / "both") == [".codecse.json", "a.residual.wav", "a.wav"]
+    assert visible(tmp_path / "both") == [".codecse.json", ".made_of.1.jsonl", "a.residual.wav", "a.wav"]
     both = samples(tmp_path / "both" / "a.wav") + samples(tmp_path / "both" / "a.residual.wav")
     assert np.array_equal(both, samples(path)) and samples(tmp_path / "both" / "a.residual.wav").any()
     assert enhance("--mono", "--format", "flac", out="mono")[0] == 0
@@ -150,7 +150,7 @@ def test_format_that_cannot_be_written_is_told(tmp_path, write, enhance):
 def test_two_speakers_by_name(tmp_path, write, capsys, model_of_two):
     write(tmp_path / "in" / "a.flac")
     assert main(["enhance", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--model", model_of_two]) == 0
-    assert visible(tmp_path / "out") == [".codecse.json", "a.spk1.flac", "a.spk2.flac"]
+    assert visible(tmp_path / "out") == [".codecse.json", ".made_of.1.jsonl", "a.spk1.flac", "a.spk2.flac"]
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_killed_and_started_again(tmp_path, write, enhance, model):
     status, text, _ = enhance("--batch_seconds", 2, "--segment_seconds", 10)
     assert status == 0 and f"{40 - len(done)} enhanced, {len(done)} skipped (already done)" in text
     assert {path: (out / path).stat().st_mtime_ns for path in done} == kept
-    assert visible(out) == sorted([".codecse.json", *(f"{index:02}.wav" for index in range(40))])
+    assert visible(out) == sorted([".codecse.json", ".made_of.1.jsonl", *(f"{index:02}.wav" for index in range(40))])
 
 
 @pytest.mark.slow

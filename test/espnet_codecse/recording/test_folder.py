@@ -6,7 +6,9 @@ import os
 import pytest
 
 from espnet_codecse.errors import UserError
+from espnet_codecse.identity import file_state
 from espnet_codecse.recording.folder import FAILED, MANIFEST, output_folder
+from espnet_codecse.recording.job import Job
 
 
 @pytest.fixture
@@ -19,22 +21,35 @@ def files(tmp_path):
 def test_done_only_with_the_same_settings_and_input(files):
     recording, out, output = files
 
+    def job() -> Job:
+        return Job(recording, (output,), None, None, 1.0, 1, state=file_state(recording))
+
     def done(settings) -> bool:
         with output_folder(out, settings) as folder:
-            return folder.is_done(recording, [output])
+            return folder.is_done(job())
+
+    def make(settings) -> None:
+        with output_folder(out, settings) as folder:
+            output.touch()
+            folder.add_done([job()])
 
     assert not done({"mix": 1})
-    output.touch()
+    make({"mix": 1})
+    assert done({"mix": 1}) and not done({"mix": 0.5})
+    # A date in the future or, as of a copy that keeps its date, in the past; another content of the same size and date.
+    before = recording.stat().st_mtime_ns
+    for date in (2**62, 0):
+        os.utime(recording, ns=(date, date))
+        assert not done({"mix": 1})
+    os.utime(recording, ns=(before, before))
     assert done({"mix": 1})
-    os.utime(recording, ns=(2**62, 2**62))
+    recording.write_bytes(b"other")
+    os.utime(recording, ns=(before, before))
     assert not done({"mix": 1})
-    os.utime(recording, ns=(0, 0))
+    make({"mix": 1})
     assert done({"mix": 1})
-    os.utime(output, ns=(10**9, 10**9))  # as if made long before the settings changed
-    assert not done({"mix": 0.5})
+    output.unlink()
     assert not done({"mix": 1})
-    output.touch()
-    assert done({"mix": 1})
 
 
 def test_folder_that_cannot_be_used(tmp_path):

@@ -73,9 +73,9 @@ def main(argv: list[str] | None = None) -> int:
     # By default, OpenMP's threads spin while they wait for each other. If other processes need the cores, this can make
     # everything ten times slower. The variable is read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    module = importlib.import_module(f"espnet_codecse.bin.{COMMANDS[argv[0]][0]}")
     try:
         with naming_missing_packages():
+            module = importlib.import_module(f"espnet_codecse.bin.{COMMANDS[argv[0]][0]}")
             return module.main(argv[1:]) or 0
     except UserError as error:
         print(f"codecse {argv[0]}: {error}", file=sys.stderr)

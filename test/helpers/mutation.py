@@ -1,7 +1,7 @@
 """Seeded damage to files: ``mutate(content, group, random)`` returns the damaged bytes and the mutator's name.
 
-A mutator is a function of the content and a ``random.Random``. A group of mutators fits one kind of content; every group
-also has the mutators of plain bytes.
+A mutator is a function of the content and a ``random.Random``. A group of mutators fits one kind of content; the
+mutators of plain bytes are in every group.
 """
 
 import io
@@ -20,7 +20,16 @@ import yaml
 Random = random_module.Random
 Mutator = Callable[[bytes, Random], bytes]
 
-HEADERS = (b"RIFF\x24\0\0\0WAVEfmt ", b"PK\x03\x04", b"fLaC", b"OggS", b"ID3\x04", b"CSE\n\x01\0", b"utt \0BFM ", b"\x80\x02")
+HEADERS = (
+    b"RIFF\x24\0\0\0WAVEfmt ",
+    b"PK\x03\x04",
+    b"fLaC",
+    b"OggS",
+    b"ID3\x04",
+    b"CSE\n\x01\0",
+    b"utt \0BFM ",
+    b"\x80\x02",
+)
 EXTREME_INTEGERS = (0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFF, 1_000_000_000)
 EXTREME_VALUES: tuple[Any, ...] = (
     None, 0, -1, 1, 10**9, 10**30, 0.5, float("nan"), float("inf"), True, "", "x", "../../x", "\0", [], [0], [[]], {},
@@ -146,7 +155,18 @@ def words_changed(content: bytes, random: Random) -> bytes:
     words = re.split(rb"(\s+)", content)
     at = random.randrange(0, len(words), 2)
     words[at] = random.choice(
-        (b"", b"../../x", b"/x", b".x", b"-1", b"nan", b"1e400", b"99999999999999999999", b"cat /dev/null |", b"x:99999999")
+        (
+            b"",
+            b"../../x",
+            b"/x",
+            b".x",
+            b"-1",
+            b"nan",
+            b"1e400",
+            b"99999999999999999999",
+            b"cat /dev/null |",
+            b"x:99999999",
+        )
     )
     return b"".join(words)
 

@@ -24,6 +24,7 @@ from zoo_packs import read_members
 from espnet_codecse.zoo.manifest import MANIFEST
 from espnet_codecse.zoo.pack import write_zip
 
+FORMATS = ("wav", "flac", "ogg", "mp3", "aiff", "w64", "au")
 RUN = "--device cpu -o {out} --jobs 1"
 TRAIN = (
     "train --config {here}/train.yaml --output_dir {here}/exp --train_dir {here}/train --valid_dir {here}/valid "
@@ -57,8 +58,7 @@ class Kind(NamedTuple):
 KINDS = (
     Kind(
         "audio",
-        tuple(f"audio/speech.{suffix}" for suffix in ("wav", "flac", "ogg", "mp3", "aiff", "w64", "au"))
-        + ("audio/float.wav",),
+        (*(f"audio/speech.{suffix}" for suffix in FORMATS), "audio/float.wav"),
         "bytes",
         ("enhance {file} --model {here}/exp " + RUN, "encode {file} --codec {here}/codec " + RUN),
     ),
@@ -80,14 +80,14 @@ KINDS = (
     ),
     Kind(
         "markers",
-        ("emb/train/parts/emb_mix.1.ark.done", "formatted/.done", "stats/.done"),
+        ("emb/train/parts/emb_mix.1.done", "formatted/.done"),
         "json",
         (
             "extract --codec {here}/codec --compression none {here}/train {here}/emb/train",
             "format {here}/train {here}/formatted --nj 1",
-            "embedding_stats {here}/emb/train {here}/stats",
         ),
     ),
+    Kind("hashes", ("stats/.done",), "text", ("embedding_stats {here}/emb/train {here}/stats",)),
     Kind("scores", ("scores/scores.jsonl",), "json", (SCORE + " {here}/scores",)),
     Kind(
         "codes",
@@ -106,7 +106,12 @@ KINDS = (
         "bytes",
         ("encode {here}/audio/speech.wav --codec {folder} " + RUN,),
     ),
-    Kind("espnet_codecs", ("espnet_codec/120epoch.pth",), "checkpoint", ("encode {here}/audio/speech.wav --codec {folder} " + RUN,)),
+    Kind(
+        "espnet_codecs",
+        ("espnet_codec/120epoch.pth",),
+        "checkpoint",
+        ("encode {here}/audio/speech.wav --codec {folder} " + RUN,),
+    ),
     Kind(
         "codec_configurations",
         ("codec/config.yaml", "espnet_codec/config.yaml"),
@@ -116,7 +121,10 @@ KINDS = (
     Kind("packs", ("model.zip",), "zip", ("verify {file}", "enhance {here}/audio/speech.wav --model {file} " + RUN)),
     Kind("packed_weights", ("model.zip:1epoch.pth",), "checkpoint", ("verify {file}",)),
     Kind(
-        "packed_configurations", ("model.zip:exp/config.yaml", "model.zip:codec/config.yaml"), "yaml", ("verify {file}",)
+        "packed_configurations",
+        ("model.zip:exp/config.yaml", "model.zip:codec/config.yaml"),
+        "yaml",
+        ("verify {file}",),
     ),
     Kind("manifests", ("model.zip:meta.yaml", f"model.zip:{MANIFEST}"), "yaml", ("verify {file}",)),
 )
@@ -194,7 +202,9 @@ def _damage_member(pack: Path, ending: str, group: str, random: Random) -> str:
 
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|^.*\r(?!\n)", re.MULTILINE)
-_LIBRARIES = re.compile(r"Warning: |warnings?\.warn|^\s+\S|^\[|^[\w-]+ \(.*\) \d{4}-|it/s|s/it|\d{4}-\d\d-\d\d .*(INFO|WARNING)")
+_LIBRARIES = re.compile(
+    r"Warning: |warnings?\.warn|^\s+\S|^\[|^[\w-]+ \(.*\) \d{4}-|it/s|s/it|\d{4}-\d\d-\d\d .*(INFO|WARNING)"
+)
 
 
 def fault_of(result: CommandResult, command: str) -> str:

@@ -11,9 +11,9 @@ import torch
 import yaml
 from zoo_packs import STEP, edit_yaml, read_members, saved
 
+from espnet_codecse import zip_limits
 from espnet_codecse.bin.main import main
 from espnet_codecse.errors import UserError
-from espnet_codecse.zoo import archive
 from espnet_codecse.zoo.find import find_model
 from espnet_codecse.zoo.load import load_enhancer
 from espnet_codecse.zoo.manifest import MANIFEST
@@ -120,7 +120,7 @@ def test_bombs(pack, tmp_path, monkeypatch):
         assert "times its size, the limit is 50" in refused(zeros)
     many = rewrite(pack, tmp_path / "many.zip", [(f"exp/{number}.txt", b"") for number in range(1000)])
     assert "members, a pack has at most" in refused(many)
-    monkeypatch.setattr(archive, "MAX_BYTES", 10_000)
+    monkeypatch.setattr(zip_limits, "MAX_BYTES", 10_000)
     assert "would unpack to" in refused(pack)
 
 

@@ -105,9 +105,7 @@ def check_weights(
     }
     fitting = shared - kinds["of another shape"]
     kinds["of another type"] = {key for key in fitting if not _is_of_type(weights[key], own[key])}
-    kinds["NaN or infinite"] = {
-        key for key in fitting - kinds["of another type"] if not torch.isfinite(weights[key]).all()
-    }
+    kinds["not finite"] = {key for key in fitting - kinds["of another type"] if not torch.isfinite(weights[key]).all()}
     differing = [
         f"{kind}: {', '.join(sorted(map(str, keys))[:4])} ({len(keys)})" for kind, keys in kinds.items() if keys
     ]

@@ -79,7 +79,8 @@ def read_yaml(path: PathLike, remedy: str = "check the path", kind: type = dict)
     except ValueError as error:
         raise UserError(f"{path}: not valid yaml ({error}); {remedy}") from None
     if not isinstance(document, kind):
-        raise UserError(f"{path}: holds no {'list' if kind is list else 'key: value lines'}; {remedy}")
+        expected = "list" if kind is list else "'key: value' lines"
+        raise UserError(f"{path}: holds no {expected}; {remedy}")
     return document
 
 

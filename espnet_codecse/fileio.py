@@ -151,8 +151,11 @@ def check_id(utterance: str, where: str) -> None:
     Raises:
         UserError: the id is a path that begins with a slash, or a part of it is empty or begins with a dot.
     """
-    if any(part == "" or part.startswith(".") for part in utterance.split("/")):
-        raise UserError(f"{where}: the id '{utterance[:80]}' is a path or hidden; give the utterance another id")
+    parts = utterance.split("/")
+    if any(part in ("", ".", "..") for part in parts):
+        raise UserError(f"{where}: the id '{utterance[:80]}' is a path; give the utterance another id")
+    if any(part.startswith(".") for part in parts):  # temporary files are named so
+        raise UserError(f"{where}: the id '{utterance[:80]}' begins with a dot; give the utterance another id")
     if len(utterance.encode("utf-8", "surrogateescape")) > MAX_ID_BYTES:
         raise UserError(f"{where}: the id '{utterance[:40]}...' is longer than {MAX_ID_BYTES} bytes; shorten it")
 

@@ -36,10 +36,11 @@ class EmbeddingReader:
         self.num_codebooks: dict[str, int] = {}
         if self.description.layer == "codes":
             self.num_codebooks = read_counts(self.folder / "utt2num_codebooks")
-        for name, table in (("utt2num_frames", self.num_frames), ("utt2num_codebooks", self.num_codebooks)):
-            missing = [] if not table and name != "utt2num_frames" else sorted(self.locations.keys() - table.keys())
-            if missing:
-                raise UserError(f"{self.folder / name}: no line for '{missing[0]}'; extract the embeddings again")
+        missing = sorted(self.locations.keys() - self.num_frames.keys())
+        if missing:
+            raise UserError(
+                f"{self.folder / 'utt2num_frames'}: no line for '{missing[0]}'; extract the embeddings again"
+            )
 
     def __len__(self) -> int:
         return len(self.locations)
@@ -56,7 +57,7 @@ class EmbeddingReader:
         array = read_ark(self.locations[utterance])
         frames = self.num_frames[utterance]
         if self.num_codebooks:
-            shape = (self.num_codebooks[utterance], frames)
+            shape = (self.num_codebooks.get(utterance, 0), frames)
             array = array.reshape(shape) if array.size == shape[0] * shape[1] else array
         else:
             shape = (frames, self.description.dim)

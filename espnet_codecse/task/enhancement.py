@@ -187,16 +187,17 @@ def _entry(data_dir: Path, embedding_dir: Path | None, waveform: str, stored: st
 def _check_embeddings(folder: Path, codec_name: str) -> None:
     """Check the codec, and read the last matrix of every ark: a truncated one would stop the training hours later."""
     from espnet_codecse.codec import load_codec
-    from espnet_codecse.embedding.ark import check_arks, read_ark
+    from espnet_codecse.embedding.ark import read_ark, split_location
     from espnet_codecse.embedding.description import check_codec
 
     check_codec(folder, load_codec(codec_name))
     for scp in folder.glob("emb_*.scp"):
-        check_arks(scp)
         last: dict[str, int] = {}
         for location in read_scp(scp).values():
-            ark, offset = location.rsplit(":", 1)
-            last[ark] = max(int(offset), last.get(ark, 0))
+            # Where an entry of a list that the training reads is anything else, check_arks names it.
+            ark, offset = split_location(location) or ("", 0)
+            last[ark] = max(offset, last.get(ark, 0))
+        last.pop("", None)
         for ark, last_offset in last.items():
             read_ark(f"{ark}:{last_offset}")
 

@@ -61,12 +61,12 @@ def data_entry(file: Path, name: str, kind: str) -> str:
 
 
 def shape_file(file: Path, scp: Path) -> str:
-    """Return the path of the lengths of the utterances in ``scp``, after a check that there is one for each.
+    """Return the path of the lengths of the utterances in ``scp``; where it is there, each must have its length.
 
     Raises:
-        UserError: the file is missing or damaged, or lacks an utterance.
+        UserError: the file is damaged or lacks an utterance.
     """
-    missing = sorted(read_scp(scp).keys() - read_counts(file).keys())
+    missing = sorted(read_scp(scp).keys() - read_counts(file).keys()) if file.is_file() else []
     if missing:
         raise UserError(f"{file}: no line for '{missing[0]}'; run the stage that writes it again")
     return str(file)

@@ -131,7 +131,6 @@ def _check_config(config: dict, manifest: dict, name: str) -> None:
     kind = model_type_of_pack(config, name)
     if kind != model_type_of_pack(manifest, name):
         raise UserError(f"{name}: the configuration is for '{kind}', but the pack is not; refused")
-    check_parts(config, kind, name)
     if kind == EMBEDDING:
         encoder = config.get("encoder_conf")
         fingerprint = encoder.get("fingerprint") if isinstance(encoder, dict) else None
@@ -140,6 +139,7 @@ def _check_config(config: dict, manifest: dict, name: str) -> None:
             raise UserError(
                 f"{name}: the model was trained with the codec {fingerprint}, but the pack is for {expected}; refused"
             )
+    check_parts(config, kind, name)
     if config.get("separator") == "asteroid":
         # ESPnet's wrapper downloads what its configuration names, and can access any attribute of a module.
         raise UserError(f"{name}: separator 'asteroid' loads code by name; refused")

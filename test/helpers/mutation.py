@@ -244,7 +244,7 @@ def zip_directory(content: bytes, random: Random) -> bytes:
 
 def weights_changed(content: bytes, random: Random) -> bytes:
     """Replace one tensor of a checkpoint by one of another kind, or its key by one that is no name."""
-    state = torch.load(io.BytesIO(content), weights_only=True)
+    state = torch.load(io.BytesIO(content), weights_only=False)  # written by the test itself
     table = random.choice([state, *(value for value in state.values() if isinstance(value, dict) and value)])
     key = random.choice(list(table))
     value = table[key]

@@ -214,7 +214,10 @@ def fault_of(result: CommandResult, command: str) -> str:
     if result.megabytes > MAX_MEGABYTES or "allocate memory" in result.errors or "MemoryError" in result.errors:
         return f"takes too much memory ({result.megabytes:.0f} MB)"
     if "Traceback" in result.errors:
-        return f"traceback: {result.errors.strip().splitlines()[-1]}"
+        raised = [
+            line for line in result.errors.splitlines() if re.match(r"[\w.]*(Error|Exception|Interrupt|File)\b", line)
+        ]
+        return f"traceback: {raised[-1] if raised else ''}"
     if result.status not in (0, 1):
         return f"exit status {result.status}"
     if result.status == 1:

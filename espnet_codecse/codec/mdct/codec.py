@@ -62,15 +62,15 @@ def _load_net(folder: Path) -> tuple[MDCTCodecNet, dict]:
         shown = str(document.get("format"))[:40]
         raise UserError(f"{folder / CONFIG_FILE}: format is '{shown}', not '{FORMAT}'; wrong folder?")
     _check_model(document.get("model"), folder / CONFIG_FILE)
-    # Folders of earlier versions have no hash.
-    if document.get("sha256") not in (None, sha256_of(folder / WEIGHTS_FILE)):
-        raise UserError(f"{folder / WEIGHTS_FILE}: damaged on disk (SHA-256 differs from {CONFIG_FILE}); copy it again")
     net = MDCTCodecNet(**document["model"])
     try:
         weights = load_file(folder / WEIGHTS_FILE)
     except (SafetensorError, OSError) as error:
         raise UserError(f"{folder / WEIGHTS_FILE}: not readable ({error}); copy it again") from None
     check_weights(net, weights, folder / WEIGHTS_FILE, CONFIG_FILE)
+    # Folders of earlier versions have no hash.
+    if document.get("sha256") not in (None, sha256_of(folder / WEIGHTS_FILE)):
+        raise UserError(f"{folder / WEIGHTS_FILE}: damaged on disk (SHA-256 differs from {CONFIG_FILE}); copy it again")
     net.load_state_dict(weights)
     return net, document["model"]
 

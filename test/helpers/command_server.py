@@ -46,7 +46,9 @@ class CommandServer:
     """The other end of the pipe; a context manager."""
 
     def __enter__(self) -> "CommandServer":
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONFAULTHANDLER": "1"}
+        # OpenMP reads the second one when torch is loaded, which is before any command could set it.
+        variables = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1"}
+        environment = {**os.environ, **variables}
         command = [sys.executable, __file__]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment

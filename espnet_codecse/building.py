@@ -7,7 +7,7 @@ from typing import Any
 from espnet_codecse.errors import UserError
 
 MAX_WEIGHT_BYTES = 2_000_000_000  # the largest model that the package loads, a WavLM-Large, has 1.3 GB
-MAX_PARTS = 50_000  # modules, parameters and buffers; that model has about 2000
+MAX_PARTS = 10_000  # modules, parameters and buffers; that model has about 2000
 
 # Neither ESPnet nor torch validates configurations, so damaged or foreign ones raise exceptions of many types.
 _BUILD_ERRORS = (

@@ -90,6 +90,10 @@ def serve() -> None:
         import espnet_codecse.task.enhancement  # noqa: F401
 
     torch.set_num_threads(1)
+    # Commands that use all cores would otherwise wait for each other's threads.
+    cores = sorted(os.sched_getaffinity(0))
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    os.sched_setaffinity(0, {cores[worker % len(cores)]})
     for line in sys.stdin:
         request = json.loads(line)
         print(json.dumps(_run(request["argv"], Path(request["folder"]))), file=answers, flush=True)

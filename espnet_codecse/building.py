@@ -9,12 +9,6 @@ from espnet_codecse.errors import UserError
 MAX_WEIGHT_BYTES = 2_000_000_000  # the largest model that the package loads, a WavLM-Large, has 1.3 GB
 MAX_PARTS = 10_000  # modules, parameters and buffers; that model has about 2000
 
-# Neither ESPnet nor torch validates configurations, so damaged or foreign ones raise exceptions of many types.
-_BUILD_ERRORS = (
-    TypeError, ValueError, KeyError, AttributeError, IndexError, RuntimeError, AssertionError, ArithmeticError,
-    MemoryError,
-)  # fmt: skip
-
 
 @contextmanager
 def building(what: str, remedy: str) -> Iterator[None]:
@@ -30,7 +24,11 @@ def building(what: str, remedy: str) -> Iterator[None]:
     with _bounded(what):
         try:
             yield
-        except _BUILD_ERRORS as error:
+        except (UserError, ImportError):
+            raise
+        except (
+            Exception
+        ) as error:  # ESPnet and torch raise whatever an unchecked value leads to, typeguard its own types
             reason = " ".join(str(error).split())[:200]
             raise UserError(f"{what} ({type(error).__name__}: {reason}); {remedy}") from None
 

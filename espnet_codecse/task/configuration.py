@@ -179,7 +179,7 @@ def check_parts(configuration: Mapping[str, Any], kind: str, where: str) -> None
     wrong += [
         key
         for key in sorted(configuration, key=str)
-        if str(key).endswith("_conf") and not isinstance(configuration[key], (Mapping, list, tuple, type(None)))
+        if str(key).endswith("_conf") and not isinstance(configuration[key], (Mapping, type(None)))
     ]
     if kind == EMBEDDING and not isinstance(configuration.get("separator"), str):
         wrong.append("separator")

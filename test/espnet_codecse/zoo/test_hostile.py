@@ -277,3 +277,72 @@ def test_no_zip_at_all(tmp_path, pack):
         assert "not a readable zip" in refused(tmp_path / name)
     (tmp_path / "x.tar").write_text("x")
     assert "pass a zip written by 'codecse pack'" in refused(tmp_path / "x.tar")
+
+
+@pytest.mark.parametrize(
+    "part, key, value",
+    [
+        ("separator_conf", "num_layers", 1_000_000_000), ("separator_conf", "width", 1_000_000),
+        ("separator_conf", "num_spk", 1_000_000_000),
+    ],
+)  # fmt: skip
+def test_configurations_of_absurd_size(forge, part, key, value):
+    def change(members, _):
+        conf = yaml.safe_load(members[CONFIG])[part]
+        edit_yaml(members, CONFIG, **{part: {**conf, key: value}})
+
+    message = refused(forge(change))
+    assert "refused" in message or "no model can be built" in message or "num_spk is missing or damaged" in message
+
+
+@pytest.mark.parametrize("codec", [1_000_000, [0]])
+def test_codecs_of_absurd_size(forge, codec):
+    def change(members, _):
+        name = "packed_codec/tiny/config.yaml"
+        model = yaml.safe_load(members[name])["model"]
+        edit_yaml(members, name, model={**model, "num_channels" if isinstance(codec, int) else "strides": codec})
+
+    assert "'model' has values that are missing or out of range" in refused(forge(change))
+
+
+@pytest.mark.parametrize("changes", [{"decoder_conf": None}, {"decoder_conf": 3}, {"separator": None}])
+def test_parts_that_are_missing(forge, changes):
+    message = refused(forge(lambda members, _: edit_yaml(members, CONFIG, **changes)))
+    assert f"({next(iter(changes))} is missing or damaged)" in message
+
+
+def test_a_manifest_without_separator(forge, capsys):
+    assert main(["verify", str(forge(lambda _, manifest: manifest.pop("separator")))]) == 1
+    assert "names no separator" in capsys.readouterr().err
+
+
+def test_a_pack_starts_no_download(forge, monkeypatch, capsys):
+    """Its codec is one that the pack's author put on a hub."""
+    import huggingface_hub
+
+    def change(members, manifest):
+        manifest["codec"].update(name="somebody/codec", weights=None)
+        fingerprint = manifest["codec"]["fingerprint"]
+        conf = {"codec": "somebody/codec", "fingerprint": fingerprint}
+        edit_yaml(members, CONFIG, encoder_conf=conf, decoder_conf={"codec": "somebody/codec"})
+
+    def download(*_, **__):
+        raise AssertionError("the hub was asked")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    forged = forge(change)
+    assert "names the codec 'somebody/codec', which is unavailable; pass its folder" in refused(forged)
+    assert main(["verify", str(forged)]) == 1
+    assert "which is unavailable" in capsys.readouterr().err
+
+
+def test_verification_keeps_the_hubs_library_from_the_network(monkeypatch):
+    import huggingface_hub.constants as constants
+
+    from espnet_codecse.zoo.hub import offline
+
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    with offline():
+        assert constants.HF_HUB_OFFLINE and os.environ["HF_HUB_OFFLINE"] == "1"
+    assert not constants.HF_HUB_OFFLINE and "HF_HUB_OFFLINE" not in os.environ

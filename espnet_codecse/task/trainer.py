@@ -67,6 +67,8 @@ class _CrashSafe:
         try:
             load_strictly(model, states["model"], checkpoint)
             reporter.load_state_dict(states["reporter"])
+            if type(reporter.get_epoch()) is not int:
+                raise TypeError("its epoch is not a number")
             for optimizer, state in zip(optimizers, states["optimizers"]):
                 optimizer.load_state_dict(state)
             for scheduler, state in zip(schedulers, states["schedulers"]):

@@ -35,6 +35,7 @@ def building(what: str, remedy: str) -> Iterator[None]:
 
 @contextmanager
 def _bounded(what: str) -> Iterator[None]:
+    import torch
     from torch.nn.modules import module as torch_module
 
     num_bytes, num_parts = 0, 0
@@ -49,7 +50,16 @@ def _bounded(what: str) -> Iterator[None]:
             limit = f"{MAX_WEIGHT_BYTES / 1e9:.0f} GB of weights in {MAX_PARTS} parts"
             raise UserError(f"{what} (the configuration describes more than {limit}); refused")
 
+    # torch's transformers make their layers as copies, which are not registered one by one.
+    copy_parameter = torch.nn.Parameter.__deepcopy__
+
+    def counted_copy(parameter: torch.nn.Parameter, memo: dict) -> torch.nn.Parameter:
+        count(None, "", parameter)
+        return copy_parameter(parameter, memo)
+
     with ExitStack() as stack:
+        stack.callback(setattr, torch.nn.Parameter, "__deepcopy__", copy_parameter)
+        torch.nn.Parameter.__deepcopy__ = counted_copy
         for kind in ("parameter", "buffer", "module"):
             register = getattr(torch_module, f"register_module_{kind}_registration_hook")
             stack.callback(register(count).remove)

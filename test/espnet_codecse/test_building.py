@@ -13,6 +13,7 @@ from espnet_codecse.job.resources import peak_memory
     [
         lambda: torch.nn.Linear(30_000, 30_000),
         lambda: torch.nn.LSTM(1, 1, num_layers=1_000_000_000),
+        lambda: torch.nn.TransformerEncoder(torch.nn.TransformerEncoderLayer(8, 2, 8), 1_000_000_000),
         lambda: [torch.nn.Linear(1, 1) for _ in range(1_000_000_000)],
     ],
 )
@@ -37,4 +38,5 @@ def test_errors_are_one_line_and_others_pass():
 def test_nothing_is_counted_afterwards():
     with building("x", "y"):
         network = torch.nn.Linear(3, 3)
+    assert torch.nn.Parameter.__deepcopy__.__module__ == "torch.nn.parameter"
     assert not torch.nn.modules.module._global_parameter_registration_hooks and network.weight.shape == (3, 3)

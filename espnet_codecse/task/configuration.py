@@ -155,7 +155,9 @@ def read_training(train_config: Path) -> dict[str, Any]:
     Raises:
         UserError: the file is missing, or is not the configuration of a training.
     """
-    configuration = with_current_names(read_yaml(train_config, "not the configuration of a training"))
+    configuration = with_current_names(
+        read_yaml(train_config, "not the configuration of a training: train the step first")
+    )
     try:
         kind = model_type_name(configuration)
     except UserError as error:

@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> None:
     from espnet_codecse.task.device import use_all_cores
 
     use_all_cores()
-    conf = read_yaml(args.config, "check --config").get("codec_conf")
+    conf = read_yaml(args.config, "not a configuration of codec training: check --config").get("codec_conf")
     if not isinstance(conf, dict):
         raise UserError(f"{args.config}: not a configuration of codec training (no codec_conf); check --config")
     torch.manual_seed(args.seed)

@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> None:
 
     checkpoint = Path(args.checkpoint)
     config = checkpoint.parent / "config.yaml"
-    conf = read_yaml(config, "train the codec first").get("codec_conf")
+    conf = read_yaml(config, "not a configuration of codec training: train the codec first").get("codec_conf")
     if not isinstance(conf, dict):
         raise UserError(f"{config}: not a configuration of codec training (no codec_conf); train it first")
     net = MDCTCodecNet(sample_rate=conf.get("sampling_rate", 16000), **conf.get("generator_params", {}))

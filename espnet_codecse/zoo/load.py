@@ -77,7 +77,8 @@ def _check_codec_name(name: Any) -> None:
         UserError: the codec is neither.
     """
     if name is not None and not (isinstance(name, str) and (name in PUBLISHED or codec_files(name))):
-        raise UserError(f"--codec: the pack names the codec '{str(name)[:80]}', which is unavailable; pass its folder")
+        shown = str(name)[:80]
+        raise UserError(f"--codec {shown}: no such folder or published codec; the pack only names it: pass its folder")
 
 
 def resolve_device(device: str) -> str:

@@ -331,9 +331,9 @@ def test_a_pack_starts_no_download(forge, monkeypatch, capsys):
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     forged = forge(change)
-    assert "names the codec 'somebody/codec', which is unavailable; pass its folder" in refused(forged)
+    assert "--codec somebody/codec: no such folder or published codec" in refused(forged)
     assert main(["verify", str(forged)]) == 1
-    assert "which is unavailable" in capsys.readouterr().err
+    assert "no such folder or published codec" in capsys.readouterr().err
 
 
 def test_verification_keeps_the_hubs_library_from_the_network(monkeypatch):

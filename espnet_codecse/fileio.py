@@ -1,5 +1,6 @@
 """Kaldi-style two-column files, atomic writes and hashes."""
 
+import codecs
 import errno
 import hashlib
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 from espnet_codecse.errors import UserError
 
 PathLike = str | os.PathLike[str]
+MAX_ID_BYTES = 200  # file systems take names of 255, and temporary files add to them
 
 
 _MAX_NAME = 255  # bytes, of the usual file systems
@@ -98,30 +100,106 @@ def sha256_of(path: PathLike) -> str:
     return digest.hexdigest()
 
 
+def read_text(path: PathLike, remedy: str = "check the path", max_bytes: int | None = None) -> str:
+    """Read a file of UTF-8 text; a byte order mark is left out.
+
+    Args:
+        path: the file.
+        remedy: end of the message if the file is missing.
+        max_bytes: larger files are refused; None: no limit.
+
+    Raises:
+        UserError: the file is missing, cannot be read, is too large, or is not UTF-8 text.
+    """
+    try:
+        if max_bytes is not None and os.path.getsize(path) > max_bytes:
+            raise UserError(f"{path}: is larger than {max_bytes / 1e6:.0f} MB; refused")
+        with open(path, "rb") as stream:
+            content = stream.read()
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; {remedy}") from None
+    except (OSError, ValueError) as error:  # ValueError: the path has a NUL
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path}: cannot be read ({reason}); check the path and its permissions") from None
+    encoding = next((name for mark, name in _OTHER_ENCODINGS.items() if content.startswith(mark)), None)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        encoding = encoding or (None if b"\0" in content else "LATIN1")
+        text = "\0"
+    if encoding is None and "\0" in text:
+        raise UserError(f"{path}: not a text file; a list or configuration is expected here")
+    if encoding is not None:
+        raise UserError(f"{path}: not UTF-8 text; convert it: iconv -f {encoding} -t UTF-8")
+    return text
+
+
+_OTHER_ENCODINGS = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
+
+
+def read_marker(path: PathLike) -> str:
+    """Return the text of a marker of finished work; empty if it is missing or damaged, so that the work is redone."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+
+
 def read_scp(path: PathLike) -> dict[str, str]:
     """Read ``id value`` lines; the value may hold spaces.
 
     Raises:
-        UserError: the file is missing, a line has no value, or an id occurs twice or leads out of a folder.
+        UserError: the file is missing or not text, a line has no value, or an id occurs twice or is a path.
     """
     table: dict[str, str] = {}
-    try:
-        with open(path, encoding="utf-8") as stream:
-            for number, line in enumerate(stream, 1):
-                fields = line.strip().split(maxsplit=1)
-                if not fields:
-                    continue
-                if len(fields) == 1:
-                    raise UserError(f"{path}:{number}: '{fields[0]}' has no value; every line must be 'id value'")
-                if fields[0].startswith("/") or ".." in fields[0].split("/"):
-                    # Outputs are named after ids.
-                    raise UserError(f"{path}:{number}: the id '{fields[0]}' is a path; give the utterance another id")
-                if fields[0] in table:
-                    raise UserError(f"{path}:{number}: the id '{fields[0]}' occurs twice; remove one of the lines")
-                table[fields[0]] = fields[1]
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; was the stage that writes it run?") from None
+    # Not splitlines(), which also splits at characters that an id or a path may hold.
+    for number, line in enumerate(read_text(path, "was the stage that writes it run?").split("\n"), 1):
+        fields = line.strip().split(maxsplit=1)
+        if not fields:
+            continue
+        if len(fields) == 1:
+            raise UserError(f"{path}:{number}: '{fields[0][:80]}' has no value; every line must be 'id value'")
+        check_id(fields[0], f"{path}:{number}")
+        if fields[0] in table:
+            raise UserError(f"{path}:{number}: the id '{fields[0]}' occurs twice; remove one of the lines")
+        table[fields[0]] = fields[1]
     return table
+
+
+def read_counts(path: PathLike) -> dict[str, int]:
+    """Read ``id number`` lines, such as ``utt2num_samples``.
+
+    Raises:
+        UserError: as :func:`read_scp`, or a value is not a number of at least 0.
+    """
+    table = read_scp(path)
+    for key, value in table.items():
+        if not (value.isascii() and value.isdigit() and len(value) < 16):
+            raise UserError(f"{path}: '{key}' is '{value[:40]}', not a number; run the stage that writes it again")
+    return {key: int(value) for key, value in table.items()}
+
+
+def check_id(utterance: str, where: str) -> None:
+    """Check that an utterance id can name files: ids come from lists, and outputs are named after them.
+
+    Raises:
+        UserError: the id is a path that begins with a slash, or a part of it is empty or begins with a dot.
+    """
+    parts = utterance.split("/")
+    if any(part in ("", ".", "..") for part in parts):
+        raise UserError(f"{where}: the id '{utterance[:80]}' is a path; give the utterance another id")
+    if any(part.startswith(".") for part in parts):  # temporary files are named so
+        raise UserError(f"{where}: the id '{utterance[:80]}' begins with a dot; give the utterance another id")
+    if len(utterance.encode("utf-8", "surrogateescape")) > MAX_ID_BYTES:
+        raise UserError(f"{where}: the id '{utterance[:40]}...' is longer than {MAX_ID_BYTES} bytes; shorten it")
+
+
+def file_stem(utterance: str) -> str:
+    """Return the file name, without suffix, for an id; different ids have different names.
+
+    ``a/b`` gives ``a%2Fb``. A percent sign is replaced too, so that the id can be restored by unquoting.
+    """
+    return utterance.replace("%", "%25").replace("/", "%2F")
 
 
 def write_scp(path: PathLike, table: Mapping[str, object]) -> None:

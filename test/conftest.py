@@ -18,6 +18,12 @@ settings.register_profile("codecse", deadline=None)
 settings.load_profile("codecse")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of the mutation test; see test/robustness."""
+    parser.addoption("--mutations", type=int, default=300, help="cases of the mutation test (default: %(default)s)")
+    parser.addoption("--first_mutation", type=int, default=0, help="number of the first case of each kind of file")
+
+
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
     """Undo what a training did: with all cores for torch the tests after it are slower, and so are those beside it."""

@@ -9,7 +9,7 @@ from espnet_codecse.audio import audio_info
 from espnet_codecse.benchmark.codec import CodecSpeed
 from espnet_codecse.benchmark.probe import StepCost
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import read_scp
+from espnet_codecse.fileio import read_counts, read_scp
 
 FLAC_BYTES_PER_SAMPLE = 1.1  # of compressed 16-bit speech
 READ_FACTOR = 0.002  # seconds to read and check, or resample and write, one second of audio on one core
@@ -48,15 +48,15 @@ def read_set_size(data_dir: Path, sample_rate: int) -> SetSize:
         raise UserError(f"{data_dir / 'wav.scp'}: no such file; run stage 1 first, the plan needs its lists")
     paths = read_scp(data_dir / "wav.scp")
     samples, rates = (
-        read_scp(data_dir / name) if (data_dir / name).is_file() else {} for name in ("utt2num_samples", "utt2fs")
+        read_counts(data_dir / name) if (data_dir / name).is_file() else {} for name in ("utt2num_samples", "utt2fs")
     )
     chosen = list(paths)
     if not set(paths) <= set(samples) & set(rates):
         chosen = chosen[:: -(-len(paths) // NUM_HEADERS)]
     seconds, at_rate = 0.0, True
     for utterance in chosen:
-        if utterance in samples and utterance in rates:
-            num_samples, rate = int(samples[utterance]), int(rates[utterance])
+        if utterance in samples and rates.get(utterance):
+            num_samples, rate = samples[utterance], rates[utterance]
         else:
             try:
                 num_samples, rate, _ = audio_info(paths[utterance])

@@ -95,11 +95,10 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _model(args: argparse.Namespace) -> str:
-    import yaml
-
     from espnet_codecse.benchmark.model import model_report
+    from espnet_codecse.documents import read_yaml
 
-    published = yaml.safe_load(args.published.read_text()) if args.published else ()
+    published = read_yaml(args.published, "check --published", list) if args.published else ()
     return model_report(
         args.model,
         args.codec,

@@ -35,14 +35,15 @@ def _key(folder: Path, stream: str) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Write the statistics."""
     args = get_parser().parse_args(argv)
+    from espnet_codecse.fileio import atomic_path, read_marker
+
     done = args.out_dir / ".done"
     key = _key(args.embedding_dir, args.stream)
-    if done.is_file() and done.read_text(encoding="utf-8") == key and (args.out_dir / "stats.npz").is_file():
+    if read_marker(done) == key and (args.out_dir / "stats.npz").is_file():
         print(f"embedding_stats: {args.out_dir}: skipped (already done)", file=sys.stderr)
         return 0
     done.unlink(missing_ok=True)
     from espnet_codecse.embedding.stats import embedding_stats
-    from espnet_codecse.fileio import atomic_path
 
     num_frames = embedding_stats(args.embedding_dir, args.out_dir, args.stream)
     with atomic_path(done) as temporary:

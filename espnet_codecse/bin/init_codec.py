@@ -25,23 +25,20 @@ def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     import numpy as np
     import torch
-    import yaml
     from tqdm import tqdm
 
     from espnet_codecse.audio import read_audio
     from espnet_codecse.codec.mdct.gan import initialise_from_speech
     from espnet_codecse.codec.mdct.model import MDCTCodecNet
+    from espnet_codecse.documents import read_yaml
     from espnet_codecse.errors import UserError
     from espnet_codecse.fileio import atomic_path, read_scp
     from espnet_codecse.task.device import use_all_cores
 
     use_all_cores()
-    try:
-        with open(args.config) as stream:
-            conf = yaml.safe_load(stream)["codec_conf"]
-    except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{args.config}: not a configuration of codec training ({reason}); check --config") from None
+    conf = read_yaml(args.config, "not a configuration of codec training: check --config").get("codec_conf")
+    if not isinstance(conf, dict):
+        raise UserError(f"{args.config}: not a configuration of codec training (no codec_conf); check --config")
     torch.manual_seed(args.seed)
     net = MDCTCodecNet(sample_rate=conf.get("sampling_rate", 16000), **conf.get("generator_params", {}))
     low, high = conf.get("gain_range_db", (-38.0, -14.0))

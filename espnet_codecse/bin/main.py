@@ -93,8 +93,8 @@ def _run(argv: list[str]) -> int:
     # By default, OpenMP's threads spin while they wait for each other. If other processes need the cores, this can make
     # everything ten times slower. The variable is read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    module = importlib.import_module(f"espnet_codecse.bin.{COMMANDS[argv[0]][0]}")
     with naming_missing_packages():
+        module = importlib.import_module(f"espnet_codecse.bin.{COMMANDS[argv[0]][0]}")
         return module.main(argv[1:]) or 0
 
 

@@ -26,20 +26,18 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> None:
     """Write the folder and print the codec's identity."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
-    import yaml
 
     from espnet_codecse.checkpoint import load_checkpoint, load_strictly
     from espnet_codecse.codec.mdct.codec import MDCTCodec, save_mdct_codec
     from espnet_codecse.codec.mdct.model import MDCTCodecNet
+    from espnet_codecse.documents import read_yaml
     from espnet_codecse.errors import UserError
 
     checkpoint = Path(args.checkpoint)
     config = checkpoint.parent / "config.yaml"
-    try:
-        conf = yaml.safe_load(config.read_text())["codec_conf"]
-    except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{config}: not a configuration of codec training ({reason}); train it first") from None
+    conf = read_yaml(config, "not a configuration of codec training: train the codec first").get("codec_conf")
+    if not isinstance(conf, dict):
+        raise UserError(f"{config}: not a configuration of codec training (no codec_conf); train it first")
     net = MDCTCodecNet(sample_rate=conf.get("sampling_rate", 16000), **conf.get("generator_params", {}))
     prefix = "codec.generator."
     state = load_checkpoint(checkpoint)

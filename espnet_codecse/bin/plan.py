@@ -34,14 +34,13 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> None:
     """Run the probes and print the plan."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
-    import yaml
-
     from espnet_codecse.benchmark.plan import format_plan, plan_stages, read_set_size
     from espnet_codecse.codec import load_codec
     from espnet_codecse.job import default_nj
+    from espnet_codecse.task.training import read_configuration
 
     num_jobs = args.nj or default_nj(mem_per_job=3)
-    configuration = yaml.safe_load(args.config.read_text())
+    configuration = read_configuration(args.config)
     codec = load_codec(configuration["encoder_conf"]["codec"], args.device)
     train = [read_set_size(folder, codec.sample_rate) for folder in args.train_sets]
     test = [read_set_size(folder, codec.sample_rate) for folder in args.test_sets]

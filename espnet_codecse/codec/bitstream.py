@@ -251,6 +251,9 @@ def _parse(text: bytes) -> Header | None:
     )
     counts = (header.num_frames, header.num_samples, header.source_num_samples)
     sensible = min(positive) > 0 and min(counts) >= 0 and header.bits_per_code <= 32 and header.num_channels <= 1024
+    # Both lengths are the recording's: a reader allocates by them.
+    difference = header.source_num_samples * header.sample_rate - header.num_samples * header.source_rate
+    sensible = sensible and abs(difference) <= 4 * max(header.sample_rate, header.source_rate)
     return header if sensible else None
 
 

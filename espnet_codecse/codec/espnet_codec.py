@@ -8,10 +8,14 @@ from typing import Any
 
 import torch
 
+from espnet_codecse.building import building
 from espnet_codecse.checkpoint import load_checkpoint, load_strictly
 from espnet_codecse.codec.conv_codec import ConvCodec, fingerprint_of
+from espnet_codecse.documents import read_yaml
 from espnet_codecse.errors import UserError
+from espnet_codecse.zip_limits import check_unpacked_size
 
+MAX_RATE = 384_000  # Hz
 SUPPORTED = ("soundstream", "encodec", "dac")
 
 
@@ -61,15 +65,16 @@ def find_experiment(folder: Path) -> tuple[Path, Path]:
     Raises:
         UserError: no configuration or no checkpoint.
     """
-    import yaml
-
     meta = folder / "meta.yaml"
     if meta.is_file():
+        document = read_yaml(meta, "not a packed codec")
         try:
-            document = yaml.safe_load(meta.read_text())
-            return folder / document["yaml_files"]["train_config"], folder / document["files"]["model_file"]
-        except (yaml.YAMLError, KeyError, TypeError):
-            raise UserError(f"{meta}: names no train_config and model_file; not a packed codec") from None
+            names = (document["yaml_files"]["train_config"], document["files"]["model_file"])
+            return _inside(folder, names[0]), _inside(folder, names[1])
+        except (KeyError, TypeError, ValueError):
+            raise UserError(
+                f"{meta}: names no train_config and model_file inside its folder; not a packed codec"
+            ) from None
     config = folder / "config.yaml"
     if not config.is_file():
         raise UserError(f"{config}: missing; an ESPnet experiment folder holds config.yaml and a checkpoint")
@@ -81,11 +86,18 @@ def find_experiment(folder: Path) -> tuple[Path, Path]:
     return config, candidates[0]
 
 
+def _inside(folder: Path, name: str) -> Path:
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(name)
+    return path
+
+
 def unpack(archive: Path, cache: Path) -> Path:
     """Unpack a model-zoo zip once below ``cache`` and return the folder.
 
     Raises:
-        UserError: the archive is damaged or would write outside its folder.
+        UserError: the archive is damaged, unfolds to far more than its size, or would write outside its folder.
     """
     target = cache / f"{archive.stem}_{archive.stat().st_size}_{int(archive.stat().st_mtime)}"
     if target.is_dir():
@@ -96,13 +108,14 @@ def unpack(archive: Path, cache: Path) -> Path:
         folder = Path(temporary) / "content"
         try:
             with zipfile.ZipFile(archive) as content:
+                check_unpacked_size(content.infolist(), archive.stat().st_size, str(archive))
                 for member in content.infolist():
                     path = (folder / member.filename).resolve()
                     linked = (member.external_attr >> 16) & 0o170000 == 0o120000
                     if linked or not path.is_relative_to(folder.resolve()):
                         raise UserError(f"{archive}: member '{member.filename}' points outside the archive; refused")
                 content.extractall(folder)
-        except (zipfile.BadZipFile, EOFError, zlib.error) as error:
+        except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError, ValueError) as error:
             raise UserError(f"{archive}: not a readable zip ({error}); copy or download it again") from None
         try:
             folder.rename(target)
@@ -137,17 +150,16 @@ def download(tag: str) -> tuple[Path, Path]:
 
 
 def _read_config(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        config = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise UserError(f"{path}: not a readable yaml ({str(error).splitlines()[0]})") from None
-    if not isinstance(config, dict) or config.get("codec") not in SUPPORTED:
-        found = config.get("codec") if isinstance(config, dict) else None
-        raise UserError(f"{path}: codec is '{found}'; supported ESPnet codecs: {', '.join(SUPPORTED)}")
-    if not isinstance(config.get("codec_conf"), dict):
+    config = read_yaml(path, "not the configuration of a codec training")
+    found = config.get("codec")
+    if not isinstance(found, str) or found not in SUPPORTED:
+        raise UserError(f"{path}: codec is '{str(found)[:40]}'; supported ESPnet codecs: {', '.join(SUPPORTED)}")
+    conf = config.get("codec_conf")
+    if not isinstance(conf, dict) or not isinstance(conf.get("generator_params", {}), dict):
         raise UserError(f"{path}: has no codec_conf; not a codec training's configuration")
+    rate = conf.get("sampling_rate", 24000)
+    if type(rate) is not int or not 0 < rate <= MAX_RATE:
+        raise UserError(f"{path}: sampling_rate is '{str(rate)[:40]}', not a rate in Hz; copy the file again")
     return config
 
 
@@ -159,19 +171,17 @@ def _build_generator(config: dict[str, Any], config_file: Path) -> torch.nn.Modu
     classes = {"dac": DACGenerator, "encodec": SoundStreamGenerator, "soundstream": SoundStreamGenerator}
     conf = config["codec_conf"]
     params = {**conf.get("generator_params", {}), "sample_rate": conf.get("sampling_rate", 24000)}
-    try:
+    with building(f"{config_file}: no codec can be built", "are its generator_params this ESPnet's?"):
         return classes[config["codec"]](**params)
-    except TypeError as error:
-        raise UserError(f"{config_file}: generator_params are not this ESPnet's ({error})") from None
 
 
 def _generator_state(model_file: Path) -> dict[str, torch.Tensor]:
     state = load_checkpoint(model_file)
     if not isinstance(state, dict):
         raise UserError(f"{model_file}: holds no named weights; not an ESPnet codec checkpoint")
-    state = state.get("model", state)
+    state = state["model"] if isinstance(state.get("model"), dict) else state
     prefix = "codec.generator."
-    found = {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
+    found = {key[len(prefix) :]: value for key, value in state.items() if str(key).startswith(prefix)}
     if not found:
         raise UserError(f"{model_file}: no keys under '{prefix}'; not an ESPnet codec checkpoint")
     return found

@@ -3,8 +3,11 @@
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+from espnet_codecse.building import building
 from espnet_codecse.codec.abs_codec import AbsCodec
+from espnet_codecse.documents import read_json
 from espnet_codecse.errors import UserError
 
 PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
@@ -28,6 +31,7 @@ ESPNET_TAGS = (
     "espnet/owsmdata_soundstream_16k_200epoch",
 )
 LYRA = "lyra_v2"
+PUBLISHED = (LYRA, *TRANSFORMERS_IDS, *TRANSFORMERS_IDS.values(), *ESPNET_TAGS)
 
 
 def cache_dir() -> Path:
@@ -47,9 +51,10 @@ def load_codec(name: str, device: str = "cpu") -> AbsCodec:
         device: torch device.
 
     Raises:
-        UserError: no such codec; the message says where it was looked for.
+        UserError: no such codec, which says where it was looked for; or its files are damaged.
     """
-    return _load(str(name)).to(device)
+    with building(f"--codec {name}: no codec can be built from its files", "copy or download it again"):
+        return _load(str(name)).to(device)
 
 
 def check_num_codebooks(codec: AbsCodec, num_codebooks: int | None) -> None:
@@ -123,8 +128,6 @@ def _lyra() -> AbsCodec:
 
 
 def _from_folder(path: Path, name: str) -> AbsCodec:
-    import json
-
     from espnet_codecse.codec.lyra.codec import ENCODER, LyraCodec
 
     if (path / ENCODER).is_file():
@@ -134,11 +137,8 @@ def _from_folder(path: Path, name: str) -> AbsCodec:
 
         return MDCTCodec(path, name)
     if (path / "config.json").is_file():
-        try:
-            family = json.loads((path / "config.json").read_text()).get("model_type")
-        except ValueError as error:
-            raise UserError(f"{path / 'config.json'}: not valid json ({error}); download it again") from None
-        return _from_transformers(str(path), name, family)
+        document = read_json(path / "config.json", "download it again")
+        return _from_transformers(str(path), name, document.get("model_type") if isinstance(document, dict) else None)
     if (path / "config.yaml").is_file() or (path / "meta.yaml").is_file():
         from espnet_codecse.codec.espnet_codec import EspnetCodec, find_experiment
 
@@ -149,10 +149,10 @@ def _from_folder(path: Path, name: str) -> AbsCodec:
     )
 
 
-def _from_transformers(source: str, name: str, family: str) -> AbsCodec:
+def _from_transformers(source: str, name: str, family: Any) -> AbsCodec:
     from espnet_codecse.codec.transformers_codec import DacCodec, EncodecCodec
 
     classes = {"dac": DacCodec, "encodec": EncodecCodec}
-    if family not in classes:
+    if not isinstance(family, str) or family not in classes:
         raise UserError(f"{source}: model_type is '{family}'; supported: {', '.join(classes)}")
     return classes[family](source, name)

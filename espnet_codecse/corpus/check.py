@@ -18,9 +18,9 @@ import numpy as np
 
 from espnet_codecse.audio import read_audio, resample, write_audio
 from espnet_codecse.corpus.data_dir import is_audio_table, read_data_dir, reject_pipe, write_data_dir
-from espnet_codecse.corpus.parallel import remove_temporary, run_parts, write_json
+from espnet_codecse.corpus.parallel import read_done, remove_temporary, run_parts, write_json
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import atomic_path
+from espnet_codecse.fileio import atomic_path, file_stem
 from espnet_codecse.identity import file_state
 from espnet_codecse.job.array import Share, Submit
 
@@ -130,7 +130,7 @@ def check_utterance(job: Job) -> dict[str, Any]:
     paths = dict(job.paths)
     for name, (samples, changed) in loaded.items():
         if changed:
-            target = Path(job.data_dir) / name[: -len(".scp")] / f"{job.utterance.replace('/', '_')}.flac"
+            target = Path(job.data_dir) / name[: -len(".scp")] / f"{file_stem(job.utterance)}.flac"
             # Resampling overshoots at full scale; 16-bit flac would wrap or clip silently otherwise.
             write_audio(target, np.clip(samples, -1.0, 1.0 - 2**-15), settings.rate)
             paths[name] = str(target)
@@ -183,8 +183,9 @@ def format_data_dir(
         raise UserError(f"{source}/wav.scp: {count} utterances, expected {expected_count}; is the corpus complete?")
     key = _fingerprint(tables, settings)
     done = target / ".done"
-    if done.is_file() and json.loads(done.read_text(encoding="utf-8"))["key"] == key:
-        return json.loads(done.read_text(encoding="utf-8"))["summary"] + " (skipped: done by an earlier run)"
+    before = read_done(done)
+    if before.get("key") == key:
+        return f"{before['summary']} (skipped: done by an earlier run)"
     done.unlink(missing_ok=True)
 
     data_dir = str(target / "data")

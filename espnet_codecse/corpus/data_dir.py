@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import PathLike, read_scp, write_scp
+from espnet_codecse.fileio import PathLike, check_id, read_scp, read_text, write_scp
 
 Tables = dict[str, dict[str, str]]
 
@@ -138,12 +138,13 @@ def fix_data_dir(path: PathLike) -> dict[str, int]:
     if "wav.scp" not in names or "utt2spk" not in names:
         raise UserError(f"{path}: wav.scp or utt2spk is missing; they cannot be made from the other files")
     for name in names:
-        lines = [line.strip() for line in (path / name).read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = [line.strip() for line in read_text(path / name).split("\n") if line.strip()]
         table: dict[str, str] = {}
         for line in lines:
             key, _, value = line.partition(" ") if " " in line else line.partition("\t")
             if not value.strip():
                 continue
+            check_id(key, f"{path}/{name}")
             if table.setdefault(key, value.strip()) != value.strip():
                 raise UserError(f"{path}/{name}: the id '{key}' has two different values; remove one of the lines")
         dropped[name] = len(lines)

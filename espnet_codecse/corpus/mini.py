@@ -11,7 +11,7 @@ from typing import Any
 from espnet_codecse.corpus.augmentation import altered_noises, extra_noises, room_responses
 from espnet_codecse.corpus.data_dir import validate_data_dir, write_data_dir
 from espnet_codecse.corpus.mixtures import Mixture, MixtureSettings, RenderJob, plan_mixtures, render_mixture
-from espnet_codecse.corpus.parallel import remove_temporary, run_parts, write_json
+from espnet_codecse.corpus.parallel import read_done, remove_temporary, run_parts, write_json
 from espnet_codecse.corpus.sources import SPLITS, SourceRecording, Sources, find_sources
 from espnet_codecse.corpus.synthesis import write_corpus
 from espnet_codecse.errors import UserError
@@ -161,7 +161,7 @@ def _make_set(target: Path, split: str, plan: list[Mixture], settings: MixtureSe
     description = json.dumps([plan, asdict(settings)], sort_keys=True)
     key = hashlib.sha256(description.encode()).hexdigest()[:8]
     done = target / split / ".done"
-    before: dict[str, Any] = json.loads(done.read_text(encoding="utf-8")) if done.is_file() else {}
+    before = read_done(done)
     if before.get("key") == key:
         return f"{before['summary']} (skipped: done by an earlier run)"
     done.unlink(missing_ok=True)

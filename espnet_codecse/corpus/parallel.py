@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from espnet_codecse.fileio import atomic_path
+from espnet_codecse.fileio import atomic_path, read_marker
 from espnet_codecse.job.array import Share, Submit
 from espnet_codecse.job.pool import map_unordered
 
@@ -20,6 +20,24 @@ def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as JSON, atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(value), encoding="utf-8")
+
+
+def read_done(path: Path) -> dict[str, str]:
+    """Return ``{"key", "summary"}`` of a marker; empty if it is missing or damaged, so that the work is done again."""
+    try:
+        document = json.loads(read_marker(path))
+        return {name: str(document[name]) for name in ("key", "summary")}
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return {}
+
+
+def _read_result(path: Path, num_items: int) -> list[Any] | None:
+    """Return the values of a part that an earlier run completed, else None."""
+    try:
+        values = json.loads(read_marker(path))
+    except (ValueError, RecursionError):
+        return None
+    return values if isinstance(values, list) and len(values) == num_items else None
 
 
 def remove_temporary(root: Path) -> None:
@@ -93,9 +111,8 @@ def run_parts(
     missing = []
     for part, start in enumerate(starts):
         result = work_dir / f"{part}.json"
-        if result.is_file():
-            values[part] = json.loads(result.read_text(encoding="utf-8"))
-        elif part % share[1] == share[0] - 1:
+        values[part] = _read_result(result, len(items[start : start + part_size]))
+        if values[part] is None and part % share[1] == share[0] - 1:
             missing.append((part, list(items[start : start + part_size]), result))
     if missing and submit is not None:
         submit(len(starts))

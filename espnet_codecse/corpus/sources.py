@@ -63,8 +63,8 @@ def audio_files(root: Path) -> list[Path]:
 
 
 def safe_name(text: str) -> str:
-    """Replace what may not occur in an utterance id (spaces, slashes, signs) by ``_``."""
-    return re.sub(r"[^\w.-]+", "_", text).strip("_") or "x"
+    """Replace what may not occur in an utterance id (spaces, slashes, signs, dots at its beginning) by ``_``."""
+    return re.sub(r"[^\w.-]+", "_", text).rstrip("_").lstrip("._") or "x"
 
 
 def speaker_of(path: Path, root: Path, flat_speakers: bool) -> str:

@@ -15,7 +15,7 @@ from espnet_codecse.corpus.headers import Header
 from espnet_codecse.corpus.location import corpus_root
 from espnet_codecse.corpus.sources import safe_name
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import read_scp
+from espnet_codecse.fileio import read_scp, read_text
 
 VARIABLE = "URGENT"
 SPEECH, VALIDATION, TRAIN = "speech_train", "validation", "train"
@@ -96,7 +96,7 @@ def read_list(path: Path, incomplete: bool = False) -> dict[str, str]:
     base = path.parent.parent
     files: dict[str, str] = {}
     seen: dict[str, int] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         text = line.strip()
         if not text:
             continue

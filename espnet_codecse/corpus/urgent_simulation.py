@@ -27,6 +27,7 @@ from espnet_codecse.corpus.urgent_rules import (
     read_speech,
 )
 from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import file_stem
 
 DISTORTIONS = ("none", "bandwidth", "clipping")
 BANDWIDTHS = (8000, 16000, 22050, 24000, 32000, 44100, 48000)  # sample rates in Hz that a mixture is limited to
@@ -159,7 +160,7 @@ class RenderJob(NamedTuple):
 
 def audio_paths(audio_dir: str, mixture: Mixture) -> dict[str, str]:
     """Return ``{table name: file}`` of a mixture: one folder per speaker, since a million files in one are slow."""
-    folder, file = mixture.speaker.replace("/", "_"), f"{mixture.name}.flac"
+    folder, file = file_stem(mixture.speaker), f"{mixture.name}.flac"
     kinds = {"wav.scp": "mix", "spk1.scp": "spk1", "noise1.scp": "noise1"}
     return {table: str(Path(audio_dir) / kind / folder / file) for table, kind in kinds.items()}
 

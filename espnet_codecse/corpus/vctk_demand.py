@@ -16,6 +16,7 @@ from espnet_codecse.corpus.prepared_set import spread, write_prepared_set
 from espnet_codecse.corpus.recording_list import Listed, write_list
 from espnet_codecse.corpus.sources import audio_files, safe_name
 from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import read_text
 
 VARIABLE = "VCTK_DEMAND"
 # Published numbers of utterances (doi 10.7488/ds/2117).
@@ -87,7 +88,7 @@ def read_log(root: Path, name: str) -> dict[str, tuple[str, str]]:
     text = None
     for path in (root / file, root / "logfiles" / file):
         if path.is_file():
-            text, where = path.read_text(encoding="utf-8"), path
+            text, where = read_text(path), path
             break
     archive = root / "logfiles.zip"
     if text is None and archive.is_file():

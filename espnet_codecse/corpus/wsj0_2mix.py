@@ -18,6 +18,7 @@ from espnet_codecse.corpus.prepared_set import Rejected, key_of, spread, write_p
 from espnet_codecse.corpus.wsj0 import VARIABLE, find_utterances, require_decoder, speaker_of
 from espnet_codecse.corpus.wsj0_2mix_render import NAMES, Pair, RenderJob, mixture_name, render
 from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import read_text
 
 # Published numbers of mixtures.
 COUNTS = {"tr": 20000, "cv": 5000, "tt": 3000}
@@ -109,7 +110,7 @@ def read_list(path: Path, incomplete: bool = False) -> list[Pair]:
     if not path.is_file():
         raise UserError(f"{path}: no such mixing list; give its folder with --lists ({LISTS})")
     pairs: dict[str, Pair] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         fields = line.split()
         if not fields:
             continue

@@ -39,6 +39,13 @@ def write_ark(path: Path, items: Iterable[tuple[str, np.ndarray]], compression: 
     return offsets
 
 
+def split_location(location: str) -> tuple[str, int] | None:
+    """Return path and offset of ``path:offset``, or None if it is anything else, such as a command."""
+    path, _, offset = location.rpartition(":")
+    plain = path and "|" not in location and "\0" not in path and offset.isascii() and offset.isdigit()
+    return (path, int(offset)) if plain and len(offset) < 16 else None
+
+
 def check_arks(scp: Path) -> None:
     """Check that every entry of a list is a Kaldi matrix or vector in a file.
 
@@ -49,18 +56,18 @@ def check_arks(scp: Path) -> None:
     """
     offsets: dict[str, list[tuple[int, str]]] = {}
     for key, location in read_scp(scp).items():
-        path, _, offset = location.rpartition(":")
-        if not offset.isdigit() or not path or "|" in location:
+        place = split_location(location)
+        if place is None:
             raise UserError(f"{scp}: '{key}' is '{location[:80]}', not a place in an ark; extract the embeddings again")
-        offsets.setdefault(path, []).append((int(offset), key))
+        offsets.setdefault(place[0], []).append((place[1], key))
     for path, places in offsets.items():
         try:
             with open(path, "rb") as stream:
-                for place, key in sorted(places):
-                    stream.seek(place)
+                for start, key in sorted(places):
+                    stream.seek(start)
                     if stream.read(2) != _BINARY:
                         raise UserError(
-                            f"{scp}: '{key}' is no matrix at byte {place} of {path}; extract the embeddings again"
+                            f"{scp}: '{key}' is no matrix at byte {start} of {path}; extract the embeddings again"
                         )
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error.strerror}); extract the embeddings again") from None
@@ -74,13 +81,16 @@ def read_ark(location: str) -> np.ndarray:
     """
     from kaldiio.matio import read_kaldi
 
-    path, _, offset = location.rpartition(":")
+    place = split_location(location)
+    if place is None:
+        raise UserError(f"'{location[:80]}' is no place in an ark (path:offset); extract the embeddings again")
+    path, offset = place
     try:
         with open(path, "rb") as stream:
-            stream.seek(int(offset))
+            stream.seek(offset)
             if stream.read(2) != _BINARY:  # kaldiio would also unpickle or decode whatever else it finds
                 raise ValueError("no matrix at this place")
-            stream.seek(int(offset))
+            stream.seek(offset)
             return np.require(read_kaldi(stream), requirements=["C", "W"])  # torch warns of read-only arrays
     except FileNotFoundError:
         raise UserError(f"{path}: no such ark; extract the embeddings again, only what is missing is made") from None

@@ -1,10 +1,11 @@
 """``codec.yaml``: which codec made the embeddings of a folder, and how they are stored."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from espnet_codecse import __version__
+from espnet_codecse.documents import read_yaml
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
 
@@ -82,15 +83,16 @@ def read_description(folder: Path) -> EmbeddingDescription:
     Raises:
         UserError: it is missing or damaged.
     """
-    import yaml
-
     path = Path(folder) / "codec.yaml"
-    try:
-        return EmbeddingDescription(**yaml.safe_load(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; extract the embeddings first (codecse extract, stage 3)") from None
-    except (TypeError, ValueError, yaml.YAMLError):
-        raise UserError(f"{path}: not a codec description of this version; extract the embeddings again") from None
+    document = read_yaml(path, "extract the embeddings first (codecse extract, stage 3)")
+    values = {field.name: document.get(field.name, field.default) for field in fields(EmbeddingDescription)}
+    numbers = [values[name] for name in ("sample_rate", "hop", "dim")]
+    numbers += [] if values["num_codebooks"] is None else [values["num_codebooks"]]
+    texts = [values[name] for name in ("codec", "fingerprint", "layer", "compression", "version")]
+    plain = all(type(number) is int and number > 0 for number in numbers) and all(type(t) is str for t in texts)
+    if not plain or document.keys() - values.keys() or values["layer"] not in LAYERS:
+        raise UserError(f"{path}: not a codec description of this version; extract the embeddings again")
+    return EmbeddingDescription(**values)
 
 
 def check_codec(folder: Path, codec_or_fingerprint: str | Any) -> EmbeddingDescription:

@@ -8,7 +8,7 @@ from pathlib import Path
 from espnet_codecse.audio import audio_info
 from espnet_codecse.embedding.description import EmbeddingDescription
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import atomic_path, read_scp
+from espnet_codecse.fileio import atomic_path, read_counts, read_scp
 from espnet_codecse.identity import file_state
 
 PART_SECONDS = 300.0
@@ -75,12 +75,12 @@ def list_streams(data_dir: Path, with_noise: bool) -> dict[str, str]:
 def _seconds(data_dir: Path, paths: dict[str, str]) -> dict[str, float]:
     """Length of each recording in seconds, from utt2num_samples where it tells, else from the headers."""
     samples, rates = (
-        read_scp(data_dir / name) if (data_dir / name).is_file() else {} for name in ("utt2num_samples", "utt2fs")
+        read_counts(data_dir / name) if (data_dir / name).is_file() else {} for name in ("utt2num_samples", "utt2fs")
     )
     seconds = {}
     for utterance, path in paths.items():
-        if utterance in samples and utterance in rates:
-            seconds[utterance] = int(samples[utterance]) / int(rates[utterance])
+        if utterance in samples and rates.get(utterance):
+            seconds[utterance] = samples[utterance] / rates[utterance]
         else:
             num_samples, rate, _ = audio_info(path)
             seconds[utterance] = num_samples / rate
@@ -173,6 +173,10 @@ def read_marker(part: ExtractionPart) -> dict | None:
     try:
         document = json.loads(part.marker.read_text(encoding="utf-8"))
         whole = document["hash"] == part.hash and document["bytes"] == part.ark.stat().st_size
-        return document if whole else None
-    except (OSError, ValueError, KeyError):
+        places: dict[str, list[int]] = document["utterances"]
+        whole = whole and places.keys() == {recording.id for recording in part.recordings}
+        numbers = [number for place in places.values() for number in place] + [document["num_codebooks"]]
+        plain = len(numbers) == 2 * len(places) + 1 and all(type(n) is int and n >= 0 for n in numbers)
+        return document if whole and plain else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

@@ -9,7 +9,7 @@ import numpy as np
 from espnet_codecse.embedding.ark import read_ark
 from espnet_codecse.embedding.description import check_codec, read_description
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import read_scp
+from espnet_codecse.fileio import read_counts, read_scp
 
 
 class EmbeddingReader:
@@ -27,18 +27,20 @@ class EmbeddingReader:
             codec: the codec (or its fingerprint) that is going to be used; None does not compare.
 
         Raises:
-            UserError: a list is missing, or the embeddings come from another codec.
+            UserError: a list is missing or damaged, or the embeddings come from another codec.
         """
         self.folder = Path(folder)
         self.description = read_description(self.folder) if codec is None else check_codec(self.folder, codec)
         self.locations = read_scp(self.folder / f"emb_{stream}.scp")
-        self.num_frames: dict[str, int] = {
-            key: int(value) for key, value in read_scp(self.folder / "utt2num_frames").items()
-        }
+        self.num_frames = read_counts(self.folder / "utt2num_frames")
         self.num_codebooks: dict[str, int] = {}
         if self.description.layer == "codes":
-            table = read_scp(self.folder / "utt2num_codebooks")
-            self.num_codebooks = {key: int(value) for key, value in table.items()}
+            self.num_codebooks = read_counts(self.folder / "utt2num_codebooks")
+        missing = sorted(self.locations.keys() - self.num_frames.keys())
+        if missing:
+            raise UserError(
+                f"{self.folder / 'utt2num_frames'}: no line for '{missing[0]}'; extract the embeddings again"
+            )
 
     def __len__(self) -> int:
         return len(self.locations)
@@ -55,7 +57,7 @@ class EmbeddingReader:
         array = read_ark(self.locations[utterance])
         frames = self.num_frames[utterance]
         if self.num_codebooks:
-            shape = (self.num_codebooks[utterance], frames)
+            shape = (self.num_codebooks.get(utterance, 0), frames)
             array = array.reshape(shape) if array.size == shape[0] * shape[1] else array
         else:
             shape = (frames, self.description.dim)

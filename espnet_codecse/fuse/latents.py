@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import torch
-import yaml
 
 from espnet_codecse.checkpoint import check_weights, load_checkpoint
+from espnet_codecse.documents import read_yaml
 from espnet_codecse.errors import UserError
 from espnet_codecse.features import hash_of_weights
 from espnet_codecse.fuse.build import SAMPLE_RATE, build_vae_model
@@ -70,10 +70,10 @@ def load_latents(name: str, device: str = "cpu") -> LatentEncoder:
     """
     file = Path(name)
     config = file.parent / "config.yaml"
+    conf = read_yaml(config, "was the step 1_vae trained?")
     try:
-        conf = yaml.safe_load(config.read_text())
         parts = conf["spectrogram_conf"], conf["vae_conf"], conf["model_conf"], conf["window_frames"]
-    except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
+    except KeyError as error:
         raise UserError(f"{config}: not of the step 1_vae ({' '.join(str(error).split())}); was it trained?") from None
     model = build_vae_model(*parts)
     weights = load_checkpoint(file)

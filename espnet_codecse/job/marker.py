@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from espnet_codecse.fileio import atomic_path
+from espnet_codecse.fileio import atomic_path, read_marker
 from espnet_codecse.job.abs_backend import Part
 
 
@@ -19,10 +19,7 @@ def command_hash(part: Part) -> str:
 
 def is_done(part: Part) -> bool:
     """Return whether the same command ended with status 0 before."""
-    try:
-        return marker_path(part).read_text(encoding="utf-8").strip() == command_hash(part)
-    except FileNotFoundError:
-        return False
+    return read_marker(marker_path(part)).strip() == command_hash(part)
 
 
 def mark_done(part: Part) -> None:

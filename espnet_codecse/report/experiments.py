@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from espnet_codecse.documents import read_json
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
 
@@ -97,11 +98,11 @@ def read_description(path: Path, dumpdir: Path) -> ScoredOutput:
         UserError: the file is not a description.
     """
     try:
-        content: Any = json.loads(path.read_text("utf-8"))
+        content: Any = read_json(path, "delete it and run stage 7 again")
         output = ScoredOutput(folder=path.parent, data_dir=dumpdir / "raw" / str(content["test_set"]), **content)
         if output.kind not in KINDS or output.target not in TARGETS:
             raise ValueError(f"kind '{output.kind}', target '{output.target}'")
-    except (OSError, TypeError, KeyError, ValueError) as error:
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise UserError(f"{path}: not a description of scores ({error}); delete it and run stage 7 again") from None
     return output
 

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from espnet_codecse.documents import read_yaml
 from espnet_codecse.errors import UserError
 from espnet_codecse.report.scores import METRIC_ORDER
 
@@ -24,11 +23,7 @@ def read_paper(path: Path) -> list[dict[str, Any]]:
     Raises:
         UserError: the file is not valid yaml, or a table has no title, source or rows.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise UserError(f"{path}: cannot be read ({' '.join(str(error).split())}); correct the file") from None
-    tables = content.get("tables") if isinstance(content, dict) else None
+    tables = read_yaml(path, "correct the file").get("tables")
     if not isinstance(tables, list) or not tables:
         raise UserError(f"{path}: holds no 'tables'; see espnet_codecse/report/paper.py")
     for number, table in enumerate(tables, 1):

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from espnet_codecse.documents import read_yaml
 from espnet_codecse.errors import UserError
 from espnet_codecse.task.model_types import EMBEDDING, model_type_name, model_type_of
 from espnet_codecse.task.old_names import with_current_names
@@ -147,13 +146,7 @@ def needs_waveform_reference(configuration: Mapping[str, Any]) -> bool:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(file.read_text())
-    except yaml.YAMLError as error:
-        raise UserError(f"{file}: not valid yaml ({' '.join(str(error).split())})") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{file}: holds no 'key: value' lines")
-    return content
+    return read_yaml(file, "correct the file")
 
 
 def read_training(train_config: Path) -> dict[str, Any]:
@@ -162,14 +155,44 @@ def read_training(train_config: Path) -> dict[str, Any]:
     Raises:
         UserError: the file is missing, or is not the configuration of a training.
     """
+    configuration = with_current_names(
+        read_yaml(train_config, "not the configuration of a training: train the step first")
+    )
     try:
-        configuration = with_current_names(yaml.safe_load(Path(train_config).read_text()))
-        model_type_name(configuration)
+        kind = model_type_name(configuration)
     except UserError as error:
         raise UserError(f"{train_config}: {error}") from None
-    except (OSError, TypeError, ValueError, AttributeError, yaml.YAMLError) as error:
-        raise not_a_training(train_config, error) from None
+    check_parts(configuration, kind, str(train_config))
     return configuration
+
+
+MAX_SPEAKERS = 20  # outputs of a model; each has its own files
+# What a model of a type cannot do without.
+_NEEDED = {EMBEDDING: ("encoder_conf", "decoder_conf", "separator_conf", "model_conf")}
+
+
+def check_parts(configuration: Mapping[str, Any], kind: str, where: str) -> None:
+    """Check that the parts of a model of type ``kind`` are there, and are mappings.
+
+    Raises:
+        UserError: a part is missing or something else.
+    """
+    wrong = [key for key in _NEEDED.get(kind, ()) if not isinstance(configuration.get(key), Mapping)]
+    wrong += [
+        key
+        for key in sorted(configuration, key=str)
+        if str(key).endswith("_conf") and not isinstance(configuration[key], (Mapping, type(None)))
+    ]
+    if kind == EMBEDDING and not isinstance(configuration.get("separator"), str):
+        wrong.append("separator")
+    separator = configuration.get("separator_conf")
+    num_spk = separator.get("num_spk", 1) if isinstance(separator, Mapping) else 1
+    if type(num_spk) is not int or not 1 <= num_spk <= MAX_SPEAKERS:
+        wrong.append("num_spk")
+    if wrong:
+        raise UserError(
+            f"{where}: not the configuration of a training ({wrong[0]} is missing or damaged); train the step first"
+        )
 
 
 def not_a_training(train_config: Path, error: Exception) -> UserError:

@@ -23,7 +23,7 @@ from espnet_codecse.preprocess.rank_seed import with_rank_seed
 from espnet_codecse.preprocess.unpaired_priors import UnpairedPriors
 from espnet_codecse.task.padding_task import PaddingTask
 from espnet_codecse.task.trainer import CrashSafeGANTrainer
-from espnet_codecse.task.training import Pair, check_size, data_entry
+from espnet_codecse.task.training import Pair, check_size, data_entry, shape_file
 
 CONFIGURATIONS = {
     "coder_conf": "Layout of encoder and decoder; default: layout and initial weights of --codec",
@@ -197,7 +197,7 @@ def training_data(configuration: dict[str, Any], data_dirs: Pair, folders: Mappi
         check_size(mode, data_dir, entries[0].split(",")[0], configuration.get("batch_size", 1))
         for entry in entries:
             options += [f"--{mode}_data_path_and_name_and_type", entry]
-        options += [f"--{mode}_shape_file", str(data_dir / "utt2num_samples")]
+        options += [f"--{mode}_shape_file", shape_file(data_dir / "utt2num_samples", Path(entries[0].split(",")[0]))]
         for kind in () if supervised else REFERENCES:
             if model_conf.get("weights", {}).get(f"adversarial_{kind}"):
                 folder = folders.get(f"{kind}_prior", data_dirs)[index]

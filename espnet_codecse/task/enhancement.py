@@ -13,6 +13,7 @@ from espnet2.enh.loss.wrappers.abs_wrapper import AbsLossWrapper
 from espnet2.tasks import enh
 
 from espnet_codecse.codec import load_codec
+from espnet_codecse.documents import load_npz
 from espnet_codecse.enh.model import EmbeddingEnhancementModel
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import read_scp
@@ -22,7 +23,7 @@ from espnet_codecse.preprocess.rank_seed import with_rank_seed
 from espnet_codecse.preprocess.speed_perturbation import SpeedPerturbation
 from espnet_codecse.task.configuration import needs_waveform_reference
 from espnet_codecse.task.trainer import CrashSafeTrainer
-from espnet_codecse.task.training import Pair, check_size, data_entry
+from espnet_codecse.task.training import Pair, check_size, data_entry, shape_file
 
 
 class EmbeddingEnhancementTask(enh.EnhancementTask):
@@ -124,15 +125,16 @@ class EmbeddingEnhancementTask(enh.EnhancementTask):
         stats = getattr(args, "embedding_stats", None)
         if normalization is None or not stats:
             return
-        if not Path(stats).is_file():
-            raise UserError(f"--embedding_stats {stats}: no such file; run stage 4 (codecse embedding_stats)")
-        content = np.load(stats)
+        content = load_npz(stats, ("mean", "std", "fingerprint"), "run stage 4 again (codecse embedding_stats)")
         if str(content["fingerprint"]) != codec.fingerprint:
             raise UserError(
                 f"--embedding_stats {stats}: made with the codec {content['fingerprint']}, but {codec.name} is "
                 f"{codec.fingerprint}; run stages 3 and 4 again"
             )
-        normalization.set_statistics(torch.from_numpy(content["mean"]), torch.from_numpy(content["std"]))
+        mean, std = content["mean"], content["std"]
+        if any(array.shape != (codec.dim,) or array.dtype != np.float32 for array in (mean, std)) or (std < 0).any():
+            raise UserError(f"--embedding_stats {stats}: not statistics of {codec.dim} channels; run stage 4 again")
+        normalization.set_statistics(torch.from_numpy(mean), torch.from_numpy(std))
 
 
 def training_data(configuration: dict[str, Any], data_dirs: Pair, folders: Mapping[str, Pair]) -> list[str]:
@@ -172,7 +174,7 @@ def training_data(configuration: dict[str, Any], data_dirs: Pair, folders: Mappi
         for entry in entries:
             options += [f"--{mode}_data_path_and_name_and_type", entry]
         shape = embedding_dir / "utt2num_frames" if embedding_dir is not None else data_dir / "utt2num_samples"
-        options += [f"--{mode}_shape_file", str(shape)]
+        options += [f"--{mode}_shape_file", shape_file(shape, Path(entries[0].split(",")[0]))]
     return options
 
 
@@ -185,15 +187,17 @@ def _entry(data_dir: Path, embedding_dir: Path | None, waveform: str, stored: st
 def _check_embeddings(folder: Path, codec_name: str) -> None:
     """Check the codec, and read the last matrix of every ark: a truncated one would stop the training hours later."""
     from espnet_codecse.codec import load_codec
-    from espnet_codecse.embedding.ark import read_ark
+    from espnet_codecse.embedding.ark import read_ark, split_location
     from espnet_codecse.embedding.description import check_codec
 
     check_codec(folder, load_codec(codec_name))
     for scp in folder.glob("emb_*.scp"):
         last: dict[str, int] = {}
         for location in read_scp(scp).values():
-            ark, offset = location.rsplit(":", 1)
-            last[ark] = max(int(offset), last.get(ark, 0))
+            # Where an entry of a list that the training reads is anything else, check_arks names it.
+            ark, offset = split_location(location) or ("", 0)
+            last[ark] = max(offset, last.get(ark, 0))
+        last.pop("", None)
         for ark, last_offset in last.items():
             read_ark(f"{ark}:{last_offset}")
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
+from espnet_codecse.building import building
 from espnet_codecse.checkpoint import load_checkpoint, load_strictly
-from espnet_codecse.errors import UserError
 from espnet_codecse.installation import naming_missing_packages
 from espnet_codecse.task.configuration import not_a_training, read_training
 from espnet_codecse.task.model_types import EMBEDDING, model_type_name, model_type_of
@@ -69,14 +69,8 @@ def load_trained_model(
         args.encoder_conf["codec"] = args.decoder_conf["codec"] = codec
     elif codec is not None:
         args.codec = codec
-    try:
+    with building(f"{train_config}: no model can be built", "is it from another version?"):
         model = build_for_inference(args)
-    except (TypeError, ValueError, KeyError, AttributeError, IndexError, RuntimeError, AssertionError) as error:
-        # ESPnet does not validate configurations, so damaged or foreign ones raise exceptions of many types.
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"{train_config}: no model can be built ({type(error).__name__}: {reason}); is it from another version?"
-        ) from None
     state = load_checkpoint(Path(model_file))
     for name in getattr(model, "TRAINING_ONLY", ()):
         # Packs do not contain parts that only training needs, such as discriminators.

@@ -19,7 +19,7 @@ from espnet_codecse.preprocess.paired_crop import PairedCrop
 from espnet_codecse.preprocess.rank_seed import with_rank_seed
 from espnet_codecse.task.enhancement import build_loss_wrappers
 from espnet_codecse.task.trainer import CrashSafeTrainer
-from espnet_codecse.task.training import Pair, check_size, data_entry
+from espnet_codecse.task.training import Pair, check_size, data_entry, shape_file
 
 
 class SSLGCRNTask(enh.EnhancementTask):
@@ -107,5 +107,5 @@ def training_data(configuration: dict[str, Any], data_dirs: Pair, folders: Mappi
         check_size(mode, data_dir, str(data_dir / "wav.scp"), configuration.get("batch_size", 1))
         for entry in entries:
             options += [f"--{mode}_data_path_and_name_and_type", entry]
-        options += [f"--{mode}_shape_file", str(data_dir / "utt2num_samples")]
+        options += [f"--{mode}_shape_file", shape_file(data_dir / "utt2num_samples", data_dir / "wav.scp")]
     return options

@@ -11,6 +11,7 @@ from espnet2.train.gan_trainer import GANTrainer
 from espnet2.train.trainer import Trainer
 
 from espnet_codecse.checkpoint import load_checkpoint, load_strictly
+from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
 
 
@@ -56,18 +57,31 @@ class _CrashSafe:
 
     @classmethod
     def resume(cls, checkpoint, model, reporter, optimizers, schedulers, scaler, ngpu: int = 0, strict: bool = True):
-        """Resume from ``checkpoint``, and finish saving its epoch if the run was killed while it did so."""
+        """Resume from ``checkpoint``, and finish saving its epoch if the run was killed while it did so.
+
+        Raises:
+            UserError: the file is damaged, or of another training.
+        """
         checkpoint = Path(checkpoint)
         states = load_checkpoint(checkpoint)
-        load_strictly(model, states["model"], checkpoint)
-        reporter.load_state_dict(states["reporter"])
-        for optimizer, state in zip(optimizers, states["optimizers"]):
-            optimizer.load_state_dict(state)
-        for scheduler, state in zip(schedulers, states["schedulers"]):
-            if scheduler is not None:
-                scheduler.load_state_dict(state)
-        if scaler is not None and states["scaler"] is not None:
-            scaler.load_state_dict(states["scaler"])
+        try:
+            load_strictly(model, states["model"], checkpoint)
+            reporter.load_state_dict(states["reporter"])
+            if type(reporter.get_epoch()) is not int:
+                raise TypeError("its epoch is not a number")
+            for optimizer, state in zip(optimizers, states["optimizers"]):
+                optimizer.load_state_dict(state)
+            for scheduler, state in zip(schedulers, states["schedulers"]):
+                if scheduler is not None:
+                    scheduler.load_state_dict(state)
+            if scaler is not None and states["scaler"] is not None:
+                scaler.load_state_dict(states["scaler"])
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+            # ESPnet and torch take these states apart without checking them.
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            raise UserError(
+                f"{checkpoint}: not a state of this training ({reason}); remove the file to start the training again"
+            ) from None
         logging.info(f"The training was resumed using {checkpoint}, after epoch {reporter.get_epoch()}")
         if is_first_process():
             cls._finish_saving(checkpoint, states["model"], reporter)

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from espnet_codecse.documents import read_yaml
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import read_scp
+from espnet_codecse.fileio import read_counts, read_scp
 from espnet_codecse.task.model_types import model_type_of
 
 Pair = tuple[Path, Path]  # training and validation
@@ -43,16 +42,7 @@ def read_configuration(config: Path) -> dict[str, Any]:
     Raises:
         UserError: the file is missing or has no keys.
     """
-    try:
-        configuration = yaml.safe_load(config.read_text())
-        if isinstance(configuration, dict):
-            return configuration
-        reason = "empty"
-    except FileNotFoundError:
-        raise UserError(f"{config}: no such file; codecse config writes it") from None
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-    raise UserError(f"{config}: not written by codecse config ({reason}); write it again")
+    return read_yaml(config, "codecse config writes it")
 
 
 def data_entry(file: Path, name: str, kind: str) -> str:
@@ -68,6 +58,18 @@ def data_entry(file: Path, name: str, kind: str) -> str:
 
         check_arks(file)
     return f"{file},{name},{kind}"
+
+
+def shape_file(file: Path, scp: Path) -> str:
+    """Return the path of the lengths of the utterances in ``scp``; where it is there, each must have its length.
+
+    Raises:
+        UserError: the file is damaged or lacks an utterance.
+    """
+    missing = sorted(read_scp(scp).keys() - read_counts(file).keys()) if file.is_file() else []
+    if missing:
+        raise UserError(f"{file}: no line for '{missing[0]}'; run the stage that writes it again")
+    return str(file)
 
 
 def check_size(mode: str, data_dir: Path, scp: str, batch_size: int) -> None:

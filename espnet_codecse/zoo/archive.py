@@ -11,11 +11,8 @@ from pathlib import Path
 from espnet_codecse.codec.resolve import cache_dir
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import sha256_of
+from espnet_codecse.zip_limits import check_unpacked_size
 from espnet_codecse.zoo.manifest import MAX_FILES, check_files, check_name, read_manifest, unlisted
-
-MAX_BYTES = 2_000_000_000  # of all files of a pack
-MAX_RATIO = 50  # unpacked to packed size, of the pack and of every large file; weights hardly compress
-LARGE_BYTES = 1_000_000
 
 
 def unpack(archive: Path, cache: Path | None = None, label: str = "") -> Path:
@@ -85,17 +82,9 @@ def check_members(members: list[zipfile.ZipInfo], archive_bytes: int, pack: str)
     Raises:
         UserError: a name leads outside or occurs twice, or there is a link, an unknown compression, or a zip bomb.
     """
-    files = [member for member in members if not member.is_dir()]
     if len(members) > 2 * MAX_FILES:
         raise UserError(f"{pack}: {len(members)} members, a pack has at most {2 * MAX_FILES}; refused")
-    total = sum(member.file_size for member in files)
-    if total > MAX_BYTES:
-        raise UserError(f"{pack}: would unpack to {total / 1e9:.1f} GB, the limit is {MAX_BYTES / 1e9:.0f} GB; refused")
-    large = [member for member in files if member.file_size > LARGE_BYTES]
-    pairs = [(total, archive_bytes), *((member.file_size, member.compress_size) for member in large)]
-    ratio = max(size / max(packed, 1) for size, packed in pairs)
-    if ratio > MAX_RATIO:
-        raise UserError(f"{pack}: would unpack to {ratio:.0f} times its size, the limit is {MAX_RATIO}; refused")
+    check_unpacked_size(members, archive_bytes, pack)
     seen = set()
     for member in members:
         kind = stat.S_IFMT(member.external_attr >> 16)

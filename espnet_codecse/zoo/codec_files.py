@@ -5,6 +5,7 @@ from pathlib import Path
 
 from espnet_codecse.codec.lyra.codec import ENCODER
 from espnet_codecse.codec.resolve import PRETRAINED, cache_dir
+from espnet_codecse.documents import read_yaml
 from espnet_codecse.zoo.manifest import dump_yaml
 
 CARD = "README.md"
@@ -43,13 +44,12 @@ def _of_folder(folder: Path) -> dict[str, bytes] | None:
 def _of_espnet(folder: Path) -> dict[str, bytes]:
     """Reduce an ESPnet-Codec experiment to the generator; the rest serves only training and is twice as large."""
     import torch
-    import yaml
 
     from espnet_codecse.checkpoint import load_checkpoint
     from espnet_codecse.codec.espnet_codec import find_experiment
 
     config_file, model_file = find_experiment(folder)
-    config = yaml.safe_load(config_file.read_text("utf-8"))
+    config = read_yaml(config_file)
     state = load_checkpoint(model_file)
     state = state.get("model", state)
     kept = {key: value.clone() for key, value in state.items() if key.startswith("codec.generator.")}

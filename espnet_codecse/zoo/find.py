@@ -1,15 +1,15 @@
 """Find the files of the model that ``--model NAME`` names."""
 
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from espnet_codecse.checkpoint import check_archive
 from espnet_codecse.codec.resolve import PRETRAINED
 from espnet_codecse.errors import UserError
-from espnet_codecse.task.configuration import read_training
+from espnet_codecse.task.configuration import check_parts, read_training
 from espnet_codecse.task.model_types import EMBEDDING
 from espnet_codecse.task.old_names import with_current_names
 from espnet_codecse.zoo.manifest import META, model_type_of_pack, read_manifest, read_meta, read_yaml
@@ -105,7 +105,8 @@ def open_pack(folder: Path, name: str) -> ModelFiles:
         if path.endswith(".yaml"):
             read_yaml(folder / path, name)
         elif path.endswith(".pth"):
-            _check_checkpoint(folder / path, name)
+            # Whether its content is whole, the hashes tell.
+            check_archive(folder / path, f"{name}: '{PurePosixPath(path).name}'", checksums=False)
     return ModelFiles(
         folder=folder,
         train_config=folder / paths["train_config"],
@@ -138,22 +139,10 @@ def _check_config(config: dict, manifest: dict, name: str) -> None:
             raise UserError(
                 f"{name}: the model was trained with the codec {fingerprint}, but the pack is for {expected}; refused"
             )
+    check_parts(config, kind, name)
     if config.get("separator") == "asteroid":
         # ESPnet's wrapper downloads what its configuration names, and can access any attribute of a module.
         raise UserError(f"{name}: separator 'asteroid' loads code by name; refused")
-
-
-def _check_checkpoint(path: Path, name: str) -> None:
-    """Refuse a checkpoint that expands while it is loaded; PyTorch writes zips with uncompressed members."""
-    if not zipfile.is_zipfile(path):
-        return
-    try:
-        with zipfile.ZipFile(path) as content:
-            total = sum(member.file_size for member in content.infolist())
-    except zipfile.BadZipFile:
-        return  # loading reports the error
-    if total > path.stat().st_size:
-        raise UserError(f"{name}: '{path.name}' has compressed members, unlike files written by PyTorch; refused")
 
 
 def _experiment(folder: Path) -> ModelFiles:

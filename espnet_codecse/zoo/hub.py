@@ -2,10 +2,13 @@
 
 import logging
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from espnet_codecse.errors import UserError
-from espnet_codecse.zoo.archive import MAX_BYTES
+from espnet_codecse.zip_limits import MAX_BYTES
 from espnet_codecse.zoo.manifest import MANIFEST, META, check_files, read_manifest
 
 
@@ -65,6 +68,27 @@ def _fetch(snapshot_download, identifier: str, revision: str | None, patterns) -
     finally:
         logger.setLevel(level)
     return Path(folder)
+
+
+@contextmanager
+def offline() -> Iterator[None]:
+    """Keep the hub's library from the network within this context."""
+    constants = sys.modules.get("huggingface_hub.constants")
+    saved = os.environ.get("HF_HUB_OFFLINE"), getattr(constants, "HF_HUB_OFFLINE", None)
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    if constants is not None:  # it reads the environment only when it is imported
+        constants.HF_HUB_OFFLINE = True  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        if saved[0] is None:
+            del os.environ["HF_HUB_OFFLINE"]
+        else:
+            os.environ["HF_HUB_OFFLINE"] = saved[0]
+        constants = sys.modules.get("huggingface_hub.constants")
+        if constants is not None:
+            before = (saved[0] or "").upper() in ("1", "ON", "YES", "TRUE")
+            constants.HF_HUB_OFFLINE = before if saved[1] is None else saved[1]  # type: ignore[attr-defined]
 
 
 def check_links(folder: Path, name: str) -> None:

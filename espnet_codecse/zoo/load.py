@@ -5,10 +5,11 @@ from typing import Any
 
 import torch
 
+from espnet_codecse.codec.resolve import PUBLISHED, codec_files
 from espnet_codecse.errors import UserError
 from espnet_codecse.inference.abs_enhancer import AbsEnhancer, RunSettings
 from espnet_codecse.precision import has_native_bfloat16
-from espnet_codecse.task.model_types import model_type_of
+from espnet_codecse.task.model_types import codec_of, model_type_of
 from espnet_codecse.zoo.find import ModelFiles, called, find_model
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -59,12 +60,25 @@ def build_enhancer(
     from espnet_codecse.task.loading import load_trained_model
 
     device = resolve_device(device)
+    if files.manifest is not None and not (codec or files.codec):
+        _check_codec_name(codec_of(files.configuration))
     model, training = load_trained_model(
         files.train_config, files.model_file, device, codec or files.codec, files.configuration
     )
     enhancer = model_type_of(vars(training)).load("enhancer")
     run = RunSettings(device, resolve_dtype(dtype, device), segment_seconds, layers, options)
     return enhancer.from_model(model, training, run)
+
+
+def _check_codec_name(name: Any) -> None:
+    """Refuse a codec that a pack names unless it is here or published: a pack must not start arbitrary downloads.
+
+    Raises:
+        UserError: the codec is neither.
+    """
+    if name is not None and not (isinstance(name, str) and (name in PUBLISHED or codec_files(name))):
+        shown = str(name)[:80]
+        raise UserError(f"--codec {shown}: no such folder or published codec; the pack only names it: pass its folder")
 
 
 def resolve_device(device: str) -> str:

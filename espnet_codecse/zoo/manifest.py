@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from espnet_codecse.documents import parse_yaml
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import sha256_of
 from espnet_codecse.task.model_types import EMBEDDING, LAYERS, model_type_name
@@ -22,17 +23,8 @@ MAX_FILES = 200
 SUFFIXES = (".yaml", ".pth", ".safetensors", ".json", ".md", ".txt", ".png")
 
 
-class _PlainLoader(yaml.SafeLoader):
-    """YAML without tags, as :func:`yaml.safe_load`, and without aliases, a few of which can expand to gigabytes."""
-
-    def compose_node(self, parent, index):
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases are not allowed")
-        return super().compose_node(parent, index)
-
-
 class PlainDumper(yaml.SafeDumper):
-    """Writes YAML for :class:`_PlainLoader`: repeated values are written out, without aliases."""
+    """Writes YAML for :func:`read_yaml`: repeated values are written out, without aliases."""
 
     def ignore_aliases(self, data: Any) -> bool:
         """Return True, which disables aliases."""
@@ -55,12 +47,11 @@ def read_yaml(path: Path, pack: str) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_YAML_BYTES:
             raise UserError(f"{label} is larger than {MAX_YAML_BYTES // 1_000_000} MB; refused")
-        document = yaml.load(path.read_text("utf-8"), Loader=_PlainLoader)
+        document = parse_yaml(path.read_text("utf-8"), aliases=False)
     except OSError:
         raise UserError(f"{label} is missing; not a pack written by 'codecse pack'") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = " ".join(str(getattr(error, "problem", None) or error).split())[:200]
-        raise UserError(f"{label} is not plain YAML ({reason}); refused") from None
+    except ValueError as error:
+        raise UserError(f"{label} is not plain YAML ({error}); refused") from None
     if not isinstance(document, dict):
         raise UserError(f"{label} has no keys; not a pack written by 'codecse pack'")
     return document
@@ -99,7 +90,9 @@ def read_manifest(folder: Path, pack: str) -> dict[str, Any]:
     identified = isinstance(codec, dict) and all(isinstance(codec.get(key), kind) for key, kind in kinds.items())
     if not identified and (codec is not None or model_type_of_pack(manifest, pack) == EMBEDDING):
         raise UserError(f"{pack}: {MANIFEST} does not identify the codec ({', '.join(kinds)}); pack the model again")
-    if manifest.get("layer") not in LAYERS:
+    if model_type_of_pack(manifest, pack) == EMBEDDING and not isinstance(manifest.get("separator"), str):
+        raise UserError(f"{pack}: {MANIFEST} names no separator; pack the model again")
+    if not isinstance(manifest.get("layer"), str) or manifest["layer"] not in LAYERS:
         raise UserError(f"{pack}: {MANIFEST} names no layer ({' or '.join(LAYERS)}); pack the model again")
     if not isinstance(files, dict) or not 0 < len(files) <= MAX_FILES:
         raise UserError(f"{pack}: {MANIFEST} lists no files, or more than {MAX_FILES}; refused")

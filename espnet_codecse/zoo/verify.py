@@ -1,4 +1,7 @@
-"""Verify a pack without trusting it: all files, strict loading of weights, the codec, and a short enhancement."""
+"""Verify a pack without trusting it: all files, strict loading of weights, the codec, and a short enhancement.
+
+The network is not used: a codec that a pack only names must be in the cache, or given.
+"""
 
 import tempfile
 from pathlib import Path
@@ -7,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from espnet_codecse.errors import UserError
+from espnet_codecse.task.model_types import codec_of
 from espnet_codecse.zoo.find import ModelFiles, called, find_model, open_pack
+from espnet_codecse.zoo.hub import offline
 from espnet_codecse.zoo.manifest import MANIFEST, check_files
 
 SMOKE_SECONDS = 1.0
@@ -51,7 +56,7 @@ def _verify(files: ModelFiles, label: str, codec: str | None) -> list[str]:
     total = sum(entry["bytes"] for entry in manifest["files"].values())
     lines = [f"files: {len(manifest['files'])}, {total / 1e6:.1f} MB, all SHA-256 hashes match"]
     # Loading checks the weights against the configuration key by key, and the codec's fingerprint.
-    with called(files, label):
+    with called(files, label), offline():
         enhancer = build_enhancer(files, codec, "cpu", "float32", [manifest["layer"]])
     parameters = sum(parameter.numel() for parameter in enhancer.network.parameters())
     network = manifest.get("separator") or manifest["task"]
@@ -65,7 +70,8 @@ def _verify(files: ModelFiles, label: str, codec: str | None) -> list[str]:
 def _check_codec(files: ModelFiles, expected: dict[str, Any], label: str, codec: str | None) -> str:
     from espnet_codecse.codec import load_codec
 
-    loaded = load_codec(codec or files.codec or expected["name"])
+    # The one that was just built; the manifest's name may be another.
+    loaded = load_codec(codec or files.codec or codec_of(files.configuration) or expected["name"])
     for key in ("fingerprint", "sample_rate", "hop", "dim"):
         if getattr(loaded, key) != expected[key]:
             raise UserError(

@@ -1,60 +1,65 @@
-"""Files appear whole or not at all, and what prevents it is said in one line."""
+"""Lists and text from outside: encodings, ids, and names of files."""
 
-import errno
-import os
+import urllib.parse
 
 import pytest
-from permissions import permissions_apply
+from hypothesis import given
+from hypothesis import strategies as st
 
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import atomic_path, temporary_prefix
+from espnet_codecse.fileio import file_stem, read_counts, read_scp, read_text
 
 
-def write(path):
-    with atomic_path(path) as temporary:
-        temporary.write_text("new")
+def refused(read, path) -> str:
+    with pytest.raises(UserError) as caught:
+        read(path)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+    return str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["a.wav", "a" * 251 + ".wav", "é" * 125 + ".flac", "a", "a" * 255, ".hidden.json"])
-def test_any_name_that_the_file_system_takes(tmp_path, name):
-    write(tmp_path / "below" / name)
-    assert [path.name for path in (tmp_path / "below").iterdir()] == [name]
-    assert (tmp_path / "below" / name).read_text() == "new"
+def test_a_byte_order_mark_is_left_out(tmp_path):
+    (tmp_path / "wav.scp").write_text("ü /x.wav\n", encoding="utf-8-sig")
+    assert read_scp(tmp_path / "wav.scp") == {"ü": "/x.wav"}
 
 
-def test_name_that_is_no_utf8(tmp_path):
-    write(os.fsdecode(os.path.join(os.fsencode(tmp_path), b"caf\xe9.wav")))
-    assert os.listdir(os.fsencode(tmp_path)) == [b"caf\xe9.wav"]
+@pytest.mark.parametrize(
+    "encoding, remedy", [("utf-16", "iconv -f UTF-16 -t UTF-8"), ("latin-1", "iconv -f LATIN1 -t UTF-8")]
+)
+def test_other_encodings_are_named_with_the_remedy(tmp_path, encoding, remedy):
+    (tmp_path / "wav.scp").write_text("ü /x.wav\n", encoding=encoding)
+    assert f"not UTF-8 text; convert it: {remedy}" in refused(read_scp, tmp_path / "wav.scp")
 
 
-def test_long_names_have_different_temporary_names():
-    first, second = (temporary_prefix("x/" + "a" * 249 + end + ".wav") for end in "bc")
-    assert first != second and len(first) < 30
-    assert temporary_prefix("x/a.b.wav") == ".a.b."
+def test_what_is_no_text(tmp_path):
+    for content in (b"RIFF\x24\0\0\0WAVEfmt \xff\xfe", b"a /x\0.wav\n"):
+        (tmp_path / "speech.wav").write_bytes(content)
+        assert "not a text file" in refused(read_scp, tmp_path / "speech.wav")
+    assert "cannot be read (Is a directory)" in refused(read_text, tmp_path)
+    assert "no such file" in refused(read_text, tmp_path / "none")
+    assert "cannot be read (File name too long)" in refused(read_text, tmp_path / ("x" * 300))
+    assert "embedded null byte" in refused(read_text, f"{tmp_path}/a\0b")
 
 
-def test_reasons_and_remedies(tmp_path):
-    (tmp_path / "file").touch()
-    (tmp_path / "folder" / "a.txt").mkdir(parents=True)
-    locked = tmp_path / "locked"
-    locked.mkdir(mode=0o500)
-    for path, reason in (
-        (tmp_path / "file" / "a.txt", "a file is where a folder should be"),
-        (tmp_path / "file" / "below" / "a.txt", "a file is where a folder should be"),
-        (tmp_path / "folder" / "a.txt", "a folder is where the file should be, choose another name"),
-        (tmp_path / ("a" * 253 + ".txt"), "shorten its name"),
-        (locked / "a.txt", "choose a folder that you may write to"),
-        (locked / "below" / "a.txt", "choose a folder that you may write to"),
-    ):
-        with permissions_apply(), pytest.raises(UserError) as caught:
-            write(path)
-        message = str(caught.value)
-        assert message.startswith(f"{path}: cannot be written (") and reason in message and "\n" not in message
-    assert not list(locked.iterdir()) and [path.name for path in (tmp_path / "folder").iterdir()] == ["a.txt"]
+@pytest.mark.parametrize("key", ["/x", "a//b", "a/", "./a", "a/../b", ".a", "a/.b"])
+def test_ids_that_are_paths_or_hidden(tmp_path, key):
+    (tmp_path / "wav.scp").write_text(f"{key} /y.wav\n")
+    message = refused(read_scp, tmp_path / "wav.scp")
+    assert f"wav.scp:1: the id '{key}' " in message and "give the utterance another id" in message
 
 
-def test_full_disk_leaves_the_old_file(tmp_path):
-    (tmp_path / "a").write_text("old")
-    with pytest.raises(UserError, match="No space left on device.; free some space"), atomic_path(tmp_path / "a"):
-        raise OSError(errno.ENOSPC, "No space left on device")
-    assert (tmp_path / "a").read_text() == "old" and len(list(tmp_path.iterdir())) == 1
+def test_long_ids(tmp_path):
+    (tmp_path / "wav.scp").write_text(f"{'ü' * 101} /y.wav\n", encoding="utf-8")
+    assert "is longer than 200 bytes; shorten it" in refused(read_scp, tmp_path / "wav.scp")
+
+
+@pytest.mark.parametrize("value", ["x", "-1", "1.5", "9" * 30, "٣"])
+def test_counts_that_are_no_numbers(tmp_path, value):
+    (tmp_path / "utt2num_frames").write_text(f"a {value}\n", encoding="utf-8")
+    assert f"'a' is '{value}', not a number" in refused(read_counts, tmp_path / "utt2num_frames")
+
+
+@given(st.text(alphabet="ab/%25F_", min_size=1))
+def test_each_id_has_a_file_name_of_its_own(utterance):
+    """The id can be restored from the name, so no two share one."""
+    assert "/" not in file_stem(utterance)
+    assert urllib.parse.unquote(file_stem(utterance)) == utterance

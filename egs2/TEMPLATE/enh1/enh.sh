@@ -23,7 +23,7 @@ num_nodes=1                  # machines for training, with cmd_backend=slurm
 train_set=                   # required
 valid_set=                   # required
 test_sets=                   # required, separated by spaces
-local_data_opts=             # options of local/data.sh
+local_data_opts=             # options of local/data.sh, evaluated by the shell as if typed there
 fs=16k                       # sample rate of the codec, Hz
 num_spk=1                    # speakers in a mixture
 clean_prior=                 # set of unpaired clean speech, for systems that use it; a second name is for validation

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -9,8 +10,9 @@ from espnet_codecse.checkpoint import check_weights
 from espnet_codecse.codec.chunking import Segment, reach_in_samples
 from espnet_codecse.codec.conv_codec import ConvCodec, fingerprint_of
 from espnet_codecse.codec.mdct.model import LowBandDecoder, MDCTCodecNet
+from espnet_codecse.documents import read_yaml
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import atomic_path
+from espnet_codecse.fileio import atomic_path, sha256_of
 
 CONFIG_FILE, WEIGHTS_FILE, FORMAT = "config.yaml", "model.safetensors", "codecse_hybrid_codec_1"
 
@@ -49,24 +51,57 @@ class MDCTCodec(ConvCodec):
 
 
 def _load_net(folder: Path) -> tuple[MDCTCodecNet, dict]:
-    import yaml
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     for file in (CONFIG_FILE, WEIGHTS_FILE):
         if not (folder / file).is_file():
             raise UserError(f"{folder / file}: missing; a small codec's folder holds {CONFIG_FILE} and {WEIGHTS_FILE}")
-    document = yaml.safe_load((folder / CONFIG_FILE).read_text())
+    document = read_yaml(folder / CONFIG_FILE, "not the configuration of a small codec")
     if document.get("format") != FORMAT:
-        raise UserError(f"{folder / CONFIG_FILE}: format is '{document.get('format')}', not '{FORMAT}'; wrong folder?")
+        shown = str(document.get("format"))[:40]
+        raise UserError(f"{folder / CONFIG_FILE}: format is '{shown}', not '{FORMAT}'; wrong folder?")
+    _check_model(document.get("model"), folder / CONFIG_FILE)
     net = MDCTCodecNet(**document["model"])
     try:
         weights = load_file(folder / WEIGHTS_FILE)
-    except SafetensorError as error:
+    except (SafetensorError, OSError) as error:
         raise UserError(f"{folder / WEIGHTS_FILE}: not readable ({error}); copy it again") from None
     check_weights(net, weights, folder / WEIGHTS_FILE, CONFIG_FILE)
+    # Folders of earlier versions have no hash.
+    if document.get("sha256") not in (None, sha256_of(folder / WEIGHTS_FILE)):
+        raise UserError(f"{folder / WEIGHTS_FILE}: damaged on disk (SHA-256 differs from {CONFIG_FILE}); copy it again")
     net.load_state_dict(weights)
     return net, document["model"]
+
+
+# Largest values of a configuration, far beyond those of any codec: the transform is computed while the net is built.
+_LARGEST = {
+    "sample_rate": 384_000, "num_channels": 1024, "num_refiners": 64, "num_codebooks": 256, "codebook_size": 65_536,
+    "codebook_dim": 1024,
+}  # fmt: skip
+_LARGEST_HOP, _LARGEST_WIDTH = 4096, 4096
+
+
+def _check_model(model: Any, file: Path) -> None:
+    """Check the values of a configuration before anything is built from them.
+
+    Raises:
+        UserError: a value is missing, of another type, or out of range.
+    """
+    wrong = not isinstance(model, dict) or model.keys() != {*_LARGEST, "widths", "strides", "power"}
+    if not wrong:
+        wrong = any(not _is_count(model[name], largest) for name, largest in _LARGEST.items())
+        for name, largest in (("widths", _LARGEST_WIDTH), ("strides", _LARGEST_HOP)):
+            wrong = wrong or not isinstance(model[name], list) or not model[name]
+            wrong = wrong or any(not _is_count(value, largest) for value in model[name])
+    wrong = wrong or math.prod(model["strides"]) > _LARGEST_HOP
+    if wrong or type(model["power"]) not in (int, float) or not 0 < model["power"] <= 1:
+        raise UserError(f"{file}: 'model' has values that are missing or out of range; copy it again")
+
+
+def _is_count(value: Any, largest: int) -> bool:
+    return type(value) is int and 0 < value <= largest
 
 
 def save_mdct_codec(net: MDCTCodecNet, folder: Path) -> None:
@@ -76,5 +111,7 @@ def save_mdct_codec(net: MDCTCodecNet, folder: Path) -> None:
 
     with atomic_path(Path(folder) / WEIGHTS_FILE) as temporary:
         save_file({key: value.contiguous() for key, value in net.state_dict().items()}, temporary)
+    digest = sha256_of(Path(folder) / WEIGHTS_FILE)
     with atomic_path(Path(folder) / CONFIG_FILE) as temporary:
-        temporary.write_text(yaml.safe_dump({"format": FORMAT, "model": net.configuration}, sort_keys=False))
+        document = {"format": FORMAT, "model": net.configuration, "sha256": digest}
+        temporary.write_text(yaml.safe_dump(document, sort_keys=False))

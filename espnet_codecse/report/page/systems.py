@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
+from espnet_codecse.documents import read_yaml
+from espnet_codecse.errors import UserError
 from espnet_codecse.report.bootstrap import mean_interval
 from espnet_codecse.report.experiments import CEILING, EXPERIMENT, NOISY
 from espnet_codecse.report.scores import Row
@@ -36,10 +37,9 @@ def codec_of(row: Row) -> str:
     """Return the codec that an experiment was trained on, from its configuration; empty if there is none."""
     for path in sorted(row.output.experiment_dir.glob("[0-9]*_*/config.yaml"), reverse=True):
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError):
+            conf = read_yaml(path).get("encoder_conf")
+        except UserError:
             continue
-        conf = content.get("encoder_conf") if isinstance(content, dict) else None
         if isinstance(conf, dict) and conf.get("codec"):
             name = Path(str(conf["codec"])).name
             return name[: -len(".zip")] if name.endswith(".zip") else name

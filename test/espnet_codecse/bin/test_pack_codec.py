@@ -110,6 +110,7 @@ def test_what_is_refused(given, capsys):
         (given / "config.yaml").write_text(content)
         for command in (initialise, pack):
             assert command(given) == 1
-            assert "config.yaml: not a configuration of codec training" in capsys.readouterr().err
+            error = capsys.readouterr().err
+    assert "config.yaml: " in error and "not a configuration of codec training" in error
     (given / "config.yaml").unlink()
     assert initialise(given) == 1 and pack(given) == 1

@@ -171,3 +171,12 @@ def test_what_does_not_fit_is_not_written(tmp_path):
 
 def test_bits():
     assert [bits_for(size) for size in (1, 2, 3, 4, 1000, 1024, 1025)] == [1, 1, 2, 2, 10, 10, 11]
+
+
+def test_lengths_that_contradict_each_other(tmp_path):
+    """What decodes the file allocates by the recording's length: 430 bytes must not ask for gigabytes."""
+    header = replace(HEADER, source_num_samples=1_000_000_000)
+    with BitstreamWriter(tmp_path / "x.cse", header) as writer:
+        writer.write(some_codes(header))
+    with pytest.raises(UserError, match="its header is not readable"):
+        BitstreamReader(tmp_path / "x.cse")

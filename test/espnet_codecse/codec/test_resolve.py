@@ -282,3 +282,57 @@ def test_copy_in_the_local_cache_is_used_without_network(tmp_path, monkeypatch):
 def test_label():
     names = ("small", "descript/dac_16khz", "espnet/amuse_dac_16k", "/a/mine.zip", "/a/exp/")
     assert [codec_label(name) for name in names] == ["small", "dac_16khz", "amuse_dac_16k", "mine", "exp"]
+
+
+def test_an_archive_that_unfolds_is_refused(tmp_path):
+    archive = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as content:
+        content.writestr("exp/120epoch.pth", bytes(50_000_000))
+    assert "times its size, the limit is 50; refused" in refused(archive)
+    assert not [path for path in Path(os.environ["CODECSE_CACHE"]).rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("name", ["../outside.pth", "/etc/passwd"])
+def test_meta_that_names_files_outside_is_refused(tmp_path, name):
+    folder = save_espnet(tmp_path / "exp", "encodec")
+    meta = {"files": {"model_file": name}, "yaml_files": {"train_config": "config.yaml"}}
+    (folder / "meta.yaml").write_text(yaml.safe_dump(meta))
+    assert "names no train_config and model_file inside its folder" in refused(folder)
+
+
+def test_a_flipped_bit_in_a_small_codecs_weights_is_told(tmp_path):
+    folder = save_codec(tmp_path / "codec", "mdct")
+    content = bytearray((folder / "model.safetensors").read_bytes())
+    content[-100] ^= 1
+    (folder / "model.safetensors").write_bytes(content)
+    assert "model.safetensors: damaged on disk (SHA-256 differs from config.yaml)" in refused(folder)
+    document = yaml.safe_load((folder / "config.yaml").read_text())
+    (folder / "config.yaml").write_text(yaml.safe_dump({**document, "sha256": None}))  # as of earlier versions
+    assert load_codec(str(folder)).dim == 32
+
+
+@pytest.mark.parametrize(
+    "key, value",
+    [
+        ("num_channels", 1_000_000), ("num_codebooks", 1_000_000), ("num_refiners", 1_000_000_000), ("strides", [0]),
+        ("strides", [1000, 1000]), ("widths", None), ("power", "x"), ("hop", 3), ("sample_rate", True),
+    ],
+)  # fmt: skip
+def test_sizes_of_a_small_codec_are_checked_before_it_is_built(tmp_path, key, value):
+    folder = save_codec(tmp_path / "codec", "mdct")
+    document = yaml.safe_load((folder / "config.yaml").read_text())
+    document["model"][key] = value
+    (folder / "config.yaml").write_text(yaml.safe_dump(document))
+    assert "config.yaml: 'model' has values that are missing or out of range" in refused(folder)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"quantizer_n_q": 1_000_000_000}, {"encdec_ratios": [0]}, {"hidden_dim": "wide"}, {"hidden_dim": 10**12}],
+)
+def test_damaged_configurations_of_espnet_codecs(tmp_path, changes):
+    folder = save_espnet(tmp_path / "exp", "encodec")
+    document = yaml.safe_load((folder / "config.yaml").read_text())
+    document["codec_conf"]["generator_params"].update(changes)
+    (folder / "config.yaml").write_text(yaml.safe_dump(document))
+    assert "no codec can be built" in refused(folder)

@@ -217,3 +217,25 @@ def test_clipping_is_a_run_at_full_scale():
     assert not is_clipped(signal_)
     signal_[50:54] = -1.0
     assert is_clipped(signal_)
+
+
+def test_ids_that_differ_in_a_slash_have_files_of_their_own(tmp_path, voice):
+    (tmp_path / "a").mkdir()
+    mixtures = {}
+    for number, (key, seconds) in enumerate((("x/y", 1), ("x_y", 2), ("x%2Fy", 3))):
+        mixtures[key] = str(tmp_path / "a" / f"{number}.wav")
+        soundfile.write(mixtures[key], voice(8000 * seconds, number, 8000), 8000)
+    format_data_dir(make_dir(tmp_path / "in", mixtures), tmp_path / "out", FormatSettings(rate=RATE))
+    tables = read_data_dir(tmp_path / "out")
+    for key, seconds in (("x/y", 1), ("x_y", 2), ("x%2Fy", 3)):
+        assert tables["utt2num_samples"][key] == str(seconds * RATE)
+        assert soundfile.info(tables["wav.scp"][key]).frames == seconds * RATE
+
+
+def test_a_damaged_marker_is_redone(tmp_path, write):
+    source = make_dir(tmp_path / "in", {"a": write("a.wav")})
+    assert "1 of 1 utterances" in format_data_dir(source, tmp_path / "out")
+    for content in (b"", b"\xff", b"{}", b"[" * 5000, b'{"key": 1}'):
+        (tmp_path / "out/.done").write_bytes(content)
+        assert "skipped" not in format_data_dir(source, tmp_path / "out")
+    assert "skipped" in format_data_dir(source, tmp_path / "out")

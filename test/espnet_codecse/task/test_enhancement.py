@@ -165,7 +165,8 @@ def test_damaged_and_missing_files(experiment):
     assert "no such checkpoint" in refused(experiment)
     for content in ("", "a: [", "- 1\n", "encoder: stft\n"):
         (experiment / "config.yaml").write_text(content)
-        assert "config.yaml: not the configuration of a training" in refused(experiment)
+        message = refused(experiment)
+        assert f"{experiment}/config.yaml: " in message and "not the configuration of a training" in message
     (experiment / "config.yaml").unlink()
     assert "train the step first" in refused(experiment)
 

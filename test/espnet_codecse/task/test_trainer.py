@@ -140,3 +140,24 @@ def test_resume_refuses_another_model(died):
     (died.folder / "checkpoint.pth").write_bytes(b"cut")
     with pytest.raises(UserError, match="checkpoint.pth: not a plain checkpoint"):
         resume(died.folder, torch.nn.Linear(2, 2))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"model": None}, {"reporter": {}}, {"reporter": {"epoch": "x"}}, {"optimizers": [{}]}, {"optimizers": 3}],
+)
+def test_damaged_states_are_one_line(died, changes):
+    torch.save({**died.states, **changes}, died.folder / "checkpoint.pth")
+    with pytest.raises(UserError, match="checkpoint.pth: ") as caught:
+        resume(died.folder, torch.nn.Linear(2, 2))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["model", "reporter", "optimizers", "schedulers", "scaler"])
+def test_states_without_a_part(died, key):
+    torch.save({name: value for name, value in died.states.items() if name != key}, died.folder / "checkpoint.pth")
+    if key == "scaler":  # of no use without mixed precision
+        resume(died.folder, torch.nn.Linear(2, 2))
+        return
+    with pytest.raises(UserError, match=f"not a state of this training .KeyError: '{key}'.; remove the file"):
+        resume(died.folder, torch.nn.Linear(2, 2))

@@ -11,9 +11,9 @@ import torch
 import yaml
 from zoo_packs import STEP, edit_yaml, read_members, saved
 
+from espnet_codecse import zip_limits
 from espnet_codecse.bin.main import main
 from espnet_codecse.errors import UserError
-from espnet_codecse.zoo import archive
 from espnet_codecse.zoo.find import find_model
 from espnet_codecse.zoo.load import load_enhancer
 from espnet_codecse.zoo.manifest import MANIFEST
@@ -120,7 +120,7 @@ def test_bombs(pack, tmp_path, monkeypatch):
         assert "times its size, the limit is 50" in refused(zeros)
     many = rewrite(pack, tmp_path / "many.zip", [(f"exp/{number}.txt", b"") for number in range(1000)])
     assert "members, a pack has at most" in refused(many)
-    monkeypatch.setattr(archive, "MAX_BYTES", 10_000)
+    monkeypatch.setattr(zip_limits, "MAX_BYTES", 10_000)
     assert "would unpack to" in refused(pack)
 
 
@@ -184,6 +184,7 @@ def test_other_fingerprints(forge, pack, tmp_path):
 
         name = "packed_codec/tiny/model.safetensors"
         weights = load(members[name]).items()
+        edit_yaml(members, "packed_codec/tiny/config.yaml", sha256=None)  # of the weights as they were
         members[name] = save({key: value + 1 if value.is_floating_point() else value for key, value in weights})
 
     message = refused(forge(another_codec))
@@ -276,3 +277,72 @@ def test_no_zip_at_all(tmp_path, pack):
         assert "not a readable zip" in refused(tmp_path / name)
     (tmp_path / "x.tar").write_text("x")
     assert "pass a zip written by 'codecse pack'" in refused(tmp_path / "x.tar")
+
+
+@pytest.mark.parametrize(
+    "part, key, value",
+    [
+        ("separator_conf", "num_layers", 1_000_000_000), ("separator_conf", "width", 1_000_000),
+        ("separator_conf", "num_spk", 1_000_000_000),
+    ],
+)  # fmt: skip
+def test_configurations_of_absurd_size(forge, part, key, value):
+    def change(members, _):
+        conf = yaml.safe_load(members[CONFIG])[part]
+        edit_yaml(members, CONFIG, **{part: {**conf, key: value}})
+
+    message = refused(forge(change))
+    assert "refused" in message or "no model can be built" in message or "num_spk is missing or damaged" in message
+
+
+@pytest.mark.parametrize("codec", [1_000_000, [0]])
+def test_codecs_of_absurd_size(forge, codec):
+    def change(members, _):
+        name = "packed_codec/tiny/config.yaml"
+        model = yaml.safe_load(members[name])["model"]
+        edit_yaml(members, name, model={**model, "num_channels" if isinstance(codec, int) else "strides": codec})
+
+    assert "'model' has values that are missing or out of range" in refused(forge(change))
+
+
+@pytest.mark.parametrize("changes", [{"decoder_conf": None}, {"decoder_conf": 3}, {"separator": None}])
+def test_parts_that_are_missing(forge, changes):
+    message = refused(forge(lambda members, _: edit_yaml(members, CONFIG, **changes)))
+    assert f"({next(iter(changes))} is missing or damaged)" in message
+
+
+def test_a_manifest_without_separator(forge, capsys):
+    assert main(["verify", str(forge(lambda _, manifest: manifest.pop("separator")))]) == 1
+    assert "names no separator" in capsys.readouterr().err
+
+
+def test_a_pack_starts_no_download(forge, monkeypatch, capsys):
+    """Its codec is one that the pack's author put on a hub."""
+    import huggingface_hub
+
+    def change(members, manifest):
+        manifest["codec"].update(name="somebody/codec", weights=None)
+        fingerprint = manifest["codec"]["fingerprint"]
+        conf = {"codec": "somebody/codec", "fingerprint": fingerprint}
+        edit_yaml(members, CONFIG, encoder_conf=conf, decoder_conf={"codec": "somebody/codec"})
+
+    def download(*_, **__):
+        raise AssertionError("the hub was asked")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    forged = forge(change)
+    assert "--codec somebody/codec: no such folder or published codec" in refused(forged)
+    assert main(["verify", str(forged)]) == 1
+    assert "no such folder or published codec" in capsys.readouterr().err
+
+
+def test_verification_keeps_the_hubs_library_from_the_network(monkeypatch):
+    import huggingface_hub.constants as constants
+
+    from espnet_codecse.zoo.hub import offline
+
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    with offline():
+        assert constants.HF_HUB_OFFLINE and os.environ["HF_HUB_OFFLINE"] == "1"
+    assert not constants.HF_HUB_OFFLINE and "HF_HUB_OFFLINE" not in os.environ

@@ -1,10 +1,11 @@
 """Enhance a stream frame by frame, as on a device, keeping the state of the causal network between frames.
 
     codecse stream --model exp/ssl_gcrn_small noisy.wav enhanced.wav
-    arecord -f S16_LE -r 16000 | codecse stream --model model.onnx - - | aplay -f S16_LE -r 16000
+    arecord -t raw -f S16_LE -r 16000 | codecse stream --model model.onnx - - | aplay -f S16_LE -r 16000
     codecse stream --model exp/ssl_gcrn_small noisy.wav enhanced.wav --chunk 1 --report
 
-- stands for raw mono PCM on the standard streams: 16 bits, little-endian, 16 kHz. Each sample is written as soon as no
+- stands for mono PCM on the standard streams: 16 bits, little-endian, 16 kHz; the input may begin with the header of a
+wav file. NaN and infinite samples are replaced by silence and counted. Each sample is written as soon as no
 later input can change it, at most 25 ms after it was read. Outputs are as long as inputs and aligned with them.
 --report measures the time of every 20 ms frame on one thread.
 """
@@ -64,6 +65,10 @@ def main(argv: list[str] | None = None) -> None:
             write(enhanced)
             samples = read(args.chunk)
         write(stream.flush())
+    if stream.num_not_finite:
+        print(
+            f"{args.input}: {stream.num_not_finite} samples were NaN or infinite, replaced by silence", file=sys.stderr
+        )
     if args.report:
         print(latency_report(seconds, num_samples), file=sys.stderr)
 

@@ -54,12 +54,14 @@ class StreamingEnhancer:
 
     Attributes:
         latency_samples: samples that must follow one before it comes out, at most: 400, or 25 ms at 16 kHz.
+        num_not_finite: samples so far that were NaN or infinite; they are replaced by silence, because in the state of
+            the network they would last to the end of the stream.
     """
 
     latency_samples = WINDOW_SIZE
 
     def __init__(self, frames: FrameModel, compression: Compression | None = None):
-        self._frames = frames
+        self._frames, self.num_not_finite = frames, 0
         compression = compression or Compression()
         self._analysis, self._synthesis = Analysis(compression), Synthesis(compression)
         self.reset()
@@ -77,7 +79,12 @@ class StreamingEnhancer:
             samples: ``(sample,)`` at 16 kHz, as many as there are.
         """
         self._num_in += len(samples)
-        return self._advance(np.ascontiguousarray(samples, np.float32))
+        samples = np.ascontiguousarray(samples, np.float32)
+        finite = np.isfinite(samples)
+        if not finite.all():
+            self.num_not_finite += int((~finite).sum())
+            samples = np.where(finite, samples, np.float32(0))
+        return self._advance(samples)
 
     def flush(self) -> np.ndarray:
         """Return what is left: all that came out is then as long as what went in. The next call begins anew."""

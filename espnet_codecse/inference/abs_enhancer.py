@@ -46,6 +46,7 @@ class Stream(Protocol):
     """Enhances one stream of samples; see :class:`espnet_codecse.causal.streaming.StreamingEnhancer`."""
 
     latency_samples: int
+    num_not_finite: int
 
     def process(self, samples: np.ndarray) -> np.ndarray:
         """Take the next samples ``(sample,)`` and return those that are final."""

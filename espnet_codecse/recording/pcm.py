@@ -1,9 +1,11 @@
-"""Read and write a stream in pieces: sound files, or raw samples on the standard streams."""
+"""Read and write a stream in pieces: sound files, or samples on the standard streams."""
 
+import struct
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -12,7 +14,9 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
 
 FULL_SCALE = 32768
-STANDARD = "-"  # raw mono PCM: 16 bits, little-endian
+STANDARD = "-"  # mono PCM: 16 bits, little-endian, raw or after the header of a wav file
+MAX_CHUNKS, MAX_CHUNK_BYTES = 100, 1 << 20  # before the samples of a wav stream
+ENDLESS = 1 << 62  # bytes
 
 
 @contextmanager
@@ -27,9 +31,15 @@ def open_source(path: str, sample_rate: int) -> Iterator[Callable[[int], np.ndar
         UserError: the file is not readable, or is not mono at this rate.
     """
     if path == STANDARD:
+        stream = sys.stdin.buffer
+        begin, num_left = _skip_wav_header(stream, sample_rate)
 
         def read(count: int) -> np.ndarray:
-            data = sys.stdin.buffer.read(2 * count)
+            nonlocal begin, num_left
+            num_bytes = min(2 * count, num_left)
+            data, begin = begin[:num_bytes], begin[num_bytes:]
+            data += stream.read(num_bytes - len(data))
+            num_left -= len(data)
             if len(data) % 2:
                 raise UserError("-: ends in half a sample; send 16 bits, mono")
             return np.frombuffer(data, "<i2").astype(np.float32) / FULL_SCALE
@@ -47,6 +57,47 @@ def open_source(path: str, sample_rate: int) -> Iterator[Callable[[int], np.ndar
                 "Hz; convert the file, or use codecse enhance"
             )
         yield lambda count: file.read(count, dtype="float32")
+
+
+def _skip_wav_header(stream: BinaryIO, sample_rate: int) -> tuple[bytes, int]:
+    """Read the header of a wav file, as ``arecord`` and ffmpeg write it into pipes by default.
+
+    Returns:
+        ``(bytes that were read but belong to the samples, bytes of samples including these)``.
+
+    Raises:
+        UserError: the samples are not mono, of 16 bits and at ``sample_rate`` Hz.
+    """
+    head = stream.read(12)
+    if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+        return head, ENDLESS
+    form, size = b"", 0
+    for _ in range(MAX_CHUNKS):
+        name_and_size = stream.read(8)
+        if len(name_and_size) < 8:
+            break
+        name, size = name_and_size[:4], int.from_bytes(name_and_size[4:], "little")
+        if name == b"data":
+            break
+        content = stream.read(size + size % 2) if size <= MAX_CHUNK_BYTES else b""
+        form = content if name == b"fmt " else form
+        if len(content) < size:
+            break
+    else:
+        name = b""
+    if name != b"data" or len(form) < 16:
+        raise UserError("-: the wav header on standard input is damaged; send raw samples, with arecord -t raw")
+    # In an extensible header, the first two bytes of the sub-format are the tag.
+    tag, channels, rate = struct.unpack("<HHI", form[:8])
+    tag = int.from_bytes(form[24:26], "little") if tag == 0xFFFE and len(form) >= 26 else tag
+    bits = int.from_bytes(form[14:16], "little")
+    if (tag, channels, rate, bits) != (1, 1, sample_rate, 16):
+        raise UserError(
+            f"-: a wav stream of {channels} channel(s) at {rate} Hz with {bits} bits, but one channel at {sample_rate} "
+            "Hz with 16 bits is needed; with arecord: -f S16_LE -c 1 -r " + str(sample_rate)
+        )
+    # Whoever writes into a pipe does not know the size, and puts zero or the largest one.
+    return b"", size if 0 < size < 0x7FFF0000 else ENDLESS
 
 
 @contextmanager

@@ -100,6 +100,17 @@ def test_flush_and_reset_begin_anew():
     assert len(enhancer.flush()) == 0
 
 
+def test_what_is_not_finite_is_silence_and_leaves_no_trace():
+    samples = noise(8000)
+    broken, silenced = samples.copy(), samples.copy()
+    broken[[100, 101, 4000]] = np.nan, np.inf, -np.inf
+    silenced[[100, 101, 4000]] = 0
+    enhancer = StreamingEnhancer(TorchFrames(network()))
+    found = in_pieces(enhancer, broken, random_sizes(1, 500))
+    assert enhancer.num_not_finite == 3 and np.isfinite(found).all()
+    np.testing.assert_array_equal(found, in_pieces(enhancer, silenced, random_sizes(1, 500)))
+
+
 def test_two_streams_at_once():
     model, streams = network(), [noise(3000, seed) for seed in (1, 2)]
     alone = [in_pieces(StreamingEnhancer(TorchFrames(model)), samples, iter([3000])) for samples in streams]

@@ -158,7 +158,7 @@ def test_variants_of_dnsmos(prefix, kind, fit, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seconds", [3.0, 11.5])
+@pytest.mark.parametrize("seconds", [3.0, 11.5, 19.5])
 def test_dnsmos_equals_the_package_that_publishes_the_networks(seconds):
     dnsmos = pytest.importorskip("speechmos.dnsmos")
     estimate = noisy(speech_like(seconds), 15)
@@ -168,3 +168,17 @@ def test_dnsmos_equals_the_package_that_publishes_the_networks(seconds):
     ours = family.compute(Signals(estimate, RATE))
     for column, key in (("SIG", "sig_mos"), ("BAK", "bak_mos"), ("OVRL", "ovrl_mos"), ("P808", "p808_mos")):
         assert ours[f"DNSMOS_{column}"] == pytest.approx(float(expected[key]), abs=1e-4)
+
+
+@pytest.mark.slow
+def test_dnsmos_of_all_windows():
+    pytest.importorskip("speechmos")
+    # The windows from the eighth second on are those that speechmos leaves out.
+    estimate = np.concatenate([noisy(speech_like(9.0, 0), 15), noisy(speech_like(11.0, 1), 0)])
+    family, usual = (family_of(f"{name}_OVRL")() for name in ("DNSMOS_ALL_WINDOWS", "DNSMOS"))
+    family.load()
+    usual.load()
+    windows = [family._score_window(estimate[start * RATE :][:144160].astype(np.float32)) for start in range(11)]
+    found = family.compute(Signals(estimate, RATE))
+    assert list(found.values()) == pytest.approx(np.mean(windows, axis=0).tolist(), abs=1e-6)
+    assert abs(found["DNSMOS_ALL_WINDOWS_OVRL"] - usual.compute(Signals(estimate, RATE))["DNSMOS_OVRL"]) > 0.01

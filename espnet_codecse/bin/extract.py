@@ -47,24 +47,26 @@ def main(argv: list[str] | None = None) -> int:
     args = get_parser().parse_args(argv)
     from espnet_codecse.embedding.extract import extract
     from espnet_codecse.job import default_nj
+    from espnet_codecse.job.lock import exclusive
 
     nj = args.nj or default_nj(mem_per_job=3.0)
-    extract(
-        args.codec,
-        args.data_dir,
-        args.out_dir,
-        args.layer,
-        args.compression,
-        nj,
-        args.batch_size,
-        args.max_batch_seconds,
-        args.device,
-        args.noise,
-        args.part_seconds,
-        args.part,
-        submitter("extract", args, argv, args.out_dir / "log", nj),
-        num_codebooks=args.num_codebooks,
-    )
+    with exclusive(args.out_dir, args.part):
+        extract(
+            args.codec,
+            args.data_dir,
+            args.out_dir,
+            args.layer,
+            args.compression,
+            nj,
+            args.batch_size,
+            args.max_batch_seconds,
+            args.device,
+            args.noise,
+            args.part_seconds,
+            args.part,
+            submitter("extract", args, argv, args.out_dir / "log", nj),
+            num_codebooks=args.num_codebooks,
+        )
     return 0
 
 

@@ -35,23 +35,25 @@ def main(argv: list[str] | None = None) -> int:
     args = get_parser().parse_args(argv)
     from espnet_codecse.embedding.extract import extract
     from espnet_codecse.job import default_nj
+    from espnet_codecse.job.lock import exclusive
 
     nj = args.nj or default_nj(mem_per_job=3.0)
     loader = "espnet_codecse.fuse.latents:load_latents" if args.vae else "espnet_codecse.features:load_features"
-    extract(
-        args.vae or args.guidance,
-        args.data_dir,
-        args.out_dir,
-        "continuous",
-        args.compression,
-        nj,
-        device=args.device,
-        part_seconds=args.part_seconds,
-        share=args.part,
-        only_mixtures=not args.vae,
-        loader=loader,
-        submit=submitter("extract_latents", args, argv, args.out_dir / "log", nj),
-    )
+    with exclusive(args.out_dir, args.part):
+        extract(
+            args.vae or args.guidance,
+            args.data_dir,
+            args.out_dir,
+            "continuous",
+            args.compression,
+            nj,
+            device=args.device,
+            part_seconds=args.part_seconds,
+            share=args.part,
+            only_mixtures=not args.vae,
+            loader=loader,
+            submit=submitter("extract_latents", args, argv, args.out_dir / "log", nj),
+        )
     return 0
 
 

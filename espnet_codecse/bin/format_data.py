@@ -56,6 +56,7 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     args = get_parser().parse_args(argv)
     from espnet_codecse.corpus.check import FormatSettings, format_data_dir
+    from espnet_codecse.job.lock import exclusive
     from espnet_codecse.job.resources import num_cores
 
     if args.source.resolve() == args.target.resolve():
@@ -70,7 +71,8 @@ def main(argv: list[str] | None = None) -> int:
     )
     num_jobs = args.nj or num_cores()
     submit = submitter("format", args, argv, args.target / "log", num_jobs)
-    print(format_data_dir(args.source, args.target, settings, num_jobs, args.expected_count, args.part, submit))
+    with exclusive(args.target, args.part):
+        print(format_data_dir(args.source, args.target, settings, num_jobs, args.expected_count, args.part, submit))
     return 0
 
 

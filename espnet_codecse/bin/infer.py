@@ -9,6 +9,7 @@ Parts (--part 2/4) can run as parallel jobs; --collect then writes spk1.scp, ...
 
 import argparse
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,7 @@ def main(argv: list[str] | None = None) -> None:
     from espnet_codecse.errors import UserError
     from espnet_codecse.fileio import read_scp
     from espnet_codecse.inference.data_set import OutputFolders
+    from espnet_codecse.job.lock import exclusive
     from espnet_codecse.task.configuration import output_names, read_training
 
     if (args.train_config is None) != (args.model_file is None):
@@ -85,7 +87,10 @@ def main(argv: list[str] | None = None) -> None:
         outputs = OutputFolders(folders, names)
         if args.collect:
             outputs.collect(list(read_scp(scp)))
-        else:
+            continue
+        with ExitStack() as stack:
+            for folder in folders.values():
+                stack.enter_context(exclusive(folder, args.part, names[0]))
             _enhance(args, read_scp(scp), outputs)
     if args.collect:
         for folder in folders.values():

@@ -69,6 +69,7 @@ def main(argv: list[str] | None = None) -> int:
     args = get_parser().parse_args(argv)
     from espnet_codecse.errors import UserError
     from espnet_codecse.job import default_nj
+    from espnet_codecse.job.lock import exclusive
     from espnet_codecse.metrics.overview import write_overview
     from espnet_codecse.metrics.score import score_set, write_column
     from espnet_codecse.metrics.versa import versa_columns
@@ -83,25 +84,26 @@ def main(argv: list[str] | None = None) -> int:
             print(f"score: all of {args.metrics} need a reference; nothing to score", file=sys.stderr)
             return 0
     submit = submitter("score", args, argv, args.output_dir / "log", nj)
-    summaries = score_set(
-        args.ref_scp, args.inf_scp, args.output_dir, metrics, nj, args.part, submit, args.mix_scp, args.fs
-    )
-    if args.part is not None:
-        print(f"part {args.part[0]} of {args.part[1]} is done")
+    with exclusive(args.output_dir, args.part):
+        summaries = score_set(
+            args.ref_scp, args.inf_scp, args.output_dir, metrics, nj, args.part, submit, args.mix_scp, args.fs
+        )
+        if args.part is not None:
+            print(f"part {args.part[0]} of {args.part[1]} is done")
+            return 0
+        if args.versa_config:
+            columns = versa_columns(next(iter(args.ref_scp), None), args.inf_scp[0], args.versa_config, args.output_dir)
+            for name, column in columns.items():
+                table: dict[str, dict[str, list[float | None]]] = {
+                    utterance: {name: [value]} for utterance, value in column.items()
+                }
+                summaries.append(write_column(args.output_dir, name, table, 1))
+        write_overview(args.output_dir, summaries, len(args.inf_scp))
+        for item in summaries:
+            undefined = f", {item.num_nan} undefined (nan: silent, too short or not computed)" if item.num_nan else ""
+            print(f"{item.metric:<13}{item.mean:8.3f}  mean of {item.num_values}{undefined}")
+        print(f"scores are in {args.output_dir}")
         return 0
-    if args.versa_config:
-        columns = versa_columns(next(iter(args.ref_scp), None), args.inf_scp[0], args.versa_config, args.output_dir)
-        for name, column in columns.items():
-            table: dict[str, dict[str, list[float | None]]] = {
-                utterance: {name: [value]} for utterance, value in column.items()
-            }
-            summaries.append(write_column(args.output_dir, name, table, 1))
-    write_overview(args.output_dir, summaries, len(args.inf_scp))
-    for item in summaries:
-        undefined = f", {item.num_nan} undefined (nan: silent, too short or not computed)" if item.num_nan else ""
-        print(f"{item.metric:<13}{item.mean:8.3f}  mean of {item.num_values}{undefined}")
-    print(f"scores are in {args.output_dir}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -13,7 +13,9 @@ together. --batch_size is always the total over all processes.
 """
 
 import argparse
+import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 
@@ -51,6 +53,7 @@ def main(argv: list[str] | None = None) -> None:
     """Check that data and codec belong together, and run ESPnet's trainer."""
     args, espnet_options = get_parser().parse_known_args(sys.argv[1:] if argv is None else argv)
     from espnet_codecse.errors import UserError
+    from espnet_codecse.job.lock import exclusive
     from espnet_codecse.task.model_types import model_type_of
     from espnet_codecse.task.training import read_configuration, training_options
 
@@ -67,7 +70,10 @@ def main(argv: list[str] | None = None) -> None:
     _check_initial_weights(args.config, espnet_options)
     task = model_type_of(read_configuration(args.config)).load("task")
     command = ["--config", str(args.config), "--output_dir", str(args.output_dir), "--resume", "true"]
-    task.main(cmd=[*command, *device_options(espnet_options), *options, *espnet_options])
+    # Processes that train together share the folder; the first one holds it.
+    rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or "0"
+    with exclusive(args.output_dir) if rank == "0" else nullcontext():
+        task.main(cmd=[*command, *device_options(espnet_options), *options, *espnet_options])
 
 
 def _check_initial_weights(config: Path, espnet_options: list[str]) -> None:

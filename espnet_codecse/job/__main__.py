@@ -3,5 +3,7 @@
 import sys
 
 from espnet_codecse.job.cli import main
+from espnet_codecse.job.lifeline import follow_recipe
 
+follow_recipe()
 sys.exit(main(sys.argv[1:]))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.job.abs_backend import Part
+from espnet_codecse.job.lifeline import VARIABLE, end_with_parent
 from espnet_codecse.job.marker import forget, mark_done
 
 SHELL_OPERATORS = frozenset({"|", ">", ">>", "<", "2>", "2>>", "2>&1", "&&", "||", ";"})
@@ -59,8 +60,9 @@ class PartProcess:
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, VARIABLE: "1", **(environment or {})},
             start_new_session=own_group,
+            preexec_fn=end_with_parent,
         )
 
     def finish(self) -> int:

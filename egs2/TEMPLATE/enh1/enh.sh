@@ -98,6 +98,7 @@ log "$0 $*"
 . "${template}/../../../utils/parse_options.sh"
 . ./path.sh
 . ./cmd.sh
+export CODECSE_END_WITH_PARENT=1 # what this script starts does not outlive it
 
 . "${template}/../../../utils/check_options.sh"
 . "${template}/scripts/enhancement.sh"

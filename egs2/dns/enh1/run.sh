@@ -7,7 +7,7 @@ set -o pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-./enh.sh \
+exec ./enh.sh \
     --train_set train \
     --valid_set valid \
     --test_sets "no_reverb with_reverb real_recordings" \

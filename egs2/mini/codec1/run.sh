@@ -9,7 +9,7 @@ local_data_opts="--num_train 1 --num_valid 1"   # stage 1 also makes mixtures, w
 . "$(dirname "${BASH_SOURCE[0]}")/local/options.sh"
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-./codec.sh \
+exec ./codec.sh \
     --train_set clean_train \
     --valid_set clean_valid \
     --test_set clean_test \

@@ -9,7 +9,7 @@ local_data_opts=
 . "$(dirname "${BASH_SOURCE[0]}")/local/options.sh"
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-./enh.sh \
+exec ./enh.sh \
     --train_set train \
     --valid_set valid \
     --test_sets test \

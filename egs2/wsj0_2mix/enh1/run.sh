@@ -9,7 +9,7 @@ set -o pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-./enh.sh \
+exec ./enh.sh \
     --train_set tr_min_8k \
     --valid_set cv_min_8k \
     --test_sets tt_min_8k \

@@ -48,7 +48,7 @@ def test_a_tmpfs_that_is_too_small_is_refused(small_set, tmp_path):
     done = (
         os.geteuid() == 0
         and subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(mount)], capture_output=True, check=False
+            ["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(mount)], capture_output=True, check=False
         ).returncode
         == 0
     )

@@ -40,7 +40,8 @@ def failure_line(result: subprocess.CompletedProcess) -> str:
 
 def leftovers(folder: Path) -> list[Path]:
     """Temporary files of processes that were killed."""
-    return [path for path in folder.rglob(".*") if path.is_file() and path.name not in (".done", ".lock")]
+    temporary = re.compile(r"\..*\.[a-z0-9_]{8}(\.[^.]+)?")  # as fileio.atomic_path names them
+    return [path for path in folder.rglob(".*") if path.is_file() and temporary.fullmatch(path.name)]
 
 
 def test_killed_extraction_goes_on(tree, own):

@@ -14,6 +14,7 @@ from espnet_codecse import __version__
 from espnet_codecse.errors import UserError
 from espnet_codecse.installation import naming_missing_packages
 from espnet_codecse.job.lifeline import follow_recipe
+from espnet_codecse.job.resources import limit_threads
 
 COMMANDS = {
     "enhance": ("enhance", "enhance recordings: files, folders, globs or a pipe"),
@@ -94,6 +95,7 @@ def _run(argv: list[str]) -> int:
     # By default, OpenMP's threads spin while they wait for each other. If other processes need the cores, this can make
     # everything ten times slower. The variable is read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    limit_threads()
     follow_recipe()
     with naming_missing_packages():
         module = importlib.import_module(f"espnet_codecse.bin.{COMMANDS[argv[0]][0]}")

@@ -7,17 +7,34 @@ import shutil
 import subprocess
 from pathlib import Path
 
+CGROUP = Path("/sys/fs/cgroup")  # inside a container, its own group
+
 
 def num_cores() -> int:
     """Return the cores that this process may use: its affinity, limited by the container's quota."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        if quota != "max":
-            cores = min(cores, max(1, int(quota) // int(period)))
-    except (OSError, ValueError):
-        pass  # no cgroup v2: only the affinity is known
+    cores = _affinity()
+    for files in ((CGROUP / "cpu.max",), (CGROUP / "cpu/cpu.cfs_quota_us", CGROUP / "cpu/cpu.cfs_period_us")):
+        try:
+            quota, period = " ".join(file.read_text() for file in files).split()
+            if quota not in ("max", "-1"):
+                cores = min(cores, max(1, int(quota) // int(period)))
+        except (OSError, ValueError):
+            pass  # another version of cgroups, or none
     return max(1, cores)
+
+
+def _affinity() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def limit_threads() -> None:
+    """Let numerical libraries start no more threads than the container's quota allows, unless the user set a number.
+
+    They count the cores of the machine. It must be called before torch or NumPy is imported.
+    """
+    cores = num_cores()
+    if cores < _affinity():
+        os.environ.setdefault("OMP_NUM_THREADS", str(cores))
 
 
 def free_memory() -> float:
@@ -27,12 +44,17 @@ def free_memory() -> float:
         found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
         if found:
             free = int(found.group(1)) * 1024 / 1e9
-        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
-        if limit != "max":
-            used = int(Path("/sys/fs/cgroup/memory.current").read_text())
-            free = min(free, (int(limit) - used) / 1e9)
-    except (OSError, ValueError):
+    except OSError:
         pass
+    for limit, used in (
+        (CGROUP / "memory.max", CGROUP / "memory.current"),
+        (CGROUP / "memory/memory.limit_in_bytes", CGROUP / "memory/memory.usage_in_bytes"),
+    ):
+        try:
+            if (text := limit.read_text().strip()) != "max":
+                free = min(free, (int(text) - int(used.read_text())) / 1e9)
+        except (OSError, ValueError):
+            pass  # another version of cgroups, or none
     return free
 
 

@@ -210,6 +210,13 @@ class BitstreamReader:
         header = _parse(text)
         if header is None:
             raise UserError(f"{self.path}: its header is not readable; the file is damaged, copy it again")
+        # Both lengths are those of the recording, and readers allocate by them.
+        difference = header.source_num_samples * header.sample_rate - header.num_samples * header.source_rate
+        if abs(difference) > 4 * max(header.sample_rate, header.source_rate):
+            raise UserError(
+                f"{self.path}: its header contradicts itself: {header.source_num_samples} samples at "
+                f"{header.source_rate} Hz are not {header.num_samples} at {header.sample_rate} Hz; encode it again"
+            )
         return header
 
     def _check_codes(self) -> None:
@@ -251,9 +258,6 @@ def _parse(text: bytes) -> Header | None:
     )
     counts = (header.num_frames, header.num_samples, header.source_num_samples)
     sensible = min(positive) > 0 and min(counts) >= 0 and header.bits_per_code <= 32 and header.num_channels <= 1024
-    # Both lengths are the recording's: a reader allocates by them.
-    difference = header.source_num_samples * header.sample_rate - header.num_samples * header.source_rate
-    sensible = sensible and abs(difference) <= 4 * max(header.sample_rate, header.source_rate)
     return header if sensible else None
 
 

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from espnet_codecse.audio import check_readable, open_audio
-from espnet_codecse.codec.bitstream import SUFFIX, BitstreamReader, Header
-from espnet_codecse.container.audio_file import MAX_RATE, MIN_RATE
+from espnet_codecse.codec.bitstream import SUFFIX, BitstreamReader
 from espnet_codecse.errors import UserError
 from espnet_codecse.identity import file_state
 from espnet_codecse.inference.batching import group_by_length
@@ -13,7 +12,7 @@ from espnet_codecse.recording.carried import Carried, carried_by
 from espnet_codecse.recording.find import Recording
 from espnet_codecse.recording.formats import choose_format, suffix_of
 from espnet_codecse.recording.job import Job, Options, Outcome
-from espnet_codecse.recording.reader import reason_of, samples_at
+from espnet_codecse.recording.reader import reason_of
 
 # Padding and context make the shortest recording cost about as much memory as this.
 LEAST_SECONDS = 0.5
@@ -64,7 +63,6 @@ def make_job(
     if options.source == "codes":
         with BitstreamReader(path) as stored:
             header = stored.header
-        _check_lengths(path, header)
         num_samples, rate, num_channels = header.source_num_samples, header.source_rate, header.num_channels
         name, subtype = header.source_format, header.source_subtype
         suffix = suffix_of(name, subtype)
@@ -95,20 +93,6 @@ def make_job(
         carried=carried,
         state=state,
     )
-
-
-def _check_lengths(path: Path, header: Header) -> None:
-    """Check that the recording, whose length is not that of the codes, cannot be longer than the codes say.
-
-    Raises:
-        UserError: the rate is absurd, or the lengths contradict each other.
-    """
-    rate, num_samples = header.source_rate, header.source_num_samples
-    if not MIN_RATE <= rate <= MAX_RATE or samples_at(num_samples, rate, header.sample_rate) != header.num_samples:
-        raise UserError(
-            f"{path}: its header contradicts itself: {num_samples} samples at {rate} Hz are not {header.num_samples} "
-            f"at {header.sample_rate} Hz; encode the recording again"
-        )
 
 
 def make_units(jobs: Sequence[Job], options: Options, batch_seconds: float) -> list[list[Job]]:

@@ -77,9 +77,9 @@ def environment() -> dict[str, str]:
 
 def _take_one_core() -> None:
     """Called in a new process: a training would otherwise take as many threads as there are cores in every worker."""
-    cores = sorted(os.sched_getaffinity(0))
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
-    os.sched_setaffinity(0, {cores[worker % len(cores)]})
+    if worker := os.environ.get("PYTEST_XDIST_WORKER", ""):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
 
 
 def run(script: Path, *options: object) -> subprocess.CompletedProcess:
@@ -102,8 +102,17 @@ def run(script: Path, *options: object) -> subprocess.CompletedProcess:
     return subprocess.CompletedProcess(command, process.returncode, output)
 
 
-def run_and_kill(script: Path, *options: object, when: Callable[[], bool]) -> None:
-    """Start a script, kill its process group with SIGKILL as soon as ``when()``, and check that nothing lives on."""
+def run_and_kill(script: Path, *options: object, when: Callable[[], bool], may_end: bool = False) -> bool:
+    """Start a script, kill its process group with SIGKILL as soon as ``when()``, and check that nothing lives on.
+
+    Args:
+        script, options: the command.
+        when: called every few milliseconds.
+        may_end: the script may end before, with status 0.
+
+    Returns:
+        Whether it was killed.
+    """
     variables = environment()
     process = subprocess.Popen(
         [str(script), *map(str, options)],
@@ -114,17 +123,24 @@ def run_and_kill(script: Path, *options: object, when: Callable[[], bool]) -> No
         preexec_fn=_take_one_core,
     )
     limit = time.monotonic() + TIME_LIMIT
+    killed = True
     while not when():
-        assert process.poll() is None, f"it ended before it could be killed:\n{process.stdout.read().decode()}"
+        if process.poll() is not None:
+            ended_well = may_end and process.returncode == 0
+            assert ended_well, f"it ended before it could be killed:\n{process.stdout.read().decode()}"
+            killed = False
+            break
         assert time.monotonic() < limit
         time.sleep(0.005)
-    os.killpg(process.pid, signal.SIGKILL)
+    if killed:
+        os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     process.stdout.close()
     limit = time.monotonic() + 10
     while alive := _processes_with(f"CODECSE_TEST_RUN={variables['CODECSE_TEST_RUN']}"):
         assert time.monotonic() < limit, f"processes live on: {alive}"
         time.sleep(0.05)
+    return killed
 
 
 def _processes_with(variable: str) -> list[str]:

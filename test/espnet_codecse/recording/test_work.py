@@ -272,6 +272,4 @@ def test_codes_whose_header_claims_another_length_are_refused(tmp_path, write, r
         writer.write(codes)
     options = Options(source="codes", codec=codec_folder)
     jobs, failed = make_jobs([Recording(forged, Path("forged.cse"))], tmp_path / "out", options)
-    assert (
-        not jobs and "its header contradicts itself: " in failed[0].error and "encode the recording" in failed[0].error
-    )
+    assert not jobs and "its header contradicts itself: " in failed[0].error and "encode it again" in failed[0].error

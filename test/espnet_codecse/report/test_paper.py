@@ -32,8 +32,8 @@ def test_columns_in_the_order_of_our_own_tables(tmp_path):
         (GOOD.replace("    source: ", "    sauce: "), "table 1 has no 'source'"),
         (GOOD.replace("row: noisy", "name: noisy"), "a row has no 'row'"),
         ("tables: []", "holds no 'tables'"),
-        ("tables: [", "cannot be read"),
-        ("!!python/object/apply:os.system ['true']", "cannot be read"),
+        ("tables: [", "not valid yaml"),
+        ("!!python/object/apply:os.system ['true']", "not valid yaml .could not determine a constructor"),
     ],
 )
 def test_wrong_files_are_one_line(tmp_path, text, reason):

@@ -1,1 +1,1 @@
-"""Supervised and unsupervised enhancement with one codec and two branches, speech and noise (Klement & Burget, 2025)."""
+"""Supervised and unsupervised enhancement with a codec and two branches, speech and noise (Klement & Burget, 2025)."""

@@ -47,7 +47,7 @@ class Coder(torch.nn.Module):
 
     def decode(self, embedding: torch.Tensor, num_samples: int) -> torch.Tensor:
         """Return ``(batch, sample)`` of ``embedding (batch, frame, channel)``; frames after its end are zero."""
-        missing = self.num_frames(num_samples) + 1 - embedding.shape[1]  # the output of DAC's decoder is 8 samples short
+        missing = self.num_frames(num_samples) + 1 - embedding.shape[1]  # DAC's decoder returns 8 samples too few
         embedding = torch.nn.functional.pad(embedding, (0, 0, 0, max(0, missing)))
         return self.decoder(embedding.transpose(1, 2))[:, 0, :num_samples]
 

@@ -25,7 +25,7 @@ class ReconstructionLoss(torch.nn.Module):
         mel_bins: number of mel bands for each window.
         stft: weight of the mean absolute difference of magnitudes.
         stft_windows: window lengths in samples; the hop is half of the window.
-        clamp_db: the SI-SDR is clamped to this range, dB.
+        clamp_db: the SI-SDR is clamped to plus and minus this value, dB.
     """
 
     def __init__(

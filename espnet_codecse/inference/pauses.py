@@ -58,7 +58,7 @@ def divide(samples: np.ndarray, sample_rate: int) -> Division | None:
     for first, last in find_pauses(frame_powers(samples, sample_rate)):
         start, stop = first * size, min(last * size, num_samples)
         weight[start:stop] = 0.0
-        # At the ends of a recording there is no speech beside the pause.
+        # At the ends of a recording, there is no speech next to the pause.
         if start:
             weight[start : start + fade] = ramp
         if stop < num_samples:

@@ -1,4 +1,4 @@
-"""The causal gated convolutional recurrent network (GCRN) of 2403.01369, on complex spectra."""
+"""The causal gated convolutional recurrent network (GCRN) of 2403.01369. It maps complex spectra to complex spectra."""
 
 import itertools
 from collections.abc import Sequence

@@ -166,7 +166,7 @@ class EmbeddingEnhancer(AbsEmbeddingEnhancer):
 
 
 def _at_level_of(mixture: np.ndarray, estimates: np.ndarray) -> np.ndarray:
-    """Scale each of ``estimates (speaker, batch, sample)`` to its projection of ``mixture (batch, sample)``."""
+    """Project ``mixture (batch, sample)`` onto each of ``estimates (speaker, batch, sample)``."""
     power = np.square(estimates).sum(-1, keepdims=True)
     return estimates * ((mixture * estimates).sum(-1, keepdims=True) / np.maximum(power, 1e-8))
 

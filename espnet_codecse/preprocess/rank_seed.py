@@ -33,7 +33,7 @@ class RankSeed(AbsPreprocessor):
 
 
 def with_rank_seed(train: bool, before: AbsPreprocessor | None = None) -> AbsPreprocessor | None:
-    """Return ``before``; in a training with several processes, a :class:`RankSeed` that runs it is returned."""
+    """Return ``before``, wrapped in a :class:`RankSeed` if several processes train."""
     if train and torch.distributed.is_available() and torch.distributed.is_initialized():
         return RankSeed(train, torch.distributed.get_rank(), before)
     return before

@@ -20,7 +20,7 @@ class CodecSpeed(NamedTuple):
 
 
 def codec_speed(codec: AbsCodec, device: str, seconds: float, num_runs: int) -> CodecSpeed:
-    """Measure the parts in turns on ``seconds`` of noise; return the medians of ``num_runs`` runs."""
+    """Measure the parts in turn on ``seconds`` of noise; return the medians of ``num_runs`` runs."""
     num_samples = codec.num_frames(round(seconds * codec.sample_rate)) * codec.hop
     speech = 0.05 * torch.randn(1, num_samples, device=device)
     lengths = torch.tensor([num_samples], device=device)

@@ -1,4 +1,4 @@
-"""The cost of a trained model: parameters, MACs, real-time factors and memory, beside the figures of its paper."""
+"""The cost of a trained model: parameters, MACs, real-time factors and memory, next to the figures of its paper."""
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -44,7 +44,7 @@ def model_report(
         model: any value of ``--model``: a pack, an experiment folder, a packaged model.
         codec: folder of its codec, if it has moved since training.
         device, num_threads: torch device, and number of threads for the text.
-        dtypes, batch_sizes, lengths (s): all combinations are measured in turns.
+        dtypes, batch_sizes, lengths (s): all combinations are measured in turn.
         num_rounds: rounds over all combinations.
         published: ``{"row": ..., "source": ..., figure: value}`` from the system's paper.
         options: options of the model at inference, such as ``num_steps`` of a diffusion model.

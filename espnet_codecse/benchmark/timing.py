@@ -1,4 +1,4 @@
-"""Measure time and memory of training steps of several systems in turns."""
+"""Measure the time and memory of training steps of several systems, which run in turn."""
 
 import contextlib
 import re
@@ -23,7 +23,7 @@ class Cost(NamedTuple):
 def measure_in_turns(
     steps: Mapping[Name, Callable[[], float]], device: str, num_rounds: int, steps_a_round: int
 ) -> dict[Name, Cost]:
-    """Run the steps of all systems in turns, so that other load on the machine affects all of them equally.
+    """Run the steps of all systems in turn, so that other load on the machine affects all of them equally.
 
     Args:
         steps: by name, a function that runs one training step and returns the seconds spent waiting for data.

@@ -1,4 +1,4 @@
-"""A trained causal network on recordings of any length."""
+"""Enhancement of recordings of any length with a trained causal network."""
 
 import argparse
 from collections.abc import Iterator
@@ -30,19 +30,20 @@ SAMPLE_RATE = 16000
 
 
 class GCRNEnhancer(AbsEnhancer):
-    """Enhance with the causal network; what needs no teacher gives, frame for frame, what a stream gives.
+    """Enhance recordings with the causal network; a network without a teacher gives the same result as a stream.
 
     Args:
-        network: in evaluation mode.
+        network: network in evaluation mode.
         compression: compression of the spectra.
-        device, dtype: where, and the network's arithmetic.
-        segment_seconds: longest piece that is processed at once.
-        features: features of the teacher whose features the network is given; None: it needs none.
-        given: whose they are: ``none``, ``noisy``, or ``clean`` (then references must be given).
+        device: torch device.
+        dtype: data type of the network's matrix products.
+        segment_seconds: longest segment that is processed at once.
+        features: the teacher, if the network takes features as an input; None: it takes none.
+        given: speech that these features are computed from: ``none``, ``noisy``, or ``clean`` (requires references).
         bounded: see :func:`espnet_codecse.causal.alignment.align`.
     """
 
-    divides = False  # as a stream, which carries its state through pauses
+    divides = False  # like a stream, which carries its state through pauses
 
     def __init__(
         self,
@@ -76,10 +77,10 @@ class GCRNEnhancer(AbsEnhancer):
         )
 
     def stream(self) -> StreamingEnhancer:
-        """Return a stream through the network.
+        """Return a stream that runs the network frame by frame.
 
         Raises:
-            UserError: the network is given features that no stream has.
+            UserError: the network takes a teacher's features, which are not available in a stream.
         """
         if self._features is not None:
             raise UserError("the model is given a teacher's features, which look ahead; it does not stream")
@@ -91,8 +92,8 @@ class GCRNEnhancer(AbsEnhancer):
 
         Args:
             speech: each ``(sample,)`` at 16 kHz.
-            references: the clean speech, where the network is given its features.
-            levels: not needed.
+            references: the clean speech, if the network takes its features.
+            levels: unused.
         """
         spectra = []
         for samples in speech:
@@ -122,7 +123,7 @@ class GCRNEnhancer(AbsEnhancer):
     def enhance_long(
         self, read: ReadSamples, num_samples: int, level: Level | None = None
     ) -> Iterator[dict[str, np.ndarray]]:
-        """See :meth:`AbsEnhancer.enhance_long`; a causal network carries its state, so that nothing is cross-faded."""
+        """See :meth:`AbsEnhancer.enhance_long`; a causal network carries its state and needs no cross-fades."""
         if self._features is not None:
             yield from super().enhance_long(read, num_samples)
             return

@@ -1,7 +1,7 @@
-"""The short-time spectrum of the causal network, frame by frame: what ESPnet's STFT encoder and decoder give at once.
+"""The short-time spectrum of the causal network, frame by frame; the result is that of ESPnet's STFT.
 
-Windows of 400 samples (25 ms at 16 kHz) every 320 (20 ms, the frame of wav2vec2), in a Fourier transform of 512. A
-recording is taken to follow silence: the first frame is all of it.
+The window has 400 samples (25 ms at 16 kHz), the hop 320 samples (20 ms, the hop of wav2vec2), and the Fourier
+transform 512 samples. A recording is assumed to follow silence, and the first frame contains only silence.
 """
 
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ LEAD = HOP  # samples of silence before a recording
 
 @dataclass(frozen=True)
 class Compression:
-    """How spectra are bent before the network, as ``encoder_conf`` of ESPnet's ``stft`` has it.
+    """Compression of the network's input spectra, as in ``encoder_conf`` of ESPnet's ``stft``.
 
     Attributes:
-        exponent: exponent of the magnitude; 1 leaves it.
-        factor: by which the result is scaled.
+        exponent: exponent of the magnitude; 1: no compression.
+        factor: scale factor of the result.
     """
 
     exponent: float = 1.0
@@ -27,10 +27,10 @@ class Compression:
 
     @classmethod
     def from_configuration(cls, encoder_conf: dict) -> "Compression":
-        """Return that of ``encoder_conf``.
+        """Return the compression that ``encoder_conf`` describes.
 
         Raises:
-            ValueError: it is one that this package has not.
+            ValueError: the package does not implement it.
         """
         kind = encoder_conf.get("spec_transform_type") or "none"
         if kind == "none":
@@ -46,7 +46,7 @@ class Compression:
         return spectrum * np.maximum(np.abs(spectrum), 1e-12) ** (self.exponent - 1) * self.factor
 
     def expand(self, spectrum: np.ndarray) -> np.ndarray:
-        """Return the complex spectrum for what :meth:`compress` gave."""
+        """Return the complex spectrum for a compressed one; the inverse of :meth:`compress`."""
         spectrum = spectrum / self.factor
         if self.exponent == 1:
             return spectrum
@@ -59,7 +59,7 @@ def hann_window() -> np.ndarray:
 
 
 class Analysis:
-    """Samples in, spectra of the frames that they complete out."""
+    """Compute the spectra of frames as soon as their samples are complete."""
 
     def __init__(self, compression: Compression):
         self._compression, self._window = compression, hann_window()
@@ -67,7 +67,7 @@ class Analysis:
 
     def reset(self) -> None:
         """Begin a recording."""
-        # Half a window of silence on either side of the first frame's middle, and what of the lead follows.
+        # The first frame is centred at the start of the lead, so that half a window of silence precedes the lead.
         self._pending = np.zeros(WINDOW_SIZE // 2 + LEAD, np.float32)
 
     def __call__(self, samples: np.ndarray) -> np.ndarray:
@@ -85,13 +85,13 @@ class Analysis:
 
 
 class Synthesis:
-    """Spectra in, the samples that no later frame changes out."""
+    """Compute the samples of spectra as soon as no later frame changes them."""
 
     def __init__(self, compression: Compression):
         self._compression, self._window = compression, hann_window()
         overlap = WINDOW_SIZE - HOP
         power = self._window**2
-        # What a hop's samples were weighed with: by their own window, and at the begin by the one before.
+        # Total weight of the samples of a hop: their own window, and at the start of the hop, the previous one.
         self._weight = power[:HOP].copy()
         self._weight[:overlap] += power[HOP:]
         self.reset()
@@ -99,11 +99,11 @@ class Synthesis:
     def reset(self) -> None:
         """Begin a recording."""
         self._tail = np.zeros(WINDOW_SIZE - HOP, np.float32)
-        # The first frame begins half a window before the lead.
+        # The first frame starts half a window before the lead.
         self._skip = WINDOW_SIZE // 2 + LEAD
 
     def __call__(self, spectrum: np.ndarray) -> np.ndarray:
-        """Return ``(sample,)``, in time with the input, for ``(2, frame, bin)``."""
+        """Return samples ``(sample,)`` for spectra ``(2, frame, bin)``, aligned with the input of the analysis."""
         num_frames = spectrum.shape[1]
         frames = np.fft.irfft(self._compression.expand(spectrum[0] + 1j * spectrum[1]), FFT_SIZE)
         frames = frames[:, MARGIN : MARGIN + WINDOW_SIZE].astype(np.float32) * self._window
@@ -119,10 +119,10 @@ class Synthesis:
 
 
 def samples_to_flush(num_samples: int) -> int:
-    """Return how many samples of silence must follow ``num_samples`` for all of them to be final."""
+    """Return the number of samples of silence after which all ``num_samples`` of a recording are final."""
     return _last_frame(num_samples) * HOP + WINDOW_SIZE // 2 - LEAD - num_samples
 
 
 def _last_frame(num_samples: int) -> int:
-    """Return the index of the first frame after which nothing of the recording changes."""
+    """Return the index of the first frame after which no sample of the recording changes."""
     return -(-(LEAD + num_samples - (HOP - WINDOW_SIZE // 2)) // HOP)

@@ -1,4 +1,4 @@
-"""The causal gated convolutional recurrent network (GCRN) of 2403.01369: complex spectra in and out."""
+"""The causal gated convolutional recurrent network (GCRN) of 2403.01369. It maps complex spectra to complex spectra."""
 
 import itertools
 from collections.abc import Sequence
@@ -9,18 +9,18 @@ from torch import nn
 
 from espnet_codecse.causal.layers import GatedConv, GatedTransposedConv, GroupedLSTM, LSTMState
 
-NUM_BINS = 257  # of a Fourier transform of 512 samples
+NUM_BINS = 257  # bins of a Fourier transform of 512 samples
 CONDITIONS = ("none", "student", "teacher")
 OUTPUTS = ("spectrum", "mask")
 
 
 class GCRNState(NamedTuple):
-    """What a network carries from frame to frame.
+    """State that a network carries between frames.
 
     Attributes:
-        encoder: the last input of each convolution, ``(batch, channel, 1, bin)``.
-        recurrent: state of the grouped LSTMs, ``(hidden, cell)`` of ``(1, batch, channel)`` each.
-        decoders: states of the real and the imaginary decoder, as ``encoder``.
+        encoder: last input frame of each convolution, ``(batch, channel, 1, bin)``.
+        recurrent: states ``(hidden, cell)`` of the grouped LSTMs, each ``(1, batch, channel)``.
+        decoders: last input frame of each layer of the real decoder, then of the imaginary one, as in ``encoder``.
     """
 
     encoder: list[torch.Tensor]
@@ -29,22 +29,23 @@ class GCRNState(NamedTuple):
 
 
 class GCRN(nn.Module):
-    """Encoder of gated convolutions, grouped LSTMs, and a decoder each for the real and the imaginary part.
+    """An encoder of gated convolutions, grouped LSTMs, and two decoders: for the real and the imaginary part.
 
-    With the channels 16, 20, 28, 36, 64 and two groups it is the small network: 3.6 M parameters, 0.38 GMAC per second
-    (2403.01369's code); with 16, 16, 32, 64, 128 the medium one.
+    The channels 16, 20, 28, 36, 64 and two groups give the small network with 3.6 M parameters and 0.38 GMAC per second
+    (code of 2403.01369). The channels 16, 16, 32, 64, 128 give the medium one.
 
     Args:
         channels: channels of the encoder's convolutions.
         num_groups: number of groups of the LSTMs.
-        embedding_size: channels of the self-supervised features; 0: the network neither predicts nor takes any.
-        condition: what the decoder's LSTMs get beside the encoder's: ``none``; the features that the network predicts
-            itself from the past (``student``); or features that are given to it (``teacher``).
-        mixing_alpha: share of the encoder's features there; the rest are the embedding's.
-        skips: give the decoders the encoder's features. Without, all goes through the embedding, which is how its
-            predictor is trained beforehand.
-        output: ``spectrum``, as published; ``mask``: what the decoders give multiplies the noisy spectrum, as complex
-            numbers that start near a half. A network of minutes then need not learn to draw speech.
+        embedding_size: channels of the self-supervised features; 0: the network neither predicts nor takes features.
+        condition: features that the decoder's LSTMs take in addition to the encoder's: ``none``; ``student``: the
+            features that the network predicts from the past; or ``teacher``: features that are given to the network.
+        mixing_alpha: weight of the encoder's features in this sum; the weight of the embedding is one minus this value.
+        skips: connect the encoder's layers to the decoders. Without skip connections, all information passes through
+            the embedding; its predictor is pre-trained in this way.
+        output: ``spectrum``: the decoders estimate the spectrum, as published; ``mask``: they estimate a complex mask
+            for the noisy spectrum, which starts near 0.5. A network that is trained for minutes then does not need to
+            learn to generate speech.
     """
 
     def __init__(
@@ -99,15 +100,16 @@ class GCRN(nn.Module):
     def forward(
         self, spectrum: torch.Tensor, embedding: torch.Tensor | None = None, state: GCRNState | None = None
     ) -> tuple[torch.Tensor, torch.Tensor | None, GCRNState]:
-        """Enhance frames that follow those of ``state``.
+        """Enhance the frames that follow those of ``state``.
 
         Args:
             spectrum: ``(batch, 2, frame, bin)``, real and imaginary part.
             embedding: ``(batch, frame, channel)``, for the condition ``teacher``.
-            state: as returned for the frames before; None: there were none.
+            state: state returned for the previous frames; None: start of a recording.
 
         Returns:
-            ``(enhanced as spectrum, predicted embedding (batch, frame, channel) or None, next state)``.
+            ``(enhanced spectrum, predicted embedding (batch, frame, channel) or None, next state)``; the enhanced
+            spectrum has the shape of ``spectrum``.
 
         Raises:
             ValueError: an embedding is missing.

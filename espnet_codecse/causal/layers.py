@@ -1,7 +1,7 @@
-"""Causal layers that carry their past: a recording frame by frame gives what the whole gives at once.
+"""Causal layers with a state: processing frame by frame gives the same result as processing a whole recording.
 
-Every layer takes its state and returns the next one; None starts with silence. Offline and streaming runs are the same
-code, so that they cannot drift apart.
+Every layer takes its state and returns the next one; None stands for silence before the first frame. Offline and
+streaming inference share this code, so that their results agree.
 """
 
 import torch
@@ -13,10 +13,10 @@ LSTMState = tuple[torch.Tensor, torch.Tensor]
 
 
 class GatedConv(nn.Module):
-    """A gated convolution over two frames and three bins, with every second bin kept (2403.01369's code; [GCRN]).
+    """A gated convolution over two frames and three bins with a stride of two bins (code of 2403.01369; [GCRN]).
 
     Args:
-        num_inputs, num_outputs: channels.
+        num_inputs, num_outputs: number of input and output channels.
     """
 
     def __init__(self, num_inputs: int, num_outputs: int):
@@ -29,7 +29,7 @@ class GatedConv(nn.Module):
 
         Args:
             features: ``(batch, channel, frame, bin)``.
-            past: the input's last frame before, ``(batch, channel, 1, bin)``.
+            past: the previous input frame, ``(batch, channel, 1, bin)``.
         """
         features = torch.cat([_silence(features) if past is None else past, features], dim=2)
         gated = nn.functional.glu(self.conv(features), dim=1)
@@ -37,34 +37,34 @@ class GatedConv(nn.Module):
 
 
 class GatedTransposedConv(nn.Module):
-    """The mirror of :class:`GatedConv`: twice as many bins; a frame depends on its own and the one before.
+    """The mirror of :class:`GatedConv`: it doubles the bins, and a frame depends on itself and the previous one.
 
     Args:
-        num_inputs, num_outputs: channels.
-        output_padding: bins added at the top.
-        last: neither normalised nor bent: what comes out is the spectrum.
+        num_inputs, num_outputs: number of input and output channels.
+        output_padding: number of bins added at the top.
+        last: apply neither normalisation nor activation, because the output is the spectrum.
     """
 
     def __init__(self, num_inputs: int, num_outputs: int, output_padding: int = 0, last: bool = False):
         super().__init__()
-        # The kernel's first tap in time meets the newest frame.
+        # The first tap of the kernel in time applies to the newest frame.
         self.conv = nn.ConvTranspose2d(num_inputs, 2 * num_outputs, (2, 3), (1, 2), output_padding=(0, output_padding))
         self.norm = None if last else nn.BatchNorm2d(num_outputs)
 
     def forward(self, features: torch.Tensor, past: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """See :meth:`GatedConv.forward`."""
         features = torch.cat([_silence(features) if past is None else past, features], dim=2)
-        # One frame too many at either end: the first belongs to the past, the last has not all of its input yet.
+        # Drop a frame at both ends: the first belongs to the past, and the last is incomplete.
         gated = nn.functional.glu(self.conv(features)[:, :, 1:-1], dim=1)
         return (gated if self.norm is None else nn.functional.elu(self.norm(gated))), features[:, :, -1:]
 
 
 class GroupedLSTM(nn.Module):
-    """Two layers of LSTMs on groups of the channels, which are interleaved after each (Gao et al., 2018).
+    """Two layers of LSTMs on groups of channels, which are interleaved after each layer (Gao et al., 2018).
 
     Args:
-        size: channels in and out.
-        num_groups: each has an LSTM of ``size / num_groups`` per layer.
+        size: number of input and output channels.
+        num_groups: number of groups; each has one LSTM with ``size / num_groups`` channels per layer.
     """
 
     num_layers = 2
@@ -82,11 +82,11 @@ class GroupedLSTM(nn.Module):
     def forward(
         self, features: torch.Tensor, states: list[LSTMState] | None = None
     ) -> tuple[torch.Tensor, list[LSTMState]]:
-        """Return ``(batch, frame, channel)`` and the next states, of every group of every layer.
+        """Return ``(batch, frame, channel)`` and the next states of every group of every layer.
 
         Args:
             features: ``(batch, frame, channel)``.
-            states: as returned for the frames before.
+            states: states returned for the previous frames.
         """
         following: list[LSTMState] = []
         for layer, norm in zip(self.lstms, self.norms):

@@ -1,4 +1,4 @@
-"""Training of the causal network: enhancement, distillation from self-supervised features, and both."""
+"""Training of the causal network: enhancement, distillation from self-supervised features, or both."""
 
 import torch
 from espnet2.enh.espnet_model import ESPnetEnhancementModel
@@ -13,24 +13,26 @@ TEACHERS = ("none", "noisy", "clean")
 
 
 class CausalEnhancementModel(ESPnetEnhancementModel):
-    """ESPnet's enhancement model around :class:`GCRNSeparator`, with features that are taught or given.
+    """ESPnet's enhancement model with :class:`GCRNSeparator`, which predicts or takes a teacher's features.
 
-    See :class:`espnet2.enh.espnet_model.ESPnetEnhancementModel` for the other arguments; its criterions are the loss of
-    enhancement.
+    See :class:`espnet2.enh.espnet_model.ESPnetEnhancementModel` for the other arguments; its criterions are the
+    enhancement loss.
 
     Args:
-        teacher: whose features they are, as :func:`espnet_codecse.features.load_features` takes it. It is frozen, and
-            no part of the model. Where the data hold ``emb_mix`` and ``emb_ref1``, those are taken instead.
-        feature_hop: samples between its features.
-        bounded: see :func:`espnet_codecse.causal.alignment.align`; for teachers whose features have any scale.
-        given: whose features the condition ``teacher`` is given: ``noisy`` or ``clean`` (which no user has: a bound).
-        target: whose features the network's prediction is taught: ``none``, ``noisy``, ``clean``.
-        distillation_weight: weight of the mean absolute difference to them, relative to the enhancement's loss (code
-            of 2403.01369).
-        enhancement_weight: 0 trains the predictor of features alone.
+        teacher: source of the features, as given to :func:`espnet_codecse.features.load_features`. The teacher is
+            frozen and not part of the model. Stored features are used instead if the data contain ``emb_mix`` and
+            ``emb_ref1``.
+        feature_hop: samples between features.
+        bounded: see :func:`espnet_codecse.causal.alignment.align`; for teachers whose features are not bounded.
+        given: speech whose features are the input for the condition ``teacher``: ``noisy``, or ``clean``, which is
+            unavailable in practice and gives an upper bound.
+        target: speech whose features the network learns to predict: ``none``, ``noisy`` or ``clean``.
+        distillation_weight: weight of the mean absolute difference to these features, relative to the enhancement loss
+            (code of 2403.01369).
+        enhancement_weight: weight of the enhancement loss; 0: train only the predictor of features.
 
     Raises:
-        ValueError: the network is not one for this.
+        ValueError: the options do not fit the network.
     """
 
     def __init__(
@@ -66,11 +68,11 @@ class CausalEnhancementModel(ESPnetEnhancementModel):
         Args:
             speech_mix: ``(batch, sample)``.
             speech_mix_lengths: ``(batch,)`` samples.
-            kwargs: ``speech_ref1`` and, where features are stored, ``emb_mix`` or ``emb_ref1 (batch, frame, channel)``.
+            kwargs: ``speech_ref1`` and, for stored features, ``emb_mix`` or ``emb_ref1 (batch, frame, channel)``.
         """
         if speech_mix_lengths is None:
             speech_mix_lengths = torch.full((len(speech_mix),), speech_mix.shape[1], device=speech_mix.device)
-        # Whole hops: ESPnet's decoder cannot invert what no window covers.
+        # Pad to whole hops, because ESPnet's decoder cannot invert samples that no window covers.
         rest = -speech_mix.shape[1] % HOP
         mixture, reference = (
             torch.nn.functional.pad(speech, (0, rest)) for speech in (speech_mix, kwargs["speech_ref1"])
@@ -90,7 +92,7 @@ class CausalEnhancementModel(ESPnetEnhancementModel):
             loss = self.enhancement_weight * loss
         if self.target != "none":
             features = self._features(self.target, spectrum.shape[1], data)
-            begun = -(-speech_mix_lengths // HOP)  # frames that begin before the end
+            begun = -(-speech_mix_lengths // HOP)  # frames that start before the end
             heard = length_mask(begun, spectrum.shape[1], mixture.device).unsqueeze(-1)
             difference = ((others["embedding"] - features).abs() * heard).sum() / (heard.sum() * features.shape[2])
             stats["distillation_loss"] = difference.detach()
@@ -99,14 +101,14 @@ class CausalEnhancementModel(ESPnetEnhancementModel):
         return force_gatherable((loss, stats, len(speech_mix)), loss.device)
 
     def _enhancement(self, speech, references, lengths):
-        """Return ESPnet's loss and its parts."""
+        """Return ESPnet's enhancement loss and its statistics."""
         others: dict[str, torch.Tensor] = {}
         total, stats = 0.0, {}
         for wrapper in self.loss_wrappers:
             if getattr(wrapper.criterion, "only_for_test", False) and self.training:
                 continue
             pairs: tuple = references, speech
-            if hasattr(wrapper.criterion, "compute_on_mask"):  # a loss of spectra
+            if hasattr(wrapper.criterion, "compute_on_mask"):  # a loss on spectra
                 pairs = tuple([self.encoder(item, lengths)[0] for item in items] for items in pairs)
             loss, values, _ = wrapper(*pairs, others)
             total = total + wrapper.weight * loss

@@ -23,7 +23,7 @@ def flatten(state: GCRNState) -> list[torch.Tensor]:
 
 
 def unflatten(tensors: list[torch.Tensor], network: GCRN) -> GCRNState:
-    """Return the state of ``network`` that :func:`flatten` took apart."""
+    """Return the state of ``network``; the inverse of :func:`flatten`."""
     num_layers = len(network.encoder)
     encoder, decoders = tensors[:num_layers], tensors[len(tensors) - 2 * num_layers :]
     recurrent = tensors[num_layers : len(tensors) - 2 * num_layers]
@@ -31,7 +31,7 @@ def unflatten(tensors: list[torch.Tensor], network: GCRN) -> GCRNState:
 
 
 def silent_state(network: GCRN) -> GCRNState:
-    """Return what a network carries before the first frame."""
+    """Return the state of a network before the first frame."""
     with torch.no_grad():
         state = network(torch.zeros(1, 2, 1, NUM_BINS))[2]
     return unflatten([torch.zeros_like(tensor) for tensor in flatten(state)], network)
@@ -48,17 +48,17 @@ class _Frame(nn.Module):
 
 
 def export_onnx(network: GCRN, compression: Compression, path: Path) -> None:
-    """Write the graph of one frame.
+    """Write the graph that processes one frame.
 
-    Inputs are ``spectrum (1, 2, 1, 257)``, real and imaginary part, and ``state_0`` ...; outputs ``enhanced`` and
-    ``next_0`` ..., of the same shapes. How spectra are compressed stands in the metadata.
+    The inputs are ``spectrum (1, 2, 1, 257)``, real and imaginary part, and ``state_0`` ...; the outputs are
+    ``enhanced`` and ``next_0`` ..., which have the same shapes. The metadata contain the compression of the spectra.
 
     Raises:
-        UserError: the network needs features that are given to it, or the exporter is not installed.
+        UserError: the network takes a teacher's features, or the exporter is not installed.
     """
     try:
         import onnx
-        import onnxscript  # noqa: F401  what torch.onnx exports with
+        import onnxscript  # noqa: F401  torch.onnx needs it to export
     except ImportError as error:
         raise UserError(f"--output {path}: the exporter needs {error.name}; pip install onnx onnxscript") from None
     if network.condition == "teacher":
@@ -86,13 +86,13 @@ def export_onnx(network: GCRN, compression: Compression, path: Path) -> None:
 
 
 def quantize_onnx(path: Path, output: Path) -> None:
-    """Write the graph with its matrices as 8-bit integers; activations are quantised as they come (dynamically)."""
+    """Write the graph with its matrices as 8-bit integers; activations are quantised dynamically."""
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     with atomic_path(output) as temporary, tempfile.TemporaryDirectory(prefix="codecse_onnx.") as folder:
-        # The exporter leaves the LSTMs' matrices to be joined when the graph runs; only constants are quantised.
+        # Only constants are quantised, but the exported graph concatenates the LSTMs' matrices at run time. Fold them.
         folded = Path(folder) / "folded.onnx"
         quant_pre_process(str(path), str(folded), skip_symbolic_shape=True)
         kinds = ["MatMul", "Gemm", "LSTM"]
@@ -104,16 +104,16 @@ def quantize_onnx(path: Path, output: Path) -> None:
 
 
 class OnnxFrames:
-    """A graph's frames by onnxruntime, on one thread; see :class:`espnet_codecse.causal.streaming.FrameModel`.
+    """Run a graph with onnxruntime on one thread; see :class:`espnet_codecse.causal.streaming.FrameModel`.
 
     Args:
-        path: written by :func:`export_onnx`.
+        path: file written by :func:`export_onnx`.
 
     Attributes:
         compression: compression of the spectra.
 
     Raises:
-        UserError: no such graph.
+        UserError: the file is not such a graph.
     """
 
     def __init__(self, path: Path):
@@ -125,14 +125,14 @@ class OnnxFrames:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
             properties = self._session.get_modelmeta().custom_metadata_map
             self.compression = Compression(*(float(properties[name]) for name in METADATA))
-        except Exception as error:  # the runtime raises types of its own
+        except Exception as error:  # onnxruntime has its own exception types
             reason = " ".join(str(error).split())[:200]
             raise UserError(f"{path}: no graph of codecse export_onnx ({reason}); export the model again") from None
         self._shapes = {item.name: item.shape for item in self._session.get_inputs() if item.name != INPUT}
         self.reset()
 
     def reset(self) -> None:
-        """Begin a recording."""
+        """Start a new recording."""
         self._state = {name: np.zeros(shape, np.float32) for name, shape in self._shapes.items()}
 
     def __call__(self, spectrum: np.ndarray) -> np.ndarray:

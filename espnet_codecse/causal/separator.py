@@ -10,15 +10,15 @@ from espnet_codecse.espnet_base import AbsSeparator
 
 
 class GCRNSeparator(AbsSeparator):
-    """Complex spectra to the complex spectrum of the speech, frame by frame or all at once.
+    """Map the complex spectrum of noisy speech to that of clean speech, frame by frame or all at once.
 
     Args:
-        input_dim: bins of the encoder's spectrum; 257.
-        num_spk: 1.
+        input_dim: number of bins of the encoder's spectrum; must be 257.
+        num_spk: number of speakers; must be 1.
         channels, num_groups, embedding_size, condition, mixing_alpha, skips, output: see :class:`GCRN`.
 
     Raises:
-        ValueError: other bins, or several speakers.
+        ValueError: the number of bins or speakers is wrong.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class GCRNSeparator(AbsSeparator):
 
     @property
     def num_spk(self) -> int:
-        """Number of estimates."""
+        """Number of speakers."""
         return 1
 
     def forward(
@@ -54,7 +54,8 @@ class GCRNSeparator(AbsSeparator):
             additional: ``embedding (batch, frame, channel)`` for the condition ``teacher``.
 
         Returns:
-            ``([enhanced as input], ilens, {"embedding": what the network predicts, where it does})``.
+            ``([enhanced spectrum], ilens, {"embedding": predicted features})``; the dictionary is empty if the network
+            predicts no features.
         """
         embedding = (additional or {}).get("embedding")
         enhanced, student, _ = self.network(_parts(input), embedding)

@@ -1,4 +1,4 @@
-"""Enhancing a stream: samples in, samples out, in pieces of any size."""
+"""Enhancement of a stream of samples, which arrive in blocks of any size."""
 
 from typing import Protocol
 
@@ -10,21 +10,21 @@ from espnet_codecse.causal.gcrn import GCRN, GCRNState
 
 
 class FrameModel(Protocol):
-    """What enhances frames and remembers those before."""
+    """A model that enhances frames and keeps its state between calls."""
 
     def __call__(self, spectrum: np.ndarray) -> np.ndarray:
-        """Return the enhanced frames for ``(2, frame, bin)`` that follow those of the last call."""
+        """Return the enhanced frames for ``(2, frame, bin)``, which follow those of the last call."""
 
     def reset(self) -> None:
-        """Begin a recording."""
+        """Start a new recording."""
 
 
 class TorchFrames:
-    """A network's frames by PyTorch.
+    """Run a network with PyTorch.
 
     Args:
-        network: in evaluation mode; several streams may share it.
-        device: where it is.
+        network: network in evaluation mode; several streams may share it.
+        device: torch device of the network.
     """
 
     def __init__(self, network: GCRN, device: str = "cpu"):
@@ -43,19 +43,20 @@ class TorchFrames:
 
 
 class StreamingEnhancer:
-    """Enhances one stream; several work side by side, each with a state of its own.
+    """Enhance one stream. Several instances can run in parallel; each has its own state.
 
-    What comes out is in time with what went in: sample ``i`` of the output belongs to sample ``i`` of the input, and
-    comes at most ``latency_samples`` after it.
+    The output is aligned with the input: sample ``i`` of the output corresponds to sample ``i`` of the input, and is
+    returned at most ``latency_samples`` later.
 
     Args:
         frames: the network; see :class:`FrameModel`.
-        compression: compression of the spectra that it was trained on; default: none.
+        compression: compression of the spectra that the network was trained on; default: none.
 
     Attributes:
-        latency_samples: samples that must follow one before it comes out, at most: 400, or 25 ms at 16 kHz.
-        num_not_finite: samples so far that were NaN or infinite; they are replaced by silence, because in the state of
-            the network they would last to the end of the stream.
+        latency_samples: largest number of samples that must follow a sample before it is returned: 400, which is 25 ms
+            at 16 kHz.
+        num_not_finite: number of samples so far that were NaN or infinite. They are replaced by silence, because they
+            would stay in the state of the network until the end of the stream.
     """
 
     latency_samples = WINDOW_SIZE
@@ -67,16 +68,16 @@ class StreamingEnhancer:
         self.reset()
 
     def reset(self) -> None:
-        """Begin another recording."""
+        """Start a new recording."""
         for part in (self._frames, self._analysis, self._synthesis):
             part.reset()
         self._num_in = self._num_out = 0
 
     def process(self, samples: np.ndarray) -> np.ndarray:
-        """Take the next samples and return those that are final, ``(sample,)`` float32; often none.
+        """Take the next samples and return those that are final, ``(sample,)`` float32; there may be none.
 
         Args:
-            samples: ``(sample,)`` at 16 kHz, as many as there are.
+            samples: ``(sample,)`` at 16 kHz, of any length.
         """
         self._num_in += len(samples)
         samples = np.ascontiguousarray(samples, np.float32)
@@ -87,7 +88,7 @@ class StreamingEnhancer:
         return self._advance(samples)
 
     def flush(self) -> np.ndarray:
-        """Return what is left: all that came out is then as long as what went in. The next call begins anew."""
+        """Return the remaining samples, so that the output is as long as the input, and start a new recording."""
         num_left = self._num_in - self._num_out
         num_zeros = samples_to_flush(self._num_in)
         rest = self._advance(np.zeros(num_zeros, np.float32)) if num_left else np.zeros(0, np.float32)

@@ -1,4 +1,4 @@
-"""What running a trained causal network needs of it, built without ESPnet's task."""
+"""Build the parts of a trained causal network that inference needs, without ESPnet's task."""
 
 import argparse
 
@@ -10,11 +10,11 @@ from espnet_codecse.features import configured_features
 
 
 class TrainedGCRN(torch.nn.Module):
-    """The ``separator``, which holds all weights, and whose features it is given.
+    """The ``separator``, which holds all weights, and the source of the features that it takes.
 
     Attributes:
-        given: ``none``, ``noisy`` or ``clean``.
-        teacher: source of the features, as :func:`espnet_codecse.features.load_features` takes it; None for none.
+        given: speech that the features are computed from: ``none``, ``noisy`` or ``clean``.
+        teacher: source of the features, as given to :func:`espnet_codecse.features.load_features`; None: no features.
         bounded: see :func:`espnet_codecse.causal.alignment.align`.
     """
 
@@ -31,10 +31,10 @@ class TrainedGCRN(torch.nn.Module):
 
 
 def build_trained(args: argparse.Namespace) -> TrainedGCRN:
-    """Build from a training's options.
+    """Build a model from the options of a training.
 
     Raises:
-        UserError: the features that it is given cannot be loaded, or are others than in training.
-        ValueError: the options are damaged.
+        UserError: the features that it takes cannot be loaded, or differ from those of the training.
+        ValueError: the options are invalid.
     """
     return TrainedGCRN(args)

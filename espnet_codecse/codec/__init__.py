@@ -10,7 +10,7 @@ __all__ = ["AbsCodec", "codec_label", "load_codec"]
 
 
 def __getattr__(name: str):
-    # torch is imported with the first codec, not with the package: commands that need none start at once.
+    # torch is imported with the first codec, not with the package, so that commands without a codec start immediately.
     if name == "AbsCodec":
         from espnet_codecse.codec.abs_codec import AbsCodec
 

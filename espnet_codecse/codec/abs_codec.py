@@ -6,21 +6,22 @@ import torch
 
 
 class AbsCodec(ABC, torch.nn.Module):
-    """A frozen codec: no gradient reaches its weights, but one flows through ``decode`` and ``quantize``' input.
+    """A frozen codec: its weights get no gradients, but gradients flow to the inputs of ``decode`` and ``quantize``.
 
-    A signal is taken to continue in silence after its end. From this follow the invariants: a batch equals its
-    items one by one, chunks equal the whole, and every output has exactly the number of samples asked for.
+    A signal is assumed to continue in silence after its end. This gives three invariants: a batch gives the same result
+    as its items one by one, chunks give the same result as the whole signal, and every output has exactly the requested
+    number of samples.
     """
 
-    name: str  # what ``--codec`` was given
+    name: str  # value of ``--codec``
     sample_rate: int  # Hz
     hop: int  # samples per frame
-    dim: int  # channels of the embedding
-    activation: str  # "snake", "elu" or "leaky_relu": the last one of the encoder, which a mask gate must match
+    dim: int  # number of channels of the embedding
+    activation: str  # last activation of the encoder: "snake", "elu" or "leaky_relu"; a mask gate must match it
     fingerprint: str  # hash of configuration and weights
     num_codebooks: int
-    codebook_size: int  # entries of each codebook
-    # How many frames on either side an output depends on; None: on the whole past, as with an LSTM.
+    codebook_size: int  # number of entries per codebook
+    # Number of frames on each side that an output depends on; None: the whole past, as with an LSTM.
     encode_context: int | None
     decode_context: int | None
     dequantize_context: int
@@ -31,14 +32,14 @@ class AbsCodec(ABC, torch.nn.Module):
 
     @abstractmethod
     def encode(self, speech: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Encode up to, not including, the quantiser.
+        """Encode speech to continuous embeddings, before the quantiser.
 
         Args:
-            speech: ``(batch, sample)`` at ``sample_rate``, zeros after each length.
+            speech: ``(batch, sample)`` at ``sample_rate``, zero after each length.
             lengths: ``(batch,)`` samples.
 
         Returns:
-            ``(embedding (batch, frame, channel), frame_lengths (batch,))``, zeros after each length.
+            ``(embedding (batch, frame, channel), frame_lengths (batch,))``; embeddings are zero after each length.
         """
 
     @abstractmethod
@@ -47,15 +48,15 @@ class AbsCodec(ABC, torch.nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return ``(quantised embedding (batch, frame, channel), codes (batch, codebook, frame) int64)``.
 
-        With ``frame_lengths (batch,)`` what lies after an item's length does not reach into it. The first
-        ``num_codebooks`` are used, by default all: each codes what the earlier ones leave.
+        If ``frame_lengths (batch,)`` is given, frames after the end of an item do not affect it. Only the first
+        ``num_codebooks`` are used (default: all); each codebook codes the residual of the previous ones.
         """
 
     @abstractmethod
     def dequantize(self, codes: torch.Tensor) -> torch.Tensor:
         """Return the quantised embedding ``(batch, frame, channel)`` of ``codes (batch, codebook, frame)``.
 
-        The codes may be those of the first codebooks alone.
+        The codes may be only those of the first codebooks.
         """
 
     @abstractmethod
@@ -64,6 +65,6 @@ class AbsCodec(ABC, torch.nn.Module):
     ) -> torch.Tensor:
         """Decode ``embedding (batch, frame, channel)`` to ``speech (batch, num_samples)``.
 
-        Above ``bandwidth`` (Hz) the output is not wanted, and need not be made; below it, it differs by no more than
-        what leaks from the band above.
+        The band above ``bandwidth`` (Hz) is not needed, and a codec may leave it out. The band below then differs only
+        by the leakage from the band above.
         """

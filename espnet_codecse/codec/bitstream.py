@@ -1,4 +1,4 @@
-"""Files of codes (``.cse``): what a codec would transmit, with the codec's identity. See docs/bitstream.md.
+"""Files of codes (``.cse``): the bits that a codec transmits, and the codec's identity. See docs/bitstream.md.
 
 All numbers are little-endian::
 
@@ -8,8 +8,8 @@ All numbers are little-endian::
     6               4       length of the header in bytes, H
     10              H       header: JSON in UTF-8, one object, see Header
     10 + H          P       codes: bits_per_code bits each, most significant bit first, without gaps; the order is
-                            frame, channel, codebook, the last one fastest; zero bits fill the last byte
-    10 + H + P      4       CRC-32 (zlib's) of everything before
+                            frame, channel, codebook, where the last varies fastest; zero bits fill the last byte
+    10 + H + P      4       CRC-32 (zlib's) of all previous bytes
 
 with ``P = ceil(num_frames * num_channels * num_codebooks * bits_per_code / 8)``.
 """
@@ -28,26 +28,26 @@ from espnet_codecse.errors import UserError
 MAGIC, VERSION, SUFFIX = b"CSE\n", 1, ".cse"
 _PREFIX, _CRC = struct.Struct("<4sHI"), struct.Struct("<I")
 _MAX_HEADER = 65536
-_GROUP = 8  # that many frames always fill whole bytes
+_GROUP = 8  # this number of frames always fills whole bytes
 
 
 @dataclass(frozen=True)
 class Header:
-    """What the codes are.
+    """Description of the codes in a file.
 
     Attributes:
-        codec: what ``--codec`` was given where they were made.
+        codec: value of ``--codec`` when the codes were written.
         fingerprint: fingerprint of that codec's configuration and weights.
-        sample_rate: Hz, the codec's.
+        sample_rate: sample rate of the codec, Hz.
         hop: samples per frame.
-        num_codebooks: codes a frame and channel; of the codec's codebooks the first ones.
-        bits_per_code: bits.
-        num_channels: number of channels of the recording; each is coded on its own.
+        num_codebooks: number of codes per frame and channel, from the codec's first codebooks.
+        bits_per_code: number of bits per code.
+        num_channels: number of channels of the recording; each is coded separately.
         num_frames: frames per channel.
         num_samples: samples per channel, at the codec's rate.
-        source_rate: Hz, of the recording that was coded.
-        source_num_samples: samples per channel, at that rate.
-        source_format, source_subtype: format and subtype of its file, as libsndfile calls them.
+        source_rate: sample rate of the recording, Hz.
+        source_num_samples: samples per channel of the recording, at its rate.
+        source_format, source_subtype: format and subtype of the recording's file, in libsndfile's terms.
     """
 
     codec: str
@@ -66,26 +66,26 @@ class Header:
 
     @property
     def bits_per_frame(self) -> int:
-        """Bits of all channels and codebooks of one frame."""
+        """Number of bits per frame, over all channels and codebooks."""
         return self.num_channels * self.num_codebooks * self.bits_per_code
 
     @property
     def num_bytes(self) -> int:
-        """Bytes of the codes."""
+        """Number of bytes of the codes."""
         return -(-self.num_frames * self.bits_per_frame // 8)
 
 
 def bits_for(codebook_size: int) -> int:
-    """Return the bits that number ``codebook_size`` entries."""
+    """Return the number of bits of an index into ``codebook_size`` entries."""
     return max(1, (codebook_size - 1).bit_length())
 
 
 class BitstreamWriter:
-    """Writes codes as they come.
+    """Write codes chunk by chunk.
 
     Args:
-        path: the file; callers that want it whole or not at all pass a temporary one.
-        header: must hold the true number of frames.
+        path: the file; for an atomic write, pass a temporary file.
+        header: the header, with the final number of frames.
     """
 
     def __init__(self, path: Path, header: Header):
@@ -110,7 +110,7 @@ class BitstreamWriter:
         """Append ``codes (channel, codebook, frame)``.
 
         Raises:
-            ValueError: a code does not fit into its bits, or the shape is not the header's.
+            ValueError: a code does not fit into its bits, or the shape does not match the header.
         """
         if codes.shape[:2] != (self.header.num_channels, self.header.num_codebooks):
             raise ValueError(f"codes of shape {codes.shape} for {self.header}")
@@ -135,13 +135,13 @@ class BitstreamWriter:
 
 
 class BitstreamReader:
-    """Reads codes anywhere in a file that was checked as a whole when it was opened.
+    """Read codes at any position of a file; the whole file is checked when it is opened.
 
     Args:
         path: the file.
 
     Raises:
-        UserError: no such file, another format or version, truncated, or damaged.
+        UserError: the file does not exist, has another format or version, or is truncated or damaged.
     """
 
     def __init__(self, path: Path):
@@ -164,7 +164,7 @@ class BitstreamReader:
         self._stream.close()
 
     def read(self, start: int, num_frames: int) -> np.ndarray:
-        """Return ``codes (channel, codebook, frame) int64`` from frame ``start`` on; fewer at the end."""
+        """Return ``codes (channel, codebook, frame) int64`` from frame ``start``; fewer frames at the end."""
         header = self.header
         end = min(start + num_frames, header.num_frames)
         first = start // _GROUP * _GROUP
@@ -175,10 +175,10 @@ class BitstreamReader:
         return np.ascontiguousarray(codes[start - first :].transpose(1, 2, 0))
 
     def check_codec(self, codec) -> None:
-        """Compare with the codec that is to decode.
+        """Check that ``codec`` can decode the codes.
 
         Raises:
-            UserError: it is another one than made the codes.
+            UserError: it is not the codec that wrote them.
         """
         header = self.header
         if codec.fingerprint != header.fingerprint:
@@ -210,7 +210,7 @@ class BitstreamReader:
         header = _parse(text)
         if header is None:
             raise UserError(f"{self.path}: its header is not readable; the file is damaged, copy it again")
-        # Both lengths are those of the recording, and readers allocate by them.
+        # Both lengths must describe the same recording, because readers allocate memory by them.
         difference = header.source_num_samples * header.sample_rate - header.num_samples * header.source_rate
         if abs(difference) > 4 * max(header.sample_rate, header.source_rate):
             raise UserError(
@@ -240,7 +240,7 @@ class BitstreamReader:
 
 
 def _parse(text: bytes) -> Header | None:
-    """Return the header, or None where a field is missing, of another type, or out of range."""
+    """Return the header, or None if a field is missing, has the wrong type, or is out of range."""
     try:
         values: dict[str, Any] = json.loads(text)
     except (ValueError, RecursionError):

@@ -1,8 +1,8 @@
-"""Running convolutional coders over long signals in chunks that equal the whole.
+"""Run convolutional coders over long signals in chunks, with the same result as for the whole signal.
 
-A convolution sees a bounded neighbourhood, so a chunk extended on both sides by that reach and cropped afterwards
-equals the same part of the whole signal. An LSTM sees the whole past: it runs over all frames at once, which is
-cheap at the frame rate, between the chunked convolutions.
+A convolution depends on a bounded neighbourhood, its reach. If a chunk is extended by the reach on both sides and
+cropped afterwards, the result equals that part of the whole signal. An LSTM depends on the whole past. It runs over all
+frames at once, between the chunked convolutions, which is cheap at the frame rate.
 """
 
 import math
@@ -14,13 +14,13 @@ Segment = tuple[bool, list[torch.nn.Module]]
 
 
 def reach_in_samples(layers: Iterable[torch.nn.Module], samples_per_unit: float) -> float:
-    """Return an upper bound of how many samples the output depends on.
+    """Return an upper bound of the number of samples that an output depends on.
 
-    Layers count in order, branches of a residual unit as if they followed each other. A layer that knows better
-    has an attribute ``reach``, in samples.
+    Layers are counted in order, and the branches of a residual unit as if they were in sequence. A layer can define its
+    exact reach with the attribute ``reach``, in samples.
 
     Args:
-        layers: the coder's layers in order.
+        layers: layers of the coder in order.
         samples_per_unit: samples per input unit: 1 for an encoder, the hop for a decoder.
     """
     reach, jump = 0.0, float(samples_per_unit)
@@ -39,7 +39,7 @@ def reach_in_samples(layers: Iterable[torch.nn.Module], samples_per_unit: float)
 
 
 def split_at_recurrence(layers: Iterable[torch.nn.Module]) -> list[Segment]:
-    """Group layers into runs: ``(is recurrent, layers)``."""
+    """Group consecutive layers: ``(is recurrent, layers)``."""
     segments: list[Segment] = []
     for layer in layers:
         recurrent = any(isinstance(module, torch.nn.RNNBase) for module in layer.modules())
@@ -51,9 +51,9 @@ def split_at_recurrence(layers: Iterable[torch.nn.Module]) -> list[Segment]:
 
 
 def group_size(batch: torch.Tensor, num_frames: int, max_frames: int) -> int:
-    """Return how many items of ``batch``, of ``num_frames`` each, to compute together.
+    """Return the number of items of ``batch``, with ``num_frames`` each, to process together.
 
-    On a GPU all. A processor's caches hold ``max_frames``; with more at once it is slower.
+    On a GPU, this is the whole batch. The caches of a CPU hold ``max_frames``, and larger groups are slower.
     """
     return len(batch) if batch.is_cuda else max(1, max_frames // num_frames)
 
@@ -62,9 +62,9 @@ def chunk_bounds(num_frames: int, chunk_frames: int, context: int | None) -> Ite
     """Yield ``(first frame, end frame, first frame with context, end frame with context)`` of each chunk.
 
     Args:
-        num_frames: frames of the whole.
-        chunk_frames: frames kept of each chunk.
-        context: frames on each side that a chunk depends on; None: the whole past, so that there is one chunk.
+        num_frames: number of frames of the whole signal.
+        chunk_frames: number of frames per chunk, without context.
+        context: number of frames on each side that a chunk depends on; None: the whole past, which gives one chunk.
     """
     if context is None:
         chunk_frames, context = max(num_frames, 1), 0
@@ -81,18 +81,18 @@ def run_chunked(
     chunk_frames: int,
     context_frames: int,
 ) -> torch.Tensor:
-    """Apply a convolutional ``function`` over the last axis chunk by chunk.
+    """Apply a convolutional ``function`` along the last axis, chunk by chunk.
 
     Args:
-        function: maps ``(batch, channel, unit)`` to ``(batch, channel, output)``.
+        function: function that maps ``(batch, channel, unit)`` to ``(batch, channel, output)``.
         units: ``(batch, channel, unit)``; samples for an encoder, frames for a decoder.
         units_per_frame: input units per frame.
         outputs_per_frame: outputs per frame.
-        chunk_frames: frames kept of each chunk.
+        chunk_frames: number of frames per chunk, without context.
         context_frames: frames of context on each side, at least the function's reach.
 
     Returns:
-        ``(batch, channel, output)``, the same as ``function(units)``.
+        ``(batch, channel, output)``, equal to ``function(units)``.
     """
     num_frames = math.ceil(units.shape[-1] / units_per_frame)
     if num_frames <= chunk_frames + 2 * context_frames:
@@ -100,7 +100,7 @@ def run_chunked(
     pieces = []
     for start, end, first, last in chunk_bounds(num_frames, chunk_frames, context_frames):
         piece = function(units[..., first * units_per_frame : last * units_per_frame])
-        # The last chunk keeps whatever lies beyond its last whole frame.
+        # The last chunk also keeps the output after its last whole frame.
         stop = None if end == num_frames else (end - first) * outputs_per_frame
         pieces.append(piece[..., (start - first) * outputs_per_frame : stop])
     return torch.cat(pieces, dim=-1)

@@ -1,4 +1,4 @@
-"""What all convolutional codecs share: lengths, silence after the end, chunks, freezing, fingerprint."""
+"""Base of convolutional codecs: lengths, silence after the end, chunks, freezing and fingerprint."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from espnet_codecse.length_mask import length_mask
 
 
 def fingerprint_of(configuration: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> str:
-    """Return 16 hexadecimal digits that change with any value of the configuration or any weight."""
+    """Return 16 hexadecimal digits that identify a configuration and its weights."""
     digest = hashlib.sha256(json.dumps(configuration, sort_keys=True, default=str).encode())
     for key in sorted(weights):
         tensor = weights[key].detach().cpu().contiguous()
@@ -25,20 +25,19 @@ def fingerprint_of(configuration: Mapping[str, Any], weights: Mapping[str, torch
 
 
 class ConvCodec(AbsCodec):
-    """A codec made of two lists of layers, convolutional but for LSTMs, and a quantiser.
+    """A codec that consists of two lists of layers, convolutions and LSTMs, and a quantiser.
 
-    A subclass sets those attributes of the contract that do not follow from the layers, gives the two lists to
-    ``_freeze`` at the end of its construction and implements ``_quantize`` and ``_dequantize`` on
-    ``(batch, channel, frame)``.
+    A subclass sets the attributes of the contract that do not follow from the layers. At the end of its constructor, it
+    passes the two lists to ``_freeze``. It implements ``_quantize`` and ``_dequantize`` on ``(batch, channel, frame)``.
     """
 
-    # 15 s at 50 Hz: bounds the memory of the sample-rate layers; with four times as many together, decoding with the
-    # small codec takes 1.5 times as long on a processor.
+    # 15 s at 50 Hz limit the memory of the layers at the sample rate. With four times as many frames, decoding with the
+    # small codec takes 1.5 times as long on a CPU.
     chunk_frames: int = 750
     dequantize_context: int = 0  # most quantisers work frame by frame
 
     def _freeze(self, encoder: list[torch.nn.Module], decoder: list[torch.nn.Module]) -> None:
-        """Take the coders' layers, work out their reach and stop gradients to every weight."""
+        """Set the layers of both coders, compute their reach, and freeze all weights."""
         self._encoder = split_at_recurrence(encoder)
         self._decoder = split_at_recurrence(decoder)
         self._encoder_context = math.ceil(reach_in_samples(encoder, 1) / self.hop) + 1
@@ -56,15 +55,15 @@ class ConvCodec(AbsCodec):
         self.num_codebooks = self.quantize(self._silence[None, None])[1].shape[1]
 
     def train(self, mode: bool = True) -> "ConvCodec":
-        """Stay in evaluation mode: a frozen codec inside a model in training must not change."""
+        """Stay in evaluation mode, because a frozen codec must not change when its model is trained."""
         return super().train(False)
 
     def num_frames(self, num_samples: int) -> int:
-        """Return the number of frames of a signal: every sample lies in one."""
+        """Return the number of frames of a signal; every sample belongs to a frame."""
         return -(-int(num_samples) // self.hop)
 
     def _run(self, segments, units: torch.Tensor, units_in: int, units_out: int, context: int) -> torch.Tensor:
-        """Run the segments of one coder; the convolutional ones in chunks, without a GPU in groups of the batch too."""
+        """Run the segments of one coder: convolutions in chunks and, on a CPU, in groups of items."""
         group = group_size(units, math.ceil(units.shape[-1] / units_in), self.chunk_frames)
         widest = max(units_in, units_out)
         for index, (recurrent, layers) in enumerate(segments):
@@ -72,7 +71,7 @@ class ConvCodec(AbsCodec):
             if recurrent:
                 units = function(units)
                 continue
-            # Only the segment on the waveform's side changes the rate; those beside an LSTM keep the frame rate.
+            # Only the segment next to the waveform changes the rate. Segments next to an LSTM keep the frame rate.
             changes = index == (0 if units_in == widest else len(segments) - 1)
             before, after = (units_in, units_out) if changes else (1, 1)
             pieces = [
@@ -86,7 +85,7 @@ class ConvCodec(AbsCodec):
         """See :meth:`AbsCodec.encode`."""
         frame_lengths = torch.tensor([self.num_frames(n) for n in lengths.tolist()], device=speech.device)
         num_frames = int(frame_lengths.max())
-        # Zeros up to the encoder's reach: no frame that is kept sees where the batch ends.
+        # Pad with zeros up to the encoder's reach, so that no valid frame depends on the length of the batch.
         target = (num_frames + self._encoder_context) * self.hop
         speech = speech[:, :target] * _valid(lengths, min(speech.shape[1], target), speech)
         speech = torch.nn.functional.pad(speech, (0, target - speech.shape[1]))
@@ -109,7 +108,7 @@ class ConvCodec(AbsCodec):
         return speech[:, 0, :num_samples]
 
     def _decoder_up_to(self, bandwidth: int | None) -> list[Segment]:
-        """Return the decoder's segments; a codec whose decoder makes high bands by themselves leaves them out."""
+        """Return the segments of the decoder; a codec that decodes high bands separately can leave them out."""
         return self._decoder
 
     @torch.no_grad()
@@ -141,7 +140,7 @@ class ConvCodec(AbsCodec):
         """Map ``codes (batch, codebook, frame)`` to ``(batch, channel, frame)``."""
 
     def description(self) -> dict[str, Any]:
-        """Return the identity of the codec as it stands in every file made with it."""
+        """Return the identity of the codec, which is stored in every file made with it."""
         keys = ("name", "fingerprint", "sample_rate", "hop", "dim", "activation")
         return {key: getattr(self, key) for key in keys}
 
@@ -151,5 +150,5 @@ def _is_recurrent(segments: list[Segment]) -> bool:
 
 
 def _valid(lengths: torch.Tensor, size: int, like: torch.Tensor) -> torch.Tensor:
-    """Return ``(batch, size)`` with ones before each length."""
+    """Return a mask ``(batch, size)`` with ones before each length."""
     return length_mask(lengths, size, like.device).to(like.dtype)

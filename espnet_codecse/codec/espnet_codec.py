@@ -1,4 +1,4 @@
-"""ESPnet-Codec's SoundStream, EnCodec and DAC: experiment folder, model-zoo zip or model-zoo tag."""
+"""SoundStream, EnCodec and DAC of ESPnet-Codec, from an experiment folder, a model-zoo zip or a model-zoo tag."""
 
 import tempfile
 import zipfile
@@ -23,12 +23,12 @@ class EspnetCodec(ConvCodec):
     """A codec trained by ESPnet's codec1 recipe.
 
     Args:
-        config_file: the experiment's ``config.yaml``.
-        model_file: its checkpoint; keys under ``codec.``.
-        name: what ``--codec`` was given.
+        config_file: ``config.yaml`` of the experiment.
+        model_file: checkpoint of the experiment; its keys start with ``codec.``.
+        name: value of ``--codec``.
 
     Raises:
-        UserError: the files are missing, of another task, or do not fit together.
+        UserError: the files are missing, belong to another task, or do not match each other.
     """
 
     def __init__(self, config_file: Path, model_file: Path, name: str):
@@ -59,11 +59,11 @@ class EspnetCodec(ConvCodec):
 def find_experiment(folder: Path) -> tuple[Path, Path]:
     """Return ``(config file, model file)`` of an experiment folder or an unpacked model-zoo archive.
 
-    ``meta.yaml`` decides where there is one; otherwise the averaged, the best, the last epoch's checkpoint,
-    in this order.
+    If there is a ``meta.yaml``, it names the files. Otherwise, the averaged checkpoint, the best one, or that of the
+    last epoch is used, in this order.
 
     Raises:
-        UserError: no configuration or no checkpoint.
+        UserError: the folder has no configuration or no checkpoint.
     """
     meta = folder / "meta.yaml"
     if meta.is_file():
@@ -94,16 +94,16 @@ def _inside(folder: Path, name: str) -> Path:
 
 
 def unpack(archive: Path, cache: Path) -> Path:
-    """Unpack a model-zoo zip once below ``cache`` and return the folder.
+    """Unpack a model-zoo zip once below ``cache``, and return the folder.
 
     Raises:
-        UserError: the archive is damaged, unfolds to far more than its size, or would write outside its folder.
+        UserError: the archive is damaged, expands to far more than its size, or would write outside its folder.
     """
     target = cache / f"{archive.stem}_{archive.stat().st_size}_{int(archive.stat().st_mtime)}"
     if target.is_dir():
         return target
     cache.mkdir(parents=True, exist_ok=True)
-    # Parts of a stage may start at once: each unpacks for itself, and the first to finish is kept.
+    # Several processes may start at the same time. Each unpacks to its own folder, and the first to finish is kept.
     with tempfile.TemporaryDirectory(prefix=".unpack.", dir=cache) as temporary:
         folder = Path(temporary) / "content"
         try:
@@ -126,10 +126,10 @@ def unpack(archive: Path, cache: Path) -> Path:
 
 
 def download(tag: str) -> tuple[Path, Path]:
-    """Fetch ``tag`` through espnet_model_zoo and return ``(config file, model file)``.
+    """Download ``tag`` with espnet_model_zoo, and return ``(config file, model file)``.
 
     Raises:
-        UserError: the hub cannot be reached or has no such model.
+        UserError: the hub is unreachable or does not have the model.
     """
     try:
         from espnet_model_zoo.downloader import ModelDownloader
@@ -140,7 +140,7 @@ def download(tag: str) -> tuple[Path, Path]:
         downloader = ModelDownloader()
         cache = str(downloader.cachedir)
         files: dict[str, Any] = downloader.download_and_unpack(tag)
-    except Exception as error:  # the downloader lets every network library's own exceptions through
+    except Exception as error:  # the downloader does not wrap exceptions of network libraries
         raise UserError(
             f"{tag}: not in the model zoo's cache {cache} and not to be downloaded "
             f"({type(error).__name__}); pass --codec with a downloaded zip or an experiment folder"
@@ -164,7 +164,7 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def _build_generator(config: dict[str, Any], config_file: Path) -> torch.nn.Module:
-    # Through ESPnet's own classes, but not its task: the discriminators are as large again and never used.
+    # Use ESPnet's classes but not its task, which would also build the unused discriminators, and double the size.
     from espnet2.gan_codec.dac.dac import DACGenerator
     from espnet2.gan_codec.soundstream.soundstream import SoundStreamGenerator
 

@@ -1,4 +1,4 @@
-"""From ``--codec NAME`` to a codec."""
+"""Resolve ``--codec NAME`` to a codec."""
 
 import os
 from functools import lru_cache
@@ -12,7 +12,7 @@ from espnet_codecse.errors import UserError
 
 PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
 
-# Short names of published codecs. Ids as the families' authors published them.
+# Short names of published codecs, with the ids under which their authors published them.
 TRANSFORMERS_IDS = {
     "dac_16khz": "descript/dac_16khz",
     "dac_24khz": "descript/dac_24khz",
@@ -42,38 +42,38 @@ def cache_dir() -> Path:
 
 @lru_cache(maxsize=4)
 def load_codec(name: str, device: str = "cpu") -> AbsCodec:
-    """Load a codec; the same name and device give the same object.
+    """Load a codec; calls with the same name and device return the same object.
 
     Args:
-        name: ``small`` (carried by the package), ``lyra_v2`` (see :func:`lyra_folder`), a short name (``dac_16khz``),
+        name: ``small`` (part of the package), ``lyra_v2`` (see :func:`lyra_folder`), a short name (``dac_16khz``),
             a Hugging Face id, a model-zoo tag (``espnet/...``), a folder (Hugging Face, ESPnet experiment, small
             codec, Lyra V2) or a model-zoo zip.
         device: torch device.
 
     Raises:
-        UserError: no such codec, which says where it was looked for; or its files are damaged.
+        UserError: the codec does not exist (the message lists the places searched), or its files are damaged.
     """
     with building(f"--codec {name}: no codec can be built from its files", "copy or download it again"):
         return _load(str(name)).to(device)
 
 
 def check_num_codebooks(codec: AbsCodec, num_codebooks: int | None) -> None:
-    """Check what ``--num_codebooks`` was given; None stands for all.
+    """Check the value of ``--num_codebooks``; None: all codebooks.
 
     Raises:
-        UserError: the codec has fewer, or the number is not positive.
+        UserError: the codec has fewer codebooks, or the number is not positive.
     """
     if num_codebooks is not None and not 1 <= num_codebooks <= codec.num_codebooks:
         raise UserError(f"--num_codebooks {num_codebooks}: the codec '{codec.name}' has {codec.num_codebooks}")
 
 
 def lyra_folder() -> Path:
-    """Return where the files of Lyra V2 are expected: ``$CODECSE_LYRA``, or ``lyra_v2`` in :func:`cache_dir`."""
+    """Return the folder of Lyra V2's files: ``$CODECSE_LYRA``, or ``lyra_v2`` in :func:`cache_dir`."""
     return Path(os.environ.get("CODECSE_LYRA") or cache_dir() / LYRA).expanduser()
 
 
 def codec_files(name: str) -> list[Path]:
-    """Return the local files that ``name`` stands for; none for what lies in a hub's cache."""
+    """Return the local files of the codec ``name``; none if they are in the cache of a hub."""
     for path in (PRETRAINED / f"{name}_codec", lyra_folder() if name == LYRA else Path(name).expanduser()):
         if path.is_dir():
             return [file for file in path.iterdir() if file.is_file()]
@@ -83,7 +83,7 @@ def codec_files(name: str) -> list[Path]:
 
 
 def codec_label(name: str) -> str:
-    """Return ``name`` as part of a folder's name: ``descript/dac_16khz`` gives ``dac_16khz``."""
+    """Return ``name`` as part of a folder name: ``descript/dac_16khz`` becomes ``dac_16khz``."""
     return Path(name.rstrip("/")).name.removesuffix(".zip")
 
 

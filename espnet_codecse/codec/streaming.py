@@ -1,8 +1,8 @@
-"""Coding recordings of any length in bounded memory, with the result of coding them at once.
+"""Code recordings of any length in bounded memory, with the same result as coding them at once.
 
-A frame of a convolutional codec depends on a known number of its neighbours: a chunk is coded with that many on either
-side, which are then cropped. A codec with an LSTM depends on the whole past: it takes the whole recording at once, so
-its memory grows with the length.
+A frame of a convolutional codec depends on a known number of neighbours. A chunk is coded with this number of frames on
+each side, which are then cropped. A codec with an LSTM depends on the whole past. It codes the whole recording at once,
+so that its memory grows with the length.
 """
 
 from abc import abstractmethod
@@ -15,11 +15,11 @@ import torch
 from espnet_codecse.codec.abs_codec import AbsCodec
 from espnet_codecse.codec.chunking import chunk_bounds
 
-Read = Callable[[int, int], np.ndarray]  # (start, count) to (channel, count, ...), starts never falling
+Read = Callable[[int, int], np.ndarray]  # (start, count) to (channel, count, ...); start never decreases
 
 
 class _Frames:
-    """Embeddings of a recording, read forwards, made chunk by chunk with the neighbours that a chunk depends on."""
+    """Embeddings of a recording, read forwards; each chunk is computed with the neighbours that it depends on."""
 
     def __init__(self, codec: AbsCodec, num_frames: int, chunk_frames: int, context: int | None):
         self._codec, self.num_frames = codec, num_frames
@@ -27,7 +27,7 @@ class _Frames:
         self._buffer = ForwardBuffer(self._produce, axis=1)
 
     def read(self, start: int, count: int) -> torch.Tensor:
-        """Return ``(channel, count, dim)``; ``start`` never falls from call to call."""
+        """Return ``(channel, count, dim)``; ``start`` must not decrease between calls."""
         return self._buffer.read(start, count)
 
     def _produce(self) -> torch.Tensor | None:
@@ -39,7 +39,7 @@ class _Frames:
 
     @abstractmethod
     def _make(self, first: int, last: int) -> torch.Tensor:
-        """Return frames ``first`` to ``last``, ``(channel, frame, dim)``, as if nothing lay beyond them."""
+        """Return frames ``first`` to ``last``, ``(channel, frame, dim)``, computed without other frames."""
 
 
 class FramesOfWaveform(_Frames):
@@ -47,9 +47,9 @@ class FramesOfWaveform(_Frames):
 
     Args:
         codec: the codec.
-        read: gives samples ``(channel, count)`` at the codec's rate.
-        num_samples: samples of the recording, at the codec's rate.
-        chunk_frames: most frames coded at once.
+        read: returns samples ``(channel, count)`` at the codec's rate.
+        num_samples: number of samples of the recording, at the codec's rate.
+        chunk_frames: largest number of frames that are coded at once.
     """
 
     def __init__(self, codec: AbsCodec, read: Read, num_samples: int, chunk_frames: int = 1500):
@@ -67,10 +67,10 @@ class FramesOfCodes(_Frames):
     """Quantised embeddings of stored codes, read forwards.
 
     Args:
-        codec: the codec that made the codes.
-        read: gives codes ``(channel, codebook, count)`` for ``(start, count)`` frames, anywhere.
-        num_frames: frames of the recording.
-        chunk_frames: most frames looked up at once.
+        codec: the codec of the codes.
+        read: returns codes ``(channel, codebook, count)`` for ``(start, count)`` frames at any position.
+        num_frames: number of frames of the recording.
+        chunk_frames: largest number of frames that are looked up at once.
     """
 
     def __init__(self, codec: AbsCodec, read: Read, num_frames: int, chunk_frames: int = 1500):
@@ -88,22 +88,22 @@ def decode_stream(
     num_samples: int,
     chunk_frames: int = 1500,
 ) -> Iterator[np.ndarray]:
-    """Decode embeddings chunk after chunk.
+    """Decode embeddings chunk by chunk.
 
     Args:
         codec: the codec.
-        read: gives ``(channel, count, dim)`` for ``(start, count)`` frames; ``start`` never falls.
-        num_frames: frames of the recording.
-        num_samples: samples of the recording, at the codec's rate.
-        chunk_frames: most frames decoded at once.
+        read: returns ``(channel, count, dim)`` for ``(start, count)`` frames; ``start`` never decreases.
+        num_frames: number of frames of the recording.
+        num_samples: number of samples of the recording, at the codec's rate.
+        chunk_frames: largest number of frames that are decoded at once.
 
     Yields:
-        ``(channel, sample) float32`` pieces that make up the whole.
+        Consecutive pieces ``(channel, sample) float32`` of the whole output.
     """
     for start, end, first, last in chunk_bounds(num_frames, chunk_frames, codec.decode_context):
         embedding = read(first, last - first)
         lengths = torch.full((len(embedding),), last - first)
-        # Only the last chunk reaches the end, where the codec continues in silence.
+        # Only the last chunk includes the end, after which the codec assumes silence.
         stop = (last if last < num_frames else -(-num_samples // codec.hop)) * codec.hop
         count = min(stop, num_samples) - first * codec.hop
         with torch.no_grad():
@@ -113,23 +113,23 @@ def decode_stream(
 
 
 class ForwardBuffer:
-    """Random reads, never backwards, from a source that produces one piece after another.
+    """Buffer for forward reads of any length from a source that produces one piece after another.
 
     Args:
-        produce: returns the next piece, None at the end.
-        axis: axis of the pieces along which they follow each other.
+        produce: returns the next piece, or None at the end.
+        axis: axis along which the pieces are concatenated.
     """
 
     def __init__(self, produce: Callable, axis: int):
         self._produce, self._axis = produce, axis
         self._pieces: list[Any] = []
-        self._start, self._end = 0, 0  # units held: [start, end)
+        self._start, self._end = 0, 0  # units in the buffer: [start, end)
 
     def read(self, start: int, count: int):
-        """Return units ``start`` to ``start + count``, fewer at the end; what lies before is forgotten.
+        """Return units ``start`` to ``start + count``, fewer at the end; earlier units are dropped.
 
         Raises:
-            ValueError: ``start`` lies before what an earlier call has asked for.
+            ValueError: ``start`` is before that of an earlier call.
         """
         if start < self._start:
             raise ValueError(f"units from {start} were forgotten, {self._start} is the first that is left")
@@ -151,18 +151,18 @@ class ForwardBuffer:
         return joined[tuple(window)]
 
     def _forget(self, start: int) -> None:
-        """Drop whole pieces, then the part of the first one, that lie before ``start``."""
+        """Drop the units before ``start``: whole pieces, then a part of the first one that is left."""
         while self._pieces and self._start + self._pieces[0].shape[self._axis] <= start:
             self._start += self._pieces.pop(0).shape[self._axis]
         if self._pieces and self._start < start:
             window = [slice(None)] * self._pieces[0].ndim
             window[self._axis] = slice(start - self._start, None)
             piece = self._pieces[0][tuple(window)]
-            # A view would keep the whole piece in memory.
+            # Copy, because a view would keep the whole piece in memory.
             self._pieces[0] = piece.clone() if torch.is_tensor(piece) else piece.copy()
             self._start = start
 
 
 def device_of(codec: AbsCodec) -> torch.device:
-    """Return where the codec's weights lie."""
+    """Return the device of the codec's weights."""
     return next(iter(codec.parameters())).device

@@ -1,4 +1,4 @@
-"""DAC and EnCodec through the transformers library: Hugging Face id or local folder."""
+"""DAC and EnCodec of the transformers library, from a Hugging Face id or a local folder."""
 
 from pathlib import Path
 
@@ -9,25 +9,25 @@ from espnet_codecse.errors import UserError
 
 
 def _fold_weight_norm(model: torch.nn.Module) -> None:
-    """Replace weight-normalised weights by their values: a frozen codec need not compute them at every call."""
+    """Replace weight-normalised weights by their values, so that a frozen codec does not compute them in every call."""
     for module in model.modules():
         if torch.nn.utils.parametrize.is_parametrized(module, "weight"):
             torch.nn.utils.parametrize.remove_parametrizations(module, "weight")
 
 
 def _download(source: str) -> str:
-    """Return the folder of the hub id ``source`` in the local cache, fetching it first where the hub is reached.
+    """Return the folder of the hub id ``source`` in the local cache; download it first if the hub can be reached.
 
     Raises:
-        UserError: it is neither in the cache nor to be fetched.
+        UserError: the model is neither in the cache nor available for download.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.constants import HF_HUB_CACHE
 
     try:
-        # from_pretrained would repeat each request for half a minute where there is no network.
+        # Without a network, from_pretrained would retry each request for half a minute.
         return snapshot_download(source, allow_patterns=["config.json", "model.safetensors"])
-    except Exception:  # the hub's library lets every network library's own exceptions through
+    except Exception:  # the hub's library does not wrap exceptions of network libraries
         raise UserError(
             f"{source}: not in the local cache {HF_HUB_CACHE} and the hub cannot be reached or has no such id; "
             "pass --codec FOLDER with a downloaded copy (config.json and model.safetensors)"
@@ -35,7 +35,7 @@ def _download(source: str) -> str:
 
 
 class _TransformersCodec(ConvCodec):
-    """What both families share: loading and identity."""
+    """Base of both families: loading and identity."""
 
     model_class: str
 
@@ -56,9 +56,9 @@ class _TransformersCodec(ConvCodec):
         loader = getattr(transformers, self.model_class)
         folder = source if Path(source).is_dir() else _download(source)
         try:
-            # Shapes are compared below, where the keys can be named.
+            # Shapes are compared below, where the message can name the keys.
             model, report = loader.from_pretrained(folder, output_loading_info=True, ignore_mismatched_sizes=True)
-        except Exception as error:  # damaged files raise whatever the parsers stumble over
+        except Exception as error:  # damaged files raise exceptions of many types
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise UserError(f"{source}: not a {self.model_class} folder ({reason}); save it again") from None
         kinds = {
@@ -86,7 +86,7 @@ class DacCodec(_TransformersCodec):
         self._freeze(_children(self.model.encoder), _children(self.model.decoder))
 
     def _quantize(self, embedding: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        # The quantiser's own sum, straight-through for training, loses digits where the embedding is large.
+        # The quantiser returns a straight-through sum, which loses precision if the embedding is large.
         codes = self.model.quantizer(embedding)[1]
         return self._dequantize(codes), codes
 
@@ -95,7 +95,7 @@ class DacCodec(_TransformersCodec):
 
 
 class EncodecCodec(_TransformersCodec):
-    """EnCodec (Defossez et al., 2022), at its highest bandwidth."""
+    """EnCodec (Defossez et al., 2022) at its highest bandwidth."""
 
     model_class, activation = "EncodecModel", "elu"
 
@@ -117,7 +117,7 @@ class EncodecCodec(_TransformersCodec):
 
 
 def _children(coder: torch.nn.Module) -> list[torch.nn.Module]:
-    """Return DAC's coder as the layers that its forward runs in order."""
+    """Return the layers of DAC's encoder or decoder in the order of execution."""
     ordered: list[torch.nn.Module] = []
     for child in coder.children():
         ordered += list(child) if isinstance(child, torch.nn.ModuleList) else [child]

@@ -1,1 +1,1 @@
-"""Speech and noise in two branches of one codec: supervised and unsupervised enhancement (Klement & Burget, 2025)."""
+"""Supervised and unsupervised enhancement with a codec and two branches, speech and noise (Klement & Burget, 2025)."""

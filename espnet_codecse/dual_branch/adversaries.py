@@ -1,4 +1,4 @@
-"""When the discriminators take part and what they are shown."""
+"""Schedule and inputs of the discriminators."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -11,10 +11,10 @@ from espnet_codecse.dual_branch.losses import AdversarialLoss
 
 
 class Pair(NamedTuple):
-    """What an ensemble tells apart: ``(item, sample)`` with lengths ``(item,)`` in samples.
+    """Signals that an ensemble discriminates: ``(item, sample)``, and their lengths ``(item,)`` in samples.
 
     Attributes:
-        paired: whether the i-th fake is an estimate of the i-th real: only then features can match.
+        paired: whether the i-th fake is an estimate of the i-th real signal, which feature matching requires.
     """
 
     fake: torch.Tensor
@@ -25,14 +25,14 @@ class Pair(NamedTuple):
 
 
 class Schedule(torch.nn.Module):
-    """Counts the generator's steps of this training, also over interruptions.
+    """Count the generator's steps of this training, including those before an interruption.
 
     Args:
-        discriminator_start: steps before the discriminators learn.
-        adversarial_start: steps before the generator hears of them.
-        discriminator_interval: they learn at every so many steps.
-        nets_per_step: how many of each ensemble's discriminators take part in a step, drawn anew; None: all. The
-            expected gradient is the same.
+        discriminator_start: number of steps before the discriminators are trained.
+        adversarial_start: number of steps before the generator gets adversarial losses.
+        discriminator_interval: number of steps between two updates of the discriminators.
+        nets_per_step: number of discriminators per ensemble that are used in a step, drawn at random; None: all. The
+            expected gradient does not change.
     """
 
     def __init__(
@@ -48,22 +48,22 @@ class Schedule(torch.nn.Module):
         self.register_buffer("num_steps", torch.zeros((), dtype=torch.long))
 
     def restart(self) -> None:
-        """Count from zero: the checkpoint that a training starts from has its own count in it."""
+        """Reset the count, because a checkpoint that a training starts from contains its own count."""
         self.num_steps.zero_()
 
     @property
     def adversarial(self) -> bool:
-        """Whether the generator hears of the discriminators in this step."""
+        """Whether the generator gets adversarial losses in this step."""
         return int(self.num_steps) >= self.adversarial_start
 
     @property
     def discriminating(self) -> bool:
-        """Whether the discriminators learn in this step."""
+        """Whether the discriminators are trained in this step."""
         late = int(self.num_steps) - self.discriminator_start
         return late >= 0 and late % self.discriminator_interval == 0
 
     def draw(self, num_nets: int) -> list[int]:
-        """Return which discriminators take part in this step."""
+        """Return the indices of the discriminators that are used in this step."""
         if self.nets_per_step is None or self.nets_per_step >= num_nets:
             return list(range(num_nets))
         return sorted(torch.randperm(num_nets)[: self.nets_per_step].tolist())
@@ -103,7 +103,7 @@ def discriminator_losses(
     chosen: Sequence[int],
     dtype: torch.dtype,
 ) -> dict[str, torch.Tensor]:
-    """Return ``real_<ensemble>`` and ``fake_<ensemble>``; fake and real go through each net as one batch."""
+    """Return ``real_<ensemble>`` and ``fake_<ensemble>``; each network processes fake and real signals in one batch."""
     both, lengths = {}, {}
     for name, pair in pairs.items():
         both[name], lengths[name] = _together(pair)

@@ -1,18 +1,18 @@
-"""The two branches of the generator: their waveforms, their scales in the input, and how they behave in training."""
+"""The two branches of the generator: their waveforms, their scales in the input, and their training statistics."""
 
 from typing import NamedTuple
 
 import torch
 
-FLOOR = 1e-8  # of the input's energy: what a branch weaker than -80 dB may not be amplified beyond
+FLOOR = 1e-8  # relative to the input's energy; limits the gain of branches weaker than -80 dB
 
 
 class Branches(NamedTuple):
-    """What the generator makes of ``(batch, sample)``; noise is None where there is one branch.
+    """Output of the generator for a batch; the noise is None if there is only one branch.
 
     Attributes:
         clean, noise: waveforms of the two branches, ``(batch, sample)``.
-        alpha, beta: ``(batch, 1)``.
+        alpha, beta: scales of the two branches, ``(batch, 1)``.
         commitment, codebook: losses of the quantisers, summed over the branches.
     """
 
@@ -34,14 +34,14 @@ def branch_scales(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return ``(alpha, beta)``, each ``(batch, 1)``, that minimise ``|speech - alpha clean - beta noise|^2`` (eq. 1).
 
-    The 2 x 2 normal equations are solved in double precision, and differentiably. The ridge is relative to each
-    branch's energy, so that the level of nothing matters; with it two equal branches share the input evenly, and a
-    silent one gets zero.
+    The 2 x 2 normal equations are solved in double precision, and the solution is differentiable. The ridge is relative
+    to the energy of each branch, so that levels do not matter. With the ridge, two equal branches share the input
+    equally, and a silent branch gets a scale of zero.
 
     Args:
-        speech, clean, noise: ``(batch, sample)``, zeros after an item's end; noise None: there is one branch, and beta
-            is zero.
-        ridge: added to the diagonal, in units of a branch's energy.
+        speech, clean, noise: ``(batch, sample)``, zero after the end of each item; if noise is None, there is only one
+            branch, and beta is zero.
+        ridge: value added to the diagonal, relative to the energy of the branch.
     """
     speech, clean = speech.double(), clean.double()
     floor = FLOOR * speech.square().sum(1, keepdim=True) + torch.finfo(torch.float32).tiny
@@ -63,16 +63,16 @@ def branch_scales(
 def branch_statistics(
     speech: torch.Tensor, branches: Branches, clean: torch.Tensor | None, noise: torch.Tensor | None
 ) -> dict[str, torch.Tensor]:
-    """Return energies, scales and leakage, means over the batch.
+    """Return energies, scales and leakage, averaged over the batch.
 
-    ``clean_energy`` and ``noise_energy`` are those of the scaled branches relative to the input, dB; a branch at -60
-    has given up. ``noise_leakage`` is the correlation of the noise branch with the clean speech, ``clean_leakage`` that
-    of the clean branch with the noise, both 0 .. 1.
+    ``clean_energy`` and ``noise_energy`` are the energies of the scaled branches relative to the input, in dB; a branch
+    at -60 dB has collapsed. ``noise_leakage`` is the correlation of the noise branch with the clean speech,
+    ``clean_leakage`` that of the clean branch with the noise; both are in 0 .. 1.
 
     Args:
         speech: the input ``(batch, sample)``.
-        branches: what the generator made of it.
-        clean, noise: what the input consists of, where known.
+        branches: the generator's output for it.
+        clean, noise: the components of the input, if known.
     """
     scaled = {"clean": branches.alpha * branches.clean}
     values = {"alpha": branches.alpha}

@@ -1,4 +1,4 @@
-"""Trainable encoder, quantiser and decoder of a codec: copied from a trained one, or new ones of its layout."""
+"""Trainable encoder, quantiser and decoder of a codec, copied from a trained codec or randomly initialised."""
 
 import copy
 import math
@@ -14,17 +14,17 @@ KINDS = ("mdct", "dac")
 
 
 class Coder(torch.nn.Module):
-    """Encoder and decoder with what is to be known of them.
+    """Encoder and decoder of a codec, and their properties.
 
     Args:
         kind: ``mdct`` (the small codec) or ``dac``.
-        encoder, decoder: map ``(batch, 1, sample)`` to ``(batch, channel, frame)`` and back.
+        encoder, decoder: networks that map ``(batch, 1, sample)`` to ``(batch, channel, frame)`` and back.
 
     Attributes:
         sample_rate: Hz.
         hop: samples per frame.
-        dim: channels of the embedding.
-        reach: frames on either side that encoder and decoder together see.
+        dim: number of channels of the embedding.
+        reach: number of frames on each side that encoder and decoder together depend on.
     """
 
     def __init__(
@@ -37,23 +37,23 @@ class Coder(torch.nn.Module):
         self.reach = math.ceil((encoder_reach + reach_in_samples(_layers(decoder), hop)) / hop) + 2
 
     def num_frames(self, num_samples: int) -> int:
-        """Return the frames of a signal: every sample lies in one."""
+        """Return the number of frames of a signal; every sample belongs to a frame."""
         return -(-int(num_samples) // self.hop)
 
     def encode(self, speech: torch.Tensor, num_frames: int) -> torch.Tensor:
-        """Return ``(batch, frame, channel)`` of ``speech (batch, sample)``, taken to go on in silence."""
+        """Return ``(batch, frame, channel)`` of ``speech (batch, sample)``, which is assumed to continue in silence."""
         speech = torch.nn.functional.pad(speech, (0, (num_frames + 1) * self.hop - speech.shape[1]))
         return self.encoder(speech.unsqueeze(1))[..., :num_frames].transpose(1, 2)
 
     def decode(self, embedding: torch.Tensor, num_samples: int) -> torch.Tensor:
-        """Return ``(batch, sample)`` of ``embedding (batch, frame, channel)``; frames past its end are zero."""
-        missing = self.num_frames(num_samples) + 1 - embedding.shape[1]  # DAC's decoder falls 8 samples short
+        """Return ``(batch, sample)`` of ``embedding (batch, frame, channel)``; frames after its end are zero."""
+        missing = self.num_frames(num_samples) + 1 - embedding.shape[1]  # DAC's decoder returns 8 samples too few
         embedding = torch.nn.functional.pad(embedding, (0, 0, 0, max(0, missing)))
         return self.decoder(embedding.transpose(1, 2))[:, 0, :num_samples]
 
 
 def _layers(coder: torch.nn.Module):
-    """Return the layers of an encoder or decoder in the order in which they run."""
+    """Return the layers of an encoder or decoder in the order of execution."""
     if hasattr(coder, "reach"):
         return [coder]
     ordered = []
@@ -63,10 +63,10 @@ def _layers(coder: torch.nn.Module):
 
 
 def coder_description(codec: str) -> dict[str, Any]:
-    """Return ``{"kind": ..., ...}``, from which :func:`build_coder` makes networks of the layout of ``codec``.
+    """Return ``{"kind": ..., ...}``, from which :func:`build_coder` builds networks with the layout of ``codec``.
 
     Raises:
-        UserError: no such codec, or neither the small one nor a DAC.
+        UserError: the codec does not exist, or is neither the small codec nor a DAC.
     """
     return _describe(_load(codec))
 
@@ -75,12 +75,12 @@ def build_coder(description: Mapping[str, Any], codec: str | None = None) -> tup
     """Return encoder and decoder, and a quantiser to copy for each branch.
 
     Args:
-        description: ``kind`` and what the codec's network is built from: arguments of
-            :class:`espnet_codecse.codec.mdct.model.MDCTCodecNet`, or of transformers' ``DacConfig``.
-        codec: whose weights to start from; it must be of this layout. None: random ones.
+        description: ``kind``, and the arguments of :class:`espnet_codecse.codec.mdct.model.MDCTCodecNet` or of
+            transformers' ``DacConfig``.
+        codec: codec with this layout whose weights are copied; None: random weights.
 
     Raises:
-        UserError: an unknown kind, arguments that build nothing, or a codec of another layout.
+        UserError: the kind is unknown, the arguments are invalid, or the codec has a different layout.
     """
     arguments = {key: value for key, value in description.items() if key != "kind"}
     kind = description.get("kind")
@@ -94,7 +94,7 @@ def build_coder(description: Mapping[str, Any], codec: str | None = None) -> tup
         source = _load(codec)
         if _describe(source) != dict(description):
             raise UserError(f"--codec {codec}: of another layout than coder_conf; leave coder_conf out")
-        # A copy: the loaded codec is shared, frozen, and may have folded its weight norms.
+        # Copy the codec, because the loaded one is shared and frozen, and its weight norms may be folded.
         network.load_state_dict(copy.deepcopy(_network(source).state_dict()))
     if kind == "mdct":
         rate, hop, dim = network.configuration["sample_rate"], network.hop, network.configuration["num_channels"]

@@ -1,4 +1,4 @@
-"""Three ensembles of complex-spectrum discriminators that look at the same spectra."""
+"""Three ensembles of complex-spectrum discriminators that share their input spectra."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,16 +12,16 @@ Scores = list[list[Any]]
 
 
 class SpectrumDiscriminators(torch.nn.Module):
-    """Ensembles of ESPnet's STFT discriminators (EnCodec's) that share the spectra of equal settings.
+    """Ensembles of ESPnet's STFT discriminators (EnCodec's); those with the same window share the spectra.
 
     Args:
         names: names of the ensembles: ``clean``, ``noise``, ``noisy``.
-        n_ffts: samples of each discriminator's window; hops are a quarter.
+        n_ffts: window length of each discriminator in samples; the hop is a quarter of it.
         filters: number of filters of the convolutions.
         kernel_size: frames and frequency bins of the inner convolutions.
-        stride: likewise.
-        dilations: in frames, one inner convolution each.
-        level_db: level of the signals, dB relative to full scale: the networks see spectra of about unit size.
+        stride: stride of the inner convolutions in frames and frequency bins.
+        dilations: dilation in frames of each inner convolution.
+        level_db: level of the signals, dB relative to full scale; used to scale the spectra to about unit size.
     """
 
     def __init__(
@@ -51,17 +51,17 @@ class SpectrumDiscriminators(torch.nn.Module):
                 for n_fft in self.n_ffts
             ]
             for net in nets:
-                net.spec_transform = torch.nn.Identity()  # it is given the spectrum that all share
+                net.spec_transform = torch.nn.Identity()  # its input is the shared spectrum
             self.ensembles[name] = torch.nn.ModuleList(nets)
         for n_fft in self.n_ffts:
             window = torch.hann_window(n_fft)
             self.register_buffer(f"window_{n_fft}", window / window.square().sum().sqrt(), persistent=False)
 
-        # With few filters, processors convolve faster where a point's filters lie side by side.
+        # With few filters, convolutions are faster on a CPU if the filters are the innermost dimension.
         self.to(memory_format=torch.channels_last)
 
     def spectrum(self, speech: torch.Tensor, n_fft: int) -> torch.Tensor:
-        """Return ``(batch, 1, bin, frame)`` complex of ``speech (batch, sample)``."""
+        """Return the complex spectrum ``(batch, 1, bin, frame)`` of ``speech (batch, sample)``."""
         speech = torch.nn.functional.pad(speech, (0, max(0, n_fft - speech.shape[1])))
         window = getattr(self, f"window_{n_fft}")
         return torch.stft(
@@ -75,17 +75,17 @@ class SpectrumDiscriminators(torch.nn.Module):
         chosen: Sequence[int] | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> dict[str, Scores]:
-        """Judge.
+        """Return the feature maps and scores of signals.
 
         Args:
-            signals: for each ensemble, what it is to judge: ``(item, sample)``, zeros after an item's end.
-            lengths: ``(item,)`` samples of each.
-            chosen: which of the discriminators to ask; None: all.
-            dtype: arithmetic of the products; spectra are always float32.
+            signals: input of each ensemble, ``(item, sample)``, zero after the end of each item.
+            lengths: ``(item,)`` samples.
+            chosen: indices of the discriminators to run; None: all.
+            dtype: data type of the matrix products; spectra are always float32.
 
         Returns:
-            For each ensemble and discriminator, feature maps ``(item, filter, frame, bin)`` and, last, a list with each
-            item's scores ``(frame, bin)`` of its own frames; see :func:`scores_of`.
+            For each ensemble and discriminator, the feature maps ``(item, filter, frame, bin)``, followed by a list
+            with one ``(frame, bin)`` per item: the scores of its valid frames; see :func:`scores_of`.
         """
         num_samples = max(speech.shape[1] for speech in signals.values())
         together = torch.cat(
@@ -105,5 +105,5 @@ class SpectrumDiscriminators(torch.nn.Module):
 
 
 def scores_of(scores: Scores, items: slice) -> Scores:
-    """Return the feature maps and, joined, the scores of some items of what :class:`SpectrumDiscriminators` gave."""
+    """Return the feature maps and the concatenated scores of some items of a :class:`SpectrumDiscriminators` output."""
     return [[*(feature[items] for feature in net[:-1]), torch.cat(net[-1][items])] for net in scores]

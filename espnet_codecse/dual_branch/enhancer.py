@@ -1,4 +1,4 @@
-"""The trained system on recordings: speech, noise, and what they add up to."""
+"""Enhancement of recordings with the trained system: speech, noise and their sum."""
 
 import argparse
 from time import perf_counter
@@ -17,17 +17,17 @@ OVERLAP_SECONDS = 1.0
 
 
 class DualBranchEnhancer(AbsEnhancer):
-    """``spk1`` is ``alpha x_CS``, ``noise1`` is ``beta x_N``, ``reconstruction`` their sum, all at the input's level.
+    """Return ``spk1 = alpha x_CS``, ``noise1 = beta x_N`` and their sum, ``reconstruction``, at the input's level.
 
-    Of a model with one branch the noise is silence.
+    If the model has only one branch, the noise is silence.
 
     Args:
-        generator: trained.
-        dtype: arithmetic of the transformers' products: float32 or bfloat16; encoder and decoder compute in float32.
-        segment_seconds: longest piece that is processed at once.
+        generator: the trained generator.
+        dtype: data type of the transformers' matrix products: float32 or bfloat16; encoder and decoder use float32.
+        segment_seconds: longest segment that is processed at once.
 
     Raises:
-        UserError: another dtype, or segments no longer than their overlap.
+        UserError: the dtype is not supported, or segments are not longer than their overlap.
     """
 
     needs_level = True

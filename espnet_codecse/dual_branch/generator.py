@@ -20,21 +20,21 @@ OUTPUT_NAMES = ("spk1", "noise1", "reconstruction")
 
 
 class DualBranchGenerator(torch.nn.Module):
-    """Speech and noise of a noisy recording from one codec's embedding (Klement & Burget, 2025, section 2).
+    """Estimate speech and noise from the codec embedding of a noisy recording (Klement & Burget, 2025, section 2).
 
     Args:
         coder_conf: layout of encoder and decoder; see :func:`espnet_codecse.dual_branch.coder.build_coder`.
-        codec: whose weights encoder, decoder and quantisers start from; None: random ones.
-        noise_branch: whether there is a second branch.
-        num_quantizers: codebooks of each branch; 0: its embedding is decoded as it is.
-        scales: whether alpha and beta are solved for; otherwise both are one.
-        level_db: level that recordings are brought to before the encoder, dB relative to full scale (RMS).
-        frozen: names of parts that do not train: encoder, decoder, speech_branch, noise_branch, speech_quantizer,
+        codec: codec whose weights initialise encoder, decoder and quantisers; None: random weights.
+        noise_branch: use a second branch for the noise.
+        num_quantizers: number of codebooks per branch; 0: embeddings are decoded without quantisation.
+        scales: solve for alpha and beta; otherwise both are one.
+        level_db: level of recordings at the encoder's input, dB relative to full scale (RMS).
+        frozen: names of parts that are not trained: encoder, decoder, speech_branch, noise_branch, speech_quantizer,
             noise_quantizer.
         roformer: arguments of :class:`RoFormer`, the same for both branches.
 
     Raises:
-        UserError: an unknown part, or what the coder and the quantisers raise.
+        UserError: a part is unknown, or the coder or a quantiser cannot be built.
     """
 
     def __init__(
@@ -60,14 +60,14 @@ class DualBranchGenerator(torch.nn.Module):
         self.quantizers = torch.nn.ModuleDict()
         if num_quantizers:
             self.quantizers.update({name: BranchQuantizer(quantizer, num_quantizers) for name in branches})
-            self.margin = max(self.margin, math.ceil(reach_in_samples([quantizer], 1)))  # in frames here
+            self.margin = max(self.margin, math.ceil(reach_in_samples([quantizer], 1)))  # the unit here is a frame
         self.frozen = [part for part in map(self.part, frozen) if part is not None]
         for part in self.frozen:
             part.requires_grad_(False)
         self.train(self.training)
 
     def part(self, name: str) -> torch.nn.Module | None:
-        """Return one of :data:`PARTS`; None where this generator has none."""
+        """Return one of :data:`PARTS`; None if this generator does not have it."""
         if name in ("encoder", "decoder"):
             return getattr(self.coder, name)
         branch, kind = name.split("_")
@@ -75,32 +75,33 @@ class DualBranchGenerator(torch.nn.Module):
         return dict(modules.items()).get(branch)
 
     def train(self, mode: bool = True) -> "DualBranchGenerator":
-        """Leave frozen parts in evaluation mode: dropout in what does not learn is only noise."""
+        """Set the mode; frozen parts stay in evaluation mode, because dropout in them would only add noise."""
         super().train(mode)
         for part in getattr(self, "frozen", ()):
             part.eval()
         return self
 
     def gain(self, speech: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Return ``(batch, 1)`` that brings ``speech (batch, sample)`` to the generator's level; 1 for silence."""
+        """Return gains ``(batch, 1)`` that bring ``speech (batch, sample)`` to the generator's level; 1 for silence."""
         return self.gain_of_power(speech.square().sum(1) / lengths.to(speech))
 
     def gain_of_power(self, power: torch.Tensor) -> torch.Tensor:
-        """Return ``(batch, 1)`` as :meth:`gain` does, for mean squared samples ``power (batch,)``."""
+        """Return the gains ``(batch, 1)`` of :meth:`gain` for signals of ``power (batch,)``, the mean square."""
         gain = 10 ** (self.level_db / 20) / power.clamp(min=1e-16).sqrt()
         return torch.where(power > 1e-16, gain, torch.ones_like(gain)).unsqueeze(1)
 
     def forward(self, speech: torch.Tensor, lengths: torch.Tensor, dtype: torch.dtype = torch.float32) -> Branches:
-        """Separate.
+        """Separate speech and noise.
 
         Args:
-            speech: ``(batch, sample)`` at the generator's level, zeros after each length.
+            speech: ``(batch, sample)`` at the generator's level, zero after each length.
             lengths: ``(batch,)`` samples.
-            dtype: arithmetic of the transformers' products.
+            dtype: data type of the transformers' matrix products.
         """
         num_samples = speech.shape[1]
         frames = torch.tensor([self.coder.num_frames(n) for n in lengths.tolist()], device=speech.device)
-        # An item must not see where its batch ends. Training segments are of one length and spare the work.
+        # The result of an item must not depend on the length of its batch. Training segments have equal lengths and do
+        # not need this.
         num_frames = int(frames.max()) + (0 if self.training else self.margin)
         mask = length_mask(frames, num_frames, speech.device)
         embedding = self.coder.encode(speech, num_frames) * mask.unsqueeze(-1)
@@ -114,7 +115,7 @@ class DualBranchGenerator(torch.nn.Module):
                 estimate, *losses = self.quantizers[name](estimate)
                 commitment, codebook = commitment + losses[0], codebook + losses[1]
             estimates.append(estimate * mask.unsqueeze(-1))
-        # One pass of the shared decoder for both branches.
+        # The shared decoder processes both branches in one pass.
         decoded = self.coder.decode(torch.cat(estimates), num_samples)
         valid = length_mask(lengths, num_samples, speech.device)
         waveforms = (decoded.view(len(estimates), len(speech), num_samples) * valid).unbind(0)
@@ -133,7 +134,7 @@ class DualBranchGenerator(torch.nn.Module):
 
 @contextmanager
 def without_gradient(module: torch.nn.Module) -> Iterator[None]:
-    """Record no gradient of the weights of ``module`` meanwhile; one still flows through it."""
+    """Disable the gradients of the weights of ``module``; gradients still flow through it."""
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     for parameter in parameters:
         parameter.requires_grad_(False)

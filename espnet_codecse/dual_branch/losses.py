@@ -1,4 +1,4 @@
-"""Reconstruction and adversarial losses, made of ESPnet's."""
+"""Reconstruction and adversarial losses, based on ESPnet's."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,21 +11,21 @@ from espnet2.gan_tts.hifigan.loss import (
     MelSpectrogramLoss,
 )
 
-SILENCE = 1e-12  # mean square below which a reference says nothing of a waveform
+SILENCE = 1e-12  # mean square below which a reference counts as silent
 
 
 class ReconstructionLoss(torch.nn.Module):
-    """SI-SDR plus log-mel distance (eq. 3); at several resolutions and with an STFT term, USE-DDP's.
+    """SI-SDR plus log-mel distance (eq. 3); with several resolutions and an STFT term, the loss of USE-DDP.
 
     Args:
         sample_rate: Hz.
-        si_sdr: weight per dB of its negative.
+        si_sdr: weight of the negative SI-SDR, per dB.
         mel: weight of the mean absolute difference of log10 mel spectra, averaged over resolutions.
-        mel_windows: samples of the windows; hops are a quarter.
-        mel_bins: bands of each.
+        mel_windows: window lengths in samples; the hop is a quarter of the window.
+        mel_bins: number of mel bands for each window.
         stft: weight of the mean absolute difference of magnitudes.
-        stft_windows: samples; hops are a half.
-        clamp_db: SI-SDR beyond which nothing is gained or lost, dB.
+        stft_windows: window lengths in samples; the hop is half of the window.
+        clamp_db: the SI-SDR is clamped to plus and minus this value, dB.
     """
 
     def __init__(
@@ -49,16 +49,17 @@ class ReconstructionLoss(torch.nn.Module):
             for window, bins in zip(mel_windows, mel_bins)
         )
         self.stft = MultiResL1SpecLoss(list(stft_windows), time_domain_weight=0.0, reduction="mean")
-        # Filters and windows follow from the configuration: checkpoints go without them.
+        # Filters and windows follow from the configuration, so that checkpoints do not contain them.
         for module in self.modules():
             for name, buffer in list(module.named_buffers(recurse=False)):
                 module.register_buffer(name, buffer, persistent=False)
 
     def forward(self, estimate: torch.Tensor, reference: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return ``{"loss", "si_sdr" (dB), ...}``, means over the batch.
+        """Return ``{"loss", "si_sdr" (dB), ...}``, averaged over the batch.
 
         Args:
-            estimate, reference: ``(batch, sample)``, zeros after an item's end. A silent reference has no SI-SDR.
+            estimate, reference: ``(batch, sample)``, zero after the end of each item. The SI-SDR of silent references
+                is left out.
         """
         sounds = (reference.square().mean(1) > SILENCE) & (estimate.detach().square().mean(1) > SILENCE)
         values = {"si_sdr": estimate.new_zeros(())}
@@ -83,14 +84,14 @@ class AdversarialLoss(torch.nn.Module):
         self.features = FeatureMatchLoss(include_final_outputs=False)
 
     def of_generator(self, fake, real: list | None = None) -> dict[str, torch.Tensor]:
-        """Return ``adversarial`` and, given scores of the real counterparts, ``features``."""
+        """Return ``adversarial`` and, if the scores of the real counterparts are given, ``features``."""
         losses = {"adversarial": self.generator(fake)}
         if real is not None:
             losses["features"] = self.features(fake, real)
         return losses
 
     def of_discriminator(self, fake, real) -> dict[str, torch.Tensor]:
-        """Return the losses of telling ``real`` (1) from ``fake`` (0)."""
+        """Return the losses of classifying ``real`` as 1 and ``fake`` as 0."""
         real_loss, fake_loss = self.discriminator(fake, real)
         return {"real": real_loss, "fake": fake_loss}
 
@@ -98,18 +99,18 @@ class AdversarialLoss(torch.nn.Module):
 def balanced_loss(
     losses: Mapping[str, tuple[float, torch.Tensor]], outputs: Sequence[torch.Tensor]
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """Return what to differentiate so that each loss has its share of the gradient at ``outputs``.
+    """Return a scalar whose gradient at ``outputs`` is a weighted sum of normalised gradients of the losses.
 
-    Every loss's gradient is brought to unit size per item and weighted by its weight over the sum of weights: a loss
-    whose scale drifts, as adversarial ones do, keeps its influence. Sizes are those of this step; EnCodec's average
-    over steps would be one more state to carry.
+    The gradient of each loss is normalised per item and multiplied by its share of the sum of weights. A loss whose
+    scale drifts, such as an adversarial loss, therefore keeps its influence. The norms are those of this step; EnCodec
+    averages them over steps, which would require another state.
 
     Args:
-        losses: ``{name: (weight, value)}``, each reaching the generator through ``outputs`` only.
-        outputs: ``(batch, sample)`` each.
+        losses: ``{name: (weight, value)}``; each depends on the generator only through ``outputs``.
+        outputs: each ``(batch, sample)``.
 
     Returns:
-        ``(a scalar whose gradient is the balanced one, {name: size of the gradient before})``.
+        ``(scalar with the balanced gradient, {name: norm of the gradient before})``.
     """
     total = sum(weight for weight, _ in losses.values())
     combined: list[torch.Tensor] = [torch.zeros_like(output) for output in outputs]

@@ -1,4 +1,4 @@
-"""The ESPnet model: losses of the generator and of the discriminators, supervised or from unpaired priors."""
+"""The ESPnet model: losses of the generator and the discriminators, with references or with unpaired priors."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 class Batch(NamedTuple):
-    """Signals at the generator's level, ``(batch, sample)``; None where unknown. Lengths ``(batch,)`` in samples."""
+    """Signals ``(batch, sample)`` at the generator's level, None if unknown, and lengths ``(batch,)`` in samples."""
 
     speech: torch.Tensor
     lengths: torch.Tensor
@@ -33,30 +33,31 @@ class Batch(NamedTuple):
 class DualBranchModel(AbsGANESPnetModel):
     """Generator, discriminators and losses (Klement & Burget, 2025, sections 2 and 3).
 
-    Supervised, the discriminators' real signals are the references of the batch; unsupervised, unpaired recordings of
-    clean speech and of noise, and the input itself. An ensemble exists where its weight is not 0.
+    In supervised training, the real signals of the discriminators are the references of the batch. In unsupervised
+    training, they are unpaired recordings of clean speech and noise, and the input itself. An ensemble exists only if
+    its weight is not 0.
 
     Args:
-        generator: its parameters are the first optimiser's.
-        discriminators: the second one's.
+        generator: the generator, trained by the first optimiser.
+        discriminators: the discriminators, trained by the second optimiser.
         reconstruction: loss of a waveform.
-        schedule: when the discriminators take part.
+        schedule: schedule of the discriminators.
         weights: weights of ``clean``, ``noise`` and ``noisy`` (reconstruction losses of the branches and of their sum),
             ``adversarial_clean``, ``adversarial_noise``, ``adversarial_noisy``, ``feature_matching``, ``commitment``
-            and ``codebook``; those not given are 0.
-        supervised: whether references of the input are used.
-        prior_level_db: levels of unpaired signals, drawn from these ranges, dB relative to full scale (RMS).
-        balance_gradients: weights are shares of the gradient at the branches.
-        dtype: arithmetic of the transformers' and the discriminators' products: float32 or bfloat16.
-        micro_batch_size: items that pass at once, where memory is short; None: all.
-        selection: what the validation's loss is: ``reconstruction``, the losses that are not adversarial; ``latest``,
-            a value that falls with every step, for trainings whose reconstruction says nothing of enhancement.
+            and ``codebook``; missing weights are 0.
+        supervised: use the references of the input.
+        prior_level_db: ranges from which the levels of unpaired signals are drawn, dB relative to full scale (RMS).
+        balance_gradients: interpret weights as shares of the gradient at the branches.
+        dtype: data type of the matrix products of transformers and discriminators: float32 or bfloat16.
+        micro_batch_size: number of items that are processed at once, to save memory; None: all.
+        selection: validation loss: ``reconstruction``: the losses that are not adversarial; ``latest``: a value that
+            falls with every step, for trainings whose reconstruction loss does not reflect the enhancement.
 
     Raises:
-        UserError: an unknown weight, selection or dtype.
+        UserError: a weight, the selection or the dtype is unknown.
     """
 
-    # What inference does without; packs leave it out.
+    # Not needed for inference, and therefore not part of packs.
     TRAINING_ONLY = ("discriminators", "schedule")
 
     def __init__(
@@ -85,15 +86,15 @@ class DualBranchModel(AbsGANESPnetModel):
         self.supervised, self.balance_gradients, self.selection = supervised, balance_gradients, selection
         self.prior_level_db = {"clean": (-26.0, -26.0), "noise": (-36.0, -26.0), **(prior_level_db or {})}
         self.dtype, self.micro_batch_size = DTYPES[dtype], micro_batch_size
-        self._kept: list[dict[str, Pair]] = []  # of the generator's turn, for the discriminators' turn
+        self._kept: list[dict[str, Pair]] = []  # from the generator's turn, for the discriminators' turn
         self._chosen: list[int] = []
 
     def inference_state_dict(self) -> dict[str, torch.Tensor]:
-        """Return the weights that inference needs: those of the generator, as they are named in a checkpoint."""
+        """Return the weights that inference needs: those of the generator, with their names in a checkpoint."""
         return {key: value for key, value in self.state_dict().items() if key.startswith("generator.")}
 
     def load_state_dict(self, state_dict: Mapping[str, torch.Tensor], *args, **kwargs):
-        """Load weights; ensembles that this training goes without, as ablations do, stay behind in the checkpoint."""
+        """Load weights; ensembles of the checkpoint that this training does not have (ablations) are ignored."""
         ensembles = self.discriminators.ensembles if hasattr(self, "discriminators") else SIGNALS
         absent = [f"discriminators.ensembles.{name}." for name in SIGNALS if name not in ensembles]
         own = {key: value for key, value in state_dict.items() if not key.startswith(tuple(absent))}
@@ -106,10 +107,10 @@ class DualBranchModel(AbsGANESPnetModel):
 
         Args:
             speech_mix: noisy recordings ``(batch, sample)``.
-            forward_generator: whose turn it is. A step is the generator's turn, then the discriminators', who get what
-                the generator made (the trainer's ``generator_first: true``).
-            others: ``speech_ref1``, ``noise_ref1``, ``clean_prior``, ``noise_prior`` ``(batch, sample)`` and the
-                ``_lengths (batch,)`` of all; without ``noise_ref1`` the noise is what is not speech.
+            forward_generator: True for the generator's turn. Each step has a turn of the generator, followed by one of
+                the discriminators, which reuse the generator's outputs (the trainer's ``generator_first: true``).
+            others: ``speech_ref1``, ``noise_ref1``, ``clean_prior``, ``noise_prior`` ``(batch, sample)`` and their
+                ``_lengths (batch,)``. Without ``noise_ref1``, the noise is the mixture minus the speech.
         """
         batch = {"speech_mix": speech_mix, **others}
         size = len(speech_mix)
@@ -127,7 +128,7 @@ class DualBranchModel(AbsGANESPnetModel):
                 stats[name] = stats.get(name, 0.0) + share * statistic.detach()
             loss = share * value
             if start + part < size and loss.requires_grad:
-                loss.backward()  # the trainer does the last one
+                loss.backward()  # the trainer calls this for the last part
         if not forward_generator:
             self._kept = []
             self.schedule.num_steps += int(self.training)
@@ -139,7 +140,7 @@ class DualBranchModel(AbsGANESPnetModel):
         return {}
 
     def _prepare(self, batch: Mapping[str, torch.Tensor]) -> Batch:
-        """Bring all signals to the generator's level; references with the same gain as the input."""
+        """Scale all signals to the generator's level; references get the gain of the input."""
         speech, lengths = batch["speech_mix"], _lengths(batch, "speech_mix")
         gain = self.generator.gain(speech, lengths)
         clean, noise = batch.get("speech_ref1"), batch.get("noise_ref1")
@@ -157,7 +158,7 @@ class DualBranchModel(AbsGANESPnetModel):
         return Batch(speech * gain, lengths, clean, noise, priors)
 
     def _pairs(self, batch: Batch, branches: Branches) -> dict[str, Pair]:
-        """Return what each ensemble is to tell apart."""
+        """Return the signals that each ensemble discriminates."""
         fakes = {"clean": branches.clean, "noise": branches.noise, "noisy": branches.reconstruction()}
         pairs = {}
         for name in self.discriminators.ensembles:
@@ -204,7 +205,7 @@ class DualBranchModel(AbsGANESPnetModel):
     def _reconstruction_losses(
         self, batch: Batch, branches: Branches, stats: dict[str, torch.Tensor]
     ) -> dict[str, tuple[float, torch.Tensor]]:
-        """Return weighted losses of what has a reference; SI-SDR of all signals goes into ``stats``."""
+        """Return the weighted losses of signals with a reference; ``stats`` gets the SI-SDR of all signals."""
         signals = {
             "clean": (branches.clean, batch.clean),
             "noise": (branches.noise, batch.noise),
@@ -230,7 +231,7 @@ class DualBranchModel(AbsGANESPnetModel):
     def _discriminator_turn(self, index: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         learning = self.training and self.schedule.discriminating
         if not learning or not self.discriminators.ensembles:
-            # Nothing to learn: a gradient that reaches no weight lets the optimiser's step change none.
+            # There is nothing to learn. A gradient that reaches no weight lets the optimiser step without a change.
             return torch.zeros((), device=self.schedule.num_steps.device, requires_grad=True), {}
         losses = discriminator_losses(
             self.discriminators, self.adversarial, self._kept[index], self._chosen, self.dtype
@@ -247,10 +248,10 @@ def check_weights(weights: Mapping[str, float]) -> None:
 
 
 def ensemble_names(weights: Mapping[str, float], noise_branch: bool) -> list[str]:
-    """Return the ensembles that weights ask for.
+    """Return the names of the ensembles whose weights are not 0.
 
     Raises:
-        UserError: the noise ensemble without a noise branch.
+        UserError: the noise ensemble is requested without a noise branch.
     """
     check_weights(weights)
     names = [name for name in SIGNALS if weights.get(f"adversarial_{name}")]

@@ -1,4 +1,4 @@
-"""The residual vector quantiser of one branch: it bounds what the branch can carry."""
+"""The residual vector quantiser of one branch, which limits the information in the branch."""
 
 import copy
 
@@ -9,18 +9,18 @@ from espnet_codecse.errors import UserError
 
 
 class BranchQuantizer(torch.nn.Module):
-    """A copy of the codec's own quantiser, with the gradient passed straight through to the branch.
+    """A copy of the codec's quantiser with a straight-through gradient to the branch.
 
-    The quantiser is the codec's, so that a branch begins with codes that its decoder knows: DAC's with factorised
-    codes, learned by commitment and codebook losses; the small codec's with fitted codebooks, whose refiner learns.
-    ESPnet's does not fit here: its projection back from the codes gets no gradient.
+    A branch starts with the codec's quantiser, because the decoder knows its codes. DAC's quantiser has factorised
+    codes and is trained with commitment and codebook losses. The small codec's quantiser has fitted codebooks, and only
+    its refiner is trained. ESPnet's quantiser is unsuitable, because its output projection gets no gradient.
 
     Args:
         quantizer: quantiser of the codec: transformers' ``DacResidualVectorQuantizer`` or :class:`ResidualQuantizer`.
-        num_quantizers: codebooks to use, from the first on.
+        num_quantizers: number of codebooks to use, from the first.
 
     Raises:
-        UserError: the codec has fewer.
+        UserError: the codec has fewer codebooks.
     """
 
     def __init__(self, quantizer: torch.nn.Module, num_quantizers: int):
@@ -44,7 +44,7 @@ class BranchQuantizer(torch.nn.Module):
             quantized = self.network.decode(self.network.encode(embedding.detach()))
             commitment = (embedding - quantized.detach()).square().mean()
             codebook = (quantized - embedding.detach()).square().mean()
-            # Gradients go two ways: to the branch as if nothing had been quantised, and to the refiner.
+            # Gradients flow to the branch, as if it were not quantised, and to the refiner.
             return quantized + embedding - embedding.detach(), commitment, codebook
         quantized, _, _, commitment, codebook = self.network(embedding.transpose(1, 2))
         return quantized.transpose(1, 2), commitment.mean(), codebook.mean()

@@ -1,4 +1,4 @@
-"""A transformer whose attention knows positions by rotation: RoFormer (Su et al., 2024), pre-norm."""
+"""A pre-norm transformer with rotary position embeddings: RoFormer (Su et al., 2024)."""
 
 import torch
 from torch.nn import functional as F
@@ -7,7 +7,7 @@ OUTPUTS = ("direct", "gate")
 
 
 def rotation(num_frames: int, head_dim: int, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return cosine and sine ``(frame, head_dim)`` of each position's angles (eq. 15)."""
+    """Return the cosine and sine of the angles of each position, ``(frame, head_dim)`` (eq. 15)."""
     frequency = 10000.0 ** (-torch.arange(0, head_dim, 2, device=like.device, dtype=torch.float32) / head_dim)
     angle = torch.arange(num_frames, device=like.device, dtype=torch.float32)[:, None] * frequency
     angle = torch.cat([angle, angle], dim=-1)
@@ -15,19 +15,19 @@ def rotation(num_frames: int, head_dim: int, like: torch.Tensor) -> tuple[torch.
 
 
 def rotate(vectors: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:
-    """Turn ``vectors (..., frame, head_dim)`` by their positions' angles: products then depend on distances only."""
+    """Rotate ``vectors (..., frame, head_dim)`` by position, so that their products depend only on distances."""
     first, second = vectors.chunk(2, dim=-1)
     return (vectors * cosine + torch.cat([-second, first], dim=-1) * sine).to(vectors.dtype)
 
 
 class RoFormerLayer(torch.nn.Module):
-    """Attention and feed-forward network, each normalised before and added to its input.
+    """Pre-norm attention and feed-forward network, each with a residual connection.
 
     Args:
-        width: features per frame.
-        num_heads: heads, each of an even number of features.
-        ffn_width: hidden features of the feed-forward network.
-        dropout: probability, also of attention weights.
+        width: number of features per frame.
+        num_heads: number of attention heads; each must have an even number of features.
+        ffn_width: number of hidden features of the feed-forward network.
+        dropout: dropout probability, also for attention weights.
     """
 
     def __init__(self, width: int, num_heads: int, ffn_width: int, dropout: float):
@@ -48,7 +48,7 @@ class RoFormerLayer(torch.nn.Module):
     def forward(
         self, hidden: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor, mask: torch.Tensor | None
     ) -> torch.Tensor:
-        """Map ``hidden (batch, frame, width)``; ``mask (batch, 1, 1, frame)`` is true for frames to look at."""
+        """Map ``hidden (batch, frame, width)``; ``mask (batch, 1, 1, frame)`` is true for frames to attend to."""
         batch, num_frames, width = hidden.shape
         qkv = self.qkv(self.norm1(hidden)).view(batch, num_frames, 3, self.num_heads, width // self.num_heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
@@ -65,16 +65,19 @@ class RoFormerLayer(torch.nn.Module):
 
 
 class RoFormer(torch.nn.Module):
-    """From embedding to embedding: what one branch keeps of the input.
+    """Map the embedding of the input to the embedding of one branch.
 
     Args:
-        dim: channels of the embedding.
-        width, num_layers, num_heads, ffn_width, dropout: see :class:`RoFormerLayer`.
-        output: ``direct``: the network's output is the branch's embedding, as published; ``gate``: ``gate * input +
-            offset`` with gates in 0 .. 1, for embeddings near the signal such as a lapped transform's, of which a
-            network of minutes would otherwise have to learn to pass speech at all.
-        initial_gate: the bias that gates start from.
-        log_magnitude: show the network the embedding's logarithmic magnitude too, which signed values hide.
+        dim: number of channels of the embedding.
+        num_layers: number of layers.
+        width, num_heads, ffn_width, dropout: see :class:`RoFormerLayer`.
+        output: ``direct``: the network's output is the branch's embedding, as published; ``gate``: the embedding is
+            ``gate * input + offset`` with gates in 0 .. 1. Use ``gate`` for embeddings that are close to the signal,
+            such as a lapped transform; in a training of minutes, the network would otherwise have to learn first to
+            pass speech.
+        initial_gate: initial bias of the gates.
+        log_magnitude: add the logarithmic magnitude of the embedding to the input, which is not visible in signed
+            values.
     """
 
     def __init__(
@@ -109,8 +112,8 @@ class RoFormer(torch.nn.Module):
         """Map ``embedding (batch, frame, channel)`` to the same shape.
 
         Args:
-            embedding: zero where the mask is false.
-            frame_mask: ``(batch, frame)`` true for frames of the recording; None: all are.
+            embedding: the embedding, zero where the mask is false.
+            frame_mask: ``(batch, frame)``, true for frames of the recording; None: all frames are valid.
         """
         features = embedding
         if self.log_magnitude:

@@ -1,4 +1,4 @@
-"""Enhancing recordings of any length: batches of short ones, overlapping segments of long ones."""
+"""Enhancement of recordings of any length: short ones in batches, long ones in overlapping segments."""
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
@@ -23,27 +23,27 @@ from espnet_codecse.inference.abs_enhancer import (
 from espnet_codecse.inference.segments import in_segments, segment_bounds
 from espnet_codecse.level import LEAST_PEAK, Level
 
-GROUP_FRAMES = 1500  # of a batch, that a processor separates together
+GROUP_FRAMES = 1500  # frames of a batch that a processor separates at once
 
 
 class EmbeddingEnhancer(AbsEmbeddingEnhancer):
-    """Encode, enhance, decode; without a separator it resynthesises, which gives the codec's ceiling.
+    """Encode, enhance and decode recordings. Without a separator, it resynthesises them: the codec's upper bound.
 
     Args:
         codec: frozen codec.
         separator: ESPnet separator on its embeddings, or None.
-        layers: what to decode: ``continuous`` embeddings, ``quantized`` ones, or both.
-        segment_seconds: longest piece that is processed at once.
-        overlap_seconds: overlap of neighbouring segments, over which they are cross-faded; by default 1, or 3 for
-            several speakers: their order is found in the overlap, in which each of them should speak.
-        restore_level: scale each estimate to its share of the mixture. A loss that is blind to the level, such as
-            SI-SDR, lets it drift by more than 10 dB in training, and the output would clip.
-        quantize_mixture: the separator sees the mixture as the quantiser leaves it.
-        peak: what a recording's largest sample is brought to before the encoder; the estimates are brought back, so
-            that no level is lost. None: recordings are encoded as they are.
+        layers: layers to decode: ``continuous`` embeddings, ``quantized`` embeddings, or both.
+        segment_seconds: longest segment that is processed at once.
+        overlap_seconds: overlap over which neighbouring segments are cross-faded. Default: 1, or 3 for several
+            speakers, because their order is determined in the overlap, where each of them should speak.
+        restore_level: scale each estimate to its share of the mixture. With a scale-invariant loss such as SI-SDR, the
+            level can drift by more than 10 dB in training, and the output would clip.
+        quantize_mixture: quantise the mixture's embedding before it enters the separator.
+        peak: scale each recording to this peak before encoding, and scale the estimates back to the recording's level.
+            None: encode recordings without scaling.
 
     Raises:
-        UserError: segments are no longer than their overlap.
+        UserError: the segments are not longer than their overlap.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class EmbeddingEnhancer(AbsEmbeddingEnhancer):
         separator = model.separator
         if run.dtype != torch.float32:
             separator = AutocastSeparator(separator, run.dtype)
-        # Such losses let the level drift: the mixture's is given back.
+        # These losses let the level drift, so that the mixture's level has to be restored.
         blind_to_level = all(item["name"] in ("si_snr", "ci_sdr") for item in training.criterions)
         handling = {key: value for key, value in training.model_conf.items() if key in ("quantize_mixture", "peak")}
         codec = model.encoder.codec(run.device)
@@ -113,9 +113,9 @@ class EmbeddingEnhancer(AbsEmbeddingEnhancer):
 
     @torch.no_grad()
     def separate(self, embedding: torch.Tensor, frame_lengths: torch.Tensor) -> list[torch.Tensor]:
-        """Return a speaker's estimate each for ``embedding``, both ``(batch, frame, channel)``.
+        """Return one estimate per speaker; ``embedding`` and estimates are ``(batch, frame, channel)``.
 
-        What the separator takes is added to ``network_seconds``.
+        The separator's run time is added to ``network_seconds``.
         """
         if self.separator is None:
             return [embedding]
@@ -144,14 +144,14 @@ class EmbeddingEnhancer(AbsEmbeddingEnhancer):
         return torch.stack(waveforms).float().cpu().numpy()
 
     def separate_long(self, read: Callable[[int, int], torch.Tensor], num_frames: int) -> Iterator[np.ndarray]:
-        """Enhance an embedding segment by segment, cross-faded as embeddings: no waveform is made.
+        """Enhance an embedding segment by segment, and cross-fade the segments without decoding them.
 
         Args:
-            read: ``read(start, count)`` gives ``(count, channel)`` frames.
-            num_frames: frames of the whole recording.
+            read: ``read(start, count)`` returns ``(count, channel)`` frames.
+            num_frames: number of frames of the whole recording.
 
         Yields:
-            ``(speaker, frame, channel)`` pieces that make up the whole, in order.
+            Consecutive ``(speaker, frame, channel)`` pieces of the whole output.
         """
 
         def process(start: int, count: int) -> dict[str, np.ndarray]:
@@ -166,17 +166,17 @@ class EmbeddingEnhancer(AbsEmbeddingEnhancer):
 
 
 def _at_level_of(mixture: np.ndarray, estimates: np.ndarray) -> np.ndarray:
-    """Scale ``estimates (speaker, batch, sample)``; the rest of ``mixture (batch, sample)`` is orthogonal to them."""
+    """Project ``mixture (batch, sample)`` onto each of ``estimates (speaker, batch, sample)``."""
     power = np.square(estimates).sum(-1, keepdims=True)
     return estimates * ((mixture * estimates).sum(-1, keepdims=True) / np.maximum(power, 1e-8))
 
 
 class AutocastSeparator(torch.nn.Module):
-    """A separator whose products are computed in a smaller type of number; what goes in and out stays float32.
+    """Run a separator under autocast; its inputs and outputs stay float32.
 
     Args:
         separator: an ESPnet separator.
-        dtype: such as ``torch.bfloat16``.
+        dtype: type of the matrix products, such as ``torch.bfloat16``.
     """
 
     def __init__(self, separator: torch.nn.Module, dtype: torch.dtype):
@@ -191,7 +191,7 @@ class AutocastSeparator(torch.nn.Module):
     def forward(
         self, input: torch.Tensor, ilens: torch.Tensor, additional: dict | None = None
     ) -> tuple[list[torch.Tensor], torch.Tensor, dict[str, torch.Tensor]]:
-        """See the separator: ``(batch, frame, channel)`` in, a list of such estimates, frames and others out."""
+        """Return ``(list of estimates, lengths, others)`` of the separator for ``input (batch, frame, channel)``."""
         with torch.autocast(input.device.type, self.dtype):
             estimates, ilens, others = self.separator(input, ilens, additional)
         return [estimate.float() for estimate in estimates], ilens, others

@@ -1,4 +1,4 @@
-"""ESPnet's enhancement model with losses on embeddings, and decoding only where a loss needs a waveform."""
+"""ESPnet's enhancement model with losses on embeddings; it decodes only if a loss needs a waveform."""
 
 import torch
 from espnet2.enh.espnet_model import ESPnetEnhancementModel
@@ -11,19 +11,19 @@ from espnet_codecse.length_mask import length_mask
 
 
 class EmbeddingEnhancementModel(ESPnetEnhancementModel):
-    """Mixture and references may each be waveforms or embeddings read from disk; both train the same network.
+    """Enhancement model on codec embeddings; mixture and references are waveforms or embeddings read from disk.
 
-    See :class:`espnet2.enh.espnet_model.ESPnetEnhancementModel` for the arguments. ``normalize_variance`` means here
-    that losses on embeddings are taken at unit power of the mixture's embedding, so that loud recordings do not
-    outweigh soft ones.
+    See :class:`espnet2.enh.espnet_model.ESPnetEnhancementModel` for the other arguments. Here, ``normalize_variance``
+    computes losses on embeddings at unit power of the mixture's embedding, so that loud recordings do not outweigh
+    soft ones.
 
     Args:
-        separator_dtype: ``bfloat16`` computes the separator under autocast in training; codec and losses stay float32.
-            On a GPU, and on a CPU with native bfloat16, it is faster; on other CPUs it is slow.
-        compile_separator: have ``torch.compile`` make the separator's kernels; it takes a minute, and a C++ compiler.
-        quantize_mixture: the separator sees the mixture as the quantiser leaves it, here and in inference.
-        peak: largest sample of the training mixtures, where they share one. Inference brings recordings to it, and the
-            estimates back to the recordings' level; training takes its data as they are.
+        separator_dtype: ``bfloat16`` runs the separator under autocast in training; codec and losses stay float32. This
+            is faster on a GPU and on a CPU with native bfloat16, and slow on other CPUs.
+        compile_separator: compile the separator with ``torch.compile``; this takes a minute and needs a C++ compiler.
+        quantize_mixture: quantise the mixture's embedding before it enters the separator, here and in inference.
+        peak: peak that all training mixtures share, or None. Inference scales recordings to it, and scales the
+            estimates back to the recordings' level; training does not scale its data.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class EmbeddingEnhancementModel(ESPnetEnhancementModel):
         Args:
             speech_mix: ``(batch, sample)`` or ``(batch, frame, channel)``.
             speech_mix_lengths: ``(batch,)`` samples or frames.
-            kwargs: ``speech_ref1`` ... and their ``_lengths``, likewise.
+            kwargs: ``speech_ref1`` ... and their ``_lengths``, of the same kinds.
         """
         if not isinstance(self.encoder, CodecEncoder):
             return super().forward(speech_mix, speech_mix_lengths, **kwargs)
@@ -79,7 +79,7 @@ class EmbeddingEnhancementModel(ESPnetEnhancementModel):
                     else self._embeddings(mixture, estimates, references, lengths, reference_lengths, kind)
                 )
             loss, values, others_of_loss = wrapper(*prepared[kind], others)
-            # The first criterion's permutation holds for the later ones that are told to follow it.
+            # Later wrappers can be configured to use the first criterion's permutation.
             others = {**others, **others_of_loss}
             losses.append(wrapper.weight * loss)
             stats.update(values)
@@ -89,7 +89,7 @@ class EmbeddingEnhancementModel(ESPnetEnhancementModel):
         return force_gatherable((loss, stats, len(speech_mix)), loss.device)
 
     def _embeddings(self, mixture, estimates, references, lengths, reference_lengths, layer: str):
-        """Return references and estimates at ``layer``, padding cleared and weighed so that means are over frames."""
+        """Return references and estimates at ``layer``, zero in the padding, weighted so that means ignore padding."""
         with torch.no_grad():
             references = [self.encoder(reference, reference_lengths)[0] for reference in references]
         codec = self.encoder.codec(estimates[0].device) if layer == "quantized" else None
@@ -99,7 +99,7 @@ class EmbeddingEnhancementModel(ESPnetEnhancementModel):
         num_frames = estimates[0].shape[1]
         valid = length_mask(lengths, num_frames, estimates[0].device)
         lengths = lengths.to(valid.device)[:, None]
-        # A criterion averages over all frames of the batch; this factor makes it the mean over an item's own.
+        # A criterion averages over all frames of the batch. This factor turns that into the mean over an item's frames.
         weight = (valid * (num_frames / lengths).sqrt()).unsqueeze(-1)
         if self.normalize_variance:
             weight = weight / ((mixture * weight).square().mean((1, 2), keepdim=True).sqrt() + 1e-5)

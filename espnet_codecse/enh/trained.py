@@ -1,4 +1,4 @@
-"""What running a trained model on embeddings needs of it, built without ESPnet's task."""
+"""Build the parts of a trained model that inference needs, without ESPnet's task."""
 
 import argparse
 
@@ -9,7 +9,7 @@ from espnet_codecse.enh.separator.choices import SEPARATORS, separator_class
 
 
 class EncoderAndSeparator(torch.nn.Module):
-    """A model's ``encoder`` and its ``separator``, which holds all of its weights."""
+    """The ``encoder`` and the ``separator`` of a model; the separator holds all weights."""
 
     def __init__(self, encoder: torch.nn.Module, separator: torch.nn.Module):
         super().__init__()
@@ -17,14 +17,14 @@ class EncoderAndSeparator(torch.nn.Module):
 
 
 def build_trained(args: argparse.Namespace) -> EncoderAndSeparator | None:
-    """Build from a training's options; None where its separator is ESPnet's, which only the task builds.
+    """Build a model from the options of a training; return None if only the task can build its separator (ESPnet's).
 
     Raises:
-        ValueError: the options are damaged.
+        ValueError: the options are invalid.
     """
     if args.separator not in SEPARATORS:
         return None
-    # The losses are not built, but their names tell how to treat the level.
+    # The losses are not built, but the enhancer decides by their names how to treat the level.
     if not all(isinstance(item, dict) and "name" in item for item in args.criterions):
         raise ValueError("criterions is no list of losses")
     peak = args.model_conf.get("peak")

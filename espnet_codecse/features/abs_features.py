@@ -1,4 +1,4 @@
-"""The contract of frozen features, and the hash that tells their weights apart."""
+"""The contract of frozen features, and a hash that identifies their weights."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -7,16 +7,16 @@ import torch
 
 
 class AbsFeatures(ABC, torch.nn.Module):
-    """Frozen features; what is called a frame here may hold several tokens, one after the other.
+    """Frozen features; a frame may consist of several tokens, which are concatenated.
 
-    Each recording is computed by itself, without padding: what lies beside it in a batch changes nothing.
+    Each recording is processed by itself, without padding, so that its features do not depend on the rest of the batch.
 
     Attributes:
-        name: file, folder, or name.
+        name: file, folder or name of the model.
         sample_rate: sample rate of the audio, Hz.
         hop: samples between frames.
-        dim: values of a frame.
-        tokens_per_frame: divides ``dim``.
+        dim: number of values per frame.
+        tokens_per_frame: number of tokens per frame; it divides ``dim``.
         fingerprint: hash of the weights.
     """
 
@@ -33,22 +33,22 @@ class AbsFeatures(ABC, torch.nn.Module):
 
     @abstractmethod
     def features(self, speech: torch.Tensor) -> torch.Tensor:
-        """Return ``(batch, frame, dim)`` for recordings of one length, ``(batch, sample)``."""
+        """Return ``(batch, frame, dim)`` for recordings of equal length, ``(batch, sample)``."""
 
     @torch.no_grad()
     def encode(self, speech: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return ``(features (batch, frame, dim), frames (batch,))`` of ``speech (batch, sample)``; see the codecs'."""
+        """Return ``(features (batch, frame, dim), frames (batch,))`` of ``speech (batch, sample)``, as codecs do."""
         each = [self.features(row[None, :length])[0] for row, length in zip(speech, lengths.tolist())]
         padded = torch.nn.utils.rnn.pad_sequence(each, batch_first=True)
         return padded, torch.tensor([len(item) for item in each], device=speech.device)
 
 
 def hash_of_weights(network: torch.nn.Module, left_out: tuple[str, ...] = ()) -> str:
-    """Return 16 hexadecimal digits that tell whether weights are the same.
+    """Return 16 hexadecimal digits that identify the weights of a network.
 
     Args:
-        network: whose weights they are.
-        left_out: beginnings of the names of those that do not count.
+        network: the network.
+        left_out: prefixes of the names of weights to ignore.
     """
     digest = hashlib.sha256()
     for name, value in sorted(network.state_dict().items()):

@@ -12,19 +12,19 @@ from espnet_codecse.features.abs_features import AbsFeatures, hash_of_weights
 FBANK_SHIFT = 160  # samples
 FBANK_LENGTH = 400
 NUM_MELS = 128
-LEAST_SAMPLES = 3200  # ESPnet's encoder repeats (202511) or pads (202611) what is shorter
+LEAST_SAMPLES = 3200  # ESPnet's encoder repeats (202511) or pads (202611) shorter signals
 
 
 class BeatsFeatures(AbsFeatures):
-    """Output of the last layer of a frozen BEATs.
+    """Output of the last layer of a frozen BEATs model.
 
-    A frame is one column of patches: 16 filter-bank frames, and as many tokens as there are patches over frequency.
+    A frame is one column of patches: it spans 16 filter-bank frames and has one token per patch along frequency.
 
     Args:
-        name: the checkpoint, with ``cfg`` and ``model`` in it. It is read as plain tensors, never as code.
+        name: checkpoint file with ``cfg`` and ``model``. Only tensors are loaded from it, never code.
 
     Raises:
-        UserError: the file is missing, or holds something else.
+        UserError: the file is missing, or is not a BEATs checkpoint.
     """
 
     def __init__(self, name: str):
@@ -54,8 +54,8 @@ class BeatsFeatures(AbsFeatures):
 
     def features(self, speech: torch.Tensor) -> torch.Tensor:
         """See the base class."""
-        # Silence after a short signal, where ESPnet 202511's encoder would repeat it.
+        # Pad short signals with silence here, because the encoder of ESPnet 202511 would repeat them.
         speech = torch.nn.functional.pad(speech, (0, max(0, LEAST_SAMPLES - speech.shape[1])))
-        tokens = self.network.extract_features(speech)[0]  # what follows differs between ESPnet's releases
-        # Patches come time by time, all frequencies of one.
+        tokens = self.network.extract_features(speech)[0]  # forward() differs between ESPnet's releases
+        # Patches are ordered by time, then by frequency.
         return tokens.unflatten(1, (-1, self.tokens_per_frame)).flatten(2)

@@ -15,7 +15,7 @@ class CodecFeatures(AbsFeatures):
     """The embedding of a frozen codec.
 
     Args:
-        name: what ``--codec`` takes.
+        name: codec, as given to ``--codec``.
     """
 
     def __init__(self, name: str):
@@ -36,13 +36,13 @@ class CodecFeatures(AbsFeatures):
 
 
 class TransformersFeatures(AbsFeatures):
-    """The last hidden layer of wav2vec 2.0, HuBERT, WavLM or another model of that interface.
+    """The last hidden layer of wav2vec 2.0, HuBERT, WavLM or another model with the same interface.
 
     Args:
         name: Hugging Face id or local folder.
 
     Raises:
-        UserError: it cannot be loaded, or is no such model.
+        UserError: the model cannot be loaded, or takes no waveforms.
     """
 
     def __init__(self, name: str):
@@ -60,15 +60,15 @@ class TransformersFeatures(AbsFeatures):
             extractor = AutoFeatureExtractor.from_pretrained(name)
             self.sample_rate, self.normalize = extractor.sampling_rate, bool(extractor.do_normalize)
         except (OSError, ValueError, AttributeError):
-            self.normalize = True  # as most of these models were trained
+            self.normalize = True  # most of these models were trained on normalised waveforms
         self.name, self.dim = name, self.network.config.hidden_size
         self.hop = int(torch.tensor(self.network.config.conv_stride).prod())
-        # Shorter signals give no frame.
+        # Signals shorter than this have no frame.
         self.least = next(n for n in range(1, 1 << 16) if self.num_frames_of_whole(n) > 0)
         self.fingerprint = hash_of_weights(self.network)
 
     def num_frames_of_whole(self, num_samples: int) -> int:
-        """Return the frames that the convolutions make of ``num_samples``."""
+        """Return the number of frames that the convolutions compute from ``num_samples``."""
         return int(self.network._get_feat_extract_output_lengths(num_samples))
 
     def num_frames(self, num_samples: int) -> int:
@@ -88,7 +88,7 @@ def load_features(source: str, device: str = "cpu") -> AbsFeatures:
     """Load ``kind:model``, such as ``codec:small`` or ``beats:/models/BEATs_iter3_plus_AS2M.pt``, once per process.
 
     Raises:
-        UserError: an unknown kind, or the model cannot be loaded.
+        UserError: the kind is unknown, or the model cannot be loaded.
     """
     return _load(source).to(device)
 
@@ -101,7 +101,8 @@ def _load(source: str) -> AbsFeatures:
     if not model or model == "None":
         missing = "--codec" if kind == "codec" else "model"
         raise UserError(f"{missing}: missing; features of kind '{kind}' need one")
-    # A network is built with random weights first: a training's own must be the same with and without features.
+    # Building the network draws random weights. Restore the generator, so that the initial weights of a training are
+    # the same with and without features.
     with torch.random.fork_rng(devices=[]):
         if kind == "beats":
             from espnet_codecse.features.beats import BeatsFeatures
@@ -113,19 +114,19 @@ def _load(source: str) -> AbsFeatures:
 
 
 def configured_features(conf: dict[str, Any], codec: str | None) -> tuple[str, AbsFeatures]:
-    """Load the features of a configuration, and write into it which weights they have.
+    """Load the features of a configuration, and write their fingerprint into it.
 
-    Saved with the experiment, that tells later whether the features are those of the training.
+    The fingerprint is saved with the experiment. It later shows whether the features are those of the training.
 
     Args:
-        conf: ``kind``, ``model`` (of other kinds than ``codec``), ``fingerprint`` where it was trained with before.
-        codec: the training's ``--codec``.
+        conf: ``kind``, ``model`` (for kinds other than ``codec``), and ``fingerprint`` if a model was trained with it.
+        codec: the ``--codec`` of the training.
 
     Returns:
-        ``(what load_features takes, the features)``.
+        ``(source for load_features, features)``.
 
     Raises:
-        UserError: they cannot be loaded, or are others than in training.
+        UserError: the features cannot be loaded, or differ from those of the training.
     """
     kind = conf.get("kind", "codec")
     source = f"{kind}:{codec if kind == 'codec' else conf.get('model')}"

@@ -1,4 +1,4 @@
-"""The contract of the networks that predict a step of the diffusion."""
+"""The contract of denoisers, the networks of the diffusion."""
 
 from abc import ABC, abstractmethod
 
@@ -8,11 +8,11 @@ from espnet_codecse.fuse.guidance import Guidance
 
 
 class AbsDenoiser(ABC, torch.nn.Module):
-    """Predicts what the diffusion's objective asks for.
+    """Predict the target of the diffusion's objective.
 
     Attributes:
-        guidance: how features enter; None: there are none.
-        reduction: bins and frames of a latent are multiples of it.
+        guidance: projection of the guidance features; None: no guidance.
+        reduction: the numbers of bins and frames of a latent must be multiples of this.
     """
 
     guidance: Guidance | None
@@ -27,15 +27,15 @@ class AbsDenoiser(ABC, torch.nn.Module):
         features: torch.Tensor | None = None,
         kept: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Predict.
+        """Return the prediction, which has the shape of ``latent``.
 
         Args:
-            latent: ``(batch, channel, bin, frame)``, noised; bins and frames multiples of ``reduction``.
-            times: ``(batch,)`` of the diffusion.
-            noisy: the noisy speech's latent, likewise.
+            latent: noised latent ``(batch, channel, bin, frame)``; bins and frames are multiples of ``reduction``.
+            times: ``(batch,)``, times of the diffusion.
+            noisy: latent of the noisy speech, of the same shape.
             features: ``(batch, feature frame, dim)``, with guidance.
-            kept: ``(batch,)`` bool, whose features are shown; None shows all.
+            kept: ``(batch,)`` bool, items that use their features; None: all.
 
         Returns:
-            As ``latent``.
+            ``(batch, channel, bin, frame)``.
         """

@@ -1,4 +1,4 @@
-"""The moving average of weights that sampling uses."""
+"""The moving average of the weights, which sampling uses."""
 
 import torch
 from torch.optim.swa_utils import AveragedModel
@@ -7,12 +7,12 @@ from torch.optim.swa_utils import AveragedModel
 class WeightAverage(AveragedModel):
     """Exponential moving average of a network's weights, part of the checkpoint.
 
-    Early on it follows the weights closer, ``(1 + n) / (10 + n)``: the random ones would stay in it for
-    ``1 / (1 - decay)`` steps.
+    In the first steps, the decay is only ``(1 + n) / (10 + n)``. Otherwise, the random initial weights would remain in
+    the average for ``1 / (1 - decay)`` steps.
 
     Args:
-        network: the one that is trained.
-        decay: portion of the average that a step leaves.
+        network: network that is trained.
+        decay: weight of the previous average in each step.
     """
 
     def __init__(self, network: torch.nn.Module, decay: float):
@@ -26,10 +26,10 @@ class WeightAverage(AveragedModel):
         self._seen = None
 
     def follow(self, network: torch.nn.Module) -> None:
-        """Take in the weights if an optimiser has changed them since the last call.
+        """Update the average if an optimiser has changed the weights since the last call.
 
-        Called at each forward pass, it needs no hook in the trainer, and counts steps, not the passes whose gradients
-        are summed for one.
+        Calling this in each forward pass requires no hook in the trainer. It counts optimiser steps, not the forward
+        passes whose gradients are accumulated for a step.
         """
         version = next(network.parameters())._version
         if version != self._seen:
@@ -37,5 +37,5 @@ class WeightAverage(AveragedModel):
             self._seen = version
 
     def train(self, mode: bool = True) -> "WeightAverage":
-        """Stay in evaluation mode."""
+        """Do nothing: the average stays in evaluation mode."""
         return super().train(False)

@@ -1,4 +1,4 @@
-"""Models from the dictionaries of a configuration."""
+"""Build models from the dictionaries of a configuration."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,19 +16,19 @@ from espnet_codecse.fuse.vae_model import FuseVAEModel
 
 SAMPLE_RATE = 16000  # Hz
 DIFFUSION = {
-    # Rising from the very end: with few steps, "leading" would never see pure noise (2305.08891).
+    # "trailing" spacing includes the last time. With few steps, "leading" would never see pure noise (2305.08891).
     "timestep_spacing": "trailing",
-    # Latents are of unit variance: what few steps estimate beyond these bounds is an error that the next one would get.
+    # Latents have unit variance. With few steps, estimates beyond these bounds are errors that the next step would get.
     "clip_sample": True,
     "clip_sample_range": 6.0,
 }
 
 
 def _build(name: str, make: Callable, *positional: Any, **given: Any) -> Any:
-    """Call ``make``; what a configuration got wrong is said under its key.
+    """Call ``make``; errors name the key of the configuration.
 
     Raises:
-        UserError: the arguments do not fit.
+        UserError: the arguments are invalid.
     """
     try:
         return make(*positional, **given)
@@ -38,7 +38,7 @@ def _build(name: str, make: Callable, *positional: Any, **given: Any) -> Any:
 
 
 def build_vae(vae_conf: Mapping[str, Any], use_vae: bool = True) -> SpectrogramVAE | NoVAE:
-    """Return the VAE of ``vae_conf``, or what stands in its place."""
+    """Return the VAE of ``vae_conf``, or :class:`NoVAE`."""
     return _build("vae_conf", SpectrogramVAE, **vae_conf) if use_vae else NoVAE()
 
 
@@ -71,21 +71,21 @@ def build_fuse_model(
     Args:
         spectrogram_conf: arguments of :class:`CompressedSpectrogram`.
         vae_conf: arguments of :class:`SpectrogramVAE`, as in the first step.
-        denoiser_conf: arguments of the denoiser, without the latent's and the guidance's.
+        denoiser_conf: arguments of the denoiser, except for those about the latent and the guidance.
         diffusion_conf: arguments of diffusers' ``DDIMScheduler``.
         guidance_conf: ``kind`` (none, beats, transformers, codec), ``model``, ``fingerprint``, and arguments of
-            :class:`Guidance`. The fingerprint and the size of the features are written into it: saved with the
-            experiment, they say what it was trained with.
-        window_frames: frames of the spectrogram.
-        use_vae: otherwise diffusion works on the spectrogram itself.
-        average_decay: decay of the weights' moving average.
-        codec: the model, for guidance of kind ``codec``.
+            :class:`Guidance`. The fingerprint and the size of the features are added to it and saved with the
+            experiment, to identify the features of the training.
+        window_frames: number of frames of a window of the spectrogram.
+        use_vae: run the diffusion on latents of the VAE; otherwise on the spectrogram itself.
+        average_decay: decay of the moving average of the weights.
+        codec: the codec, for guidance of kind ``codec``.
         latents_fingerprint: see :class:`FuseModel`.
         denoiser: ``unet`` for :class:`Denoiser`, ``convolutional`` for :class:`ConvDenoiser`.
         objective_conf: ``matched_steps`` and ``matched_portion`` of :class:`FuseModel`.
 
     Raises:
-        UserError: a value is unknown or does not fit, or the features' model is another one than in training.
+        UserError: a value is unknown or invalid, or the model of the features is not that of the training.
     """
     spectrogram = _build("spectrogram_conf", CompressedSpectrogram, **spectrogram_conf)
     vae = build_vae(vae_conf, use_vae)
@@ -107,7 +107,7 @@ def build_fuse_model(
 
 
 def _guidance(conf: dict[str, Any], codec: str | None):
-    """Return ``(source of the features or None, arguments of Guidance or None)``."""
+    """Return the source of the features and the arguments of :class:`Guidance`; both are None without guidance."""
     kind = conf.get("kind", "none")
     if kind == "none":
         return None, None

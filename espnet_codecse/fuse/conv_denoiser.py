@@ -1,4 +1,4 @@
-"""A denoiser of convolutions alone, which learns more per second without a GPU than one that attends."""
+"""A convolutional denoiser, which trains faster on a CPU than one with attention."""
 
 import itertools
 import math
@@ -12,35 +12,35 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.fuse.abs_denoiser import AbsDenoiser
 from espnet_codecse.fuse.guidance import Guidance, denoiser_input
 
-TIME_CHANNELS = 64  # sinusoids of the time
-LONGEST_PERIOD = 1e4  # of them
-LEAST_VARIANCE = 1e-3  # of latents of unit variance
-FIRST_SPREAD = -1.0  # before the softplus: a variance of 0.3
+TIME_CHANNELS = 64  # number of sinusoids of the time
+LONGEST_PERIOD = 1e4  # longest period of the sinusoids
+LEAST_VARIANCE = 1e-3  # smallest variance of an error; latents have unit variance
+FIRST_SPREAD = -1.0  # initial value before the softplus; the variance is then 0.3
 
 
 class ConvDenoiser(AbsDenoiser):
     """U-Net of residual blocks on ``[z_t, z_noisy]`` that predicts velocity.
 
-    The network estimates the clean latent, ``m = z_noisy + factor * z_noisy + value`` (suppressing noise is a mask),
-    and the variance ``s`` of its error, each for every value. What ``z_t = a x + b e`` adds to that is known: were the
-    error Gaussian, the best estimate of ``x`` would be ``(s a z_t + b^2 m) / (a^2 s + b^2)``. Its velocity
-    ``(a z_t - x) / b`` is what comes out. So the times of the diffusion share what is hard to learn. At first, pure
-    noise is denoised to the noisy latent.
+    For every value, the network estimates the clean latent ``m = z_noisy + factor * z_noisy + value`` (a mask can
+    suppress noise) and the variance ``s`` of the estimation error. The information in ``z_t = a x + b e`` is combined
+    analytically: for a Gaussian error, the best estimate of ``x`` is ``(s a z_t + b^2 m) / (a^2 s + b^2)``. The output
+    is its velocity ``(a z_t - x) / b``. All times of the diffusion thus share the difficult part of the task. Before
+    training, pure noise is denoised to the noisy latent.
 
-    Convolutions do not know at which frequency they are: each level adds a learned value for every bin.
+    Convolutions are blind to the absolute frequency, so each level adds a learned value for every bin.
 
     Args:
-        latent_channels, latent_bins: channels and bins of the latent.
+        latent_channels, latent_bins: number of channels and bins of the latent.
         alphas: ``(time,)``, a squared, the scheduler's ``alphas_cumprod``.
         channels: channels of each level; every level but the last is halved in both directions.
-        blocks: residual blocks of each level on the way down; on the way up there is one in each.
-        norm_groups: number of groups of the group normalisation; divides all channels.
-        time_width: width of the embedding of the diffusion's time.
-        guidance: arguments of :class:`Guidance` for the features, without the latent's; None is no guidance. It enters
-            by addition or concatenation: there is no attention for tokens.
+        blocks: number of residual blocks per level in the encoder; each level of the decoder has one.
+        norm_groups: number of groups of the group normalisation; it must divide all channels.
+        time_width: width of the time embedding.
+        guidance: arguments of :class:`Guidance` about the features; None: no guidance. The injection must be addition
+            or concatenation, because there is no attention to tokens.
 
     Raises:
-        UserError: guidance by cross-attention.
+        UserError: the guidance uses cross-attention.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class ConvDenoiser(AbsDenoiser):
         variance = LEAST_VARIANCE + F.softplus(spreads + FIRST_SPREAD)
         power = self.alphas[times][:, None, None, None]
         signal, sigma = power.sqrt(), (1 - power).sqrt()
-        # (a z_t - x) / b without the division, which has no value where there is no noise.
+        # (a z_t - x) / b, rewritten without the division by b, which is 0 if there is no noise.
         gain = sigma / (power * variance + sigma.square())
         return gain * (signal * (1 - variance) * latent - estimate)
 
@@ -123,7 +123,7 @@ class ConvDenoiser(AbsDenoiser):
 
 
 class _Block(torch.nn.Module):
-    """Two convolutions beside the identity; the time scales and shifts between them."""
+    """Residual block of two convolutions; the time embedding scales and shifts the features between them."""
 
     def __init__(self, channels: int, time_width: int, norm_groups: int):
         super().__init__()
@@ -134,7 +134,7 @@ class _Block(torch.nn.Module):
         self.second = zero_initialised(torch.nn.Conv2d(channels, channels, 3, padding=1))
 
     def forward(self, hidden: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
-        """Return as ``hidden (batch, channel, bin, frame)``; ``time`` is ``(batch, time_width)``."""
+        """Map ``hidden (batch, channel, bin, frame)`` to the same shape; ``time`` is ``(batch, time_width)``."""
         change = self.first(F.silu(self.first_norm(hidden)))
         scale, shift = self.time(time)[:, :, None, None].chunk(2, 1)
         change = torch.addcmul(shift, self.second_norm(change), 1 + scale)
@@ -142,7 +142,7 @@ class _Block(torch.nn.Module):
 
 
 def _sinusoids(times: torch.Tensor) -> torch.Tensor:
-    """Return ``(batch, TIME_CHANNELS)``, float32, of ``times (batch,)``."""
+    """Return sinusoids ``(batch, TIME_CHANNELS)``, float32, for ``times (batch,)``."""
     half = TIME_CHANNELS // 2
     rate = torch.exp(torch.arange(half, device=times.device) * (-math.log(LONGEST_PERIOD) / half))
     angle = times[:, None].float() * rate

@@ -1,4 +1,4 @@
-"""The denoiser: diffusers' conditional U-Net on the noised latent beside the noisy speech's."""
+"""The denoiser: diffusers' conditional U-Net on the noised latent and the latent of the noisy speech."""
 
 from collections.abc import Sequence
 
@@ -10,18 +10,18 @@ from espnet_codecse.fuse.guidance import Guidance, denoiser_input
 
 
 class Denoiser(AbsDenoiser):
-    """U-Net on ``[z_t, z_noisy]`` and guidance. What it predicts is the scheduler's ``prediction_type``.
+    """U-Net on ``[z_t, z_noisy]`` and guidance; the scheduler's ``prediction_type`` defines its target.
 
     The paper gives no sizes; the defaults are those of latent diffusion at 64 x 64 (2112.10752).
 
     Args:
-        latent_channels, latent_bins: channels and bins of the latent.
+        latent_channels, latent_bins: number of channels and bins of the latent.
         channels: channels of each level; every level but the last is halved in both directions.
-        attention_levels: which levels attend, to themselves and to the guidance's tokens.
-        layers_per_block: residual blocks of a level.
-        norm_groups: number of groups of the group normalisation; divides all channels.
-        head_channels: channels of an attention head.
-        guidance: arguments of :class:`Guidance` for the features, without the latent's; None is no guidance.
+        attention_levels: levels with self-attention and with cross-attention to the guidance's tokens.
+        layers_per_block: number of residual blocks per level.
+        norm_groups: number of groups of the group normalisation; it must divide all channels.
+        head_channels: channels per attention head.
+        guidance: arguments of :class:`Guidance` about the features; None: no guidance.
     """
 
     def __init__(
@@ -57,8 +57,8 @@ class Denoiser(AbsDenoiser):
             layers_per_block=layers_per_block,
             norm_num_groups=norm_groups,
             cross_attention_dim=token_channels if by_tokens else head_channels,
-            # By its old name, for which the library keeps this meaning: channels of a head for one kind of block,
-            # their number for the other.
+            # Use the old name of this argument. The library keeps its meaning: channels per head for one kind of block,
+            # and the number of heads for the other.
             attention_head_dim=tuple(width // head_channels if by_tokens else head_channels for width in channels),
         )
 

@@ -1,4 +1,4 @@
-"""Recordings of any length through the diffusion, window by window."""
+"""Enhancement of recordings of any length with the diffusion, window by window."""
 
 import argparse
 from abc import abstractmethod
@@ -17,19 +17,19 @@ from espnet_codecse.inference.segments import cut_windows, join_windows
 from espnet_codecse.level import peak_gain
 
 SAMPLE_RATE = 16000  # Hz
-OVERLAP_FRAMES = 32  # of windows; 0.26 s
-OVERLAP_SECONDS = 1.0  # of segments of long recordings
-BATCH_WINDOWS = 16  # that go through the network at once
+OVERLAP_FRAMES = 32  # overlap of windows; 0.26 s
+OVERLAP_SECONDS = 1.0  # overlap of the segments of long recordings
+BATCH_WINDOWS = 16  # windows that the network processes at once
 
 
 class WindowEnhancer(AbsEnhancer):
-    """Windows of a spectrogram, each enhanced by itself and cross-faded; the level of the recording is kept.
+    """Enhance the windows of a spectrogram separately and cross-fade them; the level of the recording is preserved.
 
     Args:
-        spectrogram: front end.
-        window_frames: frames of a window.
+        spectrogram: the front end.
+        window_frames: number of frames per window.
         device: torch device.
-        segment_seconds: longest piece of a recording that is processed at once.
+        segment_seconds: longest segment of a recording that is processed at once.
     """
 
     needs_level = True
@@ -49,7 +49,7 @@ class WindowEnhancer(AbsEnhancer):
     def _from_model(
         cls, model: Any, training: argparse.Namespace, run: RunSettings, **options: Any
     ) -> "WindowEnhancer":
-        build: Callable[..., WindowEnhancer] = cls  # the classes of systems, which take these arguments
+        build: Callable[..., WindowEnhancer] = cls  # the subclasses take these arguments
         return build(model, training.window_frames, run.device, run.dtype, run.segment_seconds, **options)
 
     @abstractmethod
@@ -57,9 +57,9 @@ class WindowEnhancer(AbsEnhancer):
         """Return enhanced spectrograms ``(window, 2, bin, frame)``.
 
         Args:
-            windows: at the network's level, likewise.
+            windows: noisy spectrograms of the same shape, at the network's level.
             speech: the same windows as waveforms ``(window, sample)``, at the recordings' level.
-            numbers: each window's number in its recording.
+            numbers: the number of each window in its recording.
         """
 
     @torch.no_grad()
@@ -95,20 +95,20 @@ class WindowEnhancer(AbsEnhancer):
         return outputs
 
     def _waveforms(self, recording: torch.Tensor, starts: list[int]) -> torch.Tensor:
-        """Return ``(window, sample)`` of ``recording (sample,)``, zeros after its end."""
+        """Return windows ``(window, sample)`` of ``recording (sample,)``, with zeros after its end."""
         hop, length = self.spectrogram.hop, self.spectrogram.num_samples(self.window_frames)
         padded = torch.nn.functional.pad(recording, (0, max(0, starts[-1] * hop + length - len(recording))))
         return torch.stack([padded[start * hop : start * hop + length] for start in starts])
 
 
 class FuseEnhancer(WindowEnhancer):
-    """Diffusion with few DDIM steps, or, of the first step's model, the VAE alone, which is the ceiling.
+    """Enhance with few DDIM steps of the diffusion; for a model of the first step, only the VAE is run (upper bound).
 
     Args:
-        model: trained; in evaluation mode.
+        model: trained model in evaluation mode.
         device: torch device.
-        dtype: arithmetic of the networks; what goes in and out stays float32.
-        segment_seconds: longest piece of a recording that is processed at once.
+        dtype: data type of the networks; inputs and outputs stay float32.
+        segment_seconds: longest segment of a recording that is processed at once.
         num_steps, num_samples, guidance_scale, seed, start: see :meth:`FuseModel.enhance`.
 
     Raises:
@@ -146,7 +146,7 @@ class FuseEnhancer(WindowEnhancer):
             "start": start,
         }  # fmt: skip
         if isinstance(model, FuseModel):
-            sampling_times(model.scheduler, num_steps, start)  # what is out of range is said now
+            sampling_times(model.scheduler, num_steps, start)  # report values out of range now
 
     def enhance_windows(self, windows: torch.Tensor, speech: torch.Tensor, numbers: list[int]) -> torch.Tensor:
         """See the base class."""

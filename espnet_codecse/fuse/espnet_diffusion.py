@@ -1,4 +1,4 @@
-"""The diffusion as one of ESPnet's enhancement front ends, beside its own score model."""
+"""The diffusion as a diffusion model of ESPnet's enhancement task, like ESPnet's score model."""
 
 from pathlib import Path
 from typing import Any
@@ -9,26 +9,26 @@ from espnet2.enh.diffusion.abs_diffusion import AbsDiffusion
 from espnet_codecse.checkpoint import check_weights, load_checkpoint
 from espnet_codecse.inference.segments import cut_windows, join_windows
 
-CHUNK = 64  # frames by which training spectrograms are padded at the end
+CHUNK = 64  # training spectrograms are padded at the end to a multiple of this number of frames
 
 
 class FuseDiffusion(AbsDiffusion):
-    """For ``diffusion_model: fuse`` of ESPnet's enhancement task.
+    """The choice ``diffusion_model: fuse`` of ESPnet's enhancement task.
 
     The encoder must be ESPnet's ``stft`` with the same front end: ``n_fft: 510``, ``hop_length: 128``,
-    ``spec_transform_type: exponent``. Guidance is computed of the waveform that the noisy spectrogram is of.
+    ``spec_transform_type: exponent``. The guidance is computed from the waveform of the noisy spectrogram.
 
     Args:
-        vae_file: checkpoint of the first step; None diffuses the spectrogram itself, or takes the weights of the
-            checkpoint that is loaded afterwards.
-        num_steps: DDIM steps of ``enhance``.
+        vae_file: checkpoint of the first step. None: the diffusion runs on the spectrogram itself, or a checkpoint that
+            is loaded later contains the weights.
+        num_steps: number of DDIM steps of ``enhance``.
         overlap_frames: overlap of windows in ``enhance``.
         conf: see :func:`build_fuse_model`.
     """
 
     def __init__(self, vae_file: str | None = None, num_steps: int = 6, overlap_frames: int = 32, **conf: Any):
         super().__init__()
-        # Imported here: whoever imports ESPnet's task has this class registered, and need not wait for diffusers.
+        # Imported here, because importing ESPnet's task registers this class, and should not wait for diffusers.
         from espnet_codecse.fuse.build import build_fuse_model
 
         defaults: dict[str, Any] = {
@@ -43,7 +43,7 @@ class FuseDiffusion(AbsDiffusion):
             self.model.vae.load_state_dict(own)
 
     def forward(self, feature_ref: torch.Tensor, feature_mix: torch.Tensor) -> torch.Tensor:
-        """Return the loss of complex compressed spectrograms ``(batch, frame, bin)``, clean and noisy."""
+        """Return the loss for complex compressed spectrograms ``(batch, frame, bin)`` of clean and noisy speech."""
         clean, noisy = (_two_channels(feature) for feature in (feature_ref, feature_mix))
         missing = -clean.shape[-1] % CHUNK
         clean, noisy = (torch.nn.functional.pad(spectrogram, (0, missing)) for spectrogram in (clean, noisy))
@@ -53,7 +53,7 @@ class FuseDiffusion(AbsDiffusion):
         return self.model.loss(clean, noisy, guidance)
 
     def enhance(self, input: torch.Tensor) -> torch.Tensor:
-        """Return the enhanced spectrogram of a noisy one, both complex ``(batch, frame, bin)``."""
+        """Return the enhanced spectrogram; input and output are complex ``(batch, frame, bin)``."""
         spectrogram = _two_channels(input)
         enhanced = []
         for item in spectrogram:

@@ -1,4 +1,4 @@
-"""How features enter the denoiser: by cross-attention, addition or concatenation."""
+"""Guidance of the denoiser with features, by cross-attention, addition or concatenation."""
 
 import math
 
@@ -11,17 +11,17 @@ INJECTIONS = ("cross_attention", "addition", "concatenation")
 
 
 class Guidance(torch.nn.Module):
-    """Trainable projection of frozen features, with a learned stand-in where there are none.
+    """Trainable projection of frozen features, with a learned placeholder for dropped features.
 
     Args:
-        injection: ``cross_attention`` gives the denoiser tokens; ``addition`` adds a map to the noisy latent that it
-            sees, ``concatenation`` gives a map of its own channels.
-        dim, tokens_per_frame: size and tokens per frame of the features; see
+        injection: ``cross_attention``: the denoiser attends to tokens; ``addition``: a map is added to its input, the
+            noisy latent; ``concatenation``: a map is concatenated to its input channels.
+        dim, tokens_per_frame: size and number of tokens of a feature frame; see
             :class:`espnet_codecse.features.AbsFeatures`.
-        latent_channels, latent_bins: channels and bins of the latent.
+        latent_channels, latent_bins: number of channels and bins of the latent.
         width: width of the tokens.
-        map_channels: channels of the map, where it is concatenated.
-        dropout: portion of training examples that see the stand-in (classifier-free guidance).
+        map_channels: channels of the map, for concatenation.
+        dropout: fraction of training examples that get the placeholder (classifier-free guidance).
     """
 
     def __init__(
@@ -54,18 +54,18 @@ class Guidance(torch.nn.Module):
 
     @property
     def extra_channels(self) -> int:
-        """Channels that the denoiser's input gets."""
+        """Number of channels that are added to the denoiser's input."""
         return self.map_channels if self.injection == "concatenation" else 0
 
     def forward(
         self, features: torch.Tensor, num_frames: int, kept: torch.Tensor | None = None
     ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-        """Project.
+        """Project features to tokens or to a map.
 
         Args:
-            features: ``(batch, frame, dim)`` over the time of the latent.
-            num_frames: frames of the latent.
-            kept: ``(batch,)`` bool, False takes the stand-in; None keeps all.
+            features: ``(batch, frame, dim)``, which span the duration of the latent.
+            num_frames: number of frames of the latent.
+            kept: ``(batch,)`` bool; False: use the placeholder; None: keep all features.
 
         Returns:
             ``(tokens (batch, token, width) or None, map (batch, channel, bin, num_frames) or None)``.
@@ -82,7 +82,7 @@ class Guidance(torch.nn.Module):
         return None, torch.where(kept[:, None, None, None], values, self.nothing[..., None])
 
     def draw_kept(self, batch: int, device) -> torch.Tensor:
-        """Draw ``(batch,)``: whose features a training step shows."""
+        """Draw the items whose features are kept in a training step, ``(batch,)`` bool."""
         return torch.rand(batch, device=device) >= self.dropout
 
 
@@ -93,10 +93,12 @@ def denoiser_input(
     features: torch.Tensor | None,
     kept: torch.Tensor | None,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Return ``(noised and noisy latent with the guidance's map, (batch, channel, bin, frame); tokens or None)``.
+    """Return the denoiser's input ``(batch, channel, bin, frame)`` and the tokens, or None if there are none.
+
+    The input consists of the noised and the noisy latent, and the map of the guidance.
 
     Args:
-        guidance: None for none.
+        guidance: the projection; None: no guidance.
         latent, noisy: ``(batch, channel, bin, frame)``.
         features, kept: see :meth:`Guidance.forward`.
     """
@@ -109,7 +111,7 @@ def denoiser_input(
 
 
 def _positions(tokens: torch.Tensor) -> torch.Tensor:
-    """Return sinusoids ``(token, width)``: embeddings of a codec do not tell where they are."""
+    """Return positional encodings ``(token, width)``, because a codec's embeddings contain no position."""
     number, width = tokens.shape[1:]
     place = torch.arange(number, device=tokens.device, dtype=tokens.dtype)[:, None]
     rate = torch.exp(torch.arange(0, width, 2, device=tokens.device, dtype=tokens.dtype) * (-math.log(1e4) / width))

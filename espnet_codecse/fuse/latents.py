@@ -1,4 +1,4 @@
-"""Latents of whole recordings, for storing them once instead of encoding them in every training step."""
+"""Latents of whole recordings, which are stored once instead of being computed in every training step."""
 
 from pathlib import Path
 
@@ -15,14 +15,14 @@ from espnet_codecse.inference.segments import cut_windows, join_windows
 
 
 class LatentEncoder(torch.nn.Module):
-    """The VAE's encoder over recordings of any length, with the codecs' interface as extraction needs it.
+    """The VAE's encoder for recordings of any length, with the part of the codec interface that extraction needs.
 
-    It works on windows as inference does: the network's normalisation sees a window and no more.
+    It processes windows, as inference does, because the network's normalisation depends on the length of its input.
 
     Args:
         name: the checkpoint.
         model: model of the first step.
-        window_frames: frames of the spectrogram.
+        window_frames: number of frames of a window of the spectrogram.
     """
 
     at_peak_of_mixture = True
@@ -37,7 +37,7 @@ class LatentEncoder(torch.nn.Module):
         self.fingerprint = hash_of_weights(model.vae)
 
     def num_frames(self, num_samples: int) -> int:
-        """Return the number of latent frames, at least those of a window."""
+        """Return the number of latent frames, at least that of one window."""
         return max(-(-self.model.spectrogram.num_frames(num_samples) // self.reduction), self._window)
 
     @property
@@ -63,10 +63,10 @@ class LatentEncoder(torch.nn.Module):
 
 
 def load_latents(name: str, device: str = "cpu") -> LatentEncoder:
-    """Load the encoder of a checkpoint of the first step; its ``config.yaml`` lies beside it.
+    """Load the encoder of a checkpoint of the first step; its ``config.yaml`` must be in the same folder.
 
     Raises:
-        UserError: a file is missing, or is of something else.
+        UserError: a file is missing, or belongs to another kind of model.
     """
     file = Path(name)
     config = file.parent / "config.yaml"

@@ -18,21 +18,21 @@ from espnet_codecse.level import peak_gain
 
 
 class FuseModel(AbsESPnetModel):
-    """Frozen VAE, denoiser, and the average of its weights, which validation and sampling use.
+    """A frozen VAE, a denoiser, and the moving average of its weights, which validation and sampling use.
 
     Args:
         spectrogram: the front end.
-        vae: trained in the first step; its weights come with ``--init_param``.
-        denoiser: the network with the guidance's projection.
-        scheduler: noise schedule and type of prediction.
-        window_frames: frames of the spectrogram.
-        features: source of the guidance's frozen features; None without guidance. They are no sub-module: their weights
-            belong neither into checkpoints nor to the optimiser.
-        average_decay: decay of the weights' moving average.
-        latents_fingerprint: fingerprint of the VAE whose stored latents are going to be given; empty where none are.
-        matched_steps: portion ``matched_portion`` of the training's times are those of a sampling with so many steps,
-            evenly; the others are uniform.
-        matched_portion: 0 to 1.
+        vae: VAE trained in the first step; ``--init_param`` provides its weights.
+        denoiser: denoiser, including the projection of the guidance.
+        scheduler: noise schedule and prediction type.
+        window_frames: number of frames of a window of the spectrogram.
+        features: source of the frozen features for the guidance; None: no guidance. They are not a sub-module, because
+            their weights belong neither in checkpoints nor in the optimiser.
+        average_decay: decay of the moving average of the weights.
+        latents_fingerprint: fingerprint of the VAE that computed the stored latents; empty if no latents are stored.
+        matched_steps: number of sampling steps whose times are used for training.
+        matched_portion: fraction of training times, 0 to 1, that are drawn evenly from the times of ``matched_steps``;
+            the others are uniform.
 
     Raises:
         UserError: a number is out of range.
@@ -67,7 +67,7 @@ class FuseModel(AbsESPnetModel):
         self.features_source = features
 
     def train(self, mode: bool = True) -> "FuseModel":
-        """Set the mode; the VAE stays as it is."""
+        """Set the mode; the VAE stays in evaluation mode."""
         super().train(mode)
         self.vae.eval()
         return self
@@ -79,7 +79,7 @@ class FuseModel(AbsESPnetModel):
 
     @property
     def window_samples(self) -> int:
-        """Samples of a window."""
+        """Number of samples per window."""
         return self.spectrogram.num_samples(self.window_frames)
 
     def forward(
@@ -95,14 +95,14 @@ class FuseModel(AbsESPnetModel):
         """Return ``(loss, stats, batch size)``; windows are waveforms, or stored latents and features.
 
         Args:
-            speech_mix, speech_ref1: noisy and clean, ``(batch, sample)``.
-            peak: ``(batch, 1)``, largest sample of the noisy recordings that the windows are from.
-            latent_mix, latent_ref1: ``(batch, latent frame, channel * bin)``, in place of the waveforms.
-            guidance: ``(batch, feature frame, dim)``; otherwise they are computed of ``speech_mix``.
-            kwargs: lengths, which are all the same.
+            speech_mix, speech_ref1: noisy and clean speech, ``(batch, sample)``.
+            peak: ``(batch, 1)``, peak of the noisy recordings that the windows were cut from.
+            latent_mix, latent_ref1: ``(batch, latent frame, channel * bin)``, instead of the waveforms.
+            guidance: ``(batch, feature frame, dim)``; if missing, the features are computed from ``speech_mix``.
+            kwargs: lengths, which are all equal.
 
         Raises:
-            UserError: the VAE is not trained, or the stored latents are another one's.
+            UserError: the VAE is not trained, or the stored latents are from another VAE.
         """
         self._check_vae()
         with torch.no_grad():
@@ -113,14 +113,14 @@ class FuseModel(AbsESPnetModel):
                 gain = peak_gain(peak)
                 noisy, clean = (self.encode(speech * gain) for speech in (speech_mix, speech_ref1))
             if guidance is None and self.features_source is not None:
-                assert speech_mix is not None  # the features are stored, or made of it
+                assert speech_mix is not None  # the features are stored, or computed from it
                 guidance = self.features(speech_mix.device).features(speech_mix)
         loss = self.loss(clean, noisy, guidance)
         stats = {"loss": loss.detach()}
         return force_gatherable((loss, stats, len(clean)), loss.device)
 
     def _check_vae(self) -> None:
-        """Raise where the VAE, whose weights came after it was built, is none to train with."""
+        """Raise an error if the VAE, whose weights are loaded after it was built, cannot be used for training."""
         if not int(self.vae.num_batches):
             raise UserError("the VAE has random weights; train 1_vae first and pass --init_param <its checkpoint>")
         if self.latents_fingerprint:
@@ -130,7 +130,7 @@ class FuseModel(AbsESPnetModel):
                     f"the stored latents are of a VAE with the fingerprint {self.latents_fingerprint}, but "
                     f"--init_param brought {own}; extract them again with its checkpoint"
                 )
-            self.latents_fingerprint = ""  # once is enough: it is frozen
+            self.latents_fingerprint = ""  # check only once, because the VAE is frozen
 
     def encode(self, speech: torch.Tensor) -> torch.Tensor:
         """Return the normalised latent ``(batch, channel, bin, frame)`` of ``speech (batch, sample)``."""
@@ -141,9 +141,9 @@ class FuseModel(AbsESPnetModel):
         return stored.transpose(1, 2).unflatten(1, (self.vae.latent_channels, -1))
 
     def loss(self, clean: torch.Tensor, noisy: torch.Tensor, guidance: torch.Tensor | None) -> torch.Tensor:
-        """Return the mean squared error of what the denoiser predicts.
+        """Return the mean squared error of the denoiser's prediction.
 
-        In evaluation mode the average of the weights is asked, at times and with noise that are always the same.
+        In evaluation mode, the average of the weights is used, with fixed times and noise.
 
         Args:
             clean, noisy: ``(batch, channel, bin, frame)``.
@@ -167,7 +167,7 @@ class FuseModel(AbsESPnetModel):
         return (prediction - self._target(clean, noise, times)).square().mean()
 
     def _draw_times(self, batch: int) -> torch.Tensor:
-        """Draw ``(batch,)`` times for training."""
+        """Draw training times ``(batch,)``."""
         times = torch.randint(0, self.scheduler.config.num_train_timesteps, (batch,))
         if not self.matched_portion:
             return times
@@ -195,17 +195,18 @@ class FuseModel(AbsESPnetModel):
         """Enhance windows.
 
         Args:
-            spectrogram: noisy, ``(window, 2, bin, frame)``, at the network's level.
-            features: features of the noisy windows, ``(window, feature frame, dim)``; None without guidance.
-            numbers: each window's number in its recording, which chooses its noise.
-            num_steps: evaluations of the denoiser.
-            num_samples: results that are averaged.
-            guidance_scale: 1 is what was trained, 0 leaves the guidance out, more exaggerates it.
+            spectrogram: noisy spectrogram ``(window, 2, bin, frame)`` at the network's level.
+            features: features of the noisy windows, ``(window, feature frame, dim)``; None: no guidance.
+            numbers: the number of each window in its recording, which selects its noise.
+            num_steps: number of evaluations of the denoiser.
+            num_samples: number of sampled results that are averaged.
+            guidance_scale: 1: guidance as in training; 0: no guidance; larger values amplify it.
             seed: seed of the noise.
-            start: 1 for pure noise, less for the noisy latent's noised version at this part of the diffusion.
+            start: 1: start from pure noise; less: start at this fraction of the diffusion, from the noised latent of
+                the noisy speech.
 
         Returns:
-            Enhanced, as ``spectrogram``.
+            Enhanced spectrogram ``(window, 2, bin, frame)``.
         """
         noisy = self.vae.encode(spectrogram)
 
@@ -227,5 +228,5 @@ class FuseModel(AbsESPnetModel):
         return total / num_samples
 
     def collect_feats(self, **kwargs: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return what ESPnet's statistics are of; they are not used."""
+        """Return the tensors for ESPnet's statistics, which are not used."""
         return {"feats": next(iter(kwargs.values()))}

@@ -1,4 +1,4 @@
-"""DDIM from noise, or from the noisy latent, to the clean one."""
+"""DDIM sampling of the clean latent, from noise or from the noisy latent."""
 
 from collections.abc import Callable
 
@@ -11,16 +11,16 @@ MAX_STEPS = 50
 
 
 def sampling_times(scheduler: DDIMScheduler, num_steps: int, start: float) -> list[int]:
-    """Set the scheduler up for ``num_steps`` evaluations of the network and return their times, falling.
+    """Set up the scheduler for ``num_steps`` evaluations of the network, and return their times in descending order.
 
     Args:
-        scheduler: its ``step`` then knows how far a step goes.
-        num_steps: evaluations.
-        start: 1 begins with pure noise; less begins at that part of the diffusion, with the noisy latent's noised
-            version (warm start).
+        scheduler: the scheduler; its ``step`` then uses the right step size.
+        num_steps: number of evaluations.
+        start: 1: start from pure noise; less: start at this fraction of the diffusion, from the noised latent of the
+            noisy speech (warm start).
 
     Raises:
-        UserError: steps or start out of range.
+        UserError: the number of steps or the start is out of range.
     """
     if not 1 <= num_steps <= MAX_STEPS:
         raise UserError(f"num_steps {num_steps}: give 1 to {MAX_STEPS}")
@@ -42,14 +42,14 @@ def sample(
     num_steps: int,
     start: float = 1.0,
 ) -> torch.Tensor:
-    """Integrate deterministically (eta 0).
+    """Sample deterministically (eta 0).
 
     Args:
-        scheduler: holds the noise schedule and what the network predicts.
-        network: ``network(latent, times (batch,))`` gives what the scheduler's ``prediction_type`` says.
+        scheduler: noise schedule and prediction type.
+        network: ``network(latent, times (batch,))`` returns the prediction of the scheduler's ``prediction_type``.
         noise: ``(batch, channel, bin, frame)``, standard normal.
-        noisy: the noisy speech's latent; used with ``start`` below 1.
-        num_steps: evaluations of the network.
+        noisy: latent of the noisy speech; used if ``start`` is below 1.
+        num_steps: number of evaluations of the network.
         start: see :func:`sampling_times`.
 
     Returns:
@@ -66,9 +66,9 @@ def sample(
 
 
 def seeded_noise(seed: int, number: int, shape, device) -> torch.Tensor:
-    """Return standard normal ``shape`` that depends on the seed and on the window's number in its recording alone.
+    """Return standard normal noise of ``shape`` that depends only on the seed and the window's number in its recording.
 
-    It is drawn on the CPU, so that all devices and all batches of recordings get the same.
+    It is drawn on the CPU, so that it does not depend on the device or on the batch.
     """
     generator = torch.Generator().manual_seed(seed * 1_000_003 + number)
     return torch.randn(shape, generator=generator).to(device)

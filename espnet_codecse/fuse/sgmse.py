@@ -1,4 +1,4 @@
-"""ESPnet's score model (SGMSE+, 2208.05830), the baseline, run like the other systems."""
+"""Inference with the baseline, ESPnet's score model (SGMSE+, 2208.05830)."""
 
 from typing import Any, ClassVar
 
@@ -10,16 +10,16 @@ from espnet_codecse.fuse.spectrogram import CompressedSpectrogram
 
 
 class SGMSEEnhancer(WindowEnhancer):
-    """Predictor-corrector sampling with 30 steps, which are 60 evaluations of the network.
+    """Predictor-corrector sampling with 30 steps, which take 60 evaluations of the network.
 
-    Windows go one by one, each with its own seed: ESPnet's sampler draws from torch's global generator.
+    Windows are processed one by one with separate seeds, because ESPnet's sampler uses torch's global generator.
 
     Args:
         model: ESPnet's diffusion model with its STFT encoder.
-        window_frames: frames of a window.
+        window_frames: number of frames per window.
         device: torch device.
-        dtype: arithmetic of the network.
-        segment_seconds: longest piece of a recording that is processed at once.
+        dtype: data type of the network.
+        segment_seconds: longest segment of a recording that is processed at once.
         num_steps: number of steps of the reverse process.
         seed: seed of the noise.
     """

@@ -1,18 +1,18 @@
-"""Waveforms as compressed complex spectrograms and back, without loss."""
+"""Lossless conversion between waveforms and compressed complex spectrograms."""
 
 import torch
 
 
 class CompressedSpectrogram:
-    """STFT whose magnitudes are compressed to ``factor * |X| ** exponent``; phases stay.
+    """STFT with magnitudes compressed to ``factor * |X| ** exponent`` and unchanged phases.
 
-    The defaults are SGMSE+'s (2208.05830, section IV-B): 256 bins, which halve eight times.
+    The defaults are those of SGMSE+ (2208.05830, section IV-B): 256 bins, which can be halved eight times.
 
     Args:
         n_fft: length of the Hann window in samples; there are ``n_fft // 2 + 1`` bins.
         hop: samples between frames.
         exponent: exponent of the magnitude.
-        factor: factor of the compressed magnitude.
+        factor: scale factor of the compressed magnitude.
     """
 
     def __init__(self, n_fft: int = 510, hop: int = 128, exponent: float = 0.5, factor: float = 0.15):
@@ -22,7 +22,7 @@ class CompressedSpectrogram:
 
     @property
     def num_bins(self) -> int:
-        """Frequencies."""
+        """Number of frequency bins."""
         return self.n_fft // 2 + 1
 
     def num_frames(self, num_samples: int) -> int:
@@ -35,7 +35,7 @@ class CompressedSpectrogram:
 
     def __call__(self, speech: torch.Tensor) -> torch.Tensor:
         """Return ``(batch, 2, bin, frame)``, real and imaginary part, of ``speech (batch, sample)``."""
-        # Zeros around the signal, and no mirror image of it: that would need half a window of samples.
+        # Pad the signal with zeros. Reflection would require half a window of samples.
         spectrum = torch.stft(
             speech, self.n_fft, self.hop, window=self._window(speech), pad_mode="constant", return_complex=True
         )
@@ -48,7 +48,7 @@ class CompressedSpectrogram:
         )
 
     def expand(self, spectrogram: torch.Tensor) -> torch.Tensor:
-        """Undo :meth:`compress`; the gradient is finite at zero too."""
+        """Invert :meth:`compress`, with a finite gradient at zero."""
         power = spectrogram.square().sum(1).clamp_min(1e-16)
         scale = power ** ((1 / self.exponent - 1) / 2) * self.factor ** (-1 / self.exponent)
         return torch.complex(spectrogram[:, 0] * scale, spectrogram[:, 1] * scale)

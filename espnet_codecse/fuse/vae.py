@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
 
-# An exponential mean over this many batches gives the latents' statistics.
+# The statistics of the latents are an exponential moving average over this many batches.
 STATISTICS_BATCHES = 200
 INITIAL_LOG_VARIANCE = -6.0
 
@@ -14,19 +14,19 @@ INITIAL_LOG_VARIANCE = -6.0
 class SpectrogramVAE(torch.nn.Module):
     """diffusers' AutoencoderKL on two-channel spectrograms, with latents of zero mean and unit variance.
 
-    The paper gives no layout; the default is that of latent diffusion (2112.10752): three levels, halved twice, so
-    that 256 x 256 becomes 64 x 64.
+    The paper gives no layout. The default is that of latent diffusion (2112.10752): three levels, halved twice, so that
+    256 x 256 becomes 64 x 64.
 
     Args:
         channels: channels of each level; every level but the last is halved in both directions.
-        layers_per_block: residual blocks of a level.
-        latent_channels: channels of the latent.
-        norm_groups: number of groups of the group normalisation; divides all channels.
-        mid_attention: self-attention over the whole latent.
-        patch: squares of so many bins and frames become channels before the first level, which then costs
+        layers_per_block: number of residual blocks per level.
+        latent_channels: number of channels of the latent.
+        norm_groups: number of groups of the group normalisation; it must divide all channels.
+        mid_attention: use self-attention over the whole latent.
+        patch: squares of ``patch x patch`` bins and frames become channels before the first level, which then costs
             ``patch ** 2`` times less.
-        scale: what compressed spectrograms are multiplied by inside: their deviation is about 0.07 at a peak of 1, and
-            the network starts from outputs near 1.
+        scale: internal scale factor of compressed spectrograms. Their standard deviation is about 0.07 at a peak of 1,
+            while the outputs of an untrained network are near 1.
     """
 
     def __init__(
@@ -53,17 +53,17 @@ class SpectrogramVAE(torch.nn.Module):
             norm_num_groups=norm_groups,
             mid_block_add_attention=mid_attention,
         )
-        # Latents begin nearly without noise: at a variance of 1, decoders first learn to give nothing.
+        # Start with nearly noiseless latents. With a variance of 1, decoders first learn to output nothing.
         torch.nn.init.constant_(self.network.quant_conv.bias[latent_channels:], INITIAL_LOG_VARIANCE)
         self.register_buffer("mean", torch.zeros(latent_channels))
         self.register_buffer("square", torch.ones(latent_channels))
         self.register_buffer("num_batches", torch.zeros((), dtype=torch.long))
 
     def forward(self, spectrogram: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Encode, draw, decode.
+        """Encode a spectrogram, draw a latent from the posterior, and decode it.
 
         Args:
-            spectrogram: ``(batch, 2, bin, frame)``, bins and frames multiples of ``reduction``.
+            spectrogram: ``(batch, 2, bin, frame)``; bins and frames are multiples of ``reduction``.
 
         Returns:
             ``(reconstruction (batch, 2, bin, frame), KL divergence to the standard normal per latent value ())``.
@@ -82,7 +82,7 @@ class SpectrogramVAE(torch.nn.Module):
         return F.pixel_shuffle(self.network.decode(latent).sample, self.patch) / self.scale
 
     def reconstruct(self, spectrogram: torch.Tensor) -> torch.Tensor:
-        """Return ``(batch, 2, bin, frame)`` after encoding and decoding, without drawing."""
+        """Return ``(batch, 2, bin, frame)`` after encoding and decoding the mean of the posterior."""
         return self._decode(self._posterior(spectrogram).mode())
 
     @torch.no_grad()
@@ -97,7 +97,7 @@ class SpectrogramVAE(torch.nn.Module):
         return (self.square - self.mean.square()).clamp_min(1e-6).sqrt()[:, None, None]
 
     def encode(self, spectrogram: torch.Tensor) -> torch.Tensor:
-        """Return the posterior's mean, normalised: ``(batch, channel, bin / reduction, frame / reduction)``."""
+        """Return the normalised posterior mean, ``(batch, channel, bin / reduction, frame / reduction)``."""
         return (self._posterior(spectrogram).mode() - self.mean[:, None, None]) / self._deviation()
 
     def decode(self, latent: torch.Tensor) -> torch.Tensor:
@@ -106,10 +106,10 @@ class SpectrogramVAE(torch.nn.Module):
 
 
 class NoVAE(torch.nn.Module):
-    """In the VAE's place where diffusion works on the spectrogram itself; has its interface.
+    """Replacement for the VAE with the same interface, for diffusion on the spectrogram itself.
 
     Args:
-        scale: what a compressed spectrogram is multiplied by, so that its deviation is near that of the noise.
+        scale: factor that brings the standard deviation of compressed spectrograms close to that of the noise.
     """
 
     latent_channels, reduction = 2, 1
@@ -124,5 +124,5 @@ class NoVAE(torch.nn.Module):
         return spectrogram * self.scale
 
     def decode(self, latent: torch.Tensor) -> torch.Tensor:
-        """Undo :meth:`encode`."""
+        """Invert :meth:`encode`."""
         return latent / self.scale

@@ -10,7 +10,7 @@ from espnet_codecse.level import peak_gain
 
 
 class FuseVAEModel(AbsESPnetModel):
-    """Reconstruction error and KL divergence on clean and noisy spectrograms alike.
+    """Reconstruction error and KL divergence of clean and noisy spectrograms.
 
     Args:
         spectrogram: the front end.
@@ -18,7 +18,7 @@ class FuseVAEModel(AbsESPnetModel):
         mse_weight: weight of the mean squared error of compressed spectrograms.
         kl_weight: weight of the KL divergence to the standard normal, per latent value. The paper gives no weights; 1
             and 1e-6 are those of latent diffusion.
-        time_weight: weight of the mean absolute error of waveforms, through the inverse STFT.
+        time_weight: weight of the mean absolute error of waveforms, computed through the inverse STFT.
     """
 
     def __init__(
@@ -40,15 +40,15 @@ class FuseVAEModel(AbsESPnetModel):
 
         Args:
             speech_mix, speech_ref1: windows of noisy and clean speech, ``(batch, sample)``.
-            peak: ``(batch, 1)``, largest sample of the noisy recording that the window is from.
-            kwargs: lengths, which are all the same.
+            peak: ``(batch, 1)``, peak of the noisy recording that the window was cut from.
+            kwargs: lengths, which are all equal.
         """
         speech = torch.cat([speech_mix, speech_ref1]) * peak_gain(torch.cat([peak, peak]))
         target = self.spectrogram(speech)
         estimate, divergence = self.vae(target)
         error = (estimate - target).square().mean()
         loss = self.mse_weight * error + self.kl_weight * divergence
-        # In dB against the target's power, which tells more than the error does.
+        # The error in dB relative to the target's power is easier to interpret.
         ratio = -10 * torch.log10(error.detach() / target.square().mean().clamp_min(1e-12))
         stats = {"mse": error.detach(), "kl": divergence.detach(), "snr": ratio}
         if self.time_weight:
@@ -60,5 +60,5 @@ class FuseVAEModel(AbsESPnetModel):
         return force_gatherable((loss, stats, len(speech_mix)), loss.device)
 
     def collect_feats(self, speech_mix: torch.Tensor, **kwargs: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return what ESPnet's statistics are of; they are not used."""
+        """Return the tensors for ESPnet's statistics, which are not used."""
         return {"feats": speech_mix}

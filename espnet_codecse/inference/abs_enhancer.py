@@ -1,4 +1,4 @@
-"""The contracts of trained systems: from recordings to estimates and, for some systems, through embeddings."""
+"""The contracts of trained systems, which map recordings to estimates, in some systems through embeddings."""
 
 import argparse
 from abc import ABC, abstractmethod
@@ -76,7 +76,7 @@ class AbsEnhancer(ABC):
         needs_reference: whether ``enhance_batch`` requires the clean speech (oracles of a study).
         needs_level: whether the system normalises the level of whole recordings; ``enhance_batch`` must then be given
             the level of the recording with each of its segments.
-        divides: whether pauses are enhanced apart from speech, and rumble is removed. False for a causal network, which
+        divides: whether pauses are enhanced separately, and rumble is removed. False for a causal network, which
             carries its state through pauses, and for a codec alone.
         restore_level: whether outputs are scaled to their share of the mixture.
         num_spk: number of outputs that are speakers.
@@ -139,12 +139,12 @@ class AbsEnhancer(ABC):
     def enhance_batch(self, speech: Waveforms, references: Waveforms | None = None, levels: Levels = None) -> Outputs:
         """Enhance several recordings at once; each result is the same as if it were processed alone.
 
-        Rumble below 20 Hz is removed first. Long pauses are enhanced apart from speech; see
+        Rumble below 20 Hz is removed first. Long pauses are enhanced separately from speech; see
         :mod:`espnet_codecse.inference.pauses`. Digital silence stays silent.
 
         Args:
             speech: each ``(sample,)`` at ``sample_rate``.
-            references: the clean speech, if the system needs it; nothing is divided then.
+            references: the clean speech, if the system needs it; recordings are then not divided.
             levels: level of the whole recording for each segment in ``speech``; None: these are whole recordings.
 
         Returns:
@@ -225,7 +225,7 @@ class AbsEnhancer(ABC):
     def _segments(self, read: ReadSamples, num_samples: int) -> Iterator[tuple[int, int, bool]]:
         """Yield the segments of a recording; see :func:`segment_bounds`."""
         cut = None
-        # The order of several speakers is found in the overlap, where they must speak.
+        # The order of several speakers is determined in the overlap, where they must speak.
         if self.divides and self.num_spk == 1:
 
             def cut(start: int, count: int) -> int:

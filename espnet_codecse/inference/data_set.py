@@ -31,13 +31,13 @@ class OutputFolders:
         self._ledgers: dict[str, Ledger] = {}
 
     def open(self, part: int) -> None:
-        """Read what is done, and record what this process, number ``part`` of several, will add."""
+        """Read which outputs are done, and open the record of this process, number ``part`` of several."""
         for layer, folder in self.folders.items():
             make_folder(folder)
             self._ledgers[layer] = Ledger(folder, f"{self.names[0]}.{part}")
 
     def is_done(self, utterance: str, made_of: str) -> bool:
-        """Return whether all outputs of an utterance are there and were made of the same."""
+        """Return whether all outputs of an utterance exist and were made from the same inputs."""
         return all(
             ledger.is_done(
                 self._entry(utterance), f"{layer} {made_of}", [self.file(layer, name, utterance) for name in self.names]
@@ -46,7 +46,7 @@ class OutputFolders:
         )
 
     def add_done(self, made_of: Mapping[str, str]) -> None:
-        """Record finished utterances ``{utterance: what they were made of}``."""
+        """Record finished utterances ``{utterance: hash of the inputs}``."""
         for layer, ledger in self._ledgers.items():
             ledger.add({self._entry(key): f"{layer} {value}" for key, value in made_of.items()})
 
@@ -109,7 +109,7 @@ class DataSet:
         self.batches = group_by_length(order, seconds, batch_seconds, segment_seconds)[part - 1 :: num_parts]
 
     def drop_done(self, outputs: OutputFolders, settings: Any, references: Mapping[str, str] | None = None) -> int:
-        """Drop utterances whose outputs were made of the same, and return their number.
+        """Drop utterances whose outputs were made from the same inputs, and return their number.
 
         Args:
             outputs: the output folders.

@@ -1,8 +1,8 @@
-"""Leave pauses out, so that networks see speech and noise only, and put them back.
+"""Enhance pauses separately from the rest of a recording, so that networks see only speech and noise.
 
-A separator takes statistics over all that it is given: a scale, a mean, the state of a recurrent network. In training
-these describe speech in noise. In the track of one participant of a meeting they would describe silence, and speech
-would come out hardly enhanced. The active part and the pauses of a recording are therefore enhanced apart.
+A separator computes statistics over its whole input: a scale, a mean, the state of a recurrent network. In training,
+they describe speech in noise. In the track of one participant of a meeting, they would describe silence, and the speech
+would hardly be enhanced. The active part and the pauses of a recording are therefore enhanced separately.
 """
 
 from typing import NamedTuple
@@ -11,12 +11,12 @@ import numpy as np
 
 from espnet_codecse.activity import find_pauses, frame_powers, frame_size
 
-GUARD_SECONDS = 0.1  # of a pause that stay with the speech beside it: a decay is below the threshold
+GUARD_SECONDS = 0.1  # ends of a pause that stay with the adjacent speech, whose decay is below the threshold
 FADE_SECONDS = 0.01
 
 
 class Division(NamedTuple):
-    """Which samples are enhanced together.
+    """Division of a recording into samples that are enhanced together.
 
     Attributes:
         active: ``(sample,)`` bool: speech and noise.
@@ -29,10 +29,10 @@ class Division(NamedTuple):
     weight: np.ndarray
 
     def join(self, active: np.ndarray, quiet: np.ndarray | None) -> np.ndarray:
-        """Put the outputs of both parts together.
+        """Join the outputs of both parts.
 
         Args:
-            active, quiet: outputs ``(output, sample)`` of the samples that the masks select; None is silence.
+            active, quiet: outputs ``(output, sample)`` of the samples that the masks select; None: silence.
 
         Returns:
             ``(output, sample)`` of the whole recording.
@@ -58,7 +58,7 @@ def divide(samples: np.ndarray, sample_rate: int) -> Division | None:
     for first, last in find_pauses(frame_powers(samples, sample_rate)):
         start, stop = first * size, min(last * size, num_samples)
         weight[start:stop] = 0.0
-        # At the ends of a recording there is no speech beside the pause.
+        # At the ends of a recording, there is no speech next to the pause.
         if start:
             weight[start : start + fade] = ramp
         if stop < num_samples:
@@ -77,13 +77,14 @@ def cut_in_pause(samples: np.ndarray, sample_rate: int, overlap: int) -> int:
         overlap: samples that the next segment shares with this one.
 
     Returns:
-        A number of samples: the last pause of the second half that contains the overlap ends there, or the whole.
+        Number of samples: the end of the overlap, which lies in the last pause of the second half; the whole length if
+        there is no such pause.
     """
     size, num_samples = frame_size(sample_rate), len(samples)
     end = num_samples
     for first, last in find_pauses(frame_powers(samples, sample_rate), overlap / sample_rate):
         start, stop = first * size, min(last * size, num_samples)
-        # Most codecs share this grid of frames: the next segment is then coded as if it were alone.
+        # The cut lies on the frame grid that most codecs share, so that the next segment is coded as if it were alone.
         middle = stop if stop == num_samples else (start + stop + overlap) // 2 // size * size
         if middle > max(overlap, num_samples // 2):
             end = middle

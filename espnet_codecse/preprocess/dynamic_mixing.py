@@ -1,4 +1,4 @@
-"""ESPnet's dynamic mixing, and which of its references hold afterwards."""
+"""ESPnet's dynamic mixing, without the references that are invalid afterwards."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,15 +8,15 @@ from espnet2.train.preprocessor import AbsPreprocessor, EnhPreprocessor
 
 
 class DynamicMixing(AbsPreprocessor):
-    """Mix each recording's reference with new noise whenever it is drawn.
+    """Mix the reference of a recording with new noise each time it is drawn.
 
-    ESPnet's own noise reference is the noise before it was brought to the SNR: it is left out, and the noise is what is
-    not speech. An unsupervised training gets the mixture alone.
+    ESPnet's noise reference is the noise before scaling to the SNR. It is therefore removed, and the model computes the
+    noise as the mixture minus the speech. Unsupervised training gets only the mixture.
 
     Args:
-        train: otherwise nothing is mixed.
+        train: mix; otherwise the data stay unchanged.
         options: arguments of ESPnet's EnhPreprocessor.
-        supervised: whether the reference of the speech stays.
+        supervised: keep the reference of the speech.
         before: another preprocessor to run first.
     """
 
@@ -28,7 +28,7 @@ class DynamicMixing(AbsPreprocessor):
         self.supervised, self.before = supervised, before
 
     def __call__(self, uid: str, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return ``data`` with a new ``speech_mix (sample,)`` of the speech in ``speech_ref1``."""
+        """Return ``data`` with a new ``speech_mix (sample,)`` that contains the speech of ``speech_ref1``."""
         if self.before is not None:
             data = self.before(uid, data)
         if self.mix is None:

@@ -1,18 +1,18 @@
-"""Random segments for training, cut so that frames and samples stay together."""
+"""Random training segments, cut such that frames and samples stay aligned."""
 
 import numpy as np
 from espnet2.train.preprocessor import AbsPreprocessor
 
 
 class PairedCrop(AbsPreprocessor):
-    """Cut all sequences of an utterance at the same random frame, samples at frame times hop.
+    """Cut all sequences of an utterance at the same random frame; waveforms are cut at the frame times the hop.
 
-    ESPnet's chunk iterator demands equal lengths of all sequences, so it cannot cut stored embeddings together with
-    waveforms, and it drops what does not fill a chunk; here a shorter utterance is taken whole.
+    ESPnet's chunk iterator requires sequences of equal length, so it cannot cut stored embeddings together with
+    waveforms. It also drops utterances that are shorter than a chunk; here they are used whole.
 
     Args:
         train: crop at random; otherwise sequences stay whole.
-        num_frames: frames of a segment.
+        num_frames: number of frames per segment.
         hop: samples per frame.
         before: another preprocessor to run first, such as ESPnet's dynamic mixing.
     """
@@ -22,7 +22,7 @@ class PairedCrop(AbsPreprocessor):
         self.num_frames, self.hop, self.before = num_frames, hop, before
 
     def __call__(self, uid: str, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return ``data`` with ``(sample,)`` and ``(frame, channel)`` arrays cut; other entries as they are."""
+        """Return ``data`` with cut ``(sample,)`` and ``(frame, channel)`` arrays; other entries stay unchanged."""
         if self.before is not None:
             data = self.before(uid, data)
         if not self.train:

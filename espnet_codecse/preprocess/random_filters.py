@@ -1,4 +1,4 @@
-"""What preprocessors share that filter the waveforms of a training utterance alike."""
+"""Preprocessors that apply one random filter to all waveforms of a training utterance."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -13,10 +13,10 @@ Filter = Callable[[np.ndarray], np.ndarray]
 
 
 class RandomFilter(AbsPreprocessor):
-    """One random filter for mixture and references.
+    """Apply one random filter to mixture and references.
 
     Args:
-        train: otherwise nothing changes.
+        train: filter; otherwise the data stay unchanged.
         before: another preprocessor to run first, such as ESPnet's dynamic mixing.
     """
 
@@ -26,10 +26,10 @@ class RandomFilter(AbsPreprocessor):
 
     @abstractmethod
     def _draw(self) -> Filter | None:
-        """Return a function of ``(sample,)``, or None where the utterance stays as it is."""
+        """Return a function of ``(sample,)``, or None if the utterance stays unchanged."""
 
     def __call__(self, uid: str, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return ``data`` with its waveforms ``(sample,)`` filtered; embeddings and other entries as they are."""
+        """Return ``data`` with filtered waveforms ``(sample,)``; embeddings and other entries stay unchanged."""
         if self.before is not None:
             data = self.before(uid, data)
         function = self._draw() if self.train else None
@@ -42,11 +42,11 @@ class RandomFilter(AbsPreprocessor):
 
 
 class RandomEqualization(RandomFilter):
-    """Colour all waveforms of an utterance alike, so that the model learns to keep the colour that it meets.
+    """Equalise all waveforms of an utterance alike, so that the model learns to preserve the spectral colour.
 
     Args:
-        train: otherwise nothing changes.
-        deviation_db: standard deviation of the gains, see :func:`random_gains_db`.
+        train: filter; otherwise the data stay unchanged.
+        deviation_db: standard deviation of the gains; see :func:`random_gains_db`.
         sample_rate: Hz.
         before: another preprocessor to run first, such as ESPnet's dynamic mixing.
     """
@@ -65,12 +65,12 @@ class RandomEqualization(RandomFilter):
 class BandLimit(RandomFilter):
     """Low-pass all waveforms of an utterance at one random frequency.
 
-    Mixture and references alike: the model learns to enhance what a telephone or a lossy coder left, not to invent
-    the band above.
+    The mixture and the references are filtered alike, so that the model learns to enhance the band that a telephone or
+    a lossy codec passes, and not to generate the band above.
 
     Args:
-        train: otherwise nothing changes.
-        probability: portion of utterances.
+        train: filter; otherwise the data stay unchanged.
+        probability: fraction of utterances that are filtered.
         sample_rate: Hz.
         cutoff_range: range of cut-off frequencies of the low-pass, Hz.
         before: another preprocessor to run first, such as ESPnet's dynamic mixing.
@@ -92,7 +92,7 @@ class BandLimit(RandomFilter):
             return None
         from scipy.signal import butter, sosfilt
 
-        # Evenly spread in octaves.
+        # Uniform on a logarithmic scale.
         cutoff = np.exp(np.random.uniform(*np.log(self.cutoff_range)))
         filters = butter(8, cutoff, fs=self.sample_rate, output="sos")
         return lambda waveform: sosfilt(filters, waveform).astype(waveform.dtype)

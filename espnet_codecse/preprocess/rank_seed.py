@@ -1,4 +1,4 @@
-"""Random draws that differ between the processes of a distributed training."""
+"""Random numbers that differ between the processes of a distributed training."""
 
 import random
 
@@ -8,14 +8,14 @@ from espnet2.train.preprocessor import AbsPreprocessor
 
 
 class RankSeed(AbsPreprocessor):
-    """Runs first, so that crops, mixtures and augmentation of the n-th utterance are not the same in all processes.
+    """Run first, so that crops, mixtures and augmentation of the n-th utterance differ between processes.
 
-    ESPnet seeds them alike: every process would draw the same SNR, the same noise and the same place to cut for the
-    utterances that it has at the same time, which leaves a part of the variety only.
+    ESPnet seeds all processes alike. At each step, they would all draw the same SNR, noise and crop position, which
+    reduces the variety of the data.
 
     Args:
-        train: otherwise nothing happens.
-        rank: rank of this process; the draws of the first one are those of a training with one process.
+        train: advance the random numbers; otherwise nothing changes.
+        rank: rank of this process; the first process draws the same numbers as a training with one process.
         before: a preprocessor to run next, such as ESPnet's dynamic mixing.
     """
 
@@ -24,7 +24,7 @@ class RankSeed(AbsPreprocessor):
         self.rank, self.before = rank, before
 
     def __call__(self, uid: str, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Move this process's random numbers on and return what the next preprocessor makes of ``data``."""
+        """Advance the random numbers of this process, and return the next preprocessor's output for ``data``."""
         if self.train and self.rank:
             seed = (int(np.random.randint(2**31)) + self.rank) % 2**31
             np.random.seed(seed)
@@ -33,7 +33,7 @@ class RankSeed(AbsPreprocessor):
 
 
 def with_rank_seed(train: bool, before: AbsPreprocessor | None = None) -> AbsPreprocessor | None:
-    """Return ``before`` behind a :class:`RankSeed` in the training of several processes, and as it is otherwise."""
+    """Return ``before``, wrapped in a :class:`RankSeed` if several processes train."""
     if train and torch.distributed.is_available() and torch.distributed.is_initialized():
         return RankSeed(train, torch.distributed.get_rank(), before)
     return before

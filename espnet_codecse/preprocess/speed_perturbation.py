@@ -1,4 +1,4 @@
-"""Speed perturbation of every speaker by itself, and the mixture made anew."""
+"""Speed perturbation of each speaker separately, followed by remixing."""
 
 from collections.abc import Sequence
 
@@ -9,14 +9,14 @@ from espnet_codecse.audio import resample
 
 
 class SpeedPerturbation(AbsPreprocessor):
-    """Play each reference at a random speed and sum them to a new mixture (Codecformer's training, 2406.12434).
+    """Resample each reference to a random speed, and sum the references to a new mixture (Codecformer, 2406.12434).
 
-    Pitch and tempo change together. What the mixture holds beside its references, such as noise, stays as it is. All
-    waveforms are cut to the shortest.
+    Pitch and tempo change together. The rest of the mixture, such as noise, stays unchanged. All waveforms are cut to
+    the length of the shortest.
 
     Args:
-        train: otherwise nothing changes.
-        speeds: per cent, drawn with equal probability.
+        train: perturb; otherwise the data stay unchanged.
+        speeds: speeds in percent, drawn with equal probability.
         before: another preprocessor to run first, such as ESPnet's dynamic mixing.
     """
 
@@ -25,10 +25,10 @@ class SpeedPerturbation(AbsPreprocessor):
         self.speeds, self.before = tuple(speeds), before
 
     def __call__(self, uid: str, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return ``data`` with ``speech_mix`` and every ``speech_ref`` ``(sample,)`` made anew; others as they are.
+        """Return ``data`` with a new ``speech_mix`` and new ``speech_ref``, each ``(sample,)``; the rest is unchanged.
 
         Raises:
-            ValueError: embeddings, which have no speed to change.
+            ValueError: the data are embeddings, whose speed cannot be changed.
         """
         if self.before is not None:
             data = self.before(uid, data)

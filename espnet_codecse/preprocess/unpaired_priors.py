@@ -1,4 +1,4 @@
-"""Unpaired recordings: with every noisy one, one of clean speech and one of noise, drawn at random."""
+"""Unpaired recordings: each noisy recording gets random segments of clean speech and of noise."""
 
 import zlib
 from collections.abc import Mapping
@@ -11,21 +11,21 @@ from espnet_codecse.audio import audio_info, read_audio, resample
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import read_scp
 
-TRIALS = 5  # draws before a silent segment is taken as it is
+TRIALS = 5  # draws before a silent segment is accepted
 
 
 class UnpairedPriors(AbsPreprocessor):
-    """Adds ``clean_prior`` and ``noise_prior`` to an utterance: segments drawn apart from it and from each other.
+    """Add ``clean_prior`` and ``noise_prior`` to an utterance: segments that are drawn independently.
 
-    Lists may be of any length and their recordings too: a long one is cut at random, a shorter one repeated to fill the
-    segment. Training draws from NumPy's random numbers, which ESPnet seeds by epoch and worker, so that an epoch gives
-    the same however often it is run; validation by the utterance's name, so that all epochs give the same.
+    Lists and recordings may have any length. A long recording is cut at a random position, and a short one is repeated
+    to fill the segment. Training uses NumPy's random numbers, which ESPnet seeds by epoch and worker, so that an epoch
+    is reproducible. Validation uses the utterance's name as the seed, so that all epochs draw the same segments.
 
     Args:
-        train: draw at random.
+        train: draw at random; otherwise by the utterance's name.
         lists: ``{name: scp}`` of recordings.
-        num_samples: samples of a segment.
-        sample_rate: Hz; recordings of another rate are resampled, channels after the first left out.
+        num_samples: number of samples per segment.
+        sample_rate: Hz; recordings at other rates are resampled, and only the first channel is used.
         before: another preprocessor to run first.
 
     Raises:
@@ -44,13 +44,13 @@ class UnpairedPriors(AbsPreprocessor):
         self.num_samples, self.sample_rate, self.before = num_samples, sample_rate, before
         self.files = {}
         for name, scp in lists.items():
-            # An array of text needs a fraction of a list's memory, and none more in every worker.
+            # An array of strings needs a fraction of a list's memory, and the workers share it.
             self.files[name] = np.array(list(read_scp(scp).values()))
             if len(self.files[name]) == 0:
                 raise UserError(f"{scp}: holds no recordings; the {name.replace('_', ' ')} needs some")
 
     def __call__(self, uid: str, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return ``data`` with ``(sample,)`` segments added."""
+        """Return ``data`` with the added segments ``(sample,)``."""
         if self.before is not None:
             data = self.before(uid, data)
         priors = {}

@@ -1,4 +1,4 @@
-"""Windows for training: the same time of waveforms, of stored latents and of stored features."""
+"""Training windows: the same stretch of time of waveforms, stored latents and stored features."""
 
 import numpy as np
 from espnet2.train.preprocessor import AbsPreprocessor
@@ -7,15 +7,15 @@ from espnet_codecse.level import LEAST_PEAK
 
 
 class WindowCrop(AbsPreprocessor):
-    """Cut a window of one length from all sequences of an utterance; shorter ones get zeros.
+    """Cut a window of fixed length from all sequences of an utterance; shorter sequences are padded with zeros.
 
-    Adds ``peak (1,)``, the largest sample of the whole noisy recording, where it is read as a waveform: the network
-    sees recordings, not windows, at a common level.
+    If the noisy recording is read as a waveform, the peak of the whole recording is added as ``peak (1,)``, because the
+    network normalises the level of recordings, not of windows.
 
     Args:
-        train: cut at random; otherwise in the middle.
-        num_samples: samples of a window.
-        step: samples between places where windows may begin.
+        train: cut at a random position; otherwise in the middle.
+        num_samples: number of samples per window.
+        step: windows start at multiples of this number of samples.
         hops: samples per frame of the stored sequences, by name.
         before: another preprocessor to run first.
     """
@@ -25,7 +25,7 @@ class WindowCrop(AbsPreprocessor):
         self.num_samples, self.step, self.hops, self.before = num_samples, step, hops, before
 
     def __call__(self, uid: str, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return ``data`` with ``(sample,)`` and ``(frame, channel)`` arrays cut."""
+        """Return ``data`` with cut ``(sample,)`` and ``(frame, channel)`` arrays."""
         if self.before is not None:
             data = self.before(uid, data)
         lengths = [len(value) * self.hops.get(name, 1) for name, value in data.items() if _is_sequence(name)]
@@ -46,10 +46,10 @@ class WindowCrop(AbsPreprocessor):
 
 
 class LevelledCrop(WindowCrop):
-    """Windows already at the network's level, for ESPnet's own model, which has no part that brings them there."""
+    """Cut windows and scale them to the network's level, which ESPnet's own model does not do."""
 
     def __call__(self, uid: str, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return windows of waveforms."""
+        """Return ``data`` with scaled windows of waveforms."""
         data = super().__call__(uid, data)
         gain = 1 / max(float(data.pop("peak")[0]), LEAST_PEAK)
         return {name: value * np.float32(gain) if _is_sequence(name) else value for name, value in data.items()}

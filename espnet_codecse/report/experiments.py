@@ -1,6 +1,6 @@
 """Descriptions of scored outputs: the unprocessed mixtures, codecs alone, and experiments.
 
-``codecse score_outputs`` writes a description beside the scores; :func:`discover` finds all descriptions.
+``codecse score_outputs`` writes a description next to the scores; :func:`discover` finds all descriptions.
 """
 
 import json
@@ -21,7 +21,7 @@ LAYERS = ("continuous", "quantized", "waveform")
 CLEAN = "clean"
 TARGETS = (CLEAN, "resynthesised", "noise", "reconstruction")
 UNPROCESSED = "Unprocessed"
-# Printed below the heading of a codec, so that readers of the table know what its embedding is.
+# Printed below the heading of a codec, to explain its embedding to readers of the table.
 CODEC_NOTES = {
     "codec_small": "The codec `small` is a companded lapped transform (MDCT) with a learned quantiser and a learned "
     "decoder for the upper band; its embedding is not that of a neural codec."
@@ -40,7 +40,7 @@ class ScoredOutput:
         test_set: name of the set.
         layer: decoded layer, usually one of :data:`LAYERS`; empty for the mixture.
         target: one of :data:`TARGETS`.
-        folder: scoring folder; the lists of the scored audio are beside it.
+        folder: scoring folder; the lists of the scored audio are in its parent folder.
         data_dir: data directory of the set; None if unknown.
     """
 

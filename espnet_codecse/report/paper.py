@@ -1,4 +1,4 @@
-"""Published rows beside a recipe's own, from ``paper.yaml``:
+"""Published rows for comparison with a recipe's results, from ``paper.yaml``:
 
 tables:
 -   title: "LatentSE (2502.16240)"

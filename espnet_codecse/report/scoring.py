@@ -67,7 +67,7 @@ def scoring_tasks(
     """Return the scoring tasks of each set: mixture, codec alone, experiment; the mixtures' list is copied.
 
     Args:
-        outputs: folder of the experiment's outputs; the scores of the mixtures are written beside it.
+        outputs: folder of the experiment's outputs; the scores of the mixtures are written to a folder next to it.
         codec_outputs: folder of the codec's outputs; None or a missing folder: there are none.
         dumpdir: folder of the formatted data ``raw/<set>``.
         test_sets: names of the sets.

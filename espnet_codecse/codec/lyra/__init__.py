@@ -1,1 +1,1 @@
-"""Lyra V2, Google's causal speech codec, read from its published TensorFlow Lite files."""
+"""Lyra V2, Google's causal speech codec, loaded from its published TensorFlow Lite files."""

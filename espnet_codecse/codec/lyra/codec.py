@@ -1,7 +1,7 @@
-"""Lyra V2 behind the contract (SoundStream family; google/lyra, Apache-2.0): causal, 16 kHz, 64 channels at 50 Hz.
+"""Lyra V2 as a codec (SoundStream family; google/lyra, Apache-2.0): causal, 16 kHz, 64 channels at 50 Hz.
 
-Some of its layers have weights and activations of 8 bits. Here the weights are dequantised and everything is computed
-in float32: the only difference from Google's runtime is that activations are not rounded, which leaves them a gradient.
+Some of its layers have 8-bit weights and activations. Here, the weights are dequantised, and everything is computed in
+float32. The only difference from Google's runtime is that activations are not rounded, so that they have a gradient.
 """
 
 import math
@@ -19,19 +19,19 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import sha256_of
 
 ENCODER, QUANTIZER, DECODER = FILES = ("soundstream_encoder.tflite", "quantizer.tflite", "lyragan.tflite")
-SAMPLE_RATE = 16000  # Hz; the files do not say it
-MAX_REACH = 10 * SAMPLE_RATE  # samples; the published codec has half a second
+SAMPLE_RATE = 16000  # Hz; the files do not contain it
+MAX_REACH = 10 * SAMPLE_RATE  # samples; the reach of the published codec is half a second
 
 
 class LyraCodec(ConvCodec):
-    """Lyra V2 from a folder of its three files, which the project lyra has in ``lyra/model_coeffs``.
+    """Lyra V2 from a folder with its three files, which the lyra project provides in ``lyra/model_coeffs``.
 
     Args:
-        folder: holds :data:`FILES`.
-        name: what ``--codec`` was given.
+        folder: folder with :data:`FILES`.
+        name: value of ``--codec``.
 
     Raises:
-        UserError: a file is missing, damaged, or not of this codec; or the package ``tflite`` is not installed.
+        UserError: a file is missing, damaged or from another codec, or the package ``tflite`` is not installed.
     """
 
     activation = "leaky_relu"
@@ -71,6 +71,6 @@ class LyraCodec(ConvCodec):
 
 
 def _channels(layers: list[torch.nn.Module]) -> tuple[int, int]:
-    """Return how many channels go into the first and come out of the last convolution."""
+    """Return the numbers of input channels of the first convolution and of output channels of the last one."""
     convolutions = [layer.convolution for layer in layers if isinstance(layer, (CausalConv, CausalUpsample))]
     return (convolutions[0].in_channels, convolutions[-1].out_channels) if convolutions else (0, 0)

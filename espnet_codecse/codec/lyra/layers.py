@@ -4,12 +4,12 @@ import torch
 
 
 class CausalConv(torch.nn.Module):
-    """Convolution over the past alone: from ``stride`` units each output is made when the last of them is there.
+    """Causal convolution: an output is complete when the last of its ``stride`` new units is available.
 
     Args:
         weight: ``(out_channel, in_channel / groups, kernel)``.
         bias: ``(out_channel,)``.
-        stride, dilation, groups: as :class:`torch.nn.Conv1d` has them.
+        stride, dilation, groups: as in :class:`torch.nn.Conv1d`.
     """
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor, stride: int, dilation: int, groups: int):
@@ -27,12 +27,12 @@ class CausalConv(torch.nn.Module):
 
 
 class CausalUpsample(torch.nn.Module):
-    """Transposed convolution of which each input unit completes ``stride`` outputs.
+    """Causal transposed convolution: each input unit completes ``stride`` outputs.
 
     Args:
         weight: ``(in_channel, out_channel / groups, kernel)``.
         bias: ``(out_channel,)``.
-        stride, groups: as :class:`torch.nn.ConvTranspose1d` has them.
+        stride, groups: as in :class:`torch.nn.ConvTranspose1d`.
     """
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor, stride: int, groups: int):
@@ -46,13 +46,13 @@ class CausalUpsample(torch.nn.Module):
         """Map ``(batch, in_channel, time)`` to ``(batch, out_channel, time * stride)``."""
         if self.convolution.out_channels == 1:
             return self._single(features)
-        # What lies beyond is the tail that later units would add to.
+        # The rest is the tail, to which later units would add.
         return self.convolution(features)[..., : features.shape[-1] * self.stride]
 
     def _single(self, features: torch.Tensor) -> torch.Tensor:
-        """Return the same by a matrix product and overlap-add.
+        """Compute the convolution as a matrix product and overlap-add.
 
-        With one output channel, at the sample rate, that takes a fraction of the convolution's time on a processor.
+        With one output channel, at the sample rate, this takes a fraction of the convolution's time on a CPU.
         """
         stride, time = self.stride, features.shape[-1]
         product = features.transpose(1, 2) @ self.convolution.weight.flatten(1)  # (batch, time, kernel)
@@ -72,7 +72,7 @@ class Residual(torch.nn.Sequential):
 
 
 def context_of(kernel: int, stride: int, dilation: int) -> int:
-    """Return how many units of the past a causal convolution needs beside the ``stride`` new ones."""
+    """Return the number of past units that a causal convolution needs in addition to the ``stride`` new ones."""
     return dilation * (kernel - 1) + 1 - stride
 
 

@@ -1,8 +1,7 @@
-"""From the operators of Lyra's graphs to layers.
+"""Convert the operators of Lyra's graphs to layers.
 
-A graph computes one frame and keeps the past of each convolution in variables. A whole recording is then one causal
-convolution after the other, with zeros before its start: the variables fall away, and what is left is a chain of
-convolutions, activations and residual units.
+A graph computes one frame and keeps the past of each convolution in variables. For a whole recording, no variables are
+needed: the graph is a chain of causal convolutions, activations and residual units, with zeros before the start.
 """
 
 from dataclasses import dataclass, replace
@@ -14,22 +13,23 @@ from espnet_codecse.codec.lyra.layers import CausalConv, CausalUpsample, Residua
 from espnet_codecse.codec.lyra.tflite_file import Graph, Operator
 from espnet_codecse.errors import UserError
 
-MAX_REACH = 4096  # units that one convolution may span, and the largest stride: padding costs memory
+MAX_REACH = 4096  # largest span of a convolution and largest stride, in units; limits the memory for padding
 
-# They keep the past from one frame to the next.
+# These operators keep the past between frames.
 _STATE = {"CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "SUB"}
-# In float they change no value; a slice takes the frame's outputs and leaves what later frames will add to.
+# In float32, these operators change no values. A slice returns the outputs of the frame and leaves the tail, to which
+# later frames add.
 _SAME = {"RESHAPE", "QUANTIZE", "DEQUANTIZE", "STRIDED_SLICE"}
 
 
 @dataclass(frozen=True)
 class _Signal:
-    """What a tensor holds of the signal.
+    """Position of a tensor in the signal path.
 
     Attributes:
-        num_layers: how many of the chain's layers it has gone through.
-        context: units of the past before the frame's own.
-        group: which of several equal groups of channels; None: all of them.
+        num_layers: number of layers of the chain that were applied to it.
+        context: number of past units before those of the frame.
+        group: index of its group of channels; None: all channels.
     """
 
     num_layers: int
@@ -38,7 +38,7 @@ class _Signal:
 
 
 class _Chain:
-    """Follows the signal from a graph's input and collects the layers that it goes through."""
+    """Follow the signal from the input of a graph, and collect the layers on its path."""
 
     def __init__(self, graph: Graph):
         self.graph = graph
@@ -51,7 +51,7 @@ class _Chain:
         """Return the layers.
 
         Raises:
-            UserError: the graph is anything but a chain of causal convolutions.
+            UserError: the graph is not a chain of causal convolutions.
         """
         actions = {
             "CONCATENATION": self._concatenation,
@@ -121,7 +121,7 @@ class _Chain:
         options = operator.options
         stride, dilation = options.StrideH(), options.DilationHFactor()
         in_channels = self.graph.shape(source)[-1]
-        # (out, kernel, 1, in / groups); of a depthwise one (1, kernel, 1, out)
+        # (out, kernel, 1, in / groups); for a depthwise convolution (1, kernel, 1, out)
         order = (3, 0, 2, 1) if operator.kind == "DEPTHWISE_CONV_2D" else (0, 3, 2, 1)
         weight = weight.transpose(order)[:, :, 0]
         groups, rest = divmod(in_channels, weight.shape[1])
@@ -169,7 +169,7 @@ class _Chain:
     def _addition(self, operator: Operator) -> None:
         signals = [self._signals[tensor] for tensor in operator.inputs if tensor in self._signals]
         if len(signals) == 1:
-            # What earlier frames of a transposed convolution have left.
+            # The tail of earlier frames of a transposed convolution.
             if any(self.graph.constant(tensor) is not None for tensor in operator.inputs):
                 raise self._refused("ADD of a constant")
             self._signals[operator.outputs[0]] = signals[0]
@@ -205,22 +205,23 @@ class _Chain:
 
 
 def read_coder(graph: Graph) -> list[torch.nn.Module]:
-    """Return the layers of an encoder or decoder in order; see the head of this module.
+    """Return the layers of an encoder or decoder in order; see the docstring of this module.
 
     Raises:
-        UserError: the graph is anything but a chain of causal convolutions, or the file is damaged.
+        UserError: the graph is not a chain of causal convolutions, or the file is damaged.
     """
     with graph.file.checked():
         return _Chain(graph).follow()
 
 
 def read_codebooks(graph: Graph) -> torch.Tensor:
-    """Return the codebooks ``(codebook, entry, channel)`` of a quantiser's graph of encoding.
+    """Return the codebooks ``(codebook, entry, channel)`` of the quantiser's encoding graph.
 
-    Each of them is compared with what the earlier ones have left: the comparisons are in the order of the codebooks.
+    The graph compares each codebook with the residual of the previous ones, so that the comparisons are in the order of
+    the codebooks.
 
     Raises:
-        UserError: there are none, or they differ in size, or the file is damaged.
+        UserError: there are no codebooks, they differ in size, or the file is damaged.
     """
     with graph.file.checked():
         differences = [operator for operator in graph.operators if operator.kind == "SQUARED_DIFFERENCE"]

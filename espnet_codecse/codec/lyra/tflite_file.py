@@ -1,7 +1,7 @@
-"""TensorFlow Lite files as plain data: operators, shapes, and constants as float32.
+"""Read TensorFlow Lite files as plain data: operators, shapes, and constants as float32.
 
-The ``tflite`` package gives the schema, and its accessors do not check offsets: everything that a damaged file makes
-them raise ends in one line, and sizes are limited before anything is read.
+The ``tflite`` package provides the schema, but its accessors do not check offsets. All errors that a damaged file
+causes there become a UserError, and sizes are limited before anything is read.
 """
 
 import struct
@@ -16,12 +16,12 @@ import numpy as np
 
 from espnet_codecse.errors import UserError
 
-MAX_BYTES = 64 << 20  # of a file; the largest published one has 1.8 MB
-MAX_ITEMS = 5000  # graphs, and tensors or operators of one; the largest published one has 704 tensors
-MAX_NUMBERS = 256  # inputs or outputs of an operator, dimensions of a tensor
-MAX_VALUES = 32 << 20  # of all constants that are read from a file
+MAX_BYTES = 64 << 20  # bytes per file; the largest published one has 1.8 MB
+MAX_ITEMS = 5000  # graphs per file, and tensors or operators per graph; the largest published graph has 704 tensors
+MAX_NUMBERS = 256  # inputs or outputs of an operator, or dimensions of a tensor
+MAX_VALUES = 32 << 20  # values of all constants that are read from a file
 
-# What the schema's accessors raise where an offset or a length is wrong.
+# Exceptions that the schema's accessors raise if an offset or a length is wrong.
 _DAMAGE = (struct.error, IndexError, ValueError, TypeError, ArithmeticError, AttributeError, KeyError)
 
 
@@ -30,9 +30,9 @@ class Operator:
     """One operator of a graph.
 
     Attributes:
-        kind: the schema's name, such as ``CONV_2D``.
-        inputs, outputs: numbers of tensors.
-        options: the operator's table of options, or None.
+        kind: name in the schema, such as ``CONV_2D``.
+        inputs, outputs: indices of tensors.
+        options: table of the operator's options, or None.
     """
 
     kind: str
@@ -48,7 +48,7 @@ class TfliteFile:
         path: the file.
 
     Raises:
-        UserError: it cannot be read, is not a TensorFlow Lite file, is damaged or too large; or the ``tflite``
+        UserError: the file cannot be read, is not a TensorFlow Lite file, or is damaged or too large; or the ``tflite``
             package is not installed.
     """
 
@@ -69,7 +69,7 @@ class TfliteFile:
         """Return the graph called ``name``.
 
         Raises:
-            UserError: there is none, or the file is damaged.
+            UserError: there is no such graph, or the file is damaged.
         """
         found = self._graphs.get(name.encode())
         if found is None:
@@ -79,21 +79,21 @@ class TfliteFile:
 
     @contextmanager
     def checked(self) -> Iterator[None]:
-        """Turn what a damaged file makes the schema's accessors raise into one line."""
+        """Convert the errors that a damaged file causes in the schema's accessors to a UserError."""
         try:
             yield
         except _DAMAGE as error:
             raise UserError(f"{self.path}: damaged ({type(error).__name__}); fetch it again") from None
 
     def refuse(self, reason: str) -> UserError:
-        """Return the error for a file that is whole, but not what is expected."""
+        """Return the error for a file that is intact but has unexpected content."""
         return UserError(f"{self.path}: {reason}; not a file of Lyra V2")
 
     def count(self, num_values: int) -> None:
-        """Note that ``num_values`` constants are going to be read: tensors may share one stretch of the file.
+        """Count ``num_values`` constants before they are read, because tensors may share a part of the file.
 
         Raises:
-            UserError: that would be too many.
+            UserError: the total is too large.
         """
         self._num_values += num_values
         if self._num_values > MAX_VALUES:
@@ -101,10 +101,10 @@ class TfliteFile:
 
 
 class Graph:
-    """One graph: its operators in the order in which they run, and its tensors by number.
+    """One graph: its operators in the order of execution, and its tensors by index.
 
     Raises:
-        UserError: more tensors or operators than :data:`MAX_ITEMS`.
+        UserError: the graph has more tensors or operators than :data:`MAX_ITEMS`.
     """
 
     def __init__(self, file: TfliteFile, model: Any, graph: Any):
@@ -120,13 +120,13 @@ class Graph:
             return _numbers(self._tensor(tensor), "Shape")
 
     def constant(self, tensor: int) -> np.ndarray | None:
-        """Return the values of a tensor that the file holds, as float32 of its shape; None for any other.
+        """Return the values of a constant tensor as float32 in its shape, or None if the tensor is not a constant.
 
-        Integers with a scale are dequantised: ``scale * (integer - zero point)``, one scale for all of them or one
-        for each index of one axis.
+        Integers with a scale are dequantised, ``scale * (integer - zero point)``, with one scale for all values or one
+        per index of an axis.
 
         Raises:
-            UserError: values and shape contradict each other, or there are too many.
+            UserError: the number of values does not match the shape, or is too large.
         """
         import tflite
 
@@ -159,7 +159,7 @@ class Graph:
     def _operator(self, index: int) -> Operator:
         operator = self._graph.Operators(index)
         code = self._model.OperatorCodes(operator.OpcodeIndex())
-        # Old writers only know the field of one byte, which holds 127 for all codes beyond.
+        # Old writers use only the one-byte field, which is 127 for all larger codes.
         kind = _names("BuiltinOperator")[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
         return Operator(kind, _numbers(operator, "Inputs"), _numbers(operator, "Outputs"), _options(operator))
 
@@ -179,7 +179,7 @@ def _content(path: Path) -> bytes:
 
 @cache
 def _names(enumeration: str) -> dict[int, str]:
-    """Return ``{number: name}`` of one of the schema's enumerations."""
+    """Return ``{number: name}`` of an enumeration of the schema."""
     import tflite
 
     items = vars(getattr(tflite, enumeration)).items()
@@ -187,11 +187,11 @@ def _names(enumeration: str) -> dict[int, str]:
 
 
 def _numbers(table: Any, field: str) -> tuple[int, ...]:
-    """Return a vector of whole numbers."""
+    """Return a vector of integers."""
     length = getattr(table, f"{field}Length")()
     if length > MAX_NUMBERS:
         raise ValueError(length)
-    # Of an empty vector the schema's accessor returns the number 0.
+    # For an empty vector, the schema's accessor returns the number 0.
     return tuple(getattr(table, f"{field}AsNumpy")().tolist()) if length else ()
 
 

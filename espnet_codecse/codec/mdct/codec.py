@@ -1,4 +1,4 @@
-"""The small codec behind the contract, and its folder on disk: ``config.yaml`` and ``model.safetensors``."""
+"""The small codec as a codec class, and its folder on disk: ``config.yaml`` and ``model.safetensors``."""
 
 import math
 from pathlib import Path
@@ -18,10 +18,10 @@ CONFIG_FILE, WEIGHTS_FILE, FORMAT = "config.yaml", "model.safetensors", "codecse
 
 
 class MDCTCodec(ConvCodec):
-    """See :class:`MDCTCodecNet`; reads the folder that :func:`save_mdct_codec` wrote.
+    """The codec :class:`MDCTCodecNet`, loaded from a folder that :func:`save_mdct_codec` wrote.
 
     Raises:
-        UserError: the folder is incomplete, of another format, or its weights do not fit its configuration.
+        UserError: the folder is incomplete or has another format, or its weights do not match its configuration.
     """
 
     activation = "snake"
@@ -34,7 +34,7 @@ class MDCTCodec(ConvCodec):
         self.fingerprint = fingerprint_of(config, net.state_dict())
         self.net = net
         self.codebook_size = config["codebook_size"]
-        self.dequantize_context = math.ceil(reach_in_samples([net.quantizer.refiner], 1))  # units are frames here
+        self.dequantize_context = math.ceil(reach_in_samples([net.quantizer.refiner], 1))  # the unit here is a frame
         self._freeze([net.encoder], [net.decoder])
         self._low_decoder: list[Segment] = [(False, [LowBandDecoder(net.decoder)])]
 
@@ -68,14 +68,15 @@ def _load_net(folder: Path) -> tuple[MDCTCodecNet, dict]:
     except (SafetensorError, OSError) as error:
         raise UserError(f"{folder / WEIGHTS_FILE}: not readable ({error}); copy it again") from None
     check_weights(net, weights, folder / WEIGHTS_FILE, CONFIG_FILE)
-    # Folders of earlier versions have no hash.
+    # Folders written by earlier versions have no hash.
     if document.get("sha256") not in (None, sha256_of(folder / WEIGHTS_FILE)):
         raise UserError(f"{folder / WEIGHTS_FILE}: damaged on disk (SHA-256 differs from {CONFIG_FILE}); copy it again")
     net.load_state_dict(weights)
     return net, document["model"]
 
 
-# Largest values of a configuration, far beyond those of any codec: the transform is computed while the net is built.
+# Upper limits of a configuration, far above those of any codec. They are needed because building the network computes
+# the transform.
 _LARGEST = {
     "sample_rate": 384_000, "num_channels": 1024, "num_refiners": 64, "num_codebooks": 256, "codebook_size": 65_536,
     "codebook_dim": 1024,
@@ -84,10 +85,10 @@ _LARGEST_HOP, _LARGEST_WIDTH = 4096, 4096
 
 
 def _check_model(model: Any, file: Path) -> None:
-    """Check the values of a configuration before anything is built from them.
+    """Check the values of a configuration before the network is built.
 
     Raises:
-        UserError: a value is missing, of another type, or out of range.
+        UserError: a value is missing, has the wrong type, or is out of range.
     """
     wrong = not isinstance(model, dict) or model.keys() != {*_LARGEST, "widths", "strides", "power"}
     if not wrong:
@@ -105,7 +106,7 @@ def _is_count(value: Any, largest: int) -> bool:
 
 
 def save_mdct_codec(net: MDCTCodecNet, folder: Path) -> None:
-    """Write the folder that :class:`MDCTCodec` reads."""
+    """Write a folder that :class:`MDCTCodec` can load."""
     import yaml
     from safetensors.torch import save_file
 

@@ -1,4 +1,4 @@
-"""The small codec as an ESPnet-Codec model, so that ESPnet's codec task and GAN trainer train it."""
+"""The small codec as an ESPnet-Codec model, for training with ESPnet's codec task and GAN trainer."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from espnet_codecse.codec.mdct.model import MDCTCodecNet
 def snr_loss(estimate: torch.Tensor, reference: torch.Tensor, ceiling_db: float = 40.0) -> torch.Tensor:
     """Return the mean negative signal-to-noise ratio in dB of ``(batch, 1, sample)``, saturating at ``ceiling_db``.
 
-    Mel losses alone leave the waveform free; this term is what makes the embedding keep the signal itself.
+    Mel losses alone do not constrain the waveform. This term makes the embedding preserve the signal itself.
     """
     energy = reference.square().sum((1, 2))
     error = (estimate - reference).square().sum((1, 2))
@@ -25,15 +25,16 @@ def snr_loss(estimate: torch.Tensor, reference: torch.Tensor, ceiling_db: float 
 
 
 class MDCTGANCodec(AbsGANCodec):
-    """Losses of the small codec: SNR, mel, quantiser, and adversarial ones when ``lambda_adv`` is not 0.
+    """Losses of the small codec: SNR, mel and quantiser losses, and adversarial losses if ``lambda_adv`` is not 0.
 
     Args:
         generator_params: arguments of :class:`MDCTCodecNet`.
         discriminator_params: arguments of ESPnet's ComplexSTFTDiscriminator.
         mel_loss_params: arguments of ESPnet's MultiScaleMelSpectrogramLoss.
-        gain_range_db: random level of each training clip, dB relative to full scale (RMS).
-        lambda_snr_continuous, lambda_snr_quantized: weight per dB.
-        lambda_mel_continuous, lambda_mel_quantized, lambda_quantizer, lambda_adv, lambda_feat_match: weights.
+        gain_range_db: range of the random level of each training clip, dB relative to full scale (RMS).
+        lambda_snr_continuous, lambda_snr_quantized: weights of the SNR losses, per dB.
+        lambda_mel_continuous, lambda_mel_quantized, lambda_quantizer, lambda_adv, lambda_feat_match: weights of the
+            other losses.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class MDCTGANCodec(AbsGANCodec):
         self.sampling_rate = sampling_rate
 
     def meta_info(self) -> dict[str, Any]:
-        """Return what ESPnet's codec inference asks of a codec."""
+        """Return the properties that ESPnet's codec inference needs."""
         config = self.generator.configuration
         return {
             "fs": self.sampling_rate,
@@ -93,7 +94,7 @@ class MDCTGANCodec(AbsGANCodec):
         return {"loss": loss, "stats": stats, "weight": weight, "optim_idx": 0 if forward_generator else 1}
 
     def _at_random_level(self, audio: torch.Tensor) -> torch.Tensor:
-        """Scale each clip to a random RMS, so that the quantiser meets all levels; silence stays silence."""
+        """Scale each clip to a random RMS, so that the quantiser sees all levels; silence stays silent."""
         low, high = self.gain_range_db
         level_db = torch.rand(len(audio), 1, device=audio.device) * (high - low) + low
         if not self.training:
@@ -121,7 +122,7 @@ class MDCTGANCodec(AbsGANCodec):
 
     def _discriminator_losses(self, audio: torch.Tensor) -> dict[str, torch.Tensor]:
         if not self.weights["adv"]:
-            # ESPnet's trainer takes a discriminator turn all the same; a zero that needs a gradient satisfies it.
+            # ESPnet's trainer runs the discriminator's turn anyway. It accepts a zero that requires a gradient.
             return {"loss": 0.0 * next(self.discriminator.parameters()).sum()}
         with torch.no_grad():
             _, quantized, _ = self.generator(audio)
@@ -148,7 +149,7 @@ def initialise_from_speech(net: MDCTCodecNet, clips, seed: int = 0, max_frames: 
     """Set the normalisation and fit the quantiser on ``clips``, an iterable of ``(sample,)`` tensors.
 
     Returns:
-        ``{"num_frames": ..., "bands": first channel of each stage's band}``.
+        ``{"num_frames": ..., "bands": first channel of the band of each stage}``.
     """
     generator = torch.Generator().manual_seed(seed)
     embedding = []
@@ -156,11 +157,11 @@ def initialise_from_speech(net: MDCTCodecNet, clips, seed: int = 0, max_frames: 
         padded = torch.nn.functional.pad(clip, (0, -clip.numel() % net.hop))
         embedding.append(net.encoder(padded.reshape(1, 1, -1))[0].T)
     embedding = torch.cat(embedding)
-    scale = embedding.std(0).clamp(min=1e-5)  # digital silence in a band must not divide by zero
+    scale = embedding.std(0).clamp(min=1e-5)  # avoid a division by zero for digital silence in a band
     net.set_scale(scale * net.encoder.scale[:, 0])
     embedding = embedding / scale
     chosen = torch.randperm(len(embedding), generator=generator)[:max_frames]
-    # Errors of strong channels are heard more, but masked by their own strength: the square root is the compromise.
+    # Errors in strong channels are more audible, but are also masked by the signal. The square root is a compromise.
     weight = (scale / scale.mean()).sqrt()
     bands = net.quantizer.fit(embedding[chosen], weight, generator=generator)
     return {"num_frames": len(chosen), "bands": bands}

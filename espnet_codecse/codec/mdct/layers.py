@@ -4,7 +4,7 @@ import torch
 
 
 class Snake(torch.nn.Module):
-    """``x + sin(a x)^2 / a`` with one ``a`` a channel (Ziyin et al., 2020, eq. 3)."""
+    """The activation ``x + sin(a x)^2 / a`` with one ``a`` per channel (Ziyin et al., 2020, eq. 3)."""
 
     def __init__(self, num_channels: int):
         super().__init__()
@@ -17,7 +17,7 @@ class Snake(torch.nn.Module):
 
 
 class ResidualUnit(torch.nn.Module):
-    """Snake, convolution over time, Snake, pointwise convolution, added to the input."""
+    """Residual unit: Snake, convolution over time, Snake and pointwise convolution, added to the input."""
 
     def __init__(self, num_channels: int, kernel_size: int = 7, dilation: int = 1):
         super().__init__()
@@ -36,9 +36,9 @@ class ResidualUnit(torch.nn.Module):
 
 
 class Refiner(torch.nn.Module):
-    """A ConvNeXt-style residual block at the frame rate, the identity before training.
+    """A ConvNeXt-style residual block at the frame rate, which starts as the identity.
 
-    Its receptive field of ``kernel_size`` frames lets it smooth what a quantiser roughened.
+    Its receptive field of ``kernel_size`` frames allows it to smooth quantisation noise.
     """
 
     def __init__(self, num_channels: int, hidden_channels: int, kernel_size: int = 7):
@@ -69,9 +69,9 @@ class Upsample(torch.nn.Module):
         return output[..., self.crop[0] : output.shape[-1] - self.crop[1]]
 
     def _single(self, features: torch.Tensor) -> torch.Tensor:
-        """Return what the convolution gives, by a matrix product and overlap-add.
+        """Compute the convolution as a matrix product and overlap-add.
 
-        With one output channel, at the sample rate, that takes a third of the convolution's time on a processor.
+        With one output channel, at the sample rate, this takes a third of the convolution's time on a CPU.
         """
         first, second = (features.transpose(1, 2) @ self.convolution.weight.flatten(1)).chunk(2, dim=2)
         output = torch.nn.functional.pad(first, (0, 0, 0, 1)) + torch.nn.functional.pad(second, (0, 0, 1, 0))
@@ -79,7 +79,7 @@ class Upsample(torch.nn.Module):
 
 
 def zero_initialised(layer: torch.nn.Module) -> torch.nn.Module:
-    """Set a layer's weights to zero, so that the path it closes starts as if absent."""
+    """Set the weights of a layer to zero, so that the path that ends in it has no effect before training."""
     torch.nn.init.zeros_(layer.weight)
     if layer.bias is not None:
         torch.nn.init.zeros_(layer.bias)

@@ -1,14 +1,14 @@
-"""Residual vector quantiser whose stages work in sub-spaces, fitted by k-means, with a trained refinement."""
+"""Residual vector quantiser with stages in subspaces, fitted by k-means, and a trained refinement."""
 
 import torch
 
 
 class SubspaceStage(torch.nn.Module):
-    """One codebook in a low-dimensional projection of the embedding, as DAC's factorised codes.
+    """One codebook in a low-dimensional projection of the embedding, like DAC's factorised codes.
 
-    Unlike DAC, distances are plain Euclidean: the embedding's magnitude is the signal's level and must be kept; and
-    the stage is fitted, not trained. Gradient steps moved rarely used entries by noise: trained along, the codebooks
-    lost precision, and trained projections let the residual grow without bound.
+    There are two differences from DAC. Distances are Euclidean, because the magnitude of the embedding is the level of
+    the signal and must be preserved. The stage is fitted, not trained: with training, codebooks lost precision because
+    noisy gradients moved rarely used entries, and with trained projections, the residual grew without bound.
     """
 
     def __init__(self, num_channels: int, codebook_size: int, codebook_dim: int):
@@ -18,7 +18,7 @@ class SubspaceStage(torch.nn.Module):
         self.register_buffer("codebook", torch.zeros(codebook_size, codebook_dim))
 
     def search(self, residual: torch.Tensor) -> torch.Tensor:
-        """Return ``codes (...)`` of ``residual (..., channel)``."""
+        """Return ``codes (...)`` for ``residual (..., channel)``."""
         return nearest(residual @ self.project_in.T, self.codebook)
 
     def lookup(self, codes: torch.Tensor) -> torch.Tensor:
@@ -27,13 +27,13 @@ class SubspaceStage(torch.nn.Module):
 
 
 class ResidualQuantizer(torch.nn.Module):
-    """Stages in sequence, each coding what the earlier ones left (Zeghidour et al., 2021, section III-C).
+    """Stages in sequence; each codes the residual of the previous ones (Zeghidour et al., 2021, section III-C).
 
     Args:
-        num_channels: channels of the embedding.
-        num_codebooks, codebook_size, codebook_dim: number and size of the stages.
-        refiner: maps the sum of the stages ``(batch, channel, frame)`` closer to what was coded. It belongs to the
-            quantiser, not to the decoder: there it would blur the continuous embedding as well.
+        num_channels: number of channels of the embedding.
+        num_codebooks, codebook_size, codebook_dim: number, size and dimension of the stages' codebooks.
+        refiner: network that brings the sum of the stages ``(batch, channel, frame)`` closer to the original embedding.
+            It is part of the quantiser, because in the decoder it would also blur the continuous embedding.
     """
 
     def __init__(
@@ -46,13 +46,13 @@ class ResidualQuantizer(torch.nn.Module):
         )
 
     def forward(self, embedding: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Quantise and refine; the gradient reaches the refiner, not the embedding.
+        """Quantise and refine; gradients reach the refiner but not the embedding.
 
         Args:
             embedding: ``(batch, frame, channel)``.
 
         Returns:
-            ``(quantised (batch, frame, channel), mean squared error of it)``.
+            ``(quantised embedding (batch, frame, channel), its mean squared error)``.
         """
         quantized = self.decode(self.encode(embedding.detach()))
         return quantized, (quantized - embedding.detach()).square().mean()
@@ -70,7 +70,7 @@ class ResidualQuantizer(torch.nn.Module):
         return torch.stack(codes, dim=1)
 
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
-        """Return ``(batch, frame, channel)`` of ``codes (batch, codebook, frame)``, of all stages or the first ones."""
+        """Return ``(batch, frame, channel)`` of ``codes (batch, codebook, frame)`` of all or of the first stages."""
         parts = [stage.lookup(code) for stage, code in zip(self.stages, codes.unbind(1))]
         return self._refine(torch.stack(parts).sum(dim=0))
 
@@ -82,18 +82,18 @@ class ResidualQuantizer(torch.nn.Module):
         iterations: int = 12,
         generator: torch.Generator | None = None,
     ) -> list[int]:
-        """Fit all stages by k-means, stage after stage, on the band of channels with most left to code.
+        """Fit the stages one by one with k-means, each on the band of channels with the largest residual.
 
-        The bits go greedily where the weighted residual is largest, as in a transform coder's bit allocation.
+        Bits are allocated greedily where the weighted residual is largest, as in a transform coder.
 
         Args:
             embedding: ``(frame, channel)`` of training speech.
-            channel_weight: ``(channel,)`` importance of each channel's error.
-            iterations: k-means iterations a stage.
-            generator: source of the initial centres.
+            channel_weight: ``(channel,)``, weight of the error of each channel.
+            iterations: number of k-means iterations per stage.
+            generator: random generator for the initial centres.
 
         Returns:
-            The first channel of each stage's band.
+            The first channel of the band of each stage.
         """
         width = self.stages[0].codebook.shape[1]
         residual, chosen = embedding.clone(), []
@@ -116,7 +116,7 @@ def nearest(points: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:
     """Return the index ``(...)`` of the centre ``(centre, dim)`` nearest to each of ``points (..., dim)``."""
     half_norm = centres.square().sum(1) / 2
     flat = points.reshape(-1, points.shape[-1])
-    # In blocks: the distance matrix of a long recording would not fit in memory.
+    # Process blocks, because the distance matrix of a long recording would not fit in memory.
     blocks = [(half_norm - block @ centres.T).argmin(1) for block in flat.split(16384)]
     return torch.cat(blocks).reshape(points.shape[:-1])
 
@@ -124,7 +124,7 @@ def nearest(points: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:
 def kmeans(
     points: torch.Tensor, num_centres: int, iterations: int, generator: torch.Generator | None = None
 ) -> torch.Tensor:
-    """Return ``(centre, dim)``; a centre that loses all its points restarts at a random point."""
+    """Return centres ``(centre, dim)``; a centre that loses all its points restarts at a random point."""
 
     def draw(count: int) -> torch.Tensor:
         return points[torch.randint(len(points), (count,), generator=generator)]

@@ -9,8 +9,8 @@ from torch.nn import functional as F
 def mdct_kernel(hop: int, num_channels: int) -> torch.Tensor:
     """Return the first ``num_channels`` MDCT basis functions with a sine window, ``(channel, 1, 2 * hop)``.
 
-    The full set of ``hop`` functions is orthonormal and reconstructs perfectly (Princen and Bradley, 1986);
-    fewer keep the band below ``num_channels / (2 * hop)`` of the sample rate.
+    The full set of ``hop`` functions is orthonormal and gives perfect reconstruction (Princen and Bradley, 1986). A
+    smaller number keeps the band below ``num_channels / (2 * hop)`` of the sample rate.
     """
     sample = torch.arange(2 * hop, dtype=torch.float64)
     channel = torch.arange(num_channels, dtype=torch.float64)[:, None]
@@ -20,13 +20,13 @@ def mdct_kernel(hop: int, num_channels: int) -> torch.Tensor:
 
 
 class LappedTransform(torch.nn.Module):
-    """The MDCT as strided convolution and its transpose.
+    """The MDCT as a strided convolution and its transpose.
 
-    It is computed, neither trained nor stored: it is at its optimum, and any step from it costs the reconstruction.
+    The kernel is computed, and neither trained nor stored, because any change would degrade the reconstruction.
 
     Args:
         hop: samples per frame.
-        num_channels: basis functions kept.
+        num_channels: number of basis functions.
     """
 
     def __init__(self, hop: int, num_channels: int):
@@ -46,8 +46,8 @@ class LappedTransform(torch.nn.Module):
 class Companding(torch.nn.Module):
     """The power law ``sign(x) ((|x| + e)^p - e^p)`` and its exact inverse, both with a finite slope at zero.
 
-    Speech spans some 50 dB; a power below one shrinks that, so that weak bands keep their share of the quantiser's
-    precision and of an embedding loss, as in the compressed spectra of the field's enhancement losses.
+    Speech spans about 50 dB. A power below one reduces this range, so that weak bands keep their share of the
+    quantiser's precision and of an embedding loss, as in the compressed spectra of common enhancement losses.
     """
 
     def __init__(self, power: float, offset: float = 1e-3):
@@ -60,6 +60,6 @@ class Companding(torch.nn.Module):
         return torch.sign(coefficient) * magnitude
 
     def inverse(self, compressed: torch.Tensor) -> torch.Tensor:
-        """Expand what :meth:`forward` compressed."""
+        """Invert :meth:`forward`."""
         magnitude = (compressed.abs() + self.offset**self.power) ** (1 / self.power) - self.offset
         return torch.sign(compressed) * magnitude

@@ -1,4 +1,4 @@
-"""A frozen codec decoder as ESPnet enhancement back end."""
+"""A frozen codec decoder as the decoder of ESPnet's enhancement task."""
 
 import torch
 
@@ -7,13 +7,12 @@ from espnet_codecse.espnet_base import AbsDecoder
 
 
 class CodecDecoder(AbsDecoder):
-    """Decodes embeddings to waveforms; the gradient reaches the embedding, not the codec.
+    """Decode embeddings to waveforms; gradients reach the embedding but not the codec.
 
     Args:
-        codec: what ``--codec`` takes.
-        quantize: decode what the quantiser leaves of the embedding, as after transmission (2502.16240, section 2).
-        bandwidth: bandwidth of the training data, Hz, such as 4000 for 8 kHz data; the band above
-            need not be decoded.
+        codec: codec, as given to ``--codec``.
+        quantize: quantise the embedding before decoding, as in transmission (2502.16240, section 2).
+        bandwidth: bandwidth of the training data, Hz, such as 4000 for 8 kHz data; the band above it is not needed.
     """
 
     def __init__(self, codec: str, quantize: bool = False, bandwidth: int | None = None):
@@ -27,7 +26,7 @@ class CodecDecoder(AbsDecoder):
 
         Args:
             input: ``(batch, frame, channel)``.
-            ilens: ``(batch,)`` samples wanted of each item; the output is as long as the longest.
+            ilens: ``(batch,)`` samples to decode per item; the output has the length of the longest item.
             fs: unused; the codec has one rate.
         """
         codec = load_codec(self.codec_name, str(input.device))
@@ -38,5 +37,5 @@ class CodecDecoder(AbsDecoder):
 
 
 def straight_through(codec, embedding: torch.Tensor, frame_lengths: torch.Tensor) -> torch.Tensor:
-    """Quantise ``(batch, frame, channel)``; the gradient passes as if the quantiser were the identity."""
+    """Quantise ``(batch, frame, channel)``; gradients pass through as if the quantiser were the identity."""
     return embedding + (codec.quantize(embedding.detach(), frame_lengths)[0] - embedding).detach()

@@ -1,4 +1,4 @@
-"""A frozen codec encoder as ESPnet enhancement front end."""
+"""A frozen codec encoder as the encoder of ESPnet's enhancement task."""
 
 import torch
 
@@ -8,16 +8,16 @@ from espnet_codecse.espnet_base import AbsEncoder
 
 
 class CodecEncoder(AbsEncoder):
-    """Encodes waveforms, and passes embeddings read from disk through.
+    """Encode waveforms; pass through embeddings that were read from disk.
 
-    The codec is no sub-module: its frozen weights belong neither into checkpoints nor to the optimiser.
+    The codec is not a sub-module, because its frozen weights belong neither in checkpoints nor in the optimiser.
 
     Args:
-        codec: what ``--codec`` takes.
-        fingerprint: fingerprint of the codec that the model was trained with; empty takes any.
+        codec: codec, as given to ``--codec``.
+        fingerprint: fingerprint of the codec that the model was trained with; empty: accept any codec.
 
     Raises:
-        UserError: the codec at hand is another one.
+        UserError: the codec is not the one that the model was trained with.
     """
 
     def __init__(self, codec: str, fingerprint: str = ""):
@@ -33,11 +33,11 @@ class CodecEncoder(AbsEncoder):
 
     @property
     def output_dim(self) -> int:
-        """Channels of the embedding."""
+        """Number of channels of the embedding."""
         return self._output_dim
 
     def codec(self, device) -> AbsCodec:
-        """Return the codec on ``device``, loaded once a process."""
+        """Return the codec on ``device``; it is loaded once per process."""
         return load_codec(self.codec_name, str(device))
 
     def forward(
@@ -48,10 +48,10 @@ class CodecEncoder(AbsEncoder):
         Args:
             input: ``(batch, sample)`` waveforms at the codec's rate, or ``(batch, frame, channel)`` embeddings.
             ilens: ``(batch,)`` samples or frames.
-            fs: Hz; must be the codec's where it is given.
+            fs: sample rate, Hz; if given, it must be that of the codec.
 
         Raises:
-            ValueError: another rate, or a shape that is neither.
+            ValueError: the sample rate or the number of channels is not that of the codec.
         """
         if input.dim() == 3:
             if input.shape[-1] != self._output_dim:

@@ -1,4 +1,4 @@
-"""The package's separators by their names in configurations; each is imported only when it is used."""
+"""The separators of the package by their names in configurations. Each is imported only when it is used."""
 
 import importlib
 

@@ -4,12 +4,12 @@ from espnet_codecse.enh.separator.nac_se import NacSeSeparator
 
 
 class CodecformerSeparator(NacSeSeparator):
-    """LatentSE's network, which is Codecformer's, at its size for two speakers (2406.12434, section 2).
+    """Codecformer, which LatentSE's network follows, with its settings for two speakers (2406.12434, section 2).
 
     Args:
-        input_dim: channels of the embedding.
-        num_spk: estimates.
-        activation: ``snake``, ``elu`` or ``leaky_relu``, the codec encoder's last one.
+        input_dim: number of channels of the embedding.
+        num_spk: number of speakers.
+        activation: last activation of the codec's encoder: ``snake``, ``elu`` or ``leaky_relu``.
         width, num_layers, num_heads, ffn_width, dropout, normalize: see :class:`NacSeSeparator`.
     """
 

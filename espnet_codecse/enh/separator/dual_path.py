@@ -1,4 +1,4 @@
-"""Recurrence along time and along frequency in turn, for codecs whose channels lie in order of frequency."""
+"""A dual-path network with recurrence along time and frequency, for codecs with channels ordered by frequency."""
 
 import torch
 from torch.nn import functional as F
@@ -9,10 +9,10 @@ from espnet_codecse.precision import LSTM
 
 
 class BidirectionalLSTM(torch.nn.Module):
-    """One LSTM forwards and one backwards, which starts at each sequence's end.
+    """A forward LSTM and a backward LSTM, which starts at the end of each sequence.
 
-    The same as a bidirectional LSTM on packed sequences, but on padded ones, which processors have fused kernels for:
-    several times faster, in bfloat16 above all.
+    The result is that of a bidirectional LSTM on packed sequences. Padded sequences have fused kernels and are several
+    times faster, especially in bfloat16.
     """
 
     def __init__(self, input_size: int, hidden_size: int):
@@ -21,14 +21,14 @@ class BidirectionalLSTM(torch.nn.Module):
         self.backwards = LSTM(input_size, hidden_size, batch_first=True)
 
     def forward(self, features: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
-        """Map ``(batch, time, input)`` to ``(batch, time, 2 * hidden)``; without ``lengths (batch,)`` all is valid."""
+        """Map ``(batch, time, input)`` to ``(batch, time, 2 * hidden)``; without ``lengths (batch,)``, all is valid."""
         before = self.forwards(features)[0]
         after = _reversed(self.backwards(_reversed(features, lengths))[0], lengths)
         return torch.cat([before, after], dim=2)
 
 
 def _reversed(features: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
-    """Return ``(batch, time, width)`` with the valid part of each sequence the other way round."""
+    """Return ``(batch, time, width)`` with the valid part of each sequence reversed."""
     if lengths is None:
         return features.flip(1)
     positions = torch.arange(features.shape[1], device=features.device)[None]
@@ -38,12 +38,12 @@ def _reversed(features: torch.Tensor, lengths: torch.Tensor | None) -> torch.Ten
 
 
 class DualPathBlock(torch.nn.Module):
-    """One LSTM over the bands of each frame, one over the frames of each band, both bidirectional and residual.
+    """An LSTM over the bands of each frame and one over the frames of each band; both are bidirectional and residual.
 
     Args:
-        num_planes: features of a band in a frame.
+        num_planes: number of features per band and frame.
         hidden_size: size of each direction of the LSTMs.
-        starts_as_identity: it changes nothing before training, and can be put into a trained network.
+        starts_as_identity: start as the identity, so that the block can be inserted into a trained network.
     """
 
     def __init__(self, num_planes: int, hidden_size: int, starts_as_identity: bool = False):
@@ -60,7 +60,7 @@ class DualPathBlock(torch.nn.Module):
         self.along_bands, self.along_frames = path(), path()
 
     def forward(self, features: torch.Tensor, padding: Padding | None) -> torch.Tensor:
-        """Map ``(batch, frame, band, plane)`` to its own shape; None: there is no padding."""
+        """Map ``(batch, frame, band, plane)`` to the same shape; ``padding`` is None if there is none."""
         batch, _, num_bands, _ = features.shape
         norm, network, project = self.along_bands
         within_frames = project(network(norm(features).flatten(0, 1)))
@@ -72,23 +72,24 @@ class DualPathBlock(torch.nn.Module):
 
 
 class EmbeddingDualPathSeparator(OrderedChannelsSeparator):
-    """Bands of neighbouring channels, dual-path recurrence over frames and bands, and back to channels.
+    """Split the channels into bands, apply dual-path recurrence over frames and bands, and merge the bands.
 
-    The idea is that of band-split and time-frequency dual-path networks (Luo and Yu, 2209.15174; Wang et al.,
-    2211.12433), with one set of weights for all bands: few weights, which an hour of speech suffices for, and a memory
-    over the whole recording in every band, which keeps speakers apart.
+    The network follows band-split and time-frequency dual-path networks (Luo and Yu, 2209.15174; Wang et al.,
+    2211.12433), with one set of weights for all bands. It has few weights, for which an hour of speech suffices, and
+    every band has a memory over the whole recording, which keeps speakers apart.
 
     Args:
-        input_dim: channels of the embedding.
-        num_spk: estimates.
-        num_planes: features of a band in a frame.
+        input_dim: number of channels of the embedding.
+        num_spk: number of speakers.
+        num_planes: number of features per band and frame.
         hidden_size: size of each direction of the LSTMs.
-        num_blocks: pairs of an LSTM along bands and one along frames.
-        band_channels: channels of a band; neighbours overlap by as many again. Even.
+        num_blocks: number of pairs of an LSTM along bands and one along frames.
+        band_channels: even number of channels per band; each band also covers half of both neighbours.
         num_low_channels: see :class:`OrderedChannelsSeparator`.
 
     Raises:
-        ValueError: the channels are no multiple of ``band_channels``, which is odd, or the embedding has not as many.
+        ValueError: ``band_channels`` is odd, the number of channels is not a multiple of it, or the embedding has fewer
+            than ``num_low_channels``.
     """
 
     def __init__(

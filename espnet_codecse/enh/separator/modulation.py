@@ -1,4 +1,4 @@
-"""The gate at the separator's end that turns features into masks on the embedding."""
+"""The gated block at the end of a separator that turns features into masks for the embedding."""
 
 import torch
 from torch.nn.utils.parametrizations import weight_norm
@@ -7,10 +7,10 @@ from espnet_codecse.codec.mdct.layers import Snake
 
 
 def make_activation(name: str, num_channels: int) -> torch.nn.Module:
-    """Return the activation ``snake``, ``elu`` or ``leaky_relu`` (of the slope that Lyra has).
+    """Return the activation ``snake``, ``elu`` or ``leaky_relu`` (with Lyra's slope).
 
     Raises:
-        ValueError: another name.
+        ValueError: the name is unknown.
     """
     if name == "snake":
         return Snake(num_channels)
@@ -22,14 +22,14 @@ def make_activation(name: str, num_channels: int) -> torch.nn.Module:
 
 
 class ModulationBlock(torch.nn.Module):
-    """One mask a speaker: (convolution, activation) times (convolution, sigmoid), then the activation.
+    """Estimate one mask per speaker: (convolution, activation) times (convolution, sigmoid), then the activation.
 
-    The structure of LatentSE (2502.16240, section 2, modulation block) and Codecformer (2406.12434, figure 2). The
-    activation must be the last one of the codec's encoder, so that the product stays in the embedding's range.
+    The structure is that of LatentSE (2502.16240, section 2, modulation block) and Codecformer (2406.12434, figure 2).
+    The activation must be the last one of the codec's encoder, so that the product stays in the embedding's range.
 
     Args:
-        num_channels: channels of the embedding.
-        num_spk: speakers; the gate is shared between them.
+        num_channels: number of channels of the embedding.
+        num_spk: number of speakers; they share the gate.
         activation: see :func:`make_activation`.
     """
 

@@ -11,15 +11,15 @@ from espnet_codecse.espnet_base import AbsSeparator
 
 
 class NacSeSeparator(AbsSeparator):
-    """Transformer and modulation block whose mask multiplies the mixture embedding (2502.16240, section 2).
+    """A transformer and a modulation block estimate masks for the mixture embedding (2502.16240, section 2).
 
     Args:
-        input_dim: channels of the embedding.
-        num_spk: estimates.
-        activation: ``snake``, ``elu`` or ``leaky_relu``, the codec encoder's last one.
-        width: transformer channels; where they equal ``input_dim`` there is no 1x1 adapter.
+        input_dim: number of channels of the embedding.
+        num_spk: number of speakers.
+        activation: last activation of the codec's encoder: ``snake``, ``elu`` or ``leaky_relu``.
+        width: channels of the transformer; if they equal ``input_dim``, there is no 1x1 adapter.
         num_layers, num_heads, ffn_width, dropout: see :class:`TransformerStack`.
-        normalize: ``none``, ``global`` or ``utterance``: see :class:`EmbeddingNormalization`.
+        normalize: ``none``, ``global`` or ``utterance``; see :class:`EmbeddingNormalization`.
     """
 
     def __init__(
@@ -46,13 +46,13 @@ class NacSeSeparator(AbsSeparator):
 
     @property
     def num_spk(self) -> int:
-        """Number of estimates."""
+        """Number of speakers."""
         return self._num_spk
 
     def forward(
         self, input: torch.Tensor, ilens: torch.Tensor, additional: dict | None = None
     ) -> tuple[list[torch.Tensor], torch.Tensor, "OrderedDict[str, torch.Tensor]"]:
-        """Enhance.
+        """Return one estimate per speaker.
 
         Args:
             input: mixture embedding ``(batch, frame, channel)``.
@@ -60,7 +60,8 @@ class NacSeSeparator(AbsSeparator):
             additional: unused.
 
         Returns:
-            ``([estimate (batch, frame, channel)] a speaker, ilens, {"mask_spk1": ...})``.
+            ``(estimates, ilens, {"mask_spk1": ...})``; estimates and masks are ``(batch, frame, channel)``, one per
+            speaker.
         """
         normalized, _ = self.normalization(input, ilens)
         features = self.adapter_out(self.transformer(self.adapter_in(normalized), ilens))

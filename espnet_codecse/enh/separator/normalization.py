@@ -1,4 +1,4 @@
-"""Scaling of embeddings at a separator's input; the mask still multiplies the embedding as it was."""
+"""Normalisation of embeddings at the input of a separator; masks still apply to the original embedding."""
 
 import torch
 
@@ -6,15 +6,15 @@ MODES = ("none", "global", "utterance")
 
 
 class EmbeddingNormalization(torch.nn.Module):
-    """Bring embeddings to unit scale.
+    """Scale embeddings to unit scale.
 
     Args:
-        num_channels: channels of the embedding.
-        mode: ``none``; ``global``, mean and standard deviation a channel over the training set (stage 4), for codecs
-            whose channels differ widely; ``utterance``, one scale per utterance, which removes the level.
+        num_channels: number of channels of the embedding.
+        mode: ``none``; ``global``: mean and standard deviation per channel over the training set (stage 4), for codecs
+            whose channels differ widely; or ``utterance``: one scale per utterance, which removes the level.
 
     Raises:
-        ValueError: another mode.
+        ValueError: the mode is unknown.
     """
 
     def __init__(self, num_channels: int, mode: str):
@@ -27,7 +27,7 @@ class EmbeddingNormalization(torch.nn.Module):
             self.register_buffer("std", torch.ones(num_channels))
 
     def set_statistics(self, mean: torch.Tensor, std: torch.Tensor) -> None:
-        """Take ``(channel,)`` statistics; they are kept in checkpoints. Other modes than ``global`` ignore them."""
+        """Set the statistics ``(channel,)``, which checkpoints include; modes other than ``global`` ignore them."""
         if self.mode == "global":
             self.mean.copy_(mean)
             self.std.copy_(std.clamp(min=1e-5))
@@ -35,11 +35,11 @@ class EmbeddingNormalization(torch.nn.Module):
     def forward(
         self, embedding: torch.Tensor, lengths: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the normalised embedding and the scale that was taken out, which broadcasts with it.
+        """Return the normalised embedding and the scale that was removed, which broadcasts with it.
 
         Args:
-            embedding: ``(batch, frame, channel)``, zeros after each length.
-            lengths: ``(batch,)`` frames; None takes all as valid.
+            embedding: ``(batch, frame, channel)``, zero in the padding.
+            lengths: ``(batch,)`` frames; None: all frames are valid.
         """
         if self.mode == "global":
             return (embedding - self.mean) / self.std, self.std

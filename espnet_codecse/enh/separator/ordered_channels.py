@@ -1,4 +1,4 @@
-"""What separators share that see the embedding of a codec, whose channels lie in order of frequency, as an image."""
+"""Base of separators that process an embedding as an image; the codec's channels must be ordered by frequency."""
 
 import math
 from abc import abstractmethod
@@ -15,23 +15,24 @@ from espnet_codecse.espnet_base import AbsSeparator
 from espnet_codecse.length_mask import length_mask
 
 NUM_FEATURES = 3  # planes of :func:`local_features`
-FILTER_SCALE = 0.1  # many weights move a value at once, with no sigmoid before them: unscaled, they trained noisily
+FILTER_SCALE = 0.1  # many weights without a sigmoid contribute to each value; without scaling, training was noisy
 
 
 def local_features(embedding: torch.Tensor, frame_mask: torch.Tensor) -> torch.Tensor:
-    """Return three views of an embedding of unit scale ``(batch, frame, channel)`` as ``(batch, 3, frame, channel)``.
+    """Return three features of an embedding ``(batch, frame, channel)`` as ``(batch, 3, frame, channel)``.
 
-    The square root of the values with their sign; the logarithm of their energy, smoothed over 3 x 3 neighbours,
-    since a real transform's values change their sign from frame to frame and only neighbours tell their energy; and
-    the same less its mean over the recording, which shows what stands out of a steady noise.
+    The first is the signed square root of the values. The second is the logarithm of the energy, smoothed over 3 x 3
+    neighbours: the values of a real transform change their sign from frame to frame, so that the energy is visible only
+    in a neighbourhood. The third is the second without its mean over the recording; it shows what stands out from a
+    stationary noise.
 
     Args:
-        embedding: zero where ``frame_mask (batch, frame, 1)`` is.
-        frame_mask: 1 for frames of the recording, 0 for padding.
+        embedding: embedding of unit scale, zero in the padding.
+        frame_mask: ``(batch, frame, 1)``, 1 for frames of the recording, 0 for padding.
     """
     root = embedding.sign() * ((embedding.abs() + 1e-3).sqrt() - 1e-3**0.5)
-    # The padding must not count as silent neighbours: an utterance gives the same alone and in a batch. How many of the
-    # neighbours are real is a product of frames and channels.
+    # Padding must not count as silent neighbours, so that an utterance gives the same result alone and in a batch. The
+    # number of valid neighbours is that of the valid frames times that of the valid channels.
     num_frames = F.avg_pool1d(frame_mask.transpose(1, 2), 3, 1, 1).transpose(1, 2)
     num_channels = F.avg_pool1d(torch.ones_like(embedding[:1, :1]), 3, 1, 1)
     energy = F.avg_pool2d(embedding.square(), 3, 1, 1) / (num_frames * num_channels).clamp(min=1e-3)
@@ -41,8 +42,13 @@ def local_features(embedding: torch.Tensor, frame_mask: torch.Tensor) -> torch.T
 
 
 class Padding(NamedTuple):
-    """Of a batch whose recordings differ in length: ``lengths (batch,)`` frames, and 1 for frames of the recordings and
-    0 for padding in ``frame_mask (batch, 1, frame)``; the first ``num_full`` frames are no padding anywhere."""
+    """Padding of a batch whose recordings differ in length.
+
+    Attributes:
+        lengths: ``(batch,)`` frames.
+        frame_mask: ``(batch, 1, frame)``, 1 for frames of the recordings, 0 for padding.
+        num_full: number of leading frames that are valid in all recordings.
+    """
 
     lengths: torch.Tensor
     frame_mask: torch.Tensor
@@ -50,11 +56,11 @@ class Padding(NamedTuple):
 
 
 def cleared(features: torch.Tensor, padding: Padding | None) -> torch.Tensor:
-    """Set padding to zero: what a convolution leaves in it must not come back through the next one.
+    """Set padding to zero, so that values that a convolution leaves there do not leak through the next one.
 
     Args:
-        features: ``(batch, plane, frame, ...)``; overwritten where no gradient is needed.
-        padding: None: there is none.
+        features: ``(batch, plane, frame, ...)``; overwritten if no gradient is needed.
+        padding: padding of the batch; None: there is none.
     """
     if padding is None:
         return features
@@ -62,24 +68,24 @@ def cleared(features: torch.Tensor, padding: Padding | None) -> torch.Tensor:
     frame_mask = frame_mask.reshape(frame_mask.shape + (1,) * (features.dim() - 3))
     if torch.is_grad_enabled():
         return features * frame_mask
-    # Recordings of a batch are of similar length: only behind the shortest there is something to clear.
+    # Recordings of a batch have similar lengths, and padding begins only after the shortest.
     features[:, :, padding.num_full :] *= frame_mask[:, :, padding.num_full :]
     return features
 
 
 class OrderedChannelsSeparator(AbsSeparator):
-    """Gate plus offset for every speaker from planes that a sub-class makes of the embedding's local features.
+    """Estimate a gate and an offset per speaker from planes that a subclass computes from local features.
 
-    The estimate is ``gate * mixture + offset``: for one speaker the gate starts near one and the offset at zero, so
-    that speech passes before anything is learned; the offset restores what no mask can, values that are small by
-    accident. A filter over the mixture's neighbouring frames and channels may be added, with weights that the network
-    gives for every value anew (deep filtering: Mack and Habets, 1904.08369; here of a real transform).
+    The estimate is ``gate * mixture + offset``. For one speaker, the gate starts near one and the offset at zero, so
+    that an untrained network passes speech. The offset restores what no mask can: values that happen to be small in the
+    mixture. Optionally, the network adds a filter over neighbouring frames and channels of the mixture, and estimates
+    its weights for every value (deep filtering, Mack and Habets, 1904.08369; here for a real transform).
 
     Args:
-        input_dim: channels of the embedding.
-        num_spk: estimates.
-        num_low_channels: number of channels that are processed, the lowest ones; estimates are zero in the others. For
-            data that is narrower than the codec's band, such as 8 kHz data. None: all.
+        input_dim: number of channels of the embedding.
+        num_spk: number of speakers.
+        num_low_channels: number of channels to process, from the lowest; estimates are zero in the others. Use it for
+            data with less bandwidth than the codec, such as 8 kHz data. None: all.
 
     Raises:
         ValueError: the embedding has fewer channels.
@@ -94,18 +100,19 @@ class OrderedChannelsSeparator(AbsSeparator):
         self.normalization = EmbeddingNormalization(self.num_channels, "utterance")
 
     def _make_head(self, num_planes: int, filter_size: Sequence[int] | None = None) -> None:
-        """Make the last layer; a sub-class calls it after it has made its own.
+        """Build the output layer; a subclass calls this after it has built its own layers.
 
         Args:
-            num_planes: that the sub-class makes.
-            filter_size: frames and channels that the filter spans; None: there is no filter.
+            num_planes: number of planes that the subclass computes.
+            filter_size: number of frames and of channels that the filter spans; None: there is no filter.
 
         Raises:
-            ValueError: one of them is not odd, or not positive.
+            ValueError: a filter size is not odd or not positive.
         """
         self.head = torch.nn.Conv2d(num_planes + NUM_FEATURES, 2 * self._num_spk, 3, padding=1)
         with torch.no_grad():
-            # Gates of 0.88 for one speaker; of several each has its share, and must differ for an order to be found.
+            # For one speaker, gates start at 0.88. Several speakers start with nearly equal shares; the differences are
+            # needed to find their order.
             self.head.weight *= 0.0 if self._num_spk == 1 else 0.1
             self.head.bias.zero_()
             self.head.bias[: self._num_spk] = 2.0 if self._num_spk == 1 else -math.log(self._num_spk - 1)
@@ -115,12 +122,12 @@ class OrderedChannelsSeparator(AbsSeparator):
                 raise ValueError(f"filter_size {tuple(filter_size)}: odd numbers of frames and channels have a middle")
             num_weights = self._num_spk * math.prod(filter_size)
             self.filter = zero_initialised(torch.nn.Conv2d(num_planes + NUM_FEATURES, num_weights, 3, padding=1))
-        # With few planes, processors convolve faster where a point's planes lie side by side.
+        # With few planes, convolutions are faster on a CPU if the planes are the innermost dimension.
         self.to(memory_format=torch.channels_last)
 
     @property
     def num_spk(self) -> int:
-        """Number of estimates."""
+        """Number of speakers."""
         return self._num_spk
 
     @abstractmethod
@@ -129,13 +136,13 @@ class OrderedChannelsSeparator(AbsSeparator):
 
         Args:
             features: ``(batch, 3, frame, channel)`` of :func:`local_features`.
-            padding: what :func:`cleared` takes.
+            padding: padding of the batch, for :func:`cleared`.
         """
 
     def forward(
         self, input: torch.Tensor, ilens: torch.Tensor, additional: dict | None = None
     ) -> tuple[list[torch.Tensor], torch.Tensor, "OrderedDict[str, torch.Tensor]"]:
-        """Enhance.
+        """Return one estimate per speaker.
 
         Args:
             input: mixture embedding ``(batch, frame, channel)``.
@@ -143,7 +150,8 @@ class OrderedChannelsSeparator(AbsSeparator):
             additional: unused.
 
         Returns:
-            ``([estimate (batch, frame, channel)] a speaker, ilens, {"mask_spk1": ...})``.
+            ``(estimates, ilens, {"mask_spk1": ...})``; estimates and masks are ``(batch, frame, channel)``, one per
+            speaker.
         """
         unused = (0, input.shape[-1] - self.num_channels)
         input = input[..., : self.num_channels]
@@ -151,16 +159,17 @@ class OrderedChannelsSeparator(AbsSeparator):
         input = input * frame_mask
         normalized, scale = self.normalization(input, ilens)
         features = local_features(normalized, frame_mask).contiguous(memory_format=torch.channels_last)
-        # Without padding there is nothing to clear, which a tenth of the time would go to.
+        # Clearing takes a tenth of the time, and is not needed without padding.
         shortest = int(ilens.min())
         padding = None if shortest == input.shape[1] else Padding(ilens, frame_mask.transpose(1, 2), shortest)
         planes = self._planes(features, padding)
-        # In the planes' type: with features in float32 all would be copied to it, and back for the convolutions.
+        # Cast the features to the type of the planes. Float32 features would convert all planes to float32, and back
+        # for the convolutions.
         planes = torch.cat([planes, features.to(planes.dtype)], dim=1)
         output = cleared(self.head(planes).float(), padding)
         masks = output[:, : self._num_spk].sigmoid().unbind(1)
         offsets = output[:, self._num_spk :].unbind(1)
-        # In units of the embedding: the level that was taken out of the features is put back.
+        # The scale that was removed from the features is restored here.
         estimates = [input * mask + scale * offset for mask, offset in zip(masks, offsets)]
         if self.filter is not None:
             filtered = self._filtered(input, cleared(self.filter(planes).float(), padding))
@@ -170,7 +179,7 @@ class OrderedChannelsSeparator(AbsSeparator):
         return estimates, ilens, others
 
     def _filtered(self, input: torch.Tensor, weights: torch.Tensor) -> list[torch.Tensor]:
-        """Return a filtered ``input (batch, frame, channel)`` for each speaker.
+        """Return one filtered ``input (batch, frame, channel)`` per speaker.
 
         Args:
             input: zero in the padding.
@@ -181,7 +190,7 @@ class OrderedChannelsSeparator(AbsSeparator):
         rows, columns = self.filter_size
         padded = F.pad(FILTER_SCALE * input, (columns // 2, columns // 2, rows // 2, rows // 2)).unsqueeze(1)
         weights = weights.unflatten(1, (self._num_spk, -1)).unbind(2)
-        # Neighbour by neighbour: to lay them out side by side takes twice the time, and nine times the memory of one.
+        # Loop over the neighbours. Unfolding them takes twice the time and nine times the memory.
         filtered = torch.zeros_like(weights[0])
         for index, weight in enumerate(weights):
             row, column = divmod(index, columns)

@@ -8,7 +8,7 @@ from espnet_codecse.length_mask import length_mask
 
 
 def sinusoidal_positions(num_frames: int, width: int, device: torch.device) -> torch.Tensor:
-    """Return ``(frame, width)`` as Vaswani et al. (2017), section 3.5, for any number of frames."""
+    """Return positional encodings ``(frame, width)`` for any number of frames (Vaswani et al., 2017, section 3.5)."""
     position = torch.arange(num_frames, device=device, dtype=torch.float32)[:, None]
     rate = torch.exp(torch.arange(0, width, 2, device=device, dtype=torch.float32) * (-math.log(10000.0) / width))
     table = torch.zeros(num_frames, width, device=device)
@@ -18,12 +18,14 @@ def sinusoidal_positions(num_frames: int, width: int, device: torch.device) -> t
 
 
 class TransformerStack(torch.nn.Module):
-    """Pre-norm transformer encoder with sinusoidal positions and a final normalisation.
+    """Pre-norm transformer encoder with sinusoidal positions and a final layer normalisation.
 
     Args:
-        width: channels.
-        num_layers, num_heads, ffn_width: sizes.
-        dropout: probability.
+        width: number of channels.
+        num_layers: number of layers.
+        num_heads: number of attention heads.
+        ffn_width: channels of the feed-forward networks.
+        dropout: dropout probability.
     """
 
     def __init__(self, width: int, num_layers: int, num_heads: int, ffn_width: int, dropout: float):
@@ -40,5 +42,5 @@ class TransformerStack(torch.nn.Module):
         num_frames, width = features.shape[1:]
         padding = ~length_mask(lengths, num_frames, features.device)
         positions = sinusoidal_positions(num_frames, width, features.device).to(features.dtype)
-        # Without padding no mask is passed: attention then takes its fast path.
+        # Without padding, no mask is passed, so that attention takes its fast path.
         return self.layers(features + positions, src_key_padding_mask=padding if padding.any() else None)

@@ -1,4 +1,4 @@
-"""A small U-Net on the embedding as an image, for codecs whose channels lie in order of frequency."""
+"""A small U-Net that processes the embedding as an image, for codecs with channels ordered by frequency."""
 
 import itertools
 from collections.abc import Sequence
@@ -12,28 +12,28 @@ from espnet_codecse.enh.separator.ordered_channels import NUM_FEATURES, OrderedC
 
 
 class EmbeddingUNetSeparator(OrderedChannelsSeparator):
-    """Convolutions over frame and channel down to a bottleneck, recurrence over time, and back; gate plus offset.
+    """A U-Net over frames and channels with recurrence over time in the bottleneck; it estimates gate and offset.
 
-    Weights are shared along the channels, so that an hour of speech suffices: it needs a codec whose channels lie in
-    order of frequency, as the small codec's, whose embedding is a lapped transform.
+    Weights are shared along the channels, so that an hour of speech suffices. This requires a codec whose channels are
+    ordered by frequency, such as the small codec, whose embedding is a lapped transform.
 
     Args:
-        input_dim: channels of the embedding, a multiple of 2 to the number of levels.
-        num_spk: estimates.
-        channels: planes of each level, from the embedding inwards.
-        width: features a frame in the bottleneck.
-        num_conv_blocks: ConvNeXt-style blocks over 7 frames in the bottleneck.
-        num_layers: bidirectional LSTMs after them, added to their input.
-        num_dual_path_blocks: LSTMs along the bands of the innermost level and along its frames, before the bottleneck.
-            With one set of weights for all bands, they learn what holds for any noise; the bottleneck sees all bands at
-            once and is tempted to learn the spectra of the training noises.
-        dual_path_hidden_size: size of each direction of those.
-        filter_size: frames and channels of the mixture's embedding that are filtered to a value of the estimate, both
-            odd; None: no filter is added to gate and offset.
+        input_dim: number of channels of the embedding, a multiple of 2 to the power of the number of levels.
+        num_spk: number of speakers.
+        channels: number of planes per level, from the outermost to the innermost.
+        width: number of features per frame in the bottleneck.
+        num_conv_blocks: number of ConvNeXt-style blocks over 7 frames in the bottleneck.
+        num_layers: number of residual bidirectional LSTMs after these blocks.
+        num_dual_path_blocks: number of dual-path blocks at the innermost level, before the bottleneck. With one set of
+            weights for all bands, they learn what holds for any noise. The bottleneck sees all bands at once and tends
+            to learn the spectra of the training noises.
+        dual_path_hidden_size: size of each direction of the LSTMs in these blocks.
+        filter_size: odd numbers of frames and channels of the mixture's embedding that are filtered to one value of the
+            estimate; None: no filter is added to gate and offset.
         num_low_channels: see :class:`OrderedChannelsSeparator`.
 
     Raises:
-        ValueError: the channels cannot be halved that often, the embedding has not as many, or a filter has no middle.
+        ValueError: the channels cannot be halved that often, the embedding has fewer, or a filter size is even.
     """
 
     def __init__(
@@ -86,14 +86,14 @@ class EmbeddingUNetSeparator(OrderedChannelsSeparator):
         return hidden
 
     def _along_bands_and_frames(self, planes: torch.Tensor, padding: Padding | None) -> torch.Tensor:
-        """Map ``(batch, plane, frame, band)`` to its own shape."""
+        """Map ``(batch, plane, frame, band)`` to the same shape."""
         bands = planes.permute(0, 2, 3, 1)
         for block in self.dual_path:
             bands = block(bands, padding)
         return cleared(bands.permute(0, 3, 1, 2), padding)
 
     def _bottleneck(self, planes: torch.Tensor, padding: Padding | None) -> torch.Tensor:
-        """Map ``(batch, plane, frame, band)`` to its own shape, over time."""
+        """Map ``(batch, plane, frame, band)`` to the same shape, with recurrence over time."""
         batch, num_planes, num_frames, num_bands = planes.shape
         features = cleared(self.bottleneck_in(planes.transpose(1, 2).flatten(2)).transpose(1, 2), padding)
         for block in self.conv_blocks:

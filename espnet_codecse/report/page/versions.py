@@ -45,7 +45,7 @@ class AudioOfSet:
         names: names of the systems, by index.
 
     Attributes:
-        without_audio: labels of rows without lists of audio beside their scores.
+        without_audio: labels of rows without lists of audio next to their scores.
     """
 
     def __init__(self, rows: Mapping[int, Row], names: Mapping[int, str]):

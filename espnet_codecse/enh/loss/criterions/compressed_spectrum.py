@@ -1,4 +1,4 @@
-"""A loss on waveforms in the compressed short-time spectrum, near to what listeners and perceptual metrics hear."""
+"""A waveform loss on the compressed short-time spectrum, which is close to perceptual metrics."""
 
 from collections.abc import Sequence
 
@@ -7,16 +7,16 @@ from espnet2.enh.loss.criterions.time_domain import TimeDomainLoss
 
 
 class CompressedSpectrumLoss(TimeDomainLoss):
-    """Error of power-law compressed spectra relative to the reference's, in dB, over several resolutions.
+    """Relative error of power-law compressed spectra, in dB, averaged over several resolutions.
 
-    With magnitudes to the power ``c`` as in Braun and Tashev (2020, 2009.12286), section 3: the mean over resolutions
-    of the magnitude's and the complex spectrum's error, each as ``10 log10(|Y^c - X^c|^2 / |X^c|^2)``. The compression
-    makes soft parts count. In dB the gradient is of one size from the first step to the last, and its scale fits beside
-    SNR and SI-SDR losses.
+    Magnitudes are raised to the power ``c`` as in Braun and Tashev (2020, 2009.12286), section 3. The loss is the mean
+    over resolutions of the magnitude error and the complex error, each ``10 log10(|Y^c - X^c|^2 / |X^c|^2)``. The
+    compression gives weight to soft parts. In dB, the gradient keeps its size throughout training, and the loss can be
+    combined with SNR and SI-SDR losses.
 
     Args:
-        window_sizes: sizes of the short-time Fourier transforms, samples; the shift is a quarter.
-        power: ``c``.
+        window_sizes: window sizes of the short-time Fourier transforms, samples; the shift is a quarter of the window.
+        power: exponent ``c`` of the magnitude.
         name: name of the value in logs.
     """
 
@@ -33,7 +33,7 @@ class CompressedSpectrumLoss(TimeDomainLoss):
         return torch.stack(errors).mean(0)
 
     def _errors(self, ref: torch.Tensor, inf: torch.Tensor, size: int) -> list[torch.Tensor]:
-        """Return errors of the magnitude and of the complex spectrum, ``(batch,)`` each, dB."""
+        """Return the errors of the magnitude and of the complex spectrum in dB, each ``(batch,)``."""
         window = self.windows[size] = self.windows[size].to(ref.device)
         reference, estimate = (
             torch.view_as_real(
@@ -41,7 +41,7 @@ class CompressedSpectrumLoss(TimeDomainLoss):
             )
             for speech in (ref, inf)
         )
-        # A floor far below 16 bits: silence has a finite slope.
+        # The floor is far below 16-bit resolution. It keeps the gradient finite in silence.
         reference_log, estimate_log = ((spectrum.square().sum(-1) + 1e-6).log() for spectrum in (reference, estimate))
         reference_magnitude = (self.power / 2 * reference_log).exp()
         magnitude = reference_magnitude - (self.power / 2 * estimate_log).exp()

@@ -1,4 +1,4 @@
-"""How far an estimate's predicted opinion scores lie below its reference's: DNSMOS as a differentiable loss."""
+"""DNSMOS as a differentiable loss: how far the scores of an estimate are below those of its reference."""
 
 import importlib.util
 from pathlib import Path
@@ -17,10 +17,10 @@ MEL_WINDOW, NUM_MELS = 321, 120
 
 
 class _Network:
-    """Convolutions over frame and band, the largest value of each plane, and dense layers, read from an ONNX file.
+    """Convolutions over frames and bands, global max pooling, and dense layers, read from an ONNX file.
 
-    The files hold nothing else; the order of their nodes is that of the layers. Weights are constants here: they are
-    in no model's parameters, and in no checkpoint.
+    The files contain no other layers, and their nodes are in the order of the layers. The weights are constants: they
+    are neither parameters of a model nor part of a checkpoint.
     """
 
     def __init__(self, path: Path):
@@ -52,7 +52,7 @@ class _Network:
         self.dense = [(weight.to(device), bias.to(device)) for weight, bias in self.dense]
 
     def __call__(self, features: torch.Tensor, bfloat16: bool = False) -> torch.Tensor:
-        """Return ``(batch, score)`` of ``(batch, frame, band)``; ``bfloat16`` is of the convolutions."""
+        """Return ``(batch, score)`` for ``(batch, frame, band)``; ``bfloat16`` applies to the convolutions."""
         hidden = features.unsqueeze(1).contiguous(memory_format=torch.channels_last)
         with torch.autocast(hidden.device.type, torch.bfloat16, enabled=bfloat16):
             for kind, weight, bias in self.planes:
@@ -65,22 +65,22 @@ class _Network:
 
 
 class DNSMOSLoss(TimeDomainLoss):
-    """Points of DNSMOS that an estimate lacks to its reference (Reddy et al., 2110.01763 and 2010.15258).
+    """Difference between the DNSMOS of the reference and that of the estimate (Reddy et al., 2110.01763, 2010.15258).
 
-    A segment is scored as a whole, however long it is; one shorter than a second is repeated. Scores above the
-    reference's gain nothing. DNSMOS is a network's guess of listeners' opinions, and an enhancer may learn what pleases
-    the network alone: use it beside losses that know the reference, with a small weight, and judge the result by other
-    measures.
+    A segment of any length is scored as a whole; one shorter than a second is repeated. Scores above those of the
+    reference are not rewarded. DNSMOS predicts listeners' opinions with a network, and an enhancer may learn to please
+    that network only. Combine it with losses that use the reference, give it a small weight, and judge the result with
+    other metrics.
 
     Args:
-        scores: points that count, by name, with the weight of each: SIG, BAK, OVRL of P.835, and P808.
-        num_items: number of items of a batch, drawn anew each time, that are scored in training and stand for all;
-            None: all. The P.835 network has 2 GMAC per second of audio.
-        bfloat16: compute the convolutions so in training; scores then differ by some hundredths.
+        scores: weight per score: SIG, BAK and OVRL of P.835, and P808.
+        num_items: number of items per batch that are scored in training, drawn at random for each batch; None: all. The
+            P.835 network takes 2 GMAC per second of audio.
+        bfloat16: compute the convolutions in bfloat16 in training; scores then differ by a few hundredths.
         name: name of the value in logs.
 
     Raises:
-        ValueError: a score that does not exist, or none.
+        ValueError: a score is unknown, or no score is given.
         UserError: speechmos or onnx is not installed.
     """
 
@@ -108,7 +108,7 @@ class DNSMOSLoss(TimeDomainLoss):
         self.window = torch.hann_window(MEL_WINDOW)
 
     def forward(self, ref: torch.Tensor, inf: torch.Tensor) -> torch.Tensor:
-        """Return ``(batch,)`` weighted points for two waveforms ``(batch, sample)`` of 16 kHz."""
+        """Return weighted differences of scores ``(batch,)`` for two waveforms ``(batch, sample)`` at 16 kHz."""
         if self.num_items is None or self.num_items >= len(inf) or not inf.requires_grad:
             return self._missing(ref, inf)
         drawn = torch.randperm(len(inf), device=inf.device)[: self.num_items]
@@ -116,14 +116,14 @@ class DNSMOSLoss(TimeDomainLoss):
         return inf.new_zeros(len(inf)).index_add(0, drawn, missing)
 
     def _missing(self, ref: torch.Tensor, inf: torch.Tensor) -> torch.Tensor:
-        """Return the weighted points ``(batch,)`` of every item."""
+        """Return the weighted difference of scores of each item, ``(batch,)``."""
         with torch.no_grad():
             best = self.predict(ref, self.bfloat16 and inf.requires_grad)
         reached = self.predict(inf, self.bfloat16 and inf.requires_grad)
         return sum(weight * F.relu(best[name] - reached[name]) for name, weight in self.scores.items())
 
     def predict(self, speech: torch.Tensor, bfloat16: bool = False) -> dict[str, torch.Tensor]:
-        """Return the fitted scores ``(batch,)``, by name, of ``(batch, sample)`` of 16 kHz, each as one window."""
+        """Return the fitted scores ``{name: (batch,)}`` of ``(batch, sample)`` at 16 kHz; each item is one window."""
         while speech.shape[1] < SAMPLE_RATE:
             speech = torch.cat([speech, speech], dim=1)
         values = {}
@@ -138,16 +138,16 @@ class DNSMOSLoss(TimeDomainLoss):
         return values
 
     def _log_power(self, speech: torch.Tensor) -> torch.Tensor:
-        """Return ``(batch, frame, bin)``: the P.835 network's own analysis, frames of two hops."""
+        """Return the input of the P.835 network, ``(batch, frame, bin)``; a frame is two hops long."""
         assert self.p835 is not None
         frames = speech.unfold(1, 2 * HOP, HOP)
         real, imaginary = (frames @ kernel.T for kernel in self.p835.analysis)
         return (real.square() + imaginary.square()).clamp(min=1e-12).log10()
 
     def _mel(self, speech: torch.Tensor) -> torch.Tensor:
-        """Return ``(batch, frame, band)`` in dB below the loudest, scaled as the P.808 network takes it."""
+        """Return the input of the P.808 network, ``(batch, frame, band)``: dB relative to the maximum, then scaled."""
         self.filterbank, self.window = self.filterbank.to(speech.device), self.window.to(speech.device)
-        # The published script cuts the last hop, so that a window of 9.01 s has 900 frames.
+        # The published script drops the last hop, so that a window of 9.01 s has 900 frames.
         spectrum = torch.stft(
             speech[:, :-HOP], MEL_WINDOW, HOP, window=self.window, pad_mode="constant", return_complex=True
         )

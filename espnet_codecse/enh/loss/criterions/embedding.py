@@ -7,20 +7,21 @@ LAYERS = ("continuous", "quantized")
 
 
 class EmbeddingMSE(AbsEnhLoss):
-    """Mean squared error between estimated and reference embedding.
+    """Mean squared error between the estimated and the reference embedding.
 
-    ``layer: continuous`` is LatentSE's and Codecformer-EL's loss before the quantiser, ``quantized`` the one after
-    it: ``mean |Q(estimate) - Q(reference)|^2`` with a straight-through gradient. The model brings both arguments to
-    the layer (:meth:`EmbeddingEnhancementModel.forward`), so that ESPnet's wrappers, PIT among them, apply as they are.
+    ``layer: continuous`` is the loss of LatentSE and Codecformer-EL before the quantiser. ``layer: quantized`` is the
+    loss after it, ``mean |Q(estimate) - Q(reference)|^2``, with a straight-through gradient. The model brings both
+    arguments to the layer (:meth:`EmbeddingEnhancementModel.forward`), so that ESPnet's wrappers, including PIT, work
+    unchanged.
 
     Args:
         layer: ``continuous`` or ``quantized``.
-        decibel: take ``10 log10`` of the error relative to the reference's power, per utterance. The plain error of
-            a mixture at 15 dB SNR is a hundredth of one at -5 dB: a model trained on both learns to spoil the former.
+        decibel: use ``10 log10`` of the error relative to the reference's power, per utterance. The plain error of a
+            mixture at 15 dB SNR is a hundredth of that at -5 dB, so that a model trained on both degrades the former.
         name: name of the value in logs.
 
     Raises:
-        ValueError: another layer.
+        ValueError: the layer is unknown.
     """
 
     def __init__(self, layer: str = "continuous", decibel: bool = False, name: str = ""):
@@ -37,7 +38,7 @@ class EmbeddingMSE(AbsEnhLoss):
 
     @property
     def only_for_test(self) -> bool:
-        """Always False: the loss trains."""
+        """Always False: the loss is used in training."""
         return False
 
     def forward(self, ref: torch.Tensor, inf: torch.Tensor) -> torch.Tensor:
@@ -45,5 +46,5 @@ class EmbeddingMSE(AbsEnhLoss):
         error = (ref - inf).square().mean(dim=(1, 2))
         if not self.decibel:
             return error
-        floor = 1e-4  # silent references have no power to compare with
+        floor = 1e-4  # silent references have zero power
         return 10 * torch.log10((error + floor) / (ref.square().mean(dim=(1, 2)) + floor))

@@ -1,13 +1,13 @@
-"""A differentiable loss shaped like PESQ: disturbances of loudness on the Bark scale."""
+"""A differentiable loss modelled on PESQ: loudness disturbances on the Bark scale."""
 
 import torch
 from espnet2.enh.loss.criterions.time_domain import TimeDomainLoss
 
-FRAME_SIZE, FRAME_SHIFT = 512, 256  # samples at 16 kHz, as P.862.2 analyses
+FRAME_SIZE, FRAME_SHIFT = 512, 256  # samples at 16 kHz, as in P.862.2
 NUM_BANDS = 49
-TARGET_POWER = 1e7  # of 16-bit samples between 350 and 3250 Hz, to which both signals are brought
-POWER_SCALE, LOUDNESS_SCALE = 6.91e-6, 0.1866  # of P.862's power and loudness densities at 16 kHz
-SYLLABLE_SIZE, SYLLABLE_SHIFT = 20, 10  # frames: disturbances within one are pooled by their peaks
+TARGET_POWER = 1e7  # power of 16-bit samples between 350 and 3250 Hz to which both signals are scaled
+POWER_SCALE, LOUDNESS_SCALE = 6.91e-6, 0.1866  # scale factors of P.862's power and loudness densities at 16 kHz
+SYLLABLE_SIZE, SYLLABLE_SHIFT = 20, 10  # frames; within a syllable, the pooling emphasises peaks
 BEST_RAW_SCORE = 4.5
 
 
@@ -25,24 +25,24 @@ def hearing_threshold(frequency: torch.Tensor) -> torch.Tensor:
     """Return the threshold in quiet as power relative to 0 dB SPL (Terhardt, 1979), for frequencies in Hz."""
     khz = frequency.clamp(min=20) / 1000
     level = 3.64 * khz**-0.8 - 6.5 * torch.exp(-0.6 * (khz - 3.3).square()) + 1e-3 * khz**4
-    return 10 ** ((level.clamp(max=70) - 8) / 10)  # 8 dB lower, where P.862's table lies in the mid bands
+    return 10 ** ((level.clamp(max=70) - 8) / 10)  # 8 dB lower, to match P.862's table in the mid bands
 
 
 class PESQLoss(TimeDomainLoss):
-    """What PESQ subtracts from its best score: ``0.1 d_sym + 0.0309 d_asym`` (ITU-T P.862, section 10.2).
+    """The amount that PESQ subtracts from its best score: ``0.1 d_sym + 0.0309 d_asym`` (ITU-T P.862, section 10.2).
 
-    Levels are aligned, spectra of 32 ms become loudness in 49 bands, a difference below a quarter of the softer
-    loudness is not heard, what was added to a band counts more than what was taken away, and loud frames and bad
-    syllables count more than others. Left out, since gradients have no use for them or would suffer: time alignment,
-    bad intervals, the caps of frames, and the slow following of gains. Bands and thresholds come of formulas instead
-    of the tables of the Recommendation. It is not the metric; over recordings it follows it closely.
+    The loss aligns the levels and computes loudness in 49 bands from spectra of 32 ms. Differences below a quarter of
+    the softer loudness are inaudible. Energy added to a band counts more than energy removed, and loud frames and bad
+    syllables count more than others. Time alignment, bad intervals, the caps of frames and the slow tracking of gains
+    are left out, because they are useless or harmful for gradients. Bands and thresholds come from formulas instead of
+    the Recommendation's tables. The loss is not the metric, but correlates closely with it over recordings.
 
     Args:
         name: name of the value in logs.
-        mapped: count in points of MOS-LQO, as scores are reported, instead of raw ones: the mapping is flat for bad
-            speech, so that recordings with a chance of sounding well weigh more.
-        equalized: forgive what a linear filter did, as PESQ does. A model learns to use that: it darkens speech, by 5
-            to 7 dB above 2 kHz in one training, which alone brought 0.2 points of PESQ.
+        mapped: compute the loss in MOS-LQO points, as scores are reported, instead of raw points. The mapping is flat
+            for bad speech, so that recordings that can sound good get more weight.
+        equalized: ignore the effect of a linear filter, as PESQ does. A model learns to exploit this and darkens the
+            speech: in one training by 5 to 7 dB above 2 kHz, which alone gained 0.2 points of PESQ.
     """
 
     def __init__(self, name: str = "", only_for_test: bool = False, mapped: bool = False, equalized: bool = True):
@@ -51,14 +51,14 @@ class PESQLoss(TimeDomainLoss):
         self.equalized = equalized
         frequencies = torch.arange(FRAME_SIZE // 2 + 1) * (16000 / FRAME_SIZE)
         rates = bark(frequencies)
-        # Bands of one bin at the bottom, growing evenly to the width with which 49 of them reach 8 kHz.
+        # The lowest band is one bin wide. The width grows linearly such that 49 bands reach 8 kHz.
         first, top = 0.318, rates[-1].item()
         last = 2 * top / NUM_BANDS - first
         edges = torch.cat([torch.zeros(1), torch.linspace(first, last, NUM_BANDS).cumsum(0)])
         self.widths = edges.diff()
         index = torch.bucketize(rates[1:], edges[1:-1])
         bands = torch.nn.functional.one_hot(index, NUM_BANDS).float()
-        # Not every narrow band has a bin of its own: it shares the nearest one.
+        # Some narrow bands contain no bin. They share the nearest one.
         empty = bands.sum(0) == 0
         centres = (edges[1:] + edges[:-1]) / 2
         nearest = (rates[1:, None] - centres[None]).abs().argmin(0)
@@ -66,7 +66,7 @@ class PESQLoss(TimeDomainLoss):
         self.bands = torch.cat([torch.zeros(1, NUM_BANDS), bands]) * (31.8 / self.widths) * POWER_SCALE
         centre_hz = torch.stack([frequencies[(rates - centre).abs().argmin()] for centre in centres])
         self.threshold = hearing_threshold(centre_hz)
-        # Zwicker's exponent, larger in the lowest bands.
+        # Zwicker's exponent is larger in the lowest bands.
         self.exponent = 0.23 * (6 / (centres + 2)).clamp(1, 2) ** 0.15
         in_speech_band = (frequencies >= 350) & (frequencies <= 3250)
         self.speech_band = in_speech_band.float()
@@ -74,7 +74,7 @@ class PESQLoss(TimeDomainLoss):
         self.window = torch.hann_window(FRAME_SIZE)
 
     def forward(self, ref: torch.Tensor, inf: torch.Tensor) -> torch.Tensor:
-        """Return ``(batch,)``, in points of PESQ lost, for two waveforms ``(batch, sample)`` of 16 kHz."""
+        """Return the PESQ points lost, ``(batch,)``, for two waveforms ``(batch, sample)`` at 16 kHz."""
         self._to(ref.device)
         reference, estimate = (self._band_powers(speech) for speech in (ref, inf))
         filtered = self._filtered_alike(reference, estimate) if self.equalized else reference
@@ -100,17 +100,18 @@ class PESQLoss(TimeDomainLoss):
             setattr(self, name, getattr(self, name).to(device))
 
     def _band_powers(self, speech: torch.Tensor) -> torch.Tensor:
-        """Return ``(batch, frame, band)`` power densities of ``(batch, sample)`` at the target level."""
+        """Return the power densities ``(batch, frame, band)`` of ``(batch, sample)``, scaled to the target level."""
         spectrum = torch.stft(
             speech, FRAME_SIZE, FRAME_SHIFT, window=self.window, pad_mode="constant", return_complex=True
         )
         power = torch.view_as_real(spectrum).square().sum(-1).transpose(1, 2) * self.high_pass
-        # Power of samples from power of bins: Parseval with a window of 3/8 mean square, both halves of the spectrum.
+        # Parseval's theorem gives the power of the samples: the window's mean square is 3/8, and the factor 2 accounts
+        # for the other half of the spectrum.
         mean = (power * self.speech_band).sum(-1).mean(-1) * 2 / (FRAME_SIZE**2 * 0.375)
         return (power * (TARGET_POWER / (mean + 1e-8))[:, None, None]) @ self.bands
 
     def _filtered_alike(self, reference: torch.Tensor, estimate: torch.Tensor) -> torch.Tensor:
-        """Return the reference's band powers behind the linear filter that the estimate went through, within 20 dB."""
+        """Return the reference's band powers after the estimate's linear filter, limited to 20 dB."""
         speech_frames = (reference.sum(-1) > 1e4).to(reference.dtype).unsqueeze(-1)
         mean_reference, mean_estimate = (
             (powers * (powers > 100 * self.threshold) * speech_frames).mean(1, keepdim=True)
@@ -119,20 +120,20 @@ class PESQLoss(TimeDomainLoss):
         return reference * ((mean_estimate + 1e3) / (mean_reference + 1e3)).clamp(0.01, 100)
 
     def _gains(self, reference: torch.Tensor, estimate: torch.Tensor) -> torch.Tensor:
-        """Return ``(batch, frame, 1)``: how much of an estimate's slow changes of gain listeners forgive."""
+        """Return the gains ``(batch, frame, 1)`` that compensate the estimate's slow gain changes."""
         sums = ((powers * (powers > self.threshold)).sum(-1) + 5e3 for powers in (reference, estimate))
         ratio = next(sums) / next(sums)
         previous = torch.cat([torch.ones_like(ratio[:, :1]), ratio[:, :-1]], dim=1)
         return (0.8 * ratio + 0.2 * previous).clamp(3e-4, 5).unsqueeze(-1)
 
     def _loudness(self, power: torch.Tensor) -> torch.Tensor:
-        """Return the loudness densities of ``(batch, frame, band)`` power densities, zero below the threshold."""
+        """Return the loudness densities of power densities ``(batch, frame, band)``; zero below the threshold."""
         scale = LOUDNESS_SCALE * (self.threshold / 0.5) ** self.exponent
         return scale * ((0.5 + 0.5 * power.clamp(min=self.threshold) / self.threshold) ** self.exponent - 1)
 
     @staticmethod
     def _over_time(disturbance: torch.Tensor) -> torch.Tensor:
-        """Pool ``(batch, frame)``: the sixth power mean within syllables, the second one over them."""
+        """Pool ``(batch, frame)`` with a power mean of order 6 within syllables and of order 2 over syllables."""
         num_frames = disturbance.shape[1]
         if num_frames > SYLLABLE_SIZE:
             disturbance = disturbance.unfold(1, SYLLABLE_SIZE, SYLLABLE_SHIFT)

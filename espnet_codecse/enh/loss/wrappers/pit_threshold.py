@@ -1,4 +1,4 @@
-"""Permutation-invariant training that leaves out what is solved already."""
+"""Permutation-invariant training that ignores utterances that are already well separated."""
 
 import torch
 from espnet2.enh.loss.criterions.abs_loss import AbsEnhLoss
@@ -6,15 +6,15 @@ from espnet2.enh.loss.wrappers.pit_solver import PITSolver
 
 
 class ThresholdPITSolver(PITSolver):
-    """ESPnet's PIT solver; in training, utterances whose loss is at most ``threshold`` are dropped from the mean.
+    """ESPnet's PIT solver; in training, utterances whose loss is at most ``threshold`` are excluded from the mean.
 
-    A separation that is better than 30 dB has nothing to learn from, but its gradient of a logarithm is as large as any
-    other (Codecformer's training, 2406.12434, as in SpeechBrain's SepFormer).
+    There is nothing left to learn from a separation better than 30 dB, but the gradient of the logarithm is as large as
+    for any other utterance (Codecformer's training, 2406.12434, as in SpeechBrain's SepFormer).
 
     Args:
-        criterion: gives one loss per utterance, such as ``si_snr``.
+        criterion: criterion that returns one loss per utterance, such as ``si_snr``.
         weight, independent_perm, flexible_numspk: see :class:`PITSolver`.
-        threshold: in the criterion's unit, dB for ``si_snr``.
+        threshold: threshold in the criterion's unit; dB for ``si_snr``.
     """
 
     def __init__(
@@ -34,12 +34,13 @@ class ThresholdPITSolver(PITSolver):
         """Return ``(loss, stats, {"perm": (batch, speaker)})``.
 
         Args:
-            ref, inf: ``(batch, ...)`` a speaker.
-            others: values of an earlier wrapper.
+            ref, inf: one ``(batch, ...)`` per speaker.
+            others: values returned by an earlier wrapper.
         """
         if not torch.is_grad_enabled():
             return super().forward(ref, inf, others or {})
-        # The order is found without gradients: with three speakers five of six orders would be kept for nothing.
+        # Gradients are not needed to find the order. With three speakers, the graphs of five of six orders would be
+        # kept in memory for nothing.
         with torch.no_grad():
             _, stats, order = super().forward(ref, inf, others or {})
         estimates = torch.stack(list(inf), dim=1)
@@ -48,6 +49,6 @@ class ThresholdPITSolver(PITSolver):
             [self.criterion(ref[index], estimates[items, order["perm"][:, index]]) for index in range(len(inf))]
         ).mean(0)
         kept = losses > self.threshold
-        # Where nothing is left the batch gives a gradient of zero.
+        # If no utterance is left, the gradient of the batch is zero.
         loss = (losses * kept).sum() / kept.sum().clamp(min=1)
         return loss, {**stats, self.criterion.name: losses.detach().mean()}, order

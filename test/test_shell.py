@@ -48,6 +48,7 @@ def test_script_parses(script):
         assert os.access(script, os.X_OK), f"{script}: not executable"
 
 
+@pytest.mark.slow
 def test_shellcheck_finds_nothing():
     program = shutil.which("shellcheck") or shutil.which("shellcheck", path=str(Path(sys.executable).parent))
     if program is None:

@@ -8,6 +8,7 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.job.resources import peak_memory
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "build",
     [

@@ -118,7 +118,7 @@ KINDS = (
         ("encode {here}/audio/speech.wav --codec {folder} " + RUN,),
     ),
     Kind("packs", ("model.zip",), "zip", ("verify {file}", "enhance {here}/audio/speech.wav --model {file} " + RUN)),
-    Kind("packed_weights", ("model.zip:1epoch.pth",), "checkpoint", ("verify {file}",)),
+    Kind("packed_weights", ("model.zip:best.pth",), "checkpoint", ("verify {file}",)),
     Kind(
         "packed_configurations",
         ("model.zip:exp/config.yaml", "model.zip:codec/config.yaml"),
@@ -140,6 +140,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("kind, numbers", cases)
 
 
+@pytest.mark.slow
 def test_damage_is_told_in_one_line(kind: Kind, numbers: range, whole: Path, server, tmp_path: Path):
     failures = []
     for number in numbers:

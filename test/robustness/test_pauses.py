@@ -71,6 +71,7 @@ def test_track_with_pauses(enhancer, pieces, alone, seconds, level_db):
     assert np.square(enhanced[last]).mean() <= np.square(track[last]).mean() * 1.01
 
 
+@pytest.mark.slow
 def test_padded_batch(enhancer, pieces, alone):
     longest = 4 * max(len(noisy) for _, noisy in pieces)
     padded = [np.pad(noisy, (0, longest - len(noisy))) for _, noisy in pieces]
@@ -79,6 +80,7 @@ def test_padded_batch(enhancer, pieces, alone):
     assert found[0] > alone[0] - 0.05 and found[1] > alone[1] - 0.3
 
 
+@pytest.mark.slow
 def test_pause_of_clean_speech(enhancer, pieces):
     clean = [clean.astype(np.float32) for clean, _ in pieces]
     expected = scores([(samples, enhance(enhancer, samples)) for samples in clean])
@@ -89,12 +91,14 @@ def test_pause_of_clean_speech(enhancer, pieces):
     assert found[0] > expected[0] - 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offset", [0.1, 0.2])
 def test_constant_offset(enhancer, pieces, alone, offset):
     found = scores([(clean, enhance(enhancer, noisy + np.float32(offset))) for clean, noisy in pieces])
     assert found[0] > alone[0] - 0.05 and found[1] > alone[1] - 0.3
 
 
+@pytest.mark.slow
 def test_rumble(enhancer, pieces, alone):
     pairs = []
     for clean, noisy in pieces:

@@ -17,6 +17,7 @@ def install(url, *arguments, **variables):
     return subprocess.run(["bash", SCRIPT, *arguments], capture_output=True, text=True, check=False, env=environment)
 
 
+@pytest.mark.slow
 def test_other_content_is_refused_and_not_left_behind(tmp_path):
     source = tmp_path / "source"
     source.mkdir()
@@ -35,12 +36,14 @@ def test_help(tmp_path):
     assert result.returncode == 2 and result.stdout.startswith("Downloads the codec Lyra V2")
 
 
+@pytest.mark.slow
 def test_nothing_there(tmp_path):
     result = install((tmp_path / "none").as_uri(), tmp_path / "out")
     assert result.returncode == 1 and result.stderr.count("\n") == 1
     assert "cannot be reached" in result.stderr and "by hand to" in result.stderr
 
 
+@pytest.mark.slow
 def test_published_files_arrive_in_the_cache(tmp_path):
     from lyra_reference import published_folder
 

@@ -36,6 +36,7 @@ def test_separation(codec_folder, tmp_path):
     assert "|13.95|0.74|0.51|1.52|1.02|" in text
 
 
+@pytest.mark.slow
 def test_turns_are_even_and_memory_is_the_steps_own():
     order = []
 

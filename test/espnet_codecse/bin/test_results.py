@@ -22,6 +22,7 @@ def test_writes_the_file_with_its_own_command(tmp_path):
         results.main(["--row", row, "--section_note", "x", "--output", str(output)])
 
 
+@pytest.mark.slow
 def test_draws_a_figure(tmp_path, capsys):
     soundfile.write(tmp_path / "x.wav", 0.1 * np.random.default_rng(0).normal(size=8000), 16000)
     assert spectrogram.main([str(tmp_path / "x.wav"), "--output", str(tmp_path / "x.png")]) == 0

@@ -34,6 +34,7 @@ def test_geometry(codec):
     assert lengths.tolist() == [50]
 
 
+@pytest.mark.slow
 def test_activation_follows_the_family(codec):
     if codec.name.endswith("lyra"):
         assert codec.activation == "leaky_relu"
@@ -41,6 +42,7 @@ def test_activation_follows_the_family(codec):
     assert codec.activation == ("snake" if "dac" in codec.name or "mdct" in codec.name else "elu")
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lengths=st.lists(st.integers(1, 9000), min_size=2, max_size=4))
 def test_batch_equals_one_by_one(codec, lengths):
@@ -66,6 +68,7 @@ def test_the_whole_bandwidth_is_what_no_bandwidth_is(codec):
     assert torch.equal(codec.decode(embedding, lengths, 6400, 8000), codec.decode(embedding, lengths, 6400))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_samples", [1, 319, 320, 321, 40 * 320 + 7, 131 * 320])
 def test_chunked_equals_whole(codec, num_samples):
     signal, lengths = _speech(num_samples), torch.tensor([num_samples])

@@ -174,6 +174,7 @@ def _change(weights, key, how):
     return changed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["missing", "unexpected", "of another shape"])
 @pytest.mark.parametrize("family", ["dac", "encodec", "mdct", "espnet_dac"])
 def test_weights_that_do_not_fit_are_named(tmp_path, family, how):
@@ -222,6 +223,7 @@ def test_other_kinds_of_folders(tmp_path):
     assert "has no codec_conf" in refused(empty)
 
 
+@pytest.mark.slow
 def test_stereo_encodec_is_refused(tmp_path):
     folder = save_encodec(tmp_path / "encodec")
     document = json.loads((folder / "config.json").read_text())
@@ -326,6 +328,7 @@ def test_sizes_of_a_small_codec_are_checked_before_it_is_built(tmp_path, key, va
     assert "config.yaml: 'model' has values that are missing or out of range" in refused(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [{"quantizer_n_q": 1_000_000_000}, {"encdec_ratios": [0]}, {"hidden_dim": "wide"}, {"hidden_dim": 10**12}],

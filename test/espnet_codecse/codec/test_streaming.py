@@ -28,6 +28,7 @@ def in_steps(read, num_frames, step):
     return torch.cat([read(start, min(step, num_frames - start)) for start in range(0, num_frames, step)], dim=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_samples", [1, HOP, 29 * HOP + 7, 61 * HOP])
 def test_streams_equal_the_whole(codec, num_samples):
     samples = speech(num_samples)

@@ -35,6 +35,7 @@ def num_read(path) -> int:
     return len(samples)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [VARIABLE, CONSTANT], ids=["variable", "constant"])
 @pytest.mark.parametrize("rate, frame", [(44100, 1152), (16000, 576)])
 def test_length_without_a_header(write, options, rate, frame):

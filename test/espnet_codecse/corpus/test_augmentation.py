@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 
 from espnet_codecse.audio import read_audio
@@ -25,6 +26,7 @@ def speakers(folder: Path, voice):
     return recordings
 
 
+@pytest.mark.slow
 def test_noises_of_all_kinds_and_the_same_again(tmp_path, voice):
     speech = speakers(tmp_path, voice)
     kinds = noise_kinds()
@@ -86,6 +88,7 @@ def test_an_altered_tone_is_a_tone_of_another_speed_within_the_range():
     assert 1000 / SPEED - 1 < min(frequencies) < 850 and 1150 < max(frequencies) < 1000 * SPEED + 1
 
 
+@pytest.mark.slow
 def test_rooms_ring_longer_with_a_longer_reverberation_time(tmp_path):
     def energy_after(seconds, item):
         response = read_audio(item.path)[0][:, 0]

@@ -73,6 +73,7 @@ def test_low_snrs(root, tmp_path):
     assert digests(tmp_path / "data/audio") == before
 
 
+@pytest.mark.slow
 def test_reference_of_reverberant_clips(root, tmp_path):
     for target in ("reverberant", "early", "dry"):
         simulation = replace(SIMULATION, reverb_probability=1.0, reverb_target=target)
@@ -86,6 +87,7 @@ def test_reference_of_reverberant_clips(root, tmp_path):
         assert max(np.abs(dry[gap]).max(), np.abs(early[gap]).max()) < 1e-4 < np.abs(wet[gap]).max()
 
 
+@pytest.mark.slow
 def test_same_bytes_for_any_number_of_jobs_and_after_an_interruption(root, tmp_path, capsys):
     prepare(root, tmp_path / "one", SMALL, 1)
     made = digests(tmp_path / "one" / "audio")

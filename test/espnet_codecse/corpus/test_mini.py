@@ -207,6 +207,7 @@ def test_one_speaker_cannot_make_pairs(corpus, tmp_path):
         prepare(tmp_path / "data", MiniSettings(), 1, None, corpus)
 
 
+@pytest.mark.slow
 def test_full_disk_stops_with_one_line_and_the_next_run_goes_on(corpus, tmp_path):
     # A limit on the size of a file fails the write as a full disk does, without the right to mount one.
     options = f"--nj 1 --num_train 8 --reverb_probability 0 --clean_dir '{corpus}' --dst data"
@@ -221,6 +222,7 @@ def test_full_disk_stops_with_one_line_and_the_next_run_goes_on(corpus, tmp_path
     assert validate_data_dir(tmp_path / "data/train", num_references=1, check_files=False) == 8
 
 
+@pytest.mark.slow
 def test_extra_and_altered_noises_are_of_train_alone_and_rooms_are_listed(corpus, tmp_path):
     settings = MiniSettings(
         MixtureSettings(rate=RATE), num_train=4, num_valid=2, num_extra_noises=7, num_altered_noises=5, num_rooms=3

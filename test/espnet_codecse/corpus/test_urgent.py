@@ -53,6 +53,7 @@ def high_band_db(signal, edge, rate=16000):
     return 10 * np.log10(power[int(edge / rate * len(signal)) :].sum() / power.sum() + 1e-12)
 
 
+@pytest.mark.slow
 def test_sets_at_the_codecs_rate(root, tmp_path):
     lines = prepare(root, tmp_path / "data", SMALL, 1)
     names = ["train", "unpaired_noisy", "unpaired_speech", "unpaired_noise", "validation"]
@@ -149,6 +150,7 @@ def test_recordings_cut_in_parts_stay_in_one_half():
         divide_noise(numbered[:1])
 
 
+@pytest.mark.slow
 def test_same_bytes_for_any_number_of_jobs_after_an_interruption_and_in_a_subset(root, tmp_path, capsys):
     prepare(root, tmp_path / "one", SMALL, 1)
     made = digests(tmp_path / "one" / "audio")
@@ -203,6 +205,7 @@ def test_plan_has_the_challenges_portions_and_ranges():
     assert {item.noise[2:] for item in kept if item.rate > 16000} == {"2.wav"}
 
 
+@pytest.mark.slow
 def test_the_work_grows_with_the_number_of_lines_alone(tmp_path):
     """The challenge has a hundred thousand lines: four times the lines are four times the calls."""
     audio = tmp_path / "x.wav"

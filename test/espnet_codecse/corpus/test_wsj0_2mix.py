@@ -103,6 +103,7 @@ def test_existing_tree_stays_where_it_is_and_the_dump_has_the_codecs_rate(tree, 
         assert audio_info(dump[name][FIRST])[0] == int(dump["utt2num_samples"][FIRST])
 
 
+@pytest.mark.slow
 def test_compressed_corpus_gives_the_same_mixtures(raw, tmp_path, monkeypatch):
     prepare(raw, tmp_path / "plain", SMALL, 1)
     for path in raw.rglob("*.wv1"):

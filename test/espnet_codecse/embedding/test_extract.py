@@ -61,6 +61,7 @@ def test_stored_embeddings_equal_those_encoded_one_by_one(codec_folder, data_dir
     assert not (tmp_path / "emb" / "emb_noise1.scp").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["dac", "encodec"])
 def test_other_codecs_and_rates(data_dir, tmp_path, family):
     folder = str(save_codec(tmp_path / family, family))

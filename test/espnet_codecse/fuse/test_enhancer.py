@@ -24,6 +24,7 @@ def outputs(enhancer, *speech):
     return [result["waveform"] for result in enhancer.enhance_batch(speech)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guidance", [None, GUIDED])
 def test_batch_equals_one_by_one(make_fuse, voice, guidance):
     enhancer = build(make_fuse(guidance))
@@ -63,6 +64,7 @@ def test_vae_alone_is_the_ceiling(vae_model, voice):
     assert np.allclose(result[:, : 22 * 128], expected[:, : 22 * 128], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_long_recordings(make_fuse, voice):
     enhancer = FuseEnhancer.from_model(
         make_fuse(), TRAINING, RunSettings(segment_seconds=2.0, options={"num_steps": 1})

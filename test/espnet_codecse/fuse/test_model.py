@@ -40,6 +40,7 @@ def test_learns_and_keeps_the_vae(make_fuse, voice, injection):
     assert changed == {"denoiser", "average"}
 
 
+@pytest.mark.slow
 def test_average_is_saved_and_used(make_fuse, voice):
     model = make_fuse()
     data = batch(voice)
@@ -153,6 +154,7 @@ def test_types_of_prediction(make_fuse, voice, kind):
         assert torch.allclose(step.pred_original_sample, clean[index], atol=1e-2)
 
 
+@pytest.mark.slow
 def test_without_vae(make_fuse, voice):
     model = make_fuse(use_vae=False)
     assert steps(model, batch(voice, 2), 1)(**batch(voice, 2))[0].isfinite()

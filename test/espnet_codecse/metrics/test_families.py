@@ -60,6 +60,7 @@ def test_too_short_has_no_score(name):
     assert np.isnan(score(name, speech, speech))
 
 
+@pytest.mark.slow
 def test_mel_spectrogram_agrees_with_librosa():
     librosa = pytest.importorskip("librosa")
     speech = noisy(speech_like(1.0))

@@ -124,6 +124,7 @@ def test_words_are_compared_without_case_and_punctuation():
     assert words_of("It's FINE, isn't it?") == ["it's", "fine", "isn't", "it"]
 
 
+@pytest.mark.slow
 def test_nisqa_with_small_weights_in_the_published_format(tmp_path):
     torch = pytest.importorskip("torch")
     module = pytest.importorskip("torchmetrics.functional.audio.nisqa")

@@ -151,6 +151,7 @@ def test_two_speakers_are_ordered_once_by_si_sdr(pairs):
         assert all(float(value) > 90 for value in read_scp(pairs / "two" / name).values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ref", "inf"])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_values_that_are_no_numbers_are_not_scored_as_silence(pairs, capsys, kind, value):
@@ -164,6 +165,7 @@ def test_values_that_are_no_numbers_are_not_scored_as_silence(pairs, capsys, kin
     assert f"{path}: holds NaN or infinite samples; its scores are nan" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_silence_has_no_score_without_a_reference(pairs):
     soundfile.write(pairs / "inf" / "u3.wav", np.zeros(RATE), RATE)
     for summary in run(pairs, "DNSMOS"):

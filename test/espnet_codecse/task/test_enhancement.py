@@ -63,6 +63,7 @@ def refused(experiment, **changes) -> str:
     return str(caught.value)
 
 
+@pytest.mark.slow
 def test_gate_takes_the_codecs_activation(codec_folder, tmp_path):
     assert EmbeddingEnhancementTask.build_model(options(codec_folder)).separator.activation == "snake"
     encodec = str(save_encodec(tmp_path / "encodec"))
@@ -179,6 +180,7 @@ def test_names_are_registered_once():
         _add(enh.separator_choices, "nac_se", dict)
 
 
+@pytest.mark.slow
 def test_inference_does_without_espnets_task(experiment):
     # Importing it takes longer than enhancing an hour.
     code = (

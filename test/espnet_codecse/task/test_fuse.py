@@ -202,6 +202,7 @@ def test_the_baseline(data, tmp_path, voice):
     assert result.shape == (1, 3000) and np.isfinite(result).all()
 
 
+@pytest.mark.slow
 def test_in_espnets_own_diffusion_model(voice):
     from espnet2.enh.decoder.stft_decoder import STFTDecoder
     from espnet2.enh.diffusion_enh import ESPnetDiffusionModel

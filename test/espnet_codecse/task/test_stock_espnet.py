@@ -102,6 +102,7 @@ def test_espnets_own_entry_point_trains_and_enhances(config, data, tmp_path, voi
     assert type(separate.enh_model.encoder).__name__ == "CodecEncoder"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("separator", [name for name in SEPARATORS if name != "nac_se"])
 @pytest.mark.parametrize("ours", [False, True], ids=["stock", "ours"])
 def test_espnets_separators_train_on_codec_embeddings(config, data, tmp_path, separator, ours, voice):

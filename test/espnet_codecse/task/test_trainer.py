@@ -28,6 +28,7 @@ with atomic_saving():
 """
 
 
+@pytest.mark.slow
 def test_kill_while_saving_leaves_a_whole_file(tmp_path):
     target = tmp_path / "checkpoint.pth"
     with subprocess.Popen([sys.executable, "-c", WRITER, str(target)]) as process:

@@ -279,6 +279,7 @@ def test_no_zip_at_all(tmp_path, pack):
     assert "pass a zip written by 'codecse pack'" in refused(tmp_path / "x.tar")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "part, key, value",
     [

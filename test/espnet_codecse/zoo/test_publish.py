@@ -45,6 +45,7 @@ def test_dry_run_lists_the_files_and_calls_nobody(pack, hub, capsys):
     assert "would be uploaded (dry run)" in output and not hub.calls
 
 
+@pytest.mark.slow
 def test_what_was_published_is_what_is_loaded(pack, hub, noisy, capsys):
     from espnet_codecse import SpeechEnhancer
 
@@ -75,6 +76,7 @@ def test_a_file_changed_on_the_hub_is_refused(pack, hub):
         find_model(REPO)
 
 
+@pytest.mark.slow
 def test_a_taken_name_and_updating(pack, hub, capsys):
     assert main(["publish", str(pack), "--repo", REPO]) == 0
     assert "the name is taken; pass --update" in refused(capsys, pack, "--repo", REPO)

@@ -25,6 +25,7 @@ def test_it_is_an_attribute_of_the_package():
         _ = espnet_codecse.Other
 
 
+@pytest.mark.slow
 def test_the_same_call_as_separate_speech():
     from espnet2.bin.enh_inference import SeparateSpeech
 

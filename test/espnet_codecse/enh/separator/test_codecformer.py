@@ -61,6 +61,7 @@ def test_parameters_as_published(num_channels, millions):
     assert sum(value.numel() for value in separator.parameters()) / 1e6 == pytest.approx(millions, abs=0.06)
 
 
+@pytest.mark.slow
 def test_multiplications_as_published():
     # 1.52 GMAC for two seconds: with 1024 channels as thop counts, with 512 channels when attention is counted too.
     assert codecformer_macs(1024, 100).as_thop / 1e9 == pytest.approx(1.52, abs=0.01)

@@ -67,6 +67,7 @@ def test_clips_of_sets_with_and_without_references(rows, tmp_path):
     assert peaks[1:3] == peaks[3:5] == peaks[7:9] and peaks[1] != peaks[2]
 
 
+@pytest.mark.slow
 def test_a_second_run_makes_only_what_changed_and_removes_what_is_not_used(rows, tmp_path, capsys):
     page = tmp_path / "page"
     first = write(rows, page, "--num_utterances", "1")
@@ -97,12 +98,14 @@ def test_everything_lies_in_the_folder_and_needs_no_network(rows, tmp_path):
     assert "http" not in index
 
 
+@pytest.mark.slow
 def test_the_mixture_is_heard_without_a_row_of_its_own(rows, tmp_path):
     chosen = rows[6:8]
     (data,) = (write(chosen, tmp_path / "page", "--num_utterances", "1"),)
     assert [sound["label"] for sound in data["clips"][0]["sounds"]][:2] == ["noisy", "sep_one, continuous"]
 
 
+@pytest.mark.slow
 def test_rows_without_audio_are_only_told(rows, tmp_path, capsys):
     (tmp_path / "exp/sep_two/continuous_lab/spk1.scp").unlink()
     data = write(rows, tmp_path / "page", "--num_utterances", "1")
@@ -135,6 +138,7 @@ def test_missing_audio_and_repeated_labels_are_refused(rows, tmp_path):
         write(rows, tmp_path / "page")
 
 
+@pytest.mark.slow
 def test_the_page_imports_neither_torch_nor_espnet(rows, tmp_path):
     code = (
         "import sys; from espnet_codecse.bin import report; assert report.main(sys.argv[1:]) == 0;"

@@ -77,6 +77,7 @@ def test_bfloat16_is_near(speech, noise):
     assert all(rough[name].item() == pytest.approx(exact[name].item(), abs=0.1) for name in exact)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_samples", [600, 16000])
 def test_gradient_is_finite_for_short_and_silent_signals(num_samples):
     noise = 0.1 * torch.randn(1, num_samples)

@@ -34,16 +34,27 @@ def get_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--ref_scp", action="append", default=[], metavar="SCP", help="clean speech: scp or folder; repeat per speaker")
+    add(
+        "--ref_scp",
+        action="append",
+        default=[],
+        metavar="SCP",
+        help="clean speech: scp, folder or file; repeat per speaker",
+    )
     add(
         "--inf_scp",
         action="append",
         required=True,
         metavar="SCP",
-        help="speech to score: scp or folder; repeat per speaker (order chosen by SI-SDR)",
+        help="speech to score: scp, folder or file; repeat per speaker (order chosen by SI-SDR)",
     )
     add("--without_reference", action="store_true", help="there is no clean speech: skip metrics that need it")
-    add("--mix_scp", default="", metavar="SCP", help="unprocessed mixtures: scp or folder, for SI_SDRi and SDRi")
+    add(
+        "--mix_scp",
+        default="",
+        metavar="SCP",
+        help="unprocessed mixtures: scp, folder or file, for SI_SDRi, SDRi",
+    )
     add(
         "--fs",
         type=sample_rate,

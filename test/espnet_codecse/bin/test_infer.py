@@ -130,7 +130,10 @@ def test_wrong_recordings(given, capsys, tmp_path):
         (["--train_config", "x.yaml"], "go together"),
         (["--model_file", "x.pth"], "go together"),
         (["--layers", "continuous", "quantized", "--output_dir", "out"], "several layers need '{layer}'"),
-        (["--train_config", "no.yaml", "--model_file", "no.pth"], "no.yaml: no such file; not the configuration of a training"),
+        (
+            ["--train_config", "no.yaml", "--model_file", "no.pth"],
+            "no.yaml: no such file; not the configuration of a training",
+        ),
         (["--segment_seconds", "0.5"], "--segment_seconds 0.5"),
         (["--codec", "no_such"], "--codec no_such: no such folder"),
         (["--collect"], "outputs missing"),

@@ -49,12 +49,7 @@ def get_parser() -> argparse.ArgumentParser:
         help="speech to score: scp, folder or file; repeat per speaker (order chosen by SI-SDR)",
     )
     add("--without_reference", action="store_true", help="there is no clean speech: skip metrics that need it")
-    add(
-        "--mix_scp",
-        default="",
-        metavar="SCP",
-        help="unprocessed mixtures: scp, folder or file, for SI_SDRi, SDRi",
-    )
+    add("--mix_scp", default="", metavar="SCP", help="unprocessed mixtures: scp, folder or file, for SI_SDRi, SDRi")
     add(
         "--fs",
         type=sample_rate,

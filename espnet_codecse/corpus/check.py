@@ -19,6 +19,7 @@ import numpy as np
 from espnet_codecse.audio import read_audio, resample, write_audio
 from espnet_codecse.corpus.data_dir import is_audio_table, read_data_dir, reject_pipe, write_data_dir
 from espnet_codecse.corpus.parallel import read_done, remove_temporary, run_parts, write_json
+from espnet_codecse.corpus.recording import NOT_FINITE
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path, file_stem
 from espnet_codecse.identity import file_state
@@ -85,7 +86,7 @@ def _load(name: str, path: str, settings: FormatSettings) -> tuple[np.ndarray, b
     if len(samples) == 0:
         raise Rejected(f"{what}: empty, no samples")
     if not np.isfinite(samples).all():
-        raise Rejected(f"{what}: NaN or infinite samples")
+        raise Rejected(f"{what}: {NOT_FINITE}")
     channels = samples.shape[1]
     if channels > 1 and settings.ref_channel >= channels:
         raise Rejected(f"{what}: no channel {settings.ref_channel}, it has {channels}")

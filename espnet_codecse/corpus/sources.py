@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from espnet_codecse.audio import audio_info
+from espnet_codecse.corpus.recording import recording_info
 from espnet_codecse.errors import UserError
 
 SPLITS = ("train", "valid", "test")
@@ -98,12 +98,9 @@ def scan(root: Path, speech: bool, skipped: list[tuple[str, str]]) -> list[Sourc
     used: Counter = Counter()
     for path in files:
         try:
-            num_samples, rate, _ = audio_info(path)
+            num_samples, rate, _ = recording_info(path)
         except UserError as error:
             skipped.append((str(path), str(error)[len(str(path)) + 2 :]))
-            continue
-        if num_samples == 0:
-            skipped.append((str(path), "empty, no samples"))
             continue
         relative = path.relative_to(root)
         if speech:

@@ -67,9 +67,11 @@ def test_unusable_files_are_left_out_with_the_reason(tmp_path):
         put(tmp_path / "noise" / f"{number}.wav")
     (tmp_path / "clean" / "s0" / "bad.wav").write_text("no audio")
     put(tmp_path / "clean" / "s1" / "empty.wav", 0)
+    soundfile.write(tmp_path / "noise" / "nan.wav", np.full(RATE, np.nan), RATE, "FLOAT")
     sources = find_sources(tmp_path / "clean", tmp_path / "noise")
-    assert len(sources.skipped) == 2
+    assert len(sources.skipped) == 3
     assert "not readable" in sources.skipped[0][1] and "empty" in sources.skipped[1][1]
+    assert sources.skipped[2] == (str(tmp_path / "noise" / "nan.wav"), "NaN or infinite samples")
 
 
 def test_what_cannot_be_used_is_said_in_one_line(tmp_path):

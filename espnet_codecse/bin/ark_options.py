@@ -18,4 +18,4 @@ def add_ark_options(parser: argparse.ArgumentParser) -> None:
     add("--nj", type=int, default=0, help="processes, each with a model (default: as many as cores and memory allow)")
     add_job_options(parser)
     add("--part_seconds", type=float, default=300.0, help="seconds of audio per ark (default: %(default)s)")
-    add("--device", default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
+    add("--device", default="cpu", help="auto, cpu, cuda or cuda:N (default: %(default)s)")

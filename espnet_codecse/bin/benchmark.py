@@ -26,7 +26,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True)
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
+    common.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     common.add_argument("--num_threads", type=int, default=2, help="torch threads (default: %(default)s)")
 
     add = kinds.add_parser("codec", parents=[common], help="real-time factors of a codec").add_argument
@@ -74,10 +74,9 @@ def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     import torch
 
-    from espnet_codecse.errors import UserError
+    from espnet_codecse.task.device import resolve_device
 
-    if args.device != "cpu" and not torch.cuda.is_available():
-        raise UserError(f"--device {args.device}: PyTorch sees no GPU; pass --device cpu")
+    args.device = resolve_device(args.device)
     torch.set_num_threads(args.num_threads)
     if args.kind == "codec":
         from espnet_codecse.benchmark.codec import report

@@ -37,7 +37,9 @@ def main(argv: list[str] | None = None) -> int:
     check_output_dir(args.paths, args.output_dir)
     from espnet_codecse.recording.job import Options
     from espnet_codecse.recording.session import Session
+    from espnet_codecse.task.device import check_device
 
+    check_device(args.device)
     options = Options(source="codes", target="wave", codec=args.codec, device=args.device)
     # No further settings: the codes hold the fingerprint of their codec, and nothing else changes the output.
     return run(Session("decoded", options, choice=args.format, num_jobs=args.jobs), args.paths, args.output_dir)

@@ -42,7 +42,9 @@ def main(argv: list[str] | None = None) -> int:
     from espnet_codecse.identity import file_state
     from espnet_codecse.recording.job import Options
     from espnet_codecse.recording.session import Session
+    from espnet_codecse.task.device import check_device
 
+    check_device(args.device)
     options = Options(
         source="wave",
         target="codes",

@@ -117,7 +117,9 @@ def main(argv: list[str] | None = None) -> int:
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     from espnet_codecse.errors import UserError
     from espnet_codecse.recording.job import Options
+    from espnet_codecse.task.device import check_device
 
+    check_device(args.device)
     check_output_dir(args.paths, args.output_dir)
     if args.segment_seconds <= 1.0:  # checked before any work, not at the first recording
         raise UserError(f"--segment_seconds {args.segment_seconds}: segments overlap by 1 s; give a larger value")

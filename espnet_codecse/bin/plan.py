@@ -27,7 +27,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--metrics", default=DEFAULT_METRICS, help="names, separated by spaces (default: '%(default)s')")
     add("--from_hours", type=float, default=0.0, help="do nothing if there is less training audio (default: 0)")
     add("--nj", type=int, default=0, help="processes (default: as many as cores and memory allow)")
-    add("--device", default="cpu", help="torch device (default: %(default)s)")
+    add("--device", default="cpu", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     return parser
 
 
@@ -37,8 +37,10 @@ def main(argv: list[str] | None = None) -> None:
     from espnet_codecse.benchmark.plan import format_plan, plan_stages, read_set_size
     from espnet_codecse.codec import load_codec
     from espnet_codecse.job import default_nj
+    from espnet_codecse.task.device import resolve_device
     from espnet_codecse.task.training import read_configuration
 
+    args.device = resolve_device(args.device)
     num_jobs = args.nj or default_nj(mem_per_job=3)
     configuration = read_configuration(args.config)
     codec = load_codec(configuration["encoder_conf"]["codec"], args.device)

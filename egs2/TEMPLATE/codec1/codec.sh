@@ -48,6 +48,10 @@ log "$0 $*"
 
 . "${template}/../../../utils/check_options.sh"
 check_options "train_set valid_set test_set" "$@"
+check_numbers natural "stage stop_stage nj"
+check_numbers positive "init_frames"
+check_numbers rate "fs"
+check_paths "datadir dumpdir expdir"
 train_config=${train_config:-${template}/conf/train_mdct.yaml}
 tag=${tag:-codec_$(basename "${train_config}" .yaml)}
 experiment=${expdir}/${tag}

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from espnet_codecse.errors import UserError
 from espnet_codecse.job.resources import num_cores
 
-
 DEVICES = ("auto", "cpu", "cuda")
 
 

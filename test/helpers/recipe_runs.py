@@ -153,7 +153,8 @@ def write_recordings(folder: Path) -> None:
 def shared_tree(factory: pytest.TempPathFactory) -> Tree:
     """The tree in which the first row of recipes.csv was run to the report page; made once for all test processes.
 
-    Its folders have a space and the word JOB in their names. Its output is in ``run.log`` beside it. Tests may read it and run in it what changes nothing.
+    Its folders have a space and the word JOB in their names. Its output is in ``run.log`` beside it. Tests may read it
+    and run in it what changes nothing.
     """
     base = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:

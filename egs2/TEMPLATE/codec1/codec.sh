@@ -42,6 +42,7 @@ $(sed -n '/^stage=/,/^help_message=/s/^\([a-z_]*\)=\([^#]*[^# ]\)\{0,1\} *# \(.*
 
 log "$0 $*"
 . "${template}/../../../utils/parse_options.sh"
+. "${template}/../../../utils/recipe_folder.sh"
 . ./path.sh
 # shellcheck source=../enh1/cmd.sh
 . ./cmd.sh

@@ -96,6 +96,7 @@ done
 
 log "$0 $*"
 . "${template}/../../../utils/parse_options.sh"
+. "${template}/../../../utils/recipe_folder.sh"
 . ./path.sh
 . ./cmd.sh
 export CODECSE_END_WITH_PARENT=1 # what this script starts does not outlive it

@@ -23,7 +23,7 @@ from espnet_codecse.corpus.parallel import read_done, remove_temporary, run_part
 from espnet_codecse.corpus.recording import NOT_FINITE
 from espnet_codecse.corpus.segments import Segment, by_utterance, read_segments
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import atomic_path, file_stem
+from espnet_codecse.fileio import atomic_path, file_stem, make_folder, remove_file
 from espnet_codecse.identity import file_state
 from espnet_codecse.job.array import Share, Submit
 
@@ -206,7 +206,7 @@ def format_data_dir(
     before = read_done(done)
     if before.get("key") == key:
         return f"{before['summary']} (skipped: done by an earlier run)"
-    done.unlink(missing_ok=True)
+    remove_file(done)
 
     data_dir = str(target / "data")
     jobs = [
@@ -241,7 +241,7 @@ def _write(
         if utterance not in tables["utt2spk"]:
             rejected[utterance] = {"path": tables["wav.scp"][utterance], "reason": "no line in utt2spk"}
             kept.remove(utterance)
-    target.mkdir(parents=True, exist_ok=True)
+    make_folder(target)
     with atomic_path(target / "rejected.tsv") as temporary:
         lines = [f"{utterance}\t{item['path']}\t{item['reason']}\n" for utterance, item in sorted(rejected.items())]
         temporary.write_text("id\tpath\treason\n" + "".join(lines), encoding="utf-8")

@@ -15,7 +15,7 @@ from espnet_codecse.corpus.parallel import read_done, remove_temporary, run_part
 from espnet_codecse.corpus.sources import SPLITS, SourceRecording, Sources, find_sources
 from espnet_codecse.corpus.synthesis import write_corpus
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import atomic_path
+from espnet_codecse.fileio import atomic_path, remove_file
 
 # Mixtures of the synthesised corpus; those of given folders follow from the number of utterances.
 SYNTHETIC_TRAIN, SYNTHETIC_VALID = 300, 30
@@ -164,7 +164,7 @@ def _make_set(target: Path, split: str, plan: list[Mixture], settings: MixtureSe
     before = read_done(done)
     if before.get("key") == key:
         return f"{before['summary']} (skipped: done by an earlier run)"
-    done.unlink(missing_ok=True)
+    remove_file(done)
     audio_dir = target / "audio" / f"{split}_{key}"
     if before:
         old = target / "audio" / f"{split}_{before['key']}"

@@ -66,7 +66,7 @@ def prepare(
         settings: what to prepare.
         num_jobs: processes.
         clean_dir: folder of recordings; without it speech and noise are synthesised below ``downloads``.
-        noise_dir: folder of noise recordings, needed unless ``clean_dir`` has a given split with noise.
+        noise_dir: folder of noise recordings; not needed if ``clean_dir`` has a given split with noise, or none is mixed.
         downloads: where the synthesised corpus is written.
 
     Raises:
@@ -80,13 +80,15 @@ def prepare(
         settings = replace(
             settings, num_train=settings.num_train or SYNTHETIC_TRAIN, num_valid=settings.num_valid or SYNTHETIC_VALID
         )
-    sources = find_sources(clean_dir, noise_dir)
+    with_noise = settings.mixtures.noise_probability > 0 or settings.num_altered_noises > 0
+    sources = find_sources(clean_dir, noise_dir, settings.mixtures.num_speakers, with_noise)
     if sources.skipped:
         _write_skipped(target / "audio" / "skipped.tsv", sources)
     lines = _augment(target, settings, sources, num_jobs)
     for split in SPLITS:
         _write_recordings(target / f"clean_{split}", sources.speech[split], prefix_of_name=True)
-        _write_recordings(target / f"noise_{split}", sources.noise[split], prefix_of_name=False)
+        if sources.noise[split]:
+            _write_recordings(target / f"noise_{split}", sources.noise[split], prefix_of_name=False)
         mixtures, count = _split_settings(settings, split, len(sources.speech[split]))
         plan = plan_mixtures(sources.speech[split], sources.noise[split], mixtures, count)
         lines.append(_make_set(target, split, plan, mixtures, num_jobs))

@@ -148,7 +148,10 @@ def plan_mixtures(
                 others = [item for item in utterances if all(may_mix(group, item.group) for group in groups)]
                 if not others:
                     known = "' and '".join(groups)
-                    raise UserError(f"{first.path}: no other speaker to mix with '{known}'; add speakers to its split")
+                    raise UserError(
+                        f"{first.path}: no other speaker to mix with '{known}'; its split needs at least "
+                        f"{settings.num_speakers} that may be mixed, add speakers to it"
+                    )
                 other = others[int(rng.integers(len(others)))]
                 stretches.append(_stretch(other, max_duration, rng))
                 groups.append(other.group)

@@ -66,7 +66,7 @@ def prepare(
         settings: what to prepare.
         num_jobs: processes.
         clean_dir: folder of recordings; without it speech and noise are synthesised below ``downloads``.
-        noise_dir: folder of noise recordings; not needed if ``clean_dir`` has a given split with noise, or none is mixed.
+        noise_dir: folder of noise recordings; not needed with a given split that has noise, or if none is mixed.
         downloads: where the synthesised corpus is written.
 
     Raises:

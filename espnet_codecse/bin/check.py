@@ -6,7 +6,7 @@ hop=$(codecse check --codec small --fs 16k --metrics "SI_SDR PESQ")
 import argparse
 import sys
 
-from espnet_codecse.bin.format_data import sample_rate
+from espnet_codecse.bin.numbers import natural, sample_rate
 from espnet_codecse.errors import UserError
 from espnet_codecse.installation import installed_problems
 
@@ -21,7 +21,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--metrics", default="", help="names, separated by spaces")
     add = parser.add_argument
     add("--device", default="auto", help="device of the stages on this machine (default: %(default)s)")
-    add("--ngpu", type=int, default=0, help="GPUs for training on this machine (default: %(default)s)")
+    add("--ngpu", type=natural, default=0, help="GPUs for training on this machine (default: %(default)s)")
     return parser
 
 

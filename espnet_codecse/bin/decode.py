@@ -10,10 +10,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet_codecse.bin.numbers import positive
+
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the parser of ``codecse decode``."""
-    from espnet_codecse.bin.enhance import positive
     from espnet_codecse.recording.formats import CHOICES
 
     parser = argparse.ArgumentParser(

@@ -13,11 +13,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet_codecse.bin.numbers import positive
+
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the parser of ``codecse encode``."""
-    from espnet_codecse.bin.enhance import positive
-
     parser = argparse.ArgumentParser(
         prog="codecse encode", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

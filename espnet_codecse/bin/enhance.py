@@ -24,6 +24,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet_codecse.bin.numbers import above_zero, positive
+
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the parser of ``codecse enhance``."""
@@ -82,14 +84,14 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add(
         "--batch_seconds",
-        type=float,
+        type=above_zero,
         default=60.0,
         help="short recordings of similar length are enhanced together, "
         "up to this many seconds of padded audio (default: %(default)s)",
     )
     add(
         "--segment_seconds",
-        type=float,
+        type=above_zero,
         default=30.0,
         help="longer recordings are split into cross-faded segments of this length (default: %(default)s)",
     )
@@ -100,14 +102,6 @@ def mix(text: str) -> float:
     """Parse a number from 0 to 1; argparse turns the ValueError into a message that names the option."""
     value = float(text)
     if not 0.0 <= value <= 1.0:
-        raise ValueError
-    return value
-
-
-def positive(text: str) -> int:
-    """Parse a positive integer; argparse turns the ValueError into a message that names the option."""
-    value = int(text)
-    if value < 1:
         raise ValueError
     return value
 

@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from espnet_codecse.bin.format_data import sample_rate
+from espnet_codecse.bin.numbers import natural, sample_rate
 from espnet_codecse.job.array import add_job_options, submitter
 from espnet_codecse.metrics.registry import DEFAULT_METRICS, groups, known_metrics, select
 
@@ -64,7 +64,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add("--metrics", default=DEFAULT_METRICS, help="names, separated by spaces (default: '%(default)s')")
     add("--versa_config", type=Path, help="VERSA's list of metrics, if VERSA is installed; one speaker")
-    add("--nj", type=int, default=0, help="processes (default: as many as cores and memory allow)")
+    add("--nj", type=natural, default=0, help="processes (default: as many as cores and memory allow)")
     add_job_options(parser)
     return parser
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from espnet_codecse.audio import audio_info
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import read_scp
+from espnet_codecse.fileio import PathLike, read_scp
 from espnet_codecse.identity import file_state
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
@@ -41,23 +41,29 @@ class Utterance:
 
 
 def read_table(source: str) -> dict[str, str]:
-    """Read an scp, or take a folder of audio or a single audio file, with file names without suffix as ids.
+    """Read an scp, or take a folder of audio or a single audio file, with file names as ids; see :func:`_id_of`.
 
     Raises:
         UserError: the folder has no audio or two files with the same name, or the scp is unreadable.
     """
     if _is_audio_file(source):
-        return {Path(source).stem: source}
+        return {_id_of(source): source}
     if not Path(source).is_dir():
         return read_scp(source)
     table: dict[str, str] = {}
     for path in sorted(path for path in Path(source).rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES):
-        if path.stem in table:
-            raise UserError(f"{path}: the name '{path.stem}' occurs twice in {source}; rename one of the files")
-        table[path.stem] = str(path)
+        utterance = _id_of(path)
+        if utterance in table:
+            raise UserError(f"{path}: the name '{utterance}' occurs twice in {source}; rename one of the files")
+        table[utterance] = str(path)
     if not table:
         raise UserError(f"{source}: no audio file ({', '.join(AUDIO_SUFFIXES)}) in this folder; check the path")
     return table
+
+
+def _id_of(path: PathLike) -> str:
+    """Return a file's name without suffix, with underscores for spaces, which would end the id in a list."""
+    return "_".join(Path(path).stem.split()) or "_"
 
 
 def _is_audio_file(source: str) -> bool:
@@ -71,7 +77,7 @@ def read_tables(sources: Sequence[str], estimate: str) -> list[dict[str, str]]:
         UserError: as :func:`read_table`.
     """
     if all(map(_is_audio_file, sources)):
-        return [{Path(estimate).stem: source} for source in sources]
+        return [{_id_of(estimate): source} for source in sources]
     return [read_table(source) for source in sources]
 
 

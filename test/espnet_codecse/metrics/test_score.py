@@ -101,11 +101,22 @@ def test_recordings_of_different_rates_are_brought_together(pairs):
 
 
 def test_single_files_are_one_utterance_named_after_the_output(pairs):
-    (pairs / "inf" / "u1.wav").rename(pairs / "enhanced.wav")
-    (single,) = score_set([str(pairs / "ref" / "u1.wav")], [str(pairs / "enhanced.wav")], pairs / "one", ["SI_SDR"])
-    reference, estimate = (soundfile.read(pairs / name)[0] for name in ("ref/u1.wav", "enhanced.wav"))
+    (pairs / "inf" / "u1.wav").rename(pairs / "enhanced 1.wav")
+    (single,) = score_set([str(pairs / "ref" / "u1.wav")], [str(pairs / "enhanced 1.wav")], pairs / "one", ["SI_SDR"])
+    reference, estimate = (soundfile.read(pairs / name)[0] for name in ("ref/u1.wav", "enhanced 1.wav"))
     assert single.mean == pytest.approx(si_sdr(reference, estimate), abs=1e-3)
-    assert list(read_scp(pairs / "one" / "SI_SDR_spk1")) == ["enhanced"]
+    column = read_scp(pairs / "one" / "SI_SDR_spk1")
+    assert list(column) == ["enhanced_1"] and float(column["enhanced_1"]) == pytest.approx(single.mean)
+
+
+def test_names_with_spaces_are_ids_with_underscores(pairs):
+    for kind in ("ref", "inf"):
+        (pairs / kind / "u1.wav").rename(pairs / kind / "my  recording.wav")
+    score_set([str(pairs / "ref")], [str(pairs / "inf")], pairs / "spaces", ["SI_SDR"])
+    assert list(read_scp(pairs / "spaces" / "SI_SDR_spk1")) == ["my_recording", "u2", "u3", "u4"]
+    soundfile.write(pairs / "ref" / "my_recording.wav", np.ones(RATE) / 2, RATE)
+    with pytest.raises(UserError, match="the name 'my_recording' occurs twice"):
+        score_set([str(pairs / "ref")], [str(pairs / "inf")], pairs / "twice", ["SI_SDR"])
 
 
 def test_files_have_the_shape_of_espnet_and_hold_the_values(pairs):

@@ -85,6 +85,18 @@ def make_folder(path: PathLike) -> None:
         raise cannot_be_written(path, error) from error
 
 
+def remove_file(path: PathLike) -> None:
+    """Remove a file, such as a marker of finished work; it may be missing.
+
+    Raises:
+        UserError: it cannot be removed.
+    """
+    try:
+        Path(path).unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_be_written(path, error) from error
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

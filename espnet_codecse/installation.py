@@ -74,6 +74,16 @@ EXTRAS = {
     "speechbrain": ("speechbrain", "benchmark"),
     "pytest": ("pytest", "dev"),
 }
+# The same of the required packages.
+REQUIRED = {
+    "numpy": "numpy",
+    "safetensors": "safetensors",
+    "soundfile": "soundfile",
+    "soxr": "soxr",
+    "torch": "torch",
+    "tqdm": "tqdm",
+    "yaml": "pyyaml",
+}
 
 
 def parse_version(text: str) -> Version:
@@ -190,7 +200,7 @@ def installed_problems() -> list[str]:
 
 @contextlib.contextmanager
 def naming_missing_packages(purpose: str = "") -> Iterator[None]:
-    """Turn the failed import of a package that an extra brings into one line with the command that mends it.
+    """Turn the failed import of a package that is not installed into one line with the command that mends it.
 
     Args:
         purpose: what needs it; the message begins with it.
@@ -202,7 +212,7 @@ def naming_missing_packages(purpose: str = "") -> Iterator[None]:
         yield
     except ImportError as error:
         module = (error.name or "").partition(".")[0]
-        if module not in EXTRAS:
+        if module not in EXTRAS and module not in REQUIRED:
             raise
         reason = _why_import_failed(module)
         if reason is None:
@@ -211,7 +221,12 @@ def naming_missing_packages(purpose: str = "") -> Iterator[None]:
 
 
 def _why_import_failed(module: str) -> str | None:
-    """Return what is wrong with an optional package; None where it is there and its version is a supported one."""
+    """Return what is wrong with a package; None where it is there and its version is a supported one."""
+    if module in REQUIRED:
+        if version_of(module, REQUIRED[module]) is not None:
+            return None
+        mend = "activate the environment: . tools/activate.sh" if is_checkout() else f"run {install_command()}"
+        return f"needs {REQUIRED[module]}, which this Python ({sys.executable}) does not have; {mend}"
     distribution, extra = EXTRAS[module]
     if version_of(module, distribution) is None:
         return f"needs {distribution}, which is not installed; run {install_command(extra)}"

@@ -2,7 +2,7 @@
 # Installs everything into tools/venv:  tools/install.sh
 #
 # Needs Python 3.10 to 3.13 with venv, its headers, and a C compiler. A second call does nothing. An interrupted
-# installation is made again, and one from an older pyproject.toml is updated. A Python version other than that of
+# installation is made again, and one from an older pyproject.toml is updated. A link is used and never changed. A Python version other than that of
 # tools/venv gets a separate environment, such as tools/venv-3.12. --print-venv prints the environment that PYTHON
 # selects; --venv FOLDER selects one by its folder.
 #   PYTHON=python3.12              Python to use. Default: the newest suitable one; without a GPU the newest
@@ -194,6 +194,12 @@ case ${1:-} in
         exit 2
         ;;
 esac
+if [ -L "${venv}" ]; then
+    # The other clone installs it; its packages are used with the source of this tree.
+    if "${venv}/bin/python" -c '' 2>/dev/null; then exit 0; fi
+    log "${venv}: a link to $(readlink "${venv}"), where no Python runs; install there, or remove the link"
+    exit 1
+fi
 marker=${venv}/.installed
 if is_complete; then
     exit 0

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from espnet_codecse.audio import audio_info
 from espnet_codecse.benchmark.codec import CodecSpeed
 from espnet_codecse.benchmark.probe import StepCost
+from espnet_codecse.corpus.segments import read_segments
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import read_counts, read_scp
 
@@ -65,7 +66,12 @@ def read_set_size(data_dir: Path, sample_rate: int) -> SetSize:
         seconds += num_samples / rate
         at_rate = at_rate and rate == sample_rate
     seconds *= len(paths) / max(1, len(chosen))
-    return SetSize(len(paths), seconds, 1 + len(list(data_dir.glob("spk[0-9]*.scp"))), at_rate)
+    num_utterances, segments = len(paths), read_segments(data_dir)
+    if segments is not None:
+        lengths = [item.end - item.start for item in segments.values() if item.end > 0]
+        num_utterances, at_rate = len(segments), False
+        seconds = sum(lengths) if len(lengths) == len(segments) else seconds
+    return SetSize(num_utterances, seconds, 1 + len(list(data_dir.glob("spk[0-9]*.scp"))), at_rate)
 
 
 def plan_stages(

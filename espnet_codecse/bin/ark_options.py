@@ -2,6 +2,7 @@
 
 import argparse
 
+from espnet_codecse.bin.numbers import above_zero, natural
 from espnet_codecse.embedding.description import COMPRESSIONS
 from espnet_codecse.job.array import add_job_options
 
@@ -15,7 +16,12 @@ def add_ark_options(parser: argparse.ArgumentParser) -> None:
         choices=list(COMPRESSIONS),
         help="3: two bytes per value; none: float32 (default: %(default)s)",
     )
-    add("--nj", type=int, default=0, help="processes, each with a model (default: as many as cores and memory allow)")
+    add(
+        "--nj",
+        type=natural,
+        default=0,
+        help="processes, each with a model (default: as many as cores and memory allow)",
+    )
     add_job_options(parser)
-    add("--part_seconds", type=float, default=300.0, help="seconds of audio per ark (default: %(default)s)")
-    add("--device", default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
+    add("--part_seconds", type=above_zero, default=300.0, help="seconds of audio per ark (default: %(default)s)")
+    add("--device", default="cpu", help="auto, cpu, cuda or cuda:N (default: %(default)s)")

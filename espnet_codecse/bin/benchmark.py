@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 from espnet_codecse.bin.model_option import add_model_option
+from espnet_codecse.bin.numbers import above_zero, positive
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -26,22 +27,29 @@ def get_parser() -> argparse.ArgumentParser:
     )
     kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True)
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
-    common.add_argument("--num_threads", type=int, default=2, help="torch threads (default: %(default)s)")
+    common.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    common.add_argument("--num_threads", type=positive, default=2, help="torch threads (default: %(default)s)")
 
     add = kinds.add_parser("codec", parents=[common], help="real-time factors of a codec").add_argument
     add("--codec", default="small", help="name or folder (default: %(default)s)")
-    add("--seconds", type=float, default=10.0, help="length of the signal, s (default: %(default)s)")
-    add("--runs", type=int, default=7, help="runs; their median is reported (default: %(default)s)")
+    add("--seconds", type=above_zero, default=10.0, help="length of the signal, s (default: %(default)s)")
+    add("--runs", type=positive, default=7, help="runs; their median is reported (default: %(default)s)")
 
     model = kinds.add_parser("model", parents=[common], help="a trained model")
     add = model.add_argument
     add("--model", default="nac_se", help="pack, experiment folder or name of a packaged model (default: %(default)s)")
     add("--codec", help="folder of its codec, if it has moved since training")
     add("--dtypes", nargs="+", default=["float32"], choices=["float32", "bfloat16"], help="(default: float32)")
-    add("--batch_sizes", nargs="+", type=int, default=[1], metavar="N", help="recordings per batch (default: 1)")
-    add("--lengths", nargs="+", type=float, default=[10.0], metavar="S", help="length of a recording, s (default: 10)")
-    add("--rounds", type=int, default=3, help="rounds over all combinations (default: %(default)s)")
+    add("--batch_sizes", nargs="+", type=positive, default=[1], metavar="N", help="recordings per batch (default: 1)")
+    add(
+        "--lengths",
+        nargs="+",
+        type=above_zero,
+        default=[10.0],
+        metavar="S",
+        help="length of a recording, s (default: 10)",
+    )
+    add("--rounds", type=positive, default=3, help="rounds over all combinations (default: %(default)s)")
     add("--published", type=Path, help="yaml with the figures of the system's paper")
     add("--output", type=Path, help="markdown file to write (default: standard output)")
     add_model_option(model)
@@ -54,17 +62,17 @@ def get_parser() -> argparse.ArgumentParser:
         help="any of codecformer_el_stored, codecformer_el_on_the_fly, codecformer, sepformer "
         "(default: all; SepFormer needs SpeechBrain, pip install 'espnet_codecse[benchmark]')",
     )
-    add("--batch_size", type=int, default=1, help="mixtures per step (default: %(default)s)")
-    add("--seconds", type=float, default=2.0, help="length of a mixture, s (default: %(default)s)")
-    add("--rounds", type=int, default=5, help="rounds over all systems (default: %(default)s)")
-    add("--steps", type=int, default=2, help="steps of a system in each round (default: %(default)s)")
+    add("--batch_size", type=positive, default=1, help="mixtures per step (default: %(default)s)")
+    add("--seconds", type=above_zero, default=2.0, help="length of a mixture, s (default: %(default)s)")
+    add("--rounds", type=positive, default=5, help="rounds over all systems (default: %(default)s)")
+    add("--steps", type=positive, default=2, help="steps of a system in each round (default: %(default)s)")
     add("--output", type=Path, help="markdown file to write (default: standard output)")
 
     add = kinds.add_parser("dual_branch", parents=[common], help="a training step of dual_branch").add_argument
     add("--config", type=Path, required=True, help="yaml of a step, written by codecse config")
-    add("--batch_size", type=int, help="recordings per step (default: the configuration's)")
-    add("--rounds", type=int, default=5, help="rounds over all parts (default: %(default)s)")
-    add("--steps", type=int, default=2, help="runs of a part in each round (default: %(default)s)")
+    add("--batch_size", type=positive, help="recordings per step (default: the configuration's)")
+    add("--rounds", type=positive, default=5, help="rounds over all parts (default: %(default)s)")
+    add("--steps", type=positive, default=2, help="runs of a part in each round (default: %(default)s)")
     add("--output", type=Path, help="markdown file to write (default: standard output)")
     return parser
 
@@ -74,10 +82,9 @@ def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     import torch
 
-    from espnet_codecse.errors import UserError
+    from espnet_codecse.task.device import resolve_device
 
-    if args.device != "cpu" and not torch.cuda.is_available():
-        raise UserError(f"--device {args.device}: PyTorch sees no GPU; pass --device cpu")
+    args.device = resolve_device(args.device)
     torch.set_num_threads(args.num_threads)
     if args.kind == "codec":
         from espnet_codecse.benchmark.codec import report

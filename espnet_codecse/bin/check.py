@@ -6,7 +6,7 @@ hop=$(codecse check --codec small --fs 16k --metrics "SI_SDR PESQ")
 import argparse
 import sys
 
-from espnet_codecse.bin.format_data import sample_rate
+from espnet_codecse.bin.numbers import natural, sample_rate
 from espnet_codecse.errors import UserError
 from espnet_codecse.installation import installed_problems
 
@@ -19,6 +19,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--codec", required=True, help="name or folder")
     parser.add_argument("--fs", type=sample_rate, required=True, help="sample rate of the formatted data, such as 16k")
     parser.add_argument("--metrics", default="", help="names, separated by spaces")
+    add = parser.add_argument
+    add("--device", default="auto", help="device of the stages on this machine (default: %(default)s)")
+    add("--ngpu", type=natural, default=0, help="GPUs for training on this machine (default: %(default)s)")
     return parser
 
 
@@ -28,6 +31,10 @@ def main(argv: list[str] | None = None) -> None:
     problems = installed_problems()
     if problems:
         raise UserError(problems[0])
+    from espnet_codecse.task.device import check_device, check_num_gpus
+
+    check_device(args.device)
+    check_num_gpus(args.ngpu)
     from espnet_codecse.codec import load_codec
     from espnet_codecse.metrics.registry import select
 

@@ -8,6 +8,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet_codecse.bin.numbers import positive
+
 TEMPLATE = Path(__file__).resolve().parents[1] / "recipe_conf"  # a link to the papers' settings in egs2/TEMPLATE
 
 
@@ -27,7 +29,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--size", help="size of the network (default: the step's own)")
     add("--variant", default="", help="variants of the system, separated by commas and merged in order")
     add("--loss", help="loss (default: the step's own)")
-    add("--num_spk", type=int, help="speakers in a mixture (default: the system's)")
+    add("--num_spk", type=positive, help="speakers in a mixture (default: the system's)")
     add("--output", type=Path, help="yaml to write (default: standard output)")
     return parser
 

@@ -3,6 +3,8 @@
 import argparse
 import sys
 
+from espnet_codecse.bin.numbers import natural
+
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
@@ -10,7 +12,7 @@ def get_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     validate = commands.add_parser("validate", help="check that ids are sorted, unique and the same in all files")
     validate.add_argument("dir", metavar="DIR", help="data directory")
-    validate.add_argument("--num_references", type=int, default=0, help="N: spk1.scp ... spkN.scp must exist")
+    validate.add_argument("--num_references", type=natural, default=0, help="N: spk1.scp ... spkN.scp must exist")
     validate.add_argument("--no_files", action="store_true", help="do not check that the audio files exist")
     fix = commands.add_parser("fix", help="sort, keep the ids that all files have, rewrite spk2utt")
     fix.add_argument("dir", metavar="DIR", help="data directory")

@@ -10,10 +10,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet_codecse.bin.numbers import positive
+
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the parser of ``codecse decode``."""
-    from espnet_codecse.bin.enhance import positive
     from espnet_codecse.recording.formats import CHOICES
 
     parser = argparse.ArgumentParser(
@@ -37,7 +38,9 @@ def main(argv: list[str] | None = None) -> int:
     check_output_dir(args.paths, args.output_dir)
     from espnet_codecse.recording.job import Options
     from espnet_codecse.recording.session import Session
+    from espnet_codecse.task.device import check_device
 
+    check_device(args.device)
     options = Options(source="codes", target="wave", codec=args.codec, device=args.device)
     # No further settings: the codes hold the fingerprint of their codec, and nothing else changes the output.
     return run(Session("decoded", options, choice=args.format, num_jobs=args.jobs), args.paths, args.output_dir)

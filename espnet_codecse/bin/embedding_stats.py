@@ -35,14 +35,14 @@ def _key(folder: Path, stream: str) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Write the statistics."""
     args = get_parser().parse_args(argv)
-    from espnet_codecse.fileio import atomic_path, read_marker
+    from espnet_codecse.fileio import atomic_path, read_marker, remove_file
 
     done = args.out_dir / ".done"
     key = _key(args.embedding_dir, args.stream)
     if read_marker(done) == key and (args.out_dir / "stats.npz").is_file():
         print(f"embedding_stats: {args.out_dir}: skipped (already done)", file=sys.stderr)
         return 0
-    done.unlink(missing_ok=True)
+    remove_file(done)
     from espnet_codecse.embedding.stats import embedding_stats
 
     num_frames = embedding_stats(args.embedding_dir, args.out_dir, args.stream)

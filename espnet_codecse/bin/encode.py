@@ -13,11 +13,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet_codecse.bin.numbers import positive
+
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the parser of ``codecse encode``."""
-    from espnet_codecse.bin.enhance import positive
-
     parser = argparse.ArgumentParser(
         prog="codecse encode", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -42,7 +42,9 @@ def main(argv: list[str] | None = None) -> int:
     from espnet_codecse.identity import file_state
     from espnet_codecse.recording.job import Options
     from espnet_codecse.recording.session import Session
+    from espnet_codecse.task.device import check_device
 
+    check_device(args.device)
     options = Options(
         source="wave",
         target="codes",

@@ -24,6 +24,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet_codecse.bin.numbers import above_zero, positive
+
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the parser of ``codecse enhance``."""
@@ -82,14 +84,14 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add(
         "--batch_seconds",
-        type=float,
+        type=above_zero,
         default=60.0,
         help="short recordings of similar length are enhanced together, "
         "up to this many seconds of padded audio (default: %(default)s)",
     )
     add(
         "--segment_seconds",
-        type=float,
+        type=above_zero,
         default=30.0,
         help="longer recordings are split into cross-faded segments of this length (default: %(default)s)",
     )
@@ -104,20 +106,14 @@ def mix(text: str) -> float:
     return value
 
 
-def positive(text: str) -> int:
-    """Parse a positive integer; argparse turns the ValueError into a message that names the option."""
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
-
-
 def main(argv: list[str] | None = None) -> int:
     """Enhance the remaining recordings and report; return 1 if one failed."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
     from espnet_codecse.errors import UserError
     from espnet_codecse.recording.job import Options
+    from espnet_codecse.task.device import check_device
 
+    check_device(args.device)
     check_output_dir(args.paths, args.output_dir)
     if args.segment_seconds <= 1.0:  # checked before any work, not at the first recording
         raise UserError(f"--segment_seconds {args.segment_seconds}: segments overlap by 1 s; give a larger value")

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from espnet_codecse.bin.ark_options import add_ark_options
-from espnet_codecse.bin.enhance import positive
+from espnet_codecse.bin.numbers import above_zero, positive
 from espnet_codecse.embedding.description import LAYERS
 from espnet_codecse.job.array import submitter
 
@@ -35,8 +35,13 @@ def get_parser() -> argparse.ArgumentParser:
         help="codes per frame of the layers quantized and codes: the codec's first codebooks (default: all)",
     )
     add("--noise", action="store_true", help="also extract noise1.scp, ...")
-    add("--batch_size", type=int, default=16, help="largest number of recordings per batch (default: %(default)s)")
-    add("--max_batch_seconds", type=float, default=60.0, help="most padded seconds per batch (default: %(default)s)")
+    add("--batch_size", type=positive, default=16, help="largest number of recordings per batch (default: %(default)s)")
+    add(
+        "--max_batch_seconds",
+        type=above_zero,
+        default=60.0,
+        help="most padded seconds per batch (default: %(default)s)",
+    )
     add_ark_options(parser)
     return parser
 
@@ -48,7 +53,10 @@ def main(argv: list[str] | None = None) -> int:
     from espnet_codecse.embedding.extract import extract
     from espnet_codecse.job import default_nj
     from espnet_codecse.job.lock import exclusive
+    from espnet_codecse.task.device import resolve_device
 
+    if not args.cmd:  # jobs run on other machines
+        args.device = resolve_device(args.device)
     nj = args.nj or default_nj(mem_per_job=3.0)
     with exclusive(args.out_dir, args.part):
         extract(

@@ -36,7 +36,10 @@ def main(argv: list[str] | None = None) -> int:
     from espnet_codecse.embedding.extract import extract
     from espnet_codecse.job import default_nj
     from espnet_codecse.job.lock import exclusive
+    from espnet_codecse.task.device import resolve_device
 
+    if not args.cmd:  # jobs run on other machines
+        args.device = resolve_device(args.device)
     nj = args.nj or default_nj(mem_per_job=3.0)
     loader = "espnet_codecse.fuse.latents:load_latents" if args.vae else "espnet_codecse.features:load_features"
     with exclusive(args.out_dir, args.part):

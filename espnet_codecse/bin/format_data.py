@@ -4,17 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet_codecse.bin.numbers import natural, not_negative, positive, sample_rate
 from espnet_codecse.errors import UserError
 from espnet_codecse.job.array import add_job_options, submitter
-
-
-def sample_rate(text: str) -> int:
-    """Parse a rate in Hz, also in ESPnet's short form (``16k``)."""
-    scale = 1000 if text.endswith("k") else 1
-    try:
-        return int(float(text.rstrip("k")) * scale)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a sample rate such as 16000 or 16k") from None
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -29,25 +21,25 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--fs", type=sample_rate, default=16000, help="sample rate, such as 16000 or 16k (default: 16000)"
     )
-    parser.add_argument("--nj", type=int, default=0, help="processes (default: one per core)")
+    parser.add_argument("--nj", type=natural, default=0, help="processes (default: one per core)")
     add_job_options(parser)
     parser.add_argument(
-        "--ref_channel", type=int, default=0, help="channel to keep of multi-channel files (default: 0)"
+        "--ref_channel", type=natural, default=0, help="channel to keep of multi-channel files (default: 0)"
     )
     parser.add_argument(
-        "--min_duration", type=float, default=0.0, help="shortest utterance, seconds (default: no limit)"
+        "--min_duration", type=not_negative, default=0.0, help="shortest utterance, seconds (default: no limit)"
     )
     parser.add_argument(
-        "--max_duration", type=float, default=0.0, help="longest utterance, seconds (default: no limit)"
+        "--max_duration", type=not_negative, default=0.0, help="longest utterance, seconds (default: no limit)"
     )
     parser.add_argument(
         "--num_frames_min_samples",
-        type=int,
+        type=positive,
         default=1,
         help="samples per codec frame; shorter utterances are rejected (default: 1)",
     )
-    parser.add_argument("--num_references", type=int, default=0, help="N: spk1.scp ... spkN.scp must exist")
-    parser.add_argument("--expected_count", type=int, help="published number of utterances; any other is an error")
+    parser.add_argument("--num_references", type=natural, default=0, help="N: spk1.scp ... spkN.scp must exist")
+    parser.add_argument("--expected_count", type=natural, help="published number of utterances; any other is an error")
     return parser
 
 

@@ -13,8 +13,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from espnet_codecse.bin.enhance import positive
 from espnet_codecse.bin.model_option import add_model_option
+from espnet_codecse.bin.numbers import above_zero, natural, positive
 from espnet_codecse.job.array import parse_share
 from espnet_codecse.task.model_types import LAYERS
 
@@ -46,10 +46,10 @@ def get_parser() -> argparse.ArgumentParser:
         type=positive,
         help="codes per frame of the layer quantized: the codec's first codebooks (default: all)",
     )
-    add("--batch_seconds", type=float, default=60.0, help="padded seconds per batch (default: %(default)s)")
-    add("--segment_seconds", type=float, default=30.0, help="longer recordings are split (default: %(default)s)")
-    add("--device", default="cpu", help="torch device (default: %(default)s)")
-    add("--num_threads", type=int, default=0, help="torch threads (default: all cores)")
+    add("--batch_seconds", type=above_zero, default=60.0, help="padded seconds per batch (default: %(default)s)")
+    add("--segment_seconds", type=above_zero, default=30.0, help="longer recordings are split (default: %(default)s)")
+    add("--device", default="cpu", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    add("--num_threads", type=natural, default=0, help="torch threads (default: all cores)")
     add("--reference_scp", type=Path, help="clean speech, for models that take its features as input (oracles)")
     add_model_option(parser)
     add("--part", type=parse_share, default="1/1", help="k/n: run the k-th of n parts (default: %(default)s)")
@@ -65,7 +65,10 @@ def main(argv: list[str] | None = None) -> None:
     from espnet_codecse.inference.data_set import OutputFolders
     from espnet_codecse.job.lock import exclusive
     from espnet_codecse.task.configuration import output_names, read_training
+    from espnet_codecse.task.device import resolve_device
 
+    if not args.collect:
+        args.device = resolve_device(args.device)
     if (args.train_config is None) != (args.model_file is None):
         raise UserError("--train_config and --model_file go together; pass both or neither")
     if args.train_config is None and args.codec is None:

@@ -6,6 +6,8 @@ usage: codecse init_codec --config conf/train.yaml --wav_scp data/clean_train/wa
 import argparse
 import sys
 
+from espnet_codecse.bin.numbers import natural, positive
+
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the parser of ``codecse init_codec``."""
@@ -13,9 +15,11 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", required=True, help="yaml of the training; its codec_conf describes the network")
     parser.add_argument("--wav_scp", required=True, help="clean speech at the codec's rate")
     parser.add_argument("--output", required=True, help="checkpoint for --init_param of codecse train_codec")
-    parser.add_argument("--max_frames", type=int, default=100_000, help="frames used by k-means (default: %(default)s)")
     parser.add_argument(
-        "--seed", type=int, default=0, help="seed of weights, levels and centres (default: %(default)s)"
+        "--max_frames", type=positive, default=100_000, help="frames used by k-means (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=natural, default=0, help="seed of weights, levels and centres (default: %(default)s)"
     )
     return parser
 

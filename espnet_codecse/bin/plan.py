@@ -10,6 +10,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from espnet_codecse.bin.numbers import natural, not_negative
 from espnet_codecse.metrics.registry import DEFAULT_METRICS
 
 
@@ -25,9 +26,9 @@ def get_parser() -> argparse.ArgumentParser:
     add("--embedding_source", choices=["stored", "on_the_fly"], default="stored", help="(default: %(default)s)")
     add("--compression", choices=["none", "3"], default="3", help="compression of the arks (default: %(default)s)")
     add("--metrics", default=DEFAULT_METRICS, help="names, separated by spaces (default: '%(default)s')")
-    add("--from_hours", type=float, default=0.0, help="do nothing if there is less training audio (default: 0)")
-    add("--nj", type=int, default=0, help="processes (default: as many as cores and memory allow)")
-    add("--device", default="cpu", help="torch device (default: %(default)s)")
+    add("--from_hours", type=not_negative, default=0.0, help="do nothing if there is less training audio (default: 0)")
+    add("--nj", type=natural, default=0, help="processes (default: as many as cores and memory allow)")
+    add("--device", default="cpu", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     return parser
 
 
@@ -37,8 +38,10 @@ def main(argv: list[str] | None = None) -> None:
     from espnet_codecse.benchmark.plan import format_plan, plan_stages, read_set_size
     from espnet_codecse.codec import load_codec
     from espnet_codecse.job import default_nj
+    from espnet_codecse.task.device import resolve_device
     from espnet_codecse.task.training import read_configuration
 
+    args.device = resolve_device(args.device)
     num_jobs = args.nj or default_nj(mem_per_job=3)
     configuration = read_configuration(args.config)
     codec = load_codec(configuration["encoder_conf"]["codec"], args.device)

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet_codecse.bin.numbers import above_zero, natural, not_negative
 from espnet_codecse.bin.prepare_options import add_common_options
 from espnet_codecse.errors import UserError
 
@@ -19,9 +20,14 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add_common_options(parser, "DNS")
     add = parser.add_argument
-    add("--hours", type=float, default=100.0, help="hours of training and validation clips (default: %(default)s)")
-    add("--clip_seconds", type=float, default=30.0, help="length of a clip (default: %(default)s)")
-    add("--silence_seconds", type=float, default=0.2, help="between the recordings of a clip (default: %(default)s)")
+    add("--hours", type=above_zero, default=100.0, help="hours of training and validation clips (default: %(default)s)")
+    add("--clip_seconds", type=above_zero, default=30.0, help="length of a clip (default: %(default)s)")
+    add(
+        "--silence_seconds",
+        type=not_negative,
+        default=0.2,
+        help="between the recordings of a clip (default: %(default)s)",
+    )
     add("--snr_range", type=int, nargs=2, metavar=("LOW", "HIGH"), default=(-5, 20), help="dB (default: -5 20)")
     add("--level_range", type=int, nargs=2, metavar=("LOW", "HIGH"), default=(-35, -15), help="dBFS (default: -35 -15)")
     add("--min_activity", type=float, default=0.6, help="share of a clip with speech (default: %(default)s)")
@@ -54,7 +60,7 @@ def get_parser() -> argparse.ArgumentParser:
         help="also write data/low_snr: the test clips without reverberation, with their own noise at -10, -5, 0 or "
         "5 dB",
     )
-    add("--seed", type=int, default=0, help="random seed (default: 0)")
+    add("--seed", type=natural, default=0, help="random seed (default: 0)")
     return parser
 
 

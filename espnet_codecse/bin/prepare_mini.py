@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from espnet_codecse.bin.format_data import sample_rate
+from espnet_codecse.bin.numbers import natural, not_negative, positive, sample_rate
 from espnet_codecse.errors import UserError
 
 
@@ -64,15 +64,34 @@ def get_parser() -> argparse.ArgumentParser:
         help="reference of a reverberant mixture: dry speech at the delay of the direct path, or with 50 ms of "
         "reflections",
     )
-    add("--num_train", type=int, default=0, help="train mixtures (default: 300 if synthesised, else by --train_copies)")
-    add("--num_valid", type=int, default=0, help="valid mixtures (default: 30 if synthesised, else 2 per utterance)")
-    add("--train_copies", type=int, default=4, help="mixtures per train utterance (default: 4)")
-    add("--num_extra_noises", type=int, default=0, help="synthesised noises added to the train noises (default: 0)")
-    add("--num_altered_noises", type=int, default=0, help="altered train noises added to the train noises (default: 0)")
-    add("--num_rooms", type=int, default=0, help="room responses for dynamic mixing, <dst>/rooms_train (default: 0)")
-    add("--max_duration", type=float, default=8.0, help="longer train and valid speech is cut, seconds (default: 8)")
-    add("--seed", type=int, default=0, help="seed of train and valid; the test set never changes (default: 0)")
-    add("--nj", type=int, default=0, help="processes (default: one per core)")
+    add(
+        "--num_train",
+        type=natural,
+        default=0,
+        help="train mixtures (default: 300 if synthesised, else by --train_copies)",
+    )
+    add(
+        "--num_valid", type=natural, default=0, help="valid mixtures (default: 30 if synthesised, else 2 per utterance)"
+    )
+    add("--train_copies", type=positive, default=4, help="mixtures per train utterance (default: 4)")
+    add("--num_extra_noises", type=natural, default=0, help="synthesised noises added to the train noises (default: 0)")
+    add(
+        "--num_altered_noises",
+        type=natural,
+        default=0,
+        help="altered train noises added to the train noises (default: 0)",
+    )
+    add(
+        "--num_rooms", type=natural, default=0, help="room responses for dynamic mixing, <dst>/rooms_train (default: 0)"
+    )
+    add(
+        "--max_duration",
+        type=not_negative,
+        default=8.0,
+        help="longer train and valid speech is cut, seconds (default: 8)",
+    )
+    add("--seed", type=natural, default=0, help="seed of train and valid; the test set never changes (default: 0)")
+    add("--nj", type=natural, default=0, help="processes (default: one per core)")
     return parser
 
 

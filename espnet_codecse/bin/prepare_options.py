@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from espnet_codecse.bin.format_data import sample_rate
+from espnet_codecse.bin.numbers import natural, sample_rate
 
 
 def add_common_options(parser: argparse.ArgumentParser, variable: str) -> None:
@@ -17,7 +17,7 @@ def add_common_options(parser: argparse.ArgumentParser, variable: str) -> None:
     add("--root", type=Path, help=f"folder of the corpus (default: the variable {variable} of db.sh)")
     add("--datadir", type=Path, default=Path("data"), help="folder of the data directories (default: %(default)s)")
     add("--fs", type=sample_rate, default=16000, help="sample rate, such as 16000 or 16k (default: %(default)s)")
-    add("--nj", type=int, default=0, help="processes (default: one per core)")
-    add("--subset", type=int, default=0, metavar="N", help="only N utterances per set, for a short trial run")
+    add("--nj", type=natural, default=0, help="processes (default: one per core)")
+    add("--subset", type=natural, default=0, metavar="N", help="only N utterances per set, for a short trial run")
     add("--check", action="store_true", help="only check that the corpus is complete; write nothing")
     add("--incomplete", action="store_true", help="use an incomplete corpus, despite the published counts")

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet_codecse.bin.numbers import natural
 from espnet_codecse.bin.prepare_options import add_common_options
 from espnet_codecse.errors import UserError
 
@@ -21,8 +22,10 @@ def get_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--vctk_demand", type=Path, help="folder of the test set, VoiceBank-DEMAND (default: VCTK_DEMAND of db.sh)")
     add("--without_test", action="store_true", help="skip vctk_demand_test; then use run.sh --test_sets validation")
-    add("--num_train", type=int, default=0, metavar="N", help="only N training utterances, spread over all speakers")
-    add("--num_valid", type=int, default=0, metavar="N", help="only N validation utterances")
+    add(
+        "--num_train", type=natural, default=0, metavar="N", help="only N training utterances, spread over all speakers"
+    )
+    add("--num_valid", type=natural, default=0, metavar="N", help="only N validation utterances")
     add("--snr_range", type=float, nargs=2, metavar=("LOW", "HIGH"), default=(-5, 20), help="dB (default: -5 20)")
     add("--reverb_probability", type=float, default=0.5, help="share of mixtures with a room response (default: 0.5)")
     add("--keep_rates", action="store_true", help="mix and write at the rate of each utterance, for any codec")
@@ -32,7 +35,7 @@ def get_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="write data/{clean,noise,rooms}_train for on-the-fly training instead of training mixtures",
     )
-    add("--seed", type=int, default=0, help="random seed (default: 0)")
+    add("--seed", type=natural, default=0, help="random seed (default: 0)")
     return parser
 
 

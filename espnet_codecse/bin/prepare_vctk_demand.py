@@ -31,10 +31,11 @@ def main(argv: list[str] | None = None) -> int:
     from espnet_codecse.corpus.download import download
     from espnet_codecse.corpus.location import corpus_root
     from espnet_codecse.corpus.vctk_demand import VARIABLE, VctkDemandSettings, archives, prepare
+    from espnet_codecse.fileio import make_folder
     from espnet_codecse.job.resources import num_cores
 
     if args.download and args.root is not None:
-        args.root.mkdir(parents=True, exist_ok=True)
+        make_folder(args.root)
     root = corpus_root(VARIABLE, [], args.root)
     if args.download:
         for name in archives(args.speakers):

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from espnet_codecse.bin.format_data import sample_rate
+from espnet_codecse.bin.numbers import sample_rate
 from espnet_codecse.bin.prepare_options import add_common_options
 
 

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet_codecse.bin.numbers import natural
 from espnet_codecse.bin.prepare_options import add_common_options
 
 
@@ -18,7 +19,7 @@ def get_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--chime3", type=Path, help="folder of CHiME-3 (default: the variable CHIME3 of db.sh)")
     add("--snr_range", type=float, nargs=2, default=(0.0, 20.0), metavar=("LOW", "HIGH"), help="dB (default: 0 20)")
-    add("--seed", type=int, default=0, help="random seed (default: %(default)s)")
+    add("--seed", type=natural, default=0, help="random seed (default: %(default)s)")
     return parser
 
 

@@ -12,6 +12,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from espnet_codecse.bin.numbers import above_zero, positive
 from espnet_codecse.bin.scored_options import add_row_option, add_scored_options, read_all_rows
 
 
@@ -31,9 +32,14 @@ def get_parser() -> argparse.ArgumentParser:
         help="select the best, middle and worst utterances by this metric, averaged over the "
         "experiments (default: PESQ, else DNSMOS_OVRL, else SI_SDR)",
     )
-    add("--num_utterances", type=int, default=6, help="utterances to select per set (default: %(default)s)")
+    add("--num_utterances", type=positive, default=6, help="utterances to select per set (default: %(default)s)")
     add("--utterances", nargs="+", default=[], metavar="ID", help="further utterances to include")
-    add("--seconds", type=float, default=30.0, help="longer recordings are cut to this length (default: %(default)s)")
+    add(
+        "--seconds",
+        type=above_zero,
+        default=30.0,
+        help="longer recordings are cut to this length (default: %(default)s)",
+    )
     return parser
 
 

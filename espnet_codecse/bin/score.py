@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from espnet_codecse.bin.format_data import sample_rate
+from espnet_codecse.bin.numbers import natural, sample_rate
 from espnet_codecse.job.array import add_job_options, submitter
 from espnet_codecse.metrics.registry import DEFAULT_METRICS, groups, known_metrics, select
 
@@ -34,16 +34,22 @@ def get_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--ref_scp", action="append", default=[], metavar="SCP", help="clean speech: scp or folder; repeat per speaker")
+    add(
+        "--ref_scp",
+        action="append",
+        default=[],
+        metavar="SCP",
+        help="clean speech: scp, folder or file; repeat per speaker",
+    )
     add(
         "--inf_scp",
         action="append",
         required=True,
         metavar="SCP",
-        help="speech to score: scp or folder; repeat per speaker (order chosen by SI-SDR)",
+        help="speech to score: scp, folder or file; repeat per speaker (order chosen by SI-SDR)",
     )
     add("--without_reference", action="store_true", help="there is no clean speech: skip metrics that need it")
-    add("--mix_scp", default="", metavar="SCP", help="unprocessed mixtures: scp or folder, for SI_SDRi and SDRi")
+    add("--mix_scp", default="", metavar="SCP", help="unprocessed mixtures: scp, folder or file, for SI_SDRi, SDRi")
     add(
         "--fs",
         type=sample_rate,
@@ -58,7 +64,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add("--metrics", default=DEFAULT_METRICS, help="names, separated by spaces (default: '%(default)s')")
     add("--versa_config", type=Path, help="VERSA's list of metrics, if VERSA is installed; one speaker")
-    add("--nj", type=int, default=0, help="processes (default: as many as cores and memory allow)")
+    add("--nj", type=natural, default=0, help="processes (default: as many as cores and memory allow)")
     add_job_options(parser)
     return parser
 

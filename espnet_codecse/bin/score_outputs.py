@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from espnet_codecse.bin.format_data import sample_rate
+from espnet_codecse.bin.numbers import natural, positive, sample_rate
 from espnet_codecse.metrics.registry import DEFAULT_METRICS
 
 
@@ -24,7 +24,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--codec_outputs", type=Path, help="folder of the codec's outputs, with {clean,noisy}_<layer>_<set>")
     add("--dumpdir", type=Path, default=Path("dump"), help="formatted data (default: %(default)s)")
     add("--test_sets", default="test", help="sets, separated by spaces (default: '%(default)s')")
-    add("--num_spk", type=int, default=1, help="speakers in a mixture (default: %(default)s)")
+    add("--num_spk", type=positive, default=1, help="speakers in a mixture (default: %(default)s)")
     add(
         "--resynthesised_references",
         action="store_true",
@@ -33,7 +33,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add("--metrics", default=DEFAULT_METRICS, help="names, separated by spaces (default: '%(default)s')")
     add("--fs", type=sample_rate, default=0, help="sample rate for scoring (default: that of the recordings)")
-    add("--nj", type=int, default=0, help="processes (default: as many as cores and memory allow)")
+    add("--nj", type=natural, default=0, help="processes (default: as many as cores and memory allow)")
     add("--cmd", default="", help="runner such as '${train_cmd}' that runs the nj parts of each output as jobs")
     return parser
 

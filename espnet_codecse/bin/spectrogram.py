@@ -7,6 +7,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet_codecse.bin.numbers import above_zero, not_negative
+
 
 def get_parser() -> argparse.ArgumentParser:
     """Build the argument parser."""
@@ -17,8 +19,8 @@ def get_parser() -> argparse.ArgumentParser:
     add("audio", nargs="+", help="audio files, shown from top to bottom")
     add("--labels", nargs="+", help="one label per file (default: the file names)")
     add("--output", type=Path, required=True, help="png, pdf or svg")
-    add("--start", type=float, default=0.0, help="start of the excerpt in seconds (default: %(default)s)")
-    add("--seconds", type=float, help="length of the excerpt in seconds (default: to the end)")
+    add("--start", type=not_negative, default=0.0, help="start of the excerpt in seconds (default: %(default)s)")
+    add("--seconds", type=above_zero, help="length of the excerpt in seconds (default: to the end)")
     add("--range_db", type=float, default=70.0, help="span of the colour scale in dB (default: %(default)s)")
     add("--title", default="", help="title above the first panel")
     return parser

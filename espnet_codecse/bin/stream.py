@@ -14,6 +14,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from espnet_codecse.bin.numbers import positive
+
 SAMPLE_RATE, HOP = 16000, 320
 
 
@@ -30,7 +32,7 @@ def get_parser() -> argparse.ArgumentParser:
         required=True,
         help="model of the system ssl_gcrn (as in codecse enhance), or a graph of codecse export_onnx",
     )
-    add("--chunk", type=int, default=HOP, help="samples per read (default: %(default)s, one frame)")
+    add("--chunk", type=positive, default=HOP, help="samples per read (default: %(default)s, one frame)")
     add("--report", action="store_true", help="print the time per 20 ms frame: p50, p95, p99")
     return parser
 

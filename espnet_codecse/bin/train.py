@@ -18,6 +18,8 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
+from espnet_codecse.bin.numbers import positive
+
 
 def get_parser() -> argparse.ArgumentParser:
     """Return the parser of the options that do not go to ESPnet."""
@@ -39,7 +41,7 @@ def get_parser() -> argparse.ArgumentParser:
         metavar="NAME=TRAIN,VALID",
         help="further folders that the system reads, such as clean_prior=dump/raw/a,dump/raw/b; may be repeated",
     )
-    add("--batch_size", type=int, help="mixtures per step (default: the configuration's)")
+    add("--batch_size", type=positive, help="mixtures per step (default: the configuration's)")
     return parser
 
 

@@ -13,6 +13,7 @@ from espnet_codecse.checkpoint import load_checkpoint, load_strictly
 from espnet_codecse.codec.conv_codec import ConvCodec, fingerprint_of
 from espnet_codecse.documents import read_yaml
 from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import make_folder
 from espnet_codecse.zip_limits import check_unpacked_size
 
 MAX_RATE = 384_000  # Hz
@@ -102,7 +103,7 @@ def unpack(archive: Path, cache: Path) -> Path:
     target = cache / f"{archive.stem}_{archive.stat().st_size}_{int(archive.stat().st_mtime)}"
     if target.is_dir():
         return target
-    cache.mkdir(parents=True, exist_ok=True)
+    make_folder(cache)
     # Several processes may start at the same time. Each unpacks to its own folder, and the first to finish is kept.
     with tempfile.TemporaryDirectory(prefix=".unpack.", dir=cache) as temporary:
         folder = Path(temporary) / "content"

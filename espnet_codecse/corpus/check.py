@@ -1,7 +1,8 @@
 """Check every utterance of a data directory and bring it to one rate and one channel.
 
-Audio that is already right (one channel, the wanted rate, any format that soundfile reads) is never rewritten: the
-table keeps its path. What cannot be used goes to ``rejected.tsv`` with id, path and reason.
+Audio that is already right (one channel, the wanted rate, any format that soundfile reads, not a segment of a
+recording) is never rewritten: the table keeps its path. What cannot be used goes to ``rejected.tsv`` with id, path and
+reason.
 """
 
 import hashlib
@@ -16,11 +17,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from espnet_codecse.audio import read_audio, resample, write_audio
+from espnet_codecse.audio import audio_info, read_audio, resample, write_audio
 from espnet_codecse.corpus.data_dir import is_audio_table, read_data_dir, reject_pipe, write_data_dir
 from espnet_codecse.corpus.parallel import read_done, remove_temporary, run_parts, write_json
+from espnet_codecse.corpus.recording import NOT_FINITE
+from espnet_codecse.corpus.segments import Segment, by_utterance, read_segments
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import atomic_path, file_stem
+from espnet_codecse.fileio import atomic_path, file_stem, make_folder, remove_file
 from espnet_codecse.identity import file_state
 from espnet_codecse.job.array import Share, Submit
 
@@ -50,12 +53,16 @@ class FormatSettings:
 
 
 class Job(NamedTuple):
-    """One utterance: its id, ``{table name: path}`` of its audio, the folder for rewritten audio, the settings."""
+    """One utterance: its id, ``{table name: path}`` of its audio, the folder for rewritten audio, the settings.
+
+    With ``segment``, the paths are recordings of which it is a stretch.
+    """
 
     utterance: str
     paths: dict[str, str]
     data_dir: str
     settings: FormatSettings
+    segment: Segment | None = None
 
 
 class Rejected(Exception):
@@ -70,7 +77,7 @@ def is_clipped(samples: np.ndarray) -> bool:
     return bool((np.convolve(loud, np.ones(CLIPPED_RUN, dtype=int)) >= CLIPPED_RUN).any())
 
 
-def _load(name: str, path: str, settings: FormatSettings) -> tuple[np.ndarray, bool]:
+def _load(name: str, path: str, settings: FormatSettings, segment: Segment | None) -> tuple[np.ndarray, bool]:
     """Return ``(samples (num_samples,) at settings.rate, whether they differ from the file)``."""
     what = name[: -len(".scp")] if name != "wav.scp" else "mixture"
     if not Path(path).is_file():
@@ -78,14 +85,17 @@ def _load(name: str, path: str, settings: FormatSettings) -> tuple[np.ndarray, b
     if os.path.getsize(path) == 0:
         raise Rejected(f"{what}: empty file")
     try:
-        samples, rate = read_audio(path)
+        start, num_samples = (0, -1) if segment is None else segment.samples(*audio_info(path)[:2])
+        samples, rate = read_audio(path, start, num_samples)
+    except ValueError as error:
+        raise Rejected(f"{what}: {error}") from error
     except UserError as error:
         detail = str(error)[len(path) + 2 :]
         raise Rejected(f"{what}: {' '.join(detail.split())}") from error
     if len(samples) == 0:
         raise Rejected(f"{what}: empty, no samples")
     if not np.isfinite(samples).all():
-        raise Rejected(f"{what}: NaN or infinite samples")
+        raise Rejected(f"{what}: {NOT_FINITE}")
     channels = samples.shape[1]
     if channels > 1 and settings.ref_channel >= channels:
         raise Rejected(f"{what}: no channel {settings.ref_channel}, it has {channels}")
@@ -94,7 +104,7 @@ def _load(name: str, path: str, settings: FormatSettings) -> tuple[np.ndarray, b
         raise Rejected(f"{what}: all samples are zero")
     if name.startswith("spk") and is_clipped(mono):
         raise Rejected(f"{what}: clipped reference")
-    return resample(mono, rate, settings.rate), channels > 1 or rate != settings.rate
+    return resample(mono, rate, settings.rate), channels > 1 or rate != settings.rate or segment is not None
 
 
 def check_utterance(job: Job) -> dict[str, Any]:
@@ -112,7 +122,7 @@ def check_utterance(job: Job) -> dict[str, Any]:
             path = job.paths[name]
             if not path:
                 raise Rejected("missing mixture" if name == "wav.scp" else f"missing reference: no line in {name}")
-            loaded[name] = _load(name, path, settings)
+            loaded[name] = _load(name, path, settings, job.segment)
             num_samples = len(loaded["wav.scp"][0])
             if len(loaded[name][0]) != num_samples:
                 lengths = f"{len(loaded[name][0])} samples, the mixture has {num_samples}"
@@ -138,9 +148,12 @@ def check_utterance(job: Job) -> dict[str, Any]:
     return {"reason": None, "path": path, "paths": paths, "num_samples": num_samples, "rewritten": rewritten}
 
 
-def _fingerprint(tables: Mapping[str, Mapping[str, str]], settings: FormatSettings) -> str:
+def _fingerprint(
+    tables: Mapping[str, Mapping[str, str]], settings: FormatSettings, segments: Mapping[str, Segment] | None
+) -> str:
     """Return a hash of the settings, the tables and the state of every audio file."""
-    digest = hashlib.sha256(json.dumps([asdict(settings), tables], sort_keys=True).encode())
+    made_of = [asdict(settings), tables, *([segments] if segments else [])]
+    digest = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode())
     for name in sorted(filter(is_audio_table, tables)):
         for path in tables[name].values():
             try:
@@ -177,20 +190,33 @@ def format_data_dir(
     for name in audio_names:
         for utterance, value in tables[name].items():
             reject_pipe(Path(source) / name, utterance, value)
-    utterances = sorted(set().union(*(tables[name] for name in audio_names)))
+    segments = read_segments(source)
+    if segments is None:
+        utterances = sorted(set().union(*(tables[name] for name in audio_names)))
+    else:
+        utterances = sorted(segments)
+        tables = {
+            name: by_utterance(table, segments) if name in audio_names else table for name, table in tables.items()
+        }
     count = len(tables["wav.scp"])
     if expected_count is not None and count != expected_count:
         raise UserError(f"{source}/wav.scp: {count} utterances, expected {expected_count}; is the corpus complete?")
-    key = _fingerprint(tables, settings)
+    key = _fingerprint(tables, settings, segments)
     done = target / ".done"
     before = read_done(done)
     if before.get("key") == key:
         return f"{before['summary']} (skipped: done by an earlier run)"
-    done.unlink(missing_ok=True)
+    remove_file(done)
 
     data_dir = str(target / "data")
     jobs = [
-        Job(utterance, {name: tables[name].get(utterance, "") for name in audio_names}, data_dir, settings)
+        Job(
+            utterance,
+            {name: tables[name].get(utterance, "") for name in audio_names},
+            data_dir,
+            settings,
+            None if segments is None else segments[utterance],
+        )
         for utterance in utterances
     ]
     work_dir = target / ".parts" / key
@@ -215,7 +241,7 @@ def _write(
         if utterance not in tables["utt2spk"]:
             rejected[utterance] = {"path": tables["wav.scp"][utterance], "reason": "no line in utt2spk"}
             kept.remove(utterance)
-    target.mkdir(parents=True, exist_ok=True)
+    make_folder(target)
     with atomic_path(target / "rejected.tsv") as temporary:
         lines = [f"{utterance}\t{item['path']}\t{item['reason']}\n" for utterance, item in sorted(rejected.items())]
         temporary.write_text("id\tpath\treason\n" + "".join(lines), encoding="utf-8")
@@ -248,4 +274,4 @@ def _write(
 
 def _kind(reason: str) -> str:
     """The reason without the figures of one utterance, so that equal reasons are counted together."""
-    return reason.split(" (")[0].split(", ")[0]
+    return reason.split(" (")[0].split(", ")[0].split(" at ")[0]

@@ -7,9 +7,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from espnet_codecse.audio import audio_info, read_audio, resample, write_audio
+from espnet_codecse.audio import resample, write_audio
 from espnet_codecse.corpus.parallel import run_parts
 from espnet_codecse.corpus.prepared_set import key_of
+from espnet_codecse.corpus.recording import check_finite, read_recording, recording_info
 from espnet_codecse.errors import UserError
 
 
@@ -138,12 +139,13 @@ def _read_member(source: Source) -> Any:
 def _convert(job: ConvertJob) -> Converted:
     try:
         if not job.source.member:
-            num_samples, rate, channels = audio_info(job.source.path)
+            num_samples, rate, channels = recording_info(job.source.path)
             if rate == job.rate and channels == 1:
                 return Converted(job.source.path, num_samples)
-            samples, rate = read_audio(job.source.path)
+            samples, rate = read_recording(job.source.path)
         else:
             samples, rate = _read_member(job.source)
+            check_finite(samples, job.source.path)
         if samples.shape[1] <= job.channel:
             raise UserError(f"has {samples.shape[1]} channels, channel {job.channel + 1} is wanted")
         if not len(samples):

@@ -2,13 +2,16 @@
 
 A directory holds tables of ``id value`` lines: ``wav.scp`` (mixture), ``spk1.scp`` ... (references),
 ``noise1.scp`` ..., ``utt2spk``, ``utt2fs``, ``utt2num_samples``, ``utt2category`` and other ``utt2*`` files,
-all with the same utterance ids in the same order, and ``spk2utt``, which is derived from ``utt2spk``.
+all with the same utterance ids in the same order, and ``spk2utt``, which is derived from ``utt2spk``. With Kaldi's
+``segments`` the ``*.scp`` tables are keyed by recording.
 """
 
 import itertools
 from collections.abc import Mapping
 from pathlib import Path
 
+from espnet_codecse.corpus.segments import NAME as SEGMENTS
+from espnet_codecse.corpus.segments import read_segments
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import PathLike, check_id, read_scp, read_text, write_scp
 
@@ -16,7 +19,7 @@ Tables = dict[str, dict[str, str]]
 
 
 def table_names(path: PathLike) -> list[str]:
-    """Names of the tables keyed by utterance in ``path``, sorted; ``spk2utt`` is not one of them.
+    """Names of the tables in ``path``, sorted; ``spk2utt`` and ``segments`` are not among them.
 
     Raises:
         UserError: the directory does not exist.
@@ -37,7 +40,7 @@ def is_audio_table(name: str) -> bool:
 
 
 def read_data_dir(path: PathLike) -> Tables:
-    """Read all tables keyed by utterance: ``{file name: {utterance id: value}}``.
+    """Read all tables: ``{file name: {utterance id: value}}``; with ``segments`` audio is keyed by recording.
 
     Raises:
         UserError: the directory or its ``wav.scp`` is missing, or a table is malformed or holds an id twice.
@@ -79,7 +82,7 @@ def validate_data_dir(path: PathLike, num_references: int = 0, check_files: bool
     Raises:
         UserError: naming the file and the first offending id: not sorted, an id twice, ids that differ between the
             files, an utterance id without its speaker as prefix, an inconsistent ``spk2utt``, a missing reference,
-            a pipe or a missing audio file.
+            a pipe or a missing audio file, or a segment that is malformed or of no recording.
     """
     path = Path(path)
     tables = read_data_dir(path)
@@ -88,16 +91,21 @@ def validate_data_dir(path: PathLike, num_references: int = 0, check_files: bool
         if name not in tables:
             raise UserError(f"{path}: no {name} in it; write one line for each utterance of wav.scp")
     fix = f"run utils/fix_data_dir.sh {path}"
-    utterances = tables["wav.scp"]
-    if not utterances:
-        raise UserError(f"{path}/wav.scp: it is empty; a data directory needs at least one utterance")
+    recordings, segments = tables["wav.scp"], read_segments(path)
+    if not recordings or segments == {}:
+        empty = SEGMENTS if recordings else "wav.scp"
+        raise UserError(f"{path}/{empty}: it is empty; a data directory needs at least one utterance")
+    utterances: Mapping[str, object] = recordings if segments is None else segments
+    if segments is not None:
+        _check_sorted(path / SEGMENTS, segments, fix)
+        for key in {segment.recording for segment in segments.values()} ^ recordings.keys():
+            where = f"{path}/{SEGMENTS}" if key in recordings else f"{path}/wav.scp"
+            raise UserError(f"{where}: no line for the recording '{key}', which is in the other file; {fix}")
     for name, table in tables.items():
-        keys = list(table)
-        for first, second in itertools.pairwise(keys):
-            if first > second:
-                raise UserError(f"{path}/{name}: not sorted, '{second}' comes after '{first}'; {fix}")
-        for key in utterances.keys() ^ table.keys():
-            where = f"{path}/{name}" if key in utterances else f"{path}/wav.scp"
+        _check_sorted(path / name, table, fix)
+        first, keys = ("wav.scp", recordings) if segments is None or is_audio_table(name) else (SEGMENTS, utterances)
+        for key in keys.keys() ^ table.keys():
+            where = f"{path}/{name}" if key in keys else f"{path}/{first}"
             raise UserError(f"{where}: no line for '{key}', which is in the other files; {fix}")
         if is_audio_table(name):
             _check_paths(path / name, table, check_files)
@@ -107,6 +115,12 @@ def validate_data_dir(path: PathLike, num_references: int = 0, check_files: bool
     if not (path / "spk2utt").is_file() or read_scp(path / "spk2utt") != speaker_table(tables["utt2spk"]):
         raise UserError(f"{path}/spk2utt: missing or not consistent with utt2spk; {fix}")
     return len(utterances)
+
+
+def _check_sorted(file: Path, table: Mapping[str, object], fix: str) -> None:
+    for first, second in itertools.pairwise(table):
+        if first > second:
+            raise UserError(f"{file}: not sorted, '{second}' comes after '{first}'; {fix}")
 
 
 def _check_paths(file: Path, table: Mapping[str, str], check_files: bool) -> None:
@@ -134,7 +148,7 @@ def fix_data_dir(path: PathLike) -> dict[str, int]:
     path = Path(path)
     tables: Tables = {}
     dropped: dict[str, int] = {}
-    names = table_names(path)
+    names = table_names(path) + ([SEGMENTS] if (path / SEGMENTS).is_file() else [])
     if "wav.scp" not in names or "utt2spk" not in names:
         raise UserError(f"{path}: wav.scp or utt2spk is missing; they cannot be made from the other files")
     for name in names:
@@ -149,9 +163,25 @@ def fix_data_dir(path: PathLike) -> dict[str, int]:
                 raise UserError(f"{path}/{name}: the id '{key}' has two different values; remove one of the lines")
         dropped[name] = len(lines)
         tables[name] = table
-    common = set.intersection(*(set(table) for table in tables.values()))
+    if SEGMENTS in names:
+        _keep_common_recordings(tables)
+    by_id = {name: set(table) for name, table in tables.items() if SEGMENTS not in names or not is_audio_table(name)}
+    common = set.intersection(*by_id.values())
     if not common:
         raise UserError(f"{path}: no id is common to {', '.join(names)}; were they written for different sets?")
-    tables = {name: {key: table[key] for key in common} for name, table in tables.items()}
+    for name in by_id:
+        tables[name] = {key: tables[name][key] for key in common}
+    if SEGMENTS in names:
+        _keep_common_recordings(tables)
     write_data_dir(path, tables)
-    return {name: count - len(common) for name, count in dropped.items() if count != len(common)}
+    return {name: count - len(tables[name]) for name, count in dropped.items() if count != len(tables[name])}
+
+
+def _keep_common_recordings(tables: Tables) -> None:
+    """Keep the recordings that all audio tables have and that have segments, and their segments."""
+    recording_of = {key: value.split()[0] for key, value in tables[SEGMENTS].items()}
+    audio = [set(table) for name, table in tables.items() if is_audio_table(name)]
+    common = set.intersection(set(recording_of.values()), *audio)
+    tables[SEGMENTS] = {key: value for key, value in tables[SEGMENTS].items() if recording_of[key] in common}
+    for name in filter(is_audio_table, tables):
+        tables[name] = {key: value for key, value in tables[name].items() if key in common}

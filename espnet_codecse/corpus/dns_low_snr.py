@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from espnet_codecse.audio import read_first_channel, write_audio
+from espnet_codecse.audio import write_audio
 from espnet_codecse.corpus.convert import Source
 from espnet_codecse.corpus.mixing import level_db, noise_gain, set_level
 from espnet_codecse.corpus.parallel import remove_temporary, run_parts
 from espnet_codecse.corpus.prepared_set import key_of, write_prepared_set
+from espnet_codecse.corpus.recording import read_recording_channel
 from espnet_codecse.errors import UserError
 
 NAME = "low_snr"
@@ -35,7 +36,7 @@ def remix_clip(job: RemixJob) -> dict[str, Any]:
         ``{"reason": str or None, "num_samples": int}``; a clip that cannot be made has a reason and no files.
     """
     try:
-        noisy, clean = (read_first_channel(path, job.rate).astype(np.float64) for path in (job.noisy, job.clean))
+        noisy, clean = (read_recording_channel(path, job.rate).astype(np.float64) for path in (job.noisy, job.clean))
         if len(noisy) != len(clean):
             raise ValueError(f"noisy has {len(noisy)} samples, clean {len(clean)}")
         noise = (noisy - clean) * noise_gain(clean, noisy - clean, job.snr)

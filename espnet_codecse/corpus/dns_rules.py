@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from espnet_codecse.corpus.mixing import MAX_PEAK, rms, set_level
+from espnet_codecse.corpus.recording import NOT_FINITE
 from espnet_codecse.corpus.sources import SourceRecording
 from espnet_codecse.errors import UserError
 
@@ -70,7 +71,7 @@ def fill(
             skipped.append((recording.path, str(error).replace(f"{recording.path}: ", "")))
             continue
         if not np.isfinite(stretch).all() or not stretch.any():
-            reason = "NaN or infinite samples" if stretch.any() else "silent in the stretch drawn"
+            reason = NOT_FINITE if stretch.any() else "silent in the stretch drawn"
             skipped.append((recording.path, reason))
             continue
         if np.abs(stretch).max() > MAX_PEAK:

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from espnet_codecse.audio import read_audio, resample, write_audio
+from espnet_codecse.audio import resample, write_audio
 from espnet_codecse.corpus.dns_layout import Room
 from espnet_codecse.corpus.dns_rules import Filled, activity, fill, mix
 from espnet_codecse.corpus.mixing import rms
+from espnet_codecse.corpus.recording import read_recording
 from espnet_codecse.corpus.reverberation import reverberate
 from espnet_codecse.corpus.sources import SourceRecording
 from espnet_codecse.errors import UserError
@@ -151,7 +152,7 @@ def render_clip(job: RenderJob) -> dict[str, Any]:
 
 def _fill(recordings: Sequence[SourceRecording], num_samples: int, settings: DnsSimulation, seed: list[int]) -> Filled:
     def read(recording: SourceRecording, start: int, count: int) -> np.ndarray:
-        samples, rate = read_audio(recording.path, start, count)
+        samples, rate = read_recording(recording.path, start, count)
         return resample(samples.mean(axis=1), rate, settings.rate).astype(np.float64)
 
     silence = int(settings.silence_seconds * settings.rate)
@@ -179,7 +180,7 @@ def _speech(clip: Clip, num_samples: int, settings: DnsSimulation) -> tuple[np.n
 
 def _in_room(speech: np.ndarray, room: Room, settings: DnsSimulation) -> tuple[np.ndarray, np.ndarray]:
     """Return ``(reverberant speech, reference)`` aligned with ``speech``, all ``(num_samples,)``."""
-    samples, rate = read_audio(room.path)
+    samples, rate = read_recording(room.path)
     if samples.shape[1] <= room.channel:
         raise UserError(f"{room.path}: has {samples.shape[1]} channels, channel {room.channel + 1} is wanted")
     response = resample(samples[:, room.channel], rate, settings.rate).astype(np.float64)

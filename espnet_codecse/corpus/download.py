@@ -7,7 +7,7 @@ import urllib.request
 from pathlib import Path
 
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import sha256_of
+from espnet_codecse.fileio import make_folder, sha256_of
 
 BLOCK_BYTES = 1 << 20
 TIMEOUT_SECONDS = 30.0
@@ -24,7 +24,7 @@ def download(url: str, path: Path, sha256: str | None = None) -> None:
     if path.is_file():
         return
     part = path.with_name(path.name + ".part")
-    part.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(part.parent)
     start = part.stat().st_size if part.is_file() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
     try:

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from espnet_codecse.audio import audio_info
 from espnet_codecse.corpus.parallel import run_parts
 from espnet_codecse.corpus.prepared_set import key_of
+from espnet_codecse.corpus.recording import recording_info
 from espnet_codecse.errors import UserError
 
 
@@ -25,7 +25,7 @@ def read_headers(paths: list[str], work_dir: Path, num_jobs: int, description: s
 
 def _header(path: str) -> Header:
     try:
-        num_samples, rate, _ = audio_info(path)
+        num_samples, rate, _ = recording_info(path)
     except UserError as error:
         return Header(0, 0, str(error).replace(f"{path}: ", ""))
-    return Header(num_samples, rate, "" if num_samples else "empty, no samples")
+    return Header(num_samples, rate)

@@ -15,7 +15,7 @@ from espnet_codecse.corpus.parallel import read_done, remove_temporary, run_part
 from espnet_codecse.corpus.sources import SPLITS, SourceRecording, Sources, find_sources
 from espnet_codecse.corpus.synthesis import write_corpus
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import atomic_path
+from espnet_codecse.fileio import atomic_path, remove_file
 
 # Mixtures of the synthesised corpus; those of given folders follow from the number of utterances.
 SYNTHETIC_TRAIN, SYNTHETIC_VALID = 300, 30
@@ -66,7 +66,7 @@ def prepare(
         settings: what to prepare.
         num_jobs: processes.
         clean_dir: folder of recordings; without it speech and noise are synthesised below ``downloads``.
-        noise_dir: folder of noise recordings, needed unless ``clean_dir`` has a given split with noise.
+        noise_dir: folder of noise recordings; not needed with a given split that has noise, or if none is mixed.
         downloads: where the synthesised corpus is written.
 
     Raises:
@@ -80,13 +80,15 @@ def prepare(
         settings = replace(
             settings, num_train=settings.num_train or SYNTHETIC_TRAIN, num_valid=settings.num_valid or SYNTHETIC_VALID
         )
-    sources = find_sources(clean_dir, noise_dir)
+    with_noise = settings.mixtures.noise_probability > 0 or settings.num_altered_noises > 0
+    sources = find_sources(clean_dir, noise_dir, settings.mixtures.num_speakers, with_noise)
     if sources.skipped:
         _write_skipped(target / "audio" / "skipped.tsv", sources)
     lines = _augment(target, settings, sources, num_jobs)
     for split in SPLITS:
         _write_recordings(target / f"clean_{split}", sources.speech[split], prefix_of_name=True)
-        _write_recordings(target / f"noise_{split}", sources.noise[split], prefix_of_name=False)
+        if sources.noise[split]:
+            _write_recordings(target / f"noise_{split}", sources.noise[split], prefix_of_name=False)
         mixtures, count = _split_settings(settings, split, len(sources.speech[split]))
         plan = plan_mixtures(sources.speech[split], sources.noise[split], mixtures, count)
         lines.append(_make_set(target, split, plan, mixtures, num_jobs))
@@ -164,7 +166,7 @@ def _make_set(target: Path, split: str, plan: list[Mixture], settings: MixtureSe
     before = read_done(done)
     if before.get("key") == key:
         return f"{before['summary']} (skipped: done by an earlier run)"
-    done.unlink(missing_ok=True)
+    remove_file(done)
     audio_dir = target / "audio" / f"{split}_{key}"
     if before:
         old = target / "audio" / f"{split}_{before['key']}"

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from espnet_codecse.audio import read_first_channel, write_audio
+from espnet_codecse.audio import write_audio
 from espnet_codecse.corpus.mixing import add_noise, add_speaker, rms, set_level
+from espnet_codecse.corpus.recording import read_recording_channel
 from espnet_codecse.corpus.reverberation import random_room_response, reverberate
 from espnet_codecse.corpus.sources import SourceRecording
 from espnet_codecse.errors import UserError
@@ -147,7 +148,10 @@ def plan_mixtures(
                 others = [item for item in utterances if all(may_mix(group, item.group) for group in groups)]
                 if not others:
                     known = "' and '".join(groups)
-                    raise UserError(f"{first.path}: no other speaker to mix with '{known}'; add speakers to its split")
+                    raise UserError(
+                        f"{first.path}: no other speaker to mix with '{known}'; its split needs at least "
+                        f"{settings.num_speakers} that may be mixed, add speakers to it"
+                    )
                 other = others[int(rng.integers(len(others)))]
                 stretches.append(_stretch(other, max_duration, rng))
                 groups.append(other.group)
@@ -177,7 +181,7 @@ class RenderJob(NamedTuple):
 
 
 def _read(stretch: Stretch, rate: int) -> np.ndarray:
-    samples = read_first_channel(stretch.path, rate, stretch.start, stretch.num_samples)
+    samples = read_recording_channel(stretch.path, rate, stretch.start, stretch.num_samples)
     return remove_rumble(samples, rate).astype(np.float64)
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from espnet_codecse.audio import audio_info
+from espnet_codecse.corpus.recording import recording_info
 from espnet_codecse.errors import UserError
 
 SPLITS = ("train", "valid", "test")
@@ -43,9 +43,10 @@ class Sources(NamedTuple):
     skipped: list[tuple[str, str]]
 
 
-def has_given_split(root: Path) -> bool:
-    """Whether ``root`` has train, valid and test folders, each with speech and noise."""
-    return all((root / split / kind).is_dir() for split in SPLITS for kind in ("speech", "noise"))
+def has_given_split(root: Path, with_noise: bool = True) -> bool:
+    """Whether ``root`` has train, valid and test folders, each with speech and, if wanted, noise."""
+    kinds = ("speech", "noise") if with_noise else ("speech",)
+    return all((root / split / kind).is_dir() for split in SPLITS for kind in kinds)
 
 
 def audio_files(root: Path) -> list[Path]:
@@ -98,12 +99,9 @@ def scan(root: Path, speech: bool, skipped: list[tuple[str, str]]) -> list[Sourc
     used: Counter = Counter()
     for path in files:
         try:
-            num_samples, rate, _ = audio_info(path)
+            num_samples, rate, _ = recording_info(path)
         except UserError as error:
             skipped.append((str(path), str(error)[len(str(path)) + 2 :]))
-            continue
-        if num_samples == 0:
-            skipped.append((str(path), "empty, no samples"))
             continue
         relative = path.relative_to(root)
         if speech:
@@ -123,39 +121,48 @@ def scan(root: Path, speech: bool, skipped: list[tuple[str, str]]) -> list[Sourc
     return recordings
 
 
-def _divide(groups: Sequence[str], what: str, root: Path) -> dict[str, str]:
-    """Assign every group to a split, always in the same way: about 80 / 10 / 10 %."""
+def _divide(groups: Sequence[str], what: str, root: Path, smallest: int = 1) -> dict[str, str]:
+    """Assign every group to a split, always in the same way: about 80 / 10 / 10 %, at least ``smallest`` in each."""
     names = sorted(set(groups))
-    if len(names) < 3:
+    if len(names) < 3 * smallest:
+        each = f" with {smallest} in each" if smallest > 1 else ""
         raise UserError(
-            f"{root}: {len(names)} {what}, at least 3 are needed for disjoint train, valid and test; "
-            "add some, or make train, valid and test folders with speech and noise in each"
+            f"{root}: {len(names)} {what}, at least {3 * smallest} are needed for disjoint train, valid and test"
+            f"{each}; add some, or make train, valid and test folders with speech and noise in each"
         )
     order = np.random.default_rng(0).permutation(len(names))
-    num_test = max(1, round(TEST_PORTION * len(names)))
-    num_valid = max(1, round(VALID_PORTION * len(names)))
+    num_test = max(smallest, round(TEST_PORTION * len(names)))
+    num_valid = max(smallest, round(VALID_PORTION * len(names)))
     split = {}
     for rank, index in enumerate(order):
         split[names[index]] = "test" if rank < num_test else "valid" if rank < num_test + num_valid else "train"
     return split
 
 
-def find_sources(clean_dir: Path, noise_dir: Path | None) -> Sources:
+def find_sources(clean_dir: Path, noise_dir: Path | None, num_speakers: int = 1, with_noise: bool = True) -> Sources:
     """Find speech and noise, with the split that ``clean_dir`` gives or one made here.
+
+    Args:
+        clean_dir: folder of speech.
+        noise_dir: folder of noise; None: that of the split that ``clean_dir`` gives.
+        num_speakers: speakers in a mixture, and so the fewest of a split.
+        with_noise: whether noise is needed; otherwise there may be none.
 
     Raises:
         UserError: a folder is missing or has nothing readable, or there are too few speakers or noises to divide.
     """
     skipped: list[tuple[str, str]] = []
-    if has_given_split(clean_dir):
+    if has_given_split(clean_dir, with_noise and noise_dir is None):
         speech = {split: scan(clean_dir / split / "speech", True, skipped) for split in SPLITS}
-        if noise_dir is None:
+        if noise_dir is None and has_given_split(clean_dir):
             noise = {split: scan(clean_dir / split / "noise", False, skipped) for split in SPLITS}
             return Sources(speech, noise, skipped)
     else:
         found = scan(clean_dir, True, skipped)
-        split_of = _divide([recording.group for recording in found], "speakers (folders)", clean_dir)
+        split_of = _divide([recording.group for recording in found], "speakers (folders)", clean_dir, num_speakers)
         speech = {split: [item for item in found if split_of[item.group] == split] for split in SPLITS}
+    if noise_dir is None and not with_noise:
+        return Sources(speech, {split: [] for split in SPLITS}, skipped)
     if noise_dir is None:
         raise UserError(
             f"{clean_dir}: no train, valid and test folders with speech and noise; give --noise_dir DIR too"

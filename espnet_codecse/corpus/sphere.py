@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from espnet_codecse.audio import audio_info, read_audio
+from espnet_codecse.audio import audio_info
+from espnet_codecse.corpus.recording import read_recording
 from espnet_codecse.errors import UserError
 
 MAGIC = b"NIST_1A"
@@ -87,7 +88,7 @@ def read_speech(path: Path) -> tuple[np.ndarray, int]:
         except (soundfile.SoundFileError, RuntimeError) as error:
             raise UserError(f"{path}: sph2pipe cannot decode it ({error}); copy the file again") from None
     else:
-        samples, rate = read_audio(path)
+        samples, rate = read_recording(path)
     if not len(samples):
         raise UserError(f"{path}: empty, no samples; copy the file again")
     return samples[:, 0], rate

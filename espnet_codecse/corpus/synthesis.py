@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from espnet_codecse.audio import read_first_channel, resample, write_audio
+from espnet_codecse.audio import resample, write_audio
 from espnet_codecse.corpus.espeak import SAMPLE_RATE
 from espnet_codecse.corpus.noise import altered, babble, noise_kinds, simple_noises
 from espnet_codecse.corpus.parallel import run_parts
+from espnet_codecse.corpus.recording import read_recording_channel
 from espnet_codecse.errors import UserError
 
 ACCENTS = ("en-us", "en", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbcwmd", "en-gb-x-gbclan", "en-029", "en-us-nyc")
@@ -131,7 +132,7 @@ def write_noise(job: NoiseJob) -> str:
     """Write one noise recording; returns the path."""
     rng = np.random.default_rng(job.seed)
     num_samples = int(job.seconds * job.rate)
-    recordings = [read_first_channel(path, job.rate) for path in job.recordings]
+    recordings = [read_recording_channel(path, job.rate) for path in job.recordings]
     if job.kind == "babble":
         noise = babble(rng, num_samples, recordings)
     elif job.kind == "altered":

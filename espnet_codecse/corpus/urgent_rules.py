@@ -7,6 +7,7 @@ import numpy as np
 
 from espnet_codecse.audio import audio_info, read_audio, read_first_channel, resample
 from espnet_codecse.corpus.mixing import fit_length, rms
+from espnet_codecse.corpus.recording import NOT_FINITE
 from espnet_codecse.corpus.reverberation import reverberate
 
 BLOCK = 512  # samples of the meter of activity, at any rate, as ESPnet's
@@ -117,7 +118,7 @@ def _checked(signal: np.ndarray) -> np.ndarray:
     if not len(signal):
         raise ValueError("empty, no samples")
     if not np.isfinite(signal).all():
-        raise ValueError("NaN or infinite samples")
+        raise ValueError(NOT_FINITE)
     if rms(signal) == 0:
         raise ValueError("all samples are zero")
     return signal.astype(np.float64)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from espnet_codecse.audio import audio_info
 from espnet_codecse.corpus.location import check_count
 from espnet_codecse.corpus.parallel import run_parts
 from espnet_codecse.corpus.prepared_set import Rejected, key_of, spread, write_prepared_set
+from espnet_codecse.corpus.recording import recording_info
 from espnet_codecse.corpus.wsj0 import VARIABLE, find_utterances, require_decoder, speaker_of
 from espnet_codecse.corpus.wsj0_2mix_render import NAMES, Pair, RenderJob, mixture_name, render
 from espnet_codecse.errors import UserError
@@ -212,13 +212,11 @@ def inspect(job: InspectJob) -> dict[str, Any]:
     path = ""
     try:
         for path in job.paths.values():
-            num_samples, rate, channels = audio_info(path)
+            num_samples, rate, channels = recording_info(path)
             if rate != job.rate:
                 raise UserError(f"wrong rate, {rate} Hz in a tree of {job.rate} Hz")
             if channels != 1:
                 raise UserError(f"{channels} channels, one is wanted")
-            if not num_samples:
-                raise UserError("empty, no samples")
             lengths.append(num_samples)
             if num_samples != lengths[0]:
                 raise UserError(f"length mismatch, {num_samples} samples, the mixture has {lengths[0]}")

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from espnet_codecse.audio import audio_info, read_audio, resample, write_audio
+from espnet_codecse.audio import audio_info, resample, write_audio
 from espnet_codecse.corpus.location import check_count
 from espnet_codecse.corpus.mixing import MAX_PEAK, noise_gain
 from espnet_codecse.corpus.parallel import run_parts
 from espnet_codecse.corpus.prepared_set import Rejected, key_of, spread, write_prepared_set
+from espnet_codecse.corpus.recording import read_recording
 from espnet_codecse.corpus.sphere import is_compressed, read_speech, speech_info
 from espnet_codecse.corpus.wsj0 import VARIABLE, find_utterances, require_decoder, speaker_of
 from espnet_codecse.errors import UserError
@@ -154,7 +155,7 @@ def mix(job: MixJob) -> dict[str, Any]:
         if rate != RATE:
             raise UserError(f"wrong rate, {rate} Hz; WSJ0 has {RATE} Hz")
         path = mixture.noise
-        noise = read_audio(path, mixture.start, len(speech))[0][:, 0]
+        noise = read_recording(path, mixture.start, len(speech))[0][:, 0]
         if len(noise) < len(speech):
             raise UserError("cut short, it ends before its header says")
         noisy = speech + noise * noise_gain(speech, noise, mixture.snr)

@@ -25,7 +25,7 @@ from espnet_codecse.embedding.parts import (
     write_marker,
 )
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import write_scp
+from espnet_codecse.fileio import make_folder, write_scp
 from espnet_codecse.job.array import Share, Submit
 from espnet_codecse.job.pool import map_unordered
 from espnet_codecse.job.resources import num_cores
@@ -250,7 +250,7 @@ def extract(
     if len(missing) < len(parts):
         print(f"extract: {len(parts) - len(missing)} of {len(parts)} parts skipped (already done)", file=sys.stderr)
     if missing:
-        (out_dir / "parts").mkdir(parents=True, exist_ok=True)
+        make_folder(out_dir / "parts")
         if share is None and submit is None:
             _remove_leftovers(out_dir)
         check_disk(out_dir, estimate_bytes(codec, description, missing))

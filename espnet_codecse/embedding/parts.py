@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from espnet_codecse.audio import audio_info
+from espnet_codecse.corpus.segments import NAME as SEGMENTS
 from espnet_codecse.embedding.description import EmbeddingDescription
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path, read_counts, read_scp
@@ -108,8 +109,11 @@ def make_plan(
         at_peak_of_mixture: give every recording its :attr:`SourceFile.mixture`.
 
     Raises:
-        UserError: a list is missing or empty, a file is missing, or the lists hold different utterances.
+        UserError: the directory has segments, a list is missing or empty, a file is missing, or the lists hold
+            different utterances.
     """
+    if (data_dir / SEGMENTS).is_file():
+        raise UserError(f"{data_dir}: has {SEGMENTS}; cut the recordings first, with codecse format (stage 2)")
     parts: list[ExtractionPart] = []
     seconds: dict[str, float] = {}
     mixtures = read_scp(data_dir / "wav.scp") if at_peak_of_mixture else {}

@@ -66,4 +66,9 @@ class EmbeddingReader:
                 f"{self.locations[utterance]}: '{utterance}' has shape {array.shape} instead of {shape}; "
                 "the ark and utt2num_frames do not belong together, extract the embeddings again"
             )
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise UserError(
+                f"{self.locations[utterance]}: '{utterance}' holds NaN or infinity; remove this ark and extract the "
+                "embeddings again"
+            )
         return array

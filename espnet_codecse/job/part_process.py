@@ -45,8 +45,8 @@ class PartProcess:
 
     def __init__(self, part: Part, environment: Mapping[str, str] | None = None, own_group: bool = True):
         self.part = part
-        forget(part)
         try:
+            forget(part)
             part.log.parent.mkdir(parents=True, exist_ok=True)
             self._log = open(part.log, "wb")  # noqa: SIM115 - closed when the process has ended
         except OSError as error:

@@ -157,14 +157,14 @@ def score_set(
     Only missing scores, or those whose files have changed, are computed; ``scores.jsonl`` stores them.
 
     Args:
-        references: scp files or folders, one per speaker; may be empty for metrics without reference.
-        estimates: scp files or folders, one per speaker.
+        references: scp files, folders or audio files, one per speaker; may be empty for metrics without reference.
+        estimates: the same, one per speaker.
         output_dir: folder for the results.
         metrics: names of metrics or groups.
         nj: processes.
         share: ``(k, n)``: compute only the k-th of n shares, into its own log, and write no results.
         submit: function that first runs all shares as jobs.
-        mixtures: scp file or folder of the unprocessed mixtures, for improvements; read only if a metric needs it.
+        mixtures: the same of the unprocessed mixtures, for improvements; read only if a metric needs it.
         sample_rate: rate to which all signals are resampled first, Hz, as in papers on 8 kHz audio; 0: no resampling.
 
     Raises:
@@ -187,6 +187,8 @@ def score_set(
             file=sys.stderr,
         )
     log = _open_log(output_dir, utterances, share)
+    if log.num_damaged:
+        print(f"score: {log.num_damaged} damaged lines of earlier scores dropped; scored again", file=sys.stderr)
     if log.num_outdated:
         print(f"score: {log.num_outdated} utterances have changed or disappeared; old scores dropped", file=sys.stderr)
     present = available(chosen)
@@ -214,10 +216,12 @@ def score_set(
 def _open_log(output_dir: Path, utterances: list[Utterance], share: Share | None) -> ScoreLog:
     """Return the log of all scores, including those of all shares, or the log of one share."""
     signatures = {item.id: item.signature() for item in utterances}
+    num_speakers = len(utterances[0].estimates) if utterances else 1
     whole = output_dir / "scores.jsonl"
     if share is None:
-        return ScoreLog(whole, signatures, sorted((output_dir / "parts").glob("*.jsonl")))
-    return ScoreLog(output_dir / "parts" / f"scores.{share[0]}of{share[1]}.jsonl", signatures, [whole])
+        return ScoreLog(whole, signatures, sorted((output_dir / "parts").glob("*.jsonl")), num_speakers)
+    part = output_dir / "parts" / f"scores.{share[0]}of{share[1]}.jsonl"
+    return ScoreLog(part, signatures, [whole], num_speakers)
 
 
 def _tasks(log: ScoreLog, utterances: list[Utterance], names: list[str]) -> list[Task]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from espnet_codecse.audio import audio_info
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import read_scp
+from espnet_codecse.fileio import PathLike, read_scp
 from espnet_codecse.identity import file_state
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
@@ -41,21 +41,44 @@ class Utterance:
 
 
 def read_table(source: str) -> dict[str, str]:
-    """Read an scp, or list a folder with the file names without suffix as ids.
+    """Read an scp, or take a folder of audio or a single audio file, with file names as ids; see :func:`_id_of`.
 
     Raises:
         UserError: the folder has no audio or two files with the same name, or the scp is unreadable.
     """
+    if _is_audio_file(source):
+        return {_id_of(source): source}
     if not Path(source).is_dir():
         return read_scp(source)
     table: dict[str, str] = {}
     for path in sorted(path for path in Path(source).rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES):
-        if path.stem in table:
-            raise UserError(f"{path}: the name '{path.stem}' occurs twice in {source}; rename one of the files")
-        table[path.stem] = str(path)
+        utterance = _id_of(path)
+        if utterance in table:
+            raise UserError(f"{path}: the name '{utterance}' occurs twice in {source}; rename one of the files")
+        table[utterance] = str(path)
     if not table:
         raise UserError(f"{source}: no audio file ({', '.join(AUDIO_SUFFIXES)}) in this folder; check the path")
     return table
+
+
+def _id_of(path: PathLike) -> str:
+    """Return a file's name without suffix, with underscores for spaces, which would end the id in a list."""
+    return "_".join(Path(path).stem.split()) or "_"
+
+
+def _is_audio_file(source: str) -> bool:
+    return Path(source).suffix.lower() in AUDIO_SUFFIXES and Path(source).is_file()
+
+
+def read_tables(sources: Sequence[str], estimate: str) -> list[dict[str, str]]:
+    """Read several lists; single audio files belong together and are named after ``estimate``, whatever their names.
+
+    Raises:
+        UserError: as :func:`read_table`.
+    """
+    if all(map(_is_audio_file, sources)):
+        return [{_id_of(estimate): source} for source in sources]
+    return [read_table(source) for source in sources]
 
 
 def _check_same_ids(source: str, table: dict[str, str], first_source: str, first_table: dict[str, str]) -> None:
@@ -77,9 +100,9 @@ def read_inputs(
     """Match the lists of all speakers by utterance id, sorted by id.
 
     Args:
-        references: scp files or folders, one per speaker; may be empty.
-        estimates: scp files or folders, as many as references.
-        mixtures: scp file or folder of the unprocessed mixtures; empty if no score needs it.
+        references: scp files, folders or audio files, one per speaker; may be empty.
+        estimates: the same, as many as references.
+        mixtures: the same of the unprocessed mixtures; empty if no score needs it.
         sample_rate: see :class:`Utterance`.
 
     Raises:
@@ -90,7 +113,7 @@ def read_inputs(
             f"--ref_scp: {len(references)} given, but {len(estimates)} --inf_scp; give one of each per speaker"
         )
     sources = [*references, *estimates, *([mixtures] if mixtures else [])]
-    tables = [read_table(source) for source in sources]
+    tables = read_tables(sources, estimates[0])
     if not tables[0]:
         raise UserError(f"{sources[0]}: the list is empty; check the stage that wrote it")
     for source, table in zip(sources[1:], tables[1:]):
@@ -109,23 +132,29 @@ def read_inputs(
 
 
 def check_audio(utterance: Utterance) -> int:
-    """Check the headers of one utterance's files; return the number of samples that will be trimmed.
+    """Check the headers of one utterance's files; return the samples that will be trimmed, at the first file's rate.
 
     Raises:
-        UserError: a file is unreadable, has several channels, or rates or lengths do not match.
+        UserError: a file is unreadable, has several channels, lengths do not match, or rates do not match and nothing
+            is resampled.
     """
     paths = (*utterance.references, *utterance.estimates, *([utterance.mixture] if utterance.mixture else []))
     infos = [audio_info(path) for path in paths]
+    first_samples, first_rate, _ = infos[0]
+    lengths = []
     for path, (num_samples, rate, channels) in zip(paths, infos):
         if channels != 1:
             raise UserError(f"{path}: has {channels} channels, but scoring needs one; write a single channel")
-        if rate != infos[0][1]:
+        if rate != first_rate and not utterance.sample_rate:
             raise UserError(
-                f"{path}: {rate} Hz, but {paths[0]} has {infos[0][1]} Hz; resample one of them, or pass --fs"
+                f"{path}: {rate} Hz, but {paths[0]} has {first_rate} Hz; resample one of them, or pass --fs"
             )
-        if abs(num_samples - infos[0][0]) > MAX_TRIM_SAMPLES:
+        lengths.append(round(num_samples * first_rate / rate))
+        if abs(lengths[-1] - first_samples) > MAX_TRIM_SAMPLES:
+            length = f"{num_samples} samples" + (f" at {rate} Hz" if rate != first_rate else "")
+            other = f"{first_samples}" + (f" at {first_rate} Hz" if rate != first_rate else "")
             raise UserError(
-                f"{path}: {num_samples} samples, but {paths[0]} has {infos[0][0]} ('{utterance.id}'); lengths may "
+                f"{path}: {length}, but {paths[0]} has {other} ('{utterance.id}'); lengths may "
                 f"differ by at most {MAX_TRIM_SAMPLES} samples, check that both are the same recording"
             )
-    return max(info[0] for info in infos) - min(info[0] for info in infos)
+    return max(lengths) - min(lengths)

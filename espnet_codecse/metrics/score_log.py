@@ -1,7 +1,8 @@
 """The log of finished scores, from which an interrupted or extended scoring resumes."""
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -18,27 +19,33 @@ class ScoreLog:
     files that have changed, as their signature shows, are not used.
     """
 
-    def __init__(self, path: Path, signatures: dict[str, str], others: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, path: Path, signatures: dict[str, str], others: Sequence[Path] = (), num_speakers: int = 1
+    ) -> None:
         """Read the valid scores and rewrite the log with them.
 
         Args:
             path: the log.
             signatures: ``{utterance id: signature}`` of the current files.
             others: further logs, whose scores are copied to this one.
+            num_speakers: values per metric; lines with another number are damaged.
+
+        Raises:
+            UserError: a log cannot be read or written.
         """
         self.path = path
         self.signatures = signatures
         self.scores: dict[str, Scores] = {}
         self.num_outdated = 0
+        self.num_damaged = 0
         self._stream: TextIO | None = None
         outdated = set()
-        files = [file for file in (*others, path) if file.exists()]
-        for line in (line for file in files for line in file.read_text(encoding="utf-8").splitlines()):
+        for line in _lines([*others, path]):
             try:
-                entry = json.loads(line)
-                utterance, signature, scores = entry["id"], entry["signature"], entry["scores"]
-            except (ValueError, KeyError, TypeError):
-                continue  # a process was killed while it wrote this line
+                utterance, signature, scores = _parse(line, num_speakers)
+            except (ValueError, KeyError, TypeError, RecursionError):
+                self.num_damaged += 1  # such as the line that a killed process was writing
+                continue
             if signatures.get(utterance) == signature:
                 self.scores.setdefault(utterance, {}).update(scores)
             else:
@@ -77,3 +84,28 @@ class ScoreLog:
         if self._stream is not None:
             self._stream.close()
             self._stream = None
+
+
+def _lines(files: Sequence[Path]) -> Iterator[bytes]:
+    for file in files:
+        try:
+            content = file.read_bytes() if file.exists() else b""
+        except OSError as error:
+            reason = error.strerror or error
+            raise UserError(f"{file}: cannot be read ({reason}); change its permissions or remove it") from None
+        # As bytes, so that damage to one line is not damage to the whole file.
+        yield from filter(None, content.split(b"\n"))
+
+
+def _parse(line: bytes, num_speakers: int) -> tuple[str, str, Scores]:
+    entry = json.loads(line.decode("utf-8"))
+    utterance, signature, scores = entry["id"], entry["signature"], entry["scores"]
+    if not isinstance(utterance, str) or not isinstance(scores, dict):
+        raise ValueError("not a line of this log")
+    "".join(scores).encode()  # json accepts half of a surrogate pair, which cannot be written
+    for values in scores.values():
+        if not isinstance(values, list) or len(values) != num_speakers:
+            raise ValueError("not one value per speaker")
+        if not all(value is None or (type(value) in (int, float) and abs(value) < math.inf) for value in values):
+            raise ValueError("not a number")
+    return utterance, signature, scores

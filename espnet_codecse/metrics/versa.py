@@ -10,7 +10,7 @@ from pathlib import Path
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path, write_scp
 from espnet_codecse.identity import Ledger, file_state, hash_of
-from espnet_codecse.metrics.score_inputs import read_table
+from espnet_codecse.metrics.score_inputs import read_tables
 
 ADVICE = "pip install git+https://github.com/wavlab-speech/versa.git"
 Columns = dict[str, dict[str, float]]
@@ -22,7 +22,7 @@ def versa_columns(reference: str | None, estimate: str, config: Path, output_dir
     ``versa.jsonl`` in ``output_dir`` stores the values until the lists or the configuration change.
 
     Args:
-        reference, estimate: scp files or folders; reference is None for metrics without one.
+        reference, estimate: scp files, folders or audio files; reference is None for metrics without one.
         config: VERSA's list of metrics, such as its egs/speech.yaml.
         output_dir: folder for lists, values and log.
 
@@ -37,8 +37,8 @@ def versa_columns(reference: str | None, estimate: str, config: Path, output_dir
     folder = output_dir / "versa"
     lists = {"pred": estimate} if reference is None else {"pred": estimate, "gt": reference}
     tables = {
-        name: {key: str(Path(path).resolve()) for key, path in read_table(source).items()}
-        for name, source in lists.items()
+        name: {key: str(Path(path).resolve()) for key, path in table.items()}
+        for name, table in zip(lists, read_tables(list(lists.values()), estimate))
     }
     results, ledger = output_dir / "versa.jsonl", Ledger(output_dir)
     audio = [path for table in tables.values() for path in table.values()]

@@ -71,7 +71,8 @@ class Worker:
 
     def _build(self, codec: str | None) -> AbsEnhancer:
         from espnet_codecse.enh.enhancer import EmbeddingEnhancer
-        from espnet_codecse.zoo.load import load_enhancer, resolve_device
+        from espnet_codecse.task.device import resolve_device
+        from espnet_codecse.zoo.load import load_enhancer
 
         options = self.options
         if options.model is None:

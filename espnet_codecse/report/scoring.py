@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import make_folder
 from espnet_codecse.report.experiments import (
     CEILING,
     CLEAN,
@@ -94,7 +95,7 @@ def _tasks_of_set(
     own = {layer: outputs / f"{layer}_{test_set}" for layer in LAYERS}
     if not any(map(_has_speech, own.values())):
         raise UserError(f"{outputs}: holds no outputs for {test_set}; run stage 6 first")
-    noisy.mkdir(parents=True, exist_ok=True)
+    make_folder(noisy)
     shutil.copyfile(raw / "wav.scp", noisy / "wav.scp")
 
     def task(kind: str, experiment: str, layer: str, folder: Path, target: str = CLEAN, references: Path = raw):

@@ -1,11 +1,60 @@
-"""ESPnet's options for the devices of this machine and for training on several machines."""
+"""The devices of this machine, and ESPnet's options for training on them and on several machines."""
 
 import argparse
 import os
 import subprocess
 from collections.abc import Sequence
 
+from espnet_codecse.errors import UserError
 from espnet_codecse.job.resources import num_cores
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def check_device(device: str) -> None:
+    """Check that ``auto``, ``cpu``, ``cuda`` or ``cuda:N`` is there; torch is imported only for the last two.
+
+    Raises:
+        UserError: the device is unknown or not available.
+    """
+    kind, _, index = device.partition(":")
+    if kind not in DEVICES or (":" in device and not (kind == "cuda" and index.isascii() and index.isdigit())):
+        raise UserError(f"--device {device}: must be one of {', '.join(DEVICES)}")
+    if kind == "cuda" and int(index or 0) >= (count := num_gpus()):
+        raise UserError(f"--device {device}: PyTorch sees {_gpus(count)}; pass --device cpu, or see codecse doctor")
+
+
+def resolve_device(device: str) -> str:
+    """Return a torch device for ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        UserError: as :func:`check_device`.
+    """
+    check_device(device)
+    if device == "auto":
+        return "cuda" if num_gpus() else "cpu"
+    return device
+
+
+def check_num_gpus(ngpu: int) -> None:
+    """Check that this machine has the GPUs that ``--ngpu`` asks for.
+
+    Raises:
+        UserError: it has fewer.
+    """
+    if ngpu > 0 and ngpu > (count := num_gpus()):
+        raise UserError(f"--ngpu {ngpu}: PyTorch sees {_gpus(count)}; pass --ngpu {count}, or see codecse doctor")
+
+
+def num_gpus() -> int:
+    """Return the number of GPUs that PyTorch sees."""
+    import torch
+
+    return torch.cuda.device_count()  # unlike is_available(), it leaves CUDA usable in processes that are forked
+
+
+def _gpus(count: int) -> str:
+    return "no GPU" if count == 0 else f"{count} GPU(s)"
 
 
 def device_options(argv: Sequence[str]) -> list[str]:
@@ -17,16 +66,19 @@ def device_options(argv: Sequence[str]) -> list[str]:
 
     Args:
         argv: the training's options as given; they follow these options and take precedence.
+
+    Raises:
+        UserError: ``--ngpu`` asks for more GPUs than there are.
     """
     import torch
 
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--ngpu", type=int)
-    has_gpu = torch.cuda.is_available()
     ngpu = parser.parse_known_args(list(argv))[0].ngpu
     options = []
+    check_num_gpus(ngpu or 0)
     if ngpu is None:
-        ngpu = int(has_gpu)
+        ngpu = int(num_gpus() > 0)
         options = ["--ngpu", str(ngpu)]
     if ngpu == 0:
         torch.set_num_threads(num_threads())

@@ -1,7 +1,8 @@
-"""ESPnet's trainers with checkpoints that survive a crash and cannot execute code."""
+"""ESPnet's trainers with checkpoints that survive a crash and cannot execute code, and an end to NaN losses."""
 
 import contextlib
 import logging
+import math
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -43,6 +44,31 @@ def is_first_process() -> bool:
     return not distributed or torch.distributed.get_rank() == 0
 
 
+# Of ESPnet's models with one optimizer, and of those with a generator and a discriminator.
+_LOSSES = ("loss", "generator_loss", "discriminator_loss")
+
+
+def check_losses(reporter, phase: str) -> None:
+    """Check the losses that ESPnet's reporter has collected in an epoch.
+
+    ESPnet skips the steps whose gradients are not finite, and would go on to the last epoch without learning anything.
+
+    Args:
+        reporter: ESPnet's ``SubReporter`` of the phase.
+        phase: ``training`` or ``validation``.
+
+    Raises:
+        UserError: a loss was finite in none of the steps.
+    """
+    for name in _LOSSES:
+        values = [reported.value for reported in reporter.stats.get(name, [])]
+        if values and not any(map(math.isfinite, values)):
+            raise UserError(
+                f"epoch {reporter.get_epoch()}: the {name} of {phase} was NaN or infinite in all of its {len(values)} "
+                "steps; check the data and statistics, or lower the learning rate"
+            )
+
+
 class _CrashSafe:
     """Mixin for ESPnet's trainers; it must come first among the bases."""
 
@@ -54,6 +80,31 @@ class _CrashSafe:
         cls._criteria = kwargs["trainer_options"].best_model_criterion
         with atomic_saving():
             super().run(*args, **kwargs)  # type: ignore[misc]  # defined by ESPnet's trainer
+
+    @classmethod
+    def train_one_epoch(cls, *args, reporter, **kwargs) -> bool:
+        """Train for an epoch.
+
+        Raises:
+            UserError: see :func:`check_losses`; or no step had finite gradients.
+        """
+        all_steps_are_invalid = super().train_one_epoch(*args, reporter=reporter, **kwargs)  # type: ignore[misc]
+        check_losses(reporter, "training")
+        if all_steps_are_invalid:
+            raise UserError(
+                f"epoch {reporter.get_epoch()}: no step had finite gradients; check the data or lower the learning rate"
+            )
+        return all_steps_are_invalid
+
+    @classmethod
+    def validate_one_epoch(cls, *args, reporter, **kwargs) -> None:
+        """Validate.
+
+        Raises:
+            UserError: see :func:`check_losses`.
+        """
+        super().validate_one_epoch(*args, reporter=reporter, **kwargs)  # type: ignore[misc]
+        check_losses(reporter, "validation")
 
     @classmethod
     def resume(cls, checkpoint, model, reporter, optimizers, schedulers, scaler, ngpu: int = 0, strict: bool = True):

@@ -9,10 +9,10 @@ from espnet_codecse.codec.resolve import PUBLISHED, codec_files
 from espnet_codecse.errors import UserError
 from espnet_codecse.inference.abs_enhancer import AbsEnhancer, RunSettings
 from espnet_codecse.precision import has_native_bfloat16
+from espnet_codecse.task.device import resolve_device
 from espnet_codecse.task.model_types import codec_of, model_type_of
 from espnet_codecse.zoo.find import ModelFiles, called, find_model
 
-DEVICES = ("auto", "cpu", "cuda")
 DTYPES = ("auto", "float32", "bfloat16")
 
 
@@ -79,23 +79,6 @@ def _check_codec_name(name: Any) -> None:
     if name is not None and not (isinstance(name, str) and (name in PUBLISHED or codec_files(name))):
         shown = str(name)[:80]
         raise UserError(f"--codec {shown}: no such folder or published codec; the pack only names it: pass its folder")
-
-
-def resolve_device(device: str) -> str:
-    """Return a torch device for ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-
-    Raises:
-        UserError: the device is unknown or not available.
-    """
-    kind, _, index = device.partition(":")
-    if kind not in DEVICES or (index and not (kind == "cuda" and index.isdigit())):
-        raise UserError(f"--device {device}: must be one of {', '.join(DEVICES)}")
-    if kind == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
-        count = torch.cuda.device_count()
-        raise UserError(f"--device {device}: PyTorch sees {count} GPU(s); pass --device cpu, or see codecse doctor")
-    return device
 
 
 def resolve_dtype(dtype: str, device: str) -> torch.dtype:

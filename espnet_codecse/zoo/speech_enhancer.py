@@ -11,6 +11,8 @@ from espnet_codecse.task.model_types import LAYERS
 from espnet_codecse.zoo.find import ModelFiles, called, find_model
 from espnet_codecse.zoo.load import build_enhancer
 
+MAX_CHANNELS = 8  # a second axis of at most this length, shorter than the first one, is taken for channels
+
 
 class SpeechEnhancer:
     """Enhance or separate recordings; can replace :class:`espnet2.bin.enh_inference.SeparateSpeech`.
@@ -114,11 +116,16 @@ class SpeechEnhancer:
             For each speaker ``(batch, sample)`` float32, with the length and sample rate of the input.
 
         Raises:
-            ValueError: the input has another shape, is integer, or is empty.
+            ValueError: the input has another shape, such as soundfile's (sample, channel), is integer, or is empty.
         """
         speech = speech_mix.detach().cpu().numpy() if isinstance(speech_mix, torch.Tensor) else np.asarray(speech_mix)
         if speech.ndim not in (2, 3) or not speech.size:
             raise ValueError(f"speech_mix has shape {speech.shape}; it must be (batch, sample): pass speech[None]")
+        if speech.ndim == 2 and speech.shape[1] <= MAX_CHANNELS and speech.shape[1] < speech.shape[0]:
+            raise ValueError(
+                f"speech_mix has shape {speech.shape}, which looks like (sample, channel): pass x.T to enhance the "
+                "channels as a batch, or x[None] for (batch, sample, channel), of which ref_channel is taken"
+            )
         if not np.issubdtype(speech.dtype, np.floating):
             raise ValueError(f"speech_mix is {speech.dtype}; it must be floating point: divide int16 by 32768")
         if speech.ndim == 3:

@@ -1,6 +1,9 @@
 """The support table, what lies outside of it, and the command that each message names."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy
@@ -120,6 +123,31 @@ def test_a_missing_package_is_named_with_its_extra(as_wheel, monkeypatch):
     assert str(caught.value) == (
         "figures: needs no-such-module, which is not installed; run python3 -m pip install 'espnet_codecse[plot]'"
     )
+
+
+def test_a_required_package_that_is_missing_is_named_with_the_environment(monkeypatch):
+    monkeypatch.setitem(installation.REQUIRED, "no_such_module", "no-such-module")
+    for checkout, mend in (
+        (True, "activate the environment: . tools/activate.sh"),
+        (False, "pip install espnet_codecse"),
+    ):
+        monkeypatch.setattr(installation, "is_checkout", lambda checkout=checkout: checkout)
+        match = f"^needs no-such-module, which this Python .* does not have; .*{mend}$"
+        with pytest.raises(UserError, match=match), naming_missing_packages():
+            import no_such_module.part  # noqa: F401
+
+
+@pytest.mark.parametrize("command", ["score", "enhance", "stream", "format", "prepare_mini", "check", "config"])
+def test_without_the_environment_every_command_is_one_line(command, tmp_path):
+    arguments = {
+        "score": "--inf_scp x --output_dir y", "enhance": "x.wav -o y", "stream": "--model x - -", "format": "x y",
+        "check": "--codec x --fs 16k", "config": "--system nac_se --step 1_enhance --codec x",
+    }  # fmt: skip
+    command_line = [sys.executable, "-S", "-m", "espnet_codecse.bin.main", command, *arguments.get(command, "").split()]
+    environment = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}  # -S: without the packages of the environment
+    result = subprocess.run(command_line, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 1 and result.stderr.count("\n") == 1, result.stderr
+    assert result.stderr.startswith(f"codecse {command}: needs ") and "activate.sh" in result.stderr
 
 
 def test_a_module_that_moved_is_told_as_an_unsupported_release(monkeypatch):

@@ -169,14 +169,15 @@ def write_recordings(folder: Path) -> None:
 def shared_tree(factory: pytest.TempPathFactory) -> Tree:
     """The tree in which the first row of recipes.csv was run to the report page; made once for all test processes.
 
-    Its output is in ``run.log`` beside it. Tests may read it and run in it what changes nothing.
+    Its folders have a space and the word JOB in their names. Its output is in ``run.log`` beside it. Tests may read it
+    and run in it what changes nothing.
     """
     base = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         base = base.parent  # the workers' common one
     base = base / "recipes"
     base.mkdir(exist_ok=True)
-    tree = Tree(base / "recordings", base / "tiny_codec", base / "data", base / "dump", base / "exp")
+    tree = Tree(base / "recordings", base / "tiny_codec", base / "data", base / "dump of JOBS", base / "exp JOB")
     with open(base / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (base / "run.log").exists():

@@ -174,6 +174,38 @@ def test_complete_install_returns_at_once_and_a_changed_one_does_not(copy, tmp_p
     assert bash(f"'{copy}/tools/install.sh'", env={**environment, "PYTHON": "no_such_python"}).returncode == 1
 
 
+def test_a_link_to_the_environment_of_another_clone_is_used_and_not_rebuilt(copy, pythons, tmp_path):
+    other = tmp_path / "other/tools/venv"
+    write_python(other / "bin/python", "3.11")
+    (copy / "tools/venv").symlink_to(other)
+    before = sorted(path.relative_to(other) for path in other.rglob("*"))
+    result = bash(f"'{copy}/tools/install.sh'", env=pythons)
+    assert result.returncode == 1 and f"{copy}/tools/venv: a link to {other}, where no Python runs" in result.stderr
+    (other / "bin/python").write_text("#!/bin/sh\nexit 0\n")
+    result = bash(f"'{copy}/tools/install.sh'", env=pythons)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert sorted(path.relative_to(other) for path in other.rglob("*")) == before
+
+
+def test_a_clone_with_crlf_has_the_scripts_and_weights_as_they_are(tmp_path):
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
+    source, scripts = tmp_path / "source", ["tools/activate.sh", "tools/bin/codecse", "egs2/mini/enh1/run.sh"]
+    weights = b"text\r\nor\nweights\r\n"
+    for name in [".gitattributes", *scripts]:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, source / name)
+    (source / "x.pth").write_bytes(weights)
+    git = "git -c user.name=x -c user.email=x@y"
+    commit = f"{git} init -q && {git} add -A && {git} commit -qm x"
+    clone = f"{git} clone -q -c core.autocrlf=true -c core.eol=crlf '{source}' '{tmp_path}/clone'"
+    result = bash(f"cd '{source}' && {commit} && {clone}")
+    assert result.returncode == 0, result.stderr
+    for name in scripts:
+        assert (tmp_path / "clone" / name).read_bytes() == (ROOT / name).read_bytes()
+    assert (tmp_path / "clone/x.pth").read_bytes() == weights
+
+
 def test_command_wrapper_works_from_anywhere(tmp_path):
     result = bash(f"'{ROOT}/tools/bin/codecse' --version", cwd=tmp_path)
     assert result.returncode == 0 and result.stdout.strip()[0].isdigit(), result.stderr

@@ -5,6 +5,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -35,6 +37,16 @@ def test_path_and_cmd_work_under_strict_flags(tmp_path):
     assert os.path.basename(command) == "codecse"
     result = bash(f"set -eu; cmd_backend=queue; . '{template}/cmd.sh'", tmp_path)
     assert result.returncode != 0 and "cmd_backend=queue: unknown" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "script", ["mini/enh1/enh.sh", "mini/enh1/local/data.sh", "mini/codec1/codec.sh", "vctk_demand/enh1/local/data.sh"]
+)
+def test_scripts_that_run_elsewhere_than_in_their_recipe_are_one_line(script, tmp_path):
+    result = bash(f"'{ROOT}/egs2/{script}'", tmp_path)
+    lines = [line for line in result.stderr.splitlines() if not line.endswith(f"{ROOT}/egs2/{script} ")]
+    assert result.returncode == 2 and len(lines) == 1
+    assert f"Error: {tmp_path}: not the folder of a recipe" in lines[0]
 
 
 def test_recipe_data_script_names_unknown_options_and_helps(tmp_path):

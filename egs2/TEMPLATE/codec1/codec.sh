@@ -42,12 +42,17 @@ $(sed -n '/^stage=/,/^help_message=/s/^\([a-z_]*\)=\([^#]*[^# ]\)\{0,1\} *# \(.*
 
 log "$0 $*"
 . "${template}/../../../utils/parse_options.sh"
+. "${template}/../../../utils/recipe_folder.sh"
 . ./path.sh
 # shellcheck source=../enh1/cmd.sh
 . ./cmd.sh
 
 . "${template}/../../../utils/check_options.sh"
 check_options "train_set valid_set test_set" "$@"
+check_numbers natural "stage stop_stage nj"
+check_numbers positive "init_frames"
+check_numbers rate "fs"
+check_paths "datadir dumpdir expdir"
 train_config=${train_config:-${template}/conf/train_mdct.yaml}
 tag=${tag:-codec_$(basename "${train_config}" .yaml)}
 experiment=${expdir}/${tag}

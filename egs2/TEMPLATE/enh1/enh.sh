@@ -96,6 +96,7 @@ done
 
 log "$0 $*"
 . "${template}/../../../utils/parse_options.sh"
+. "${template}/../../../utils/recipe_folder.sh"
 . ./path.sh
 . ./cmd.sh
 export CODECSE_END_WITH_PARENT=1 # what this script starts does not outlive it
@@ -103,6 +104,11 @@ export CODECSE_END_WITH_PARENT=1 # what this script starts does not outlive it
 . "${template}/../../../utils/check_options.sh"
 . "${template}/scripts/enhancement.sh"
 check_options "train_set valid_set test_sets" "$@"
+check_numbers natural "stage stop_stage nj ${ngpu:+ngpu} ${seed:+seed}"
+check_numbers positive "num_nodes num_spk"
+check_numbers seconds "min_duration max_duration"
+check_numbers rate "fs ${score_fs:+score_fs}"
+check_paths "datadir dumpdir expdir"
 if [ "${embedding_source}" != stored ] && [ "${embedding_source}" != on_the_fly ]; then
     log "Error: --embedding_source ${embedding_source}: must be stored or on_the_fly"
     exit 2
@@ -140,15 +146,17 @@ if [ "${layers}" = waveform ]; then
     plan=false
 fi
 
-# Detect a misspelt codec or metric before the first stage.
-hop=$(codecse check --codec "${codec}" --fs "${fs}" --metrics "${metrics}")
-
 [ "${nj}" -gt 0 ] || nj=$(${train_cmd} --print_nj --mem_per_job 3)
 if [ "${device}" = cpu ]; then ngpu=${ngpu:-0}; fi
 if [ "${device}" = auto ]; then
     device=cpu
     if nvidia-smi -L > /dev/null 2>&1; then device=cuda; fi
 fi
+# Detect a misspelt codec or metric, or a missing GPU, before the first stage.
+opts=()
+if [ "${cmd_backend}" = local ]; then opts+=(--device "${device}" --ngpu "${ngpu:-0}"); fi
+hop=$(codecse check --codec "${codec}" --fs "${fs}" --metrics "${metrics}" "${opts[@]}")
+
 # Stages 2, 3 and 7 split their work themselves, into processes on this machine or into jobs.
 jobs=(--nj "${nj}")
 embedding_jobs=("${jobs[@]}")
@@ -305,20 +313,21 @@ if [ ${stage} -le 6 ] && [ ${stop_stage} -ge 6 ]; then
         # The codec alone is the ceiling of systems on embeddings.
         if [ "${layers}" != waveform ]; then
             if [ -f "${raw}/spk1.scp" ]; then
-                references=$(printf "${raw}/spk%d.scp " $(seq "${num_spk}"))
-                infer "${expdir}/codec_${codec_label}/clean_{layer}_${set}" "${references}" --codec "${codec}" \
-                    --layers continuous quantized
+                references=()
+                for ((spk = 1; spk <= num_spk; spk++)); do references+=("${raw}/spk${spk}.scp"); done
+                infer "${expdir}/codec_${codec_label}/clean_{layer}_${set}" --codec "${codec}" \
+                    --layers continuous quantized -- "${references[@]}"
             fi
-            infer "${expdir}/codec_${codec_label}/noisy_{layer}_${set}" "${raw}/wav.scp" --codec "${codec}" \
-                --layers continuous quantized
+            infer "${expdir}/codec_${codec_label}/noisy_{layer}_${set}" --codec "${codec}" \
+                --layers continuous quantized -- "${raw}/wav.scp"
         fi
         opts=()
         if [ -f "${raw}/spk1.scp" ]; then opts+=(--reference_scp "${raw}/spk1.scp"); fi
         # shellcheck disable=SC2086
-        infer "${outputs}/{layer}_${set}" "${raw}/wav.scp" "${opts[@]}" \
+        infer "${outputs}/{layer}_${set}" "${opts[@]}" \
             --layers ${decode_layers} "${model_opts[@]}" \
             --train_config "${experiment}/${last_step}/config.yaml" \
-            --model_file "${experiment}/${last_step}/${inference_model}"
+            --model_file "${experiment}/${last_step}/${inference_model}" -- "${raw}/wav.scp"
     done
     took 6 "${since}" "${outputs}"
 fi

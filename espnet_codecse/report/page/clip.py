@@ -20,6 +20,7 @@ import numpy as np
 
 from espnet_codecse.audio import read_audio, resample, write_audio
 from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import make_folder
 from espnet_codecse.identity import file_state
 from espnet_codecse.metrics.score import best_permutation
 from espnet_codecse.report.page.versions import CLEAN, Version
@@ -64,7 +65,7 @@ def make_clip(folder: Path, versions: Sequence[Version], seconds: float) -> None
         UserError: an audio file is unreadable or empty.
     """
     sounds = _read(versions, seconds)
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     with tempfile.TemporaryDirectory(prefix=".part-", dir=folder.parent) as temporary:
         part = Path(temporary) / folder.name
         part.mkdir()

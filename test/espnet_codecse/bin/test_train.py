@@ -1,8 +1,10 @@
 """``codecse train`` through ESPnet's own trainer on tiny data, and ``codecse infer`` with its result."""
 
 import os
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -84,6 +86,23 @@ def test_errors_before_the_training_starts(prepared, capsys):
     error = capsys.readouterr().err
     assert "codecse train: " in error and error.count("\n") == 1
     assert not (prepared / "exp").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode, phase", [("train", "training"), ("valid", "validation")])
+def test_a_training_without_a_finite_loss_stops(prepared, monkeypatch, capfd, mode, phase):
+    monkeypatch.chdir(prepared)
+    for ark in (prepared / "emb" / mode / "parts").glob("*.ark"):
+        content = ark.read_bytes()
+        # NaN as the range of each compressed matrix, behind "\\0BCM2 " and the minimum.
+        for place in (match.end() + 4 for match in re.finditer(rb"\0BCM2? ", content)):
+            content = content[:place] + np.float32(np.nan).tobytes() + content[place + 4 :]
+        assert content != ark.read_bytes()
+        ark.write_bytes(content)
+    assert main(training(prepared, "exp", "--max_epoch", "3")) == 1
+    line = next(line for line in capfd.readouterr().err.splitlines() if line.startswith("codecse train: "))
+    assert f"epoch 1: the loss of {phase} was NaN or infinite in all of its" in line
+    assert not list((prepared / "exp").glob("*.pth"))
 
 
 class _Exploit:

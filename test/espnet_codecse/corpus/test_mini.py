@@ -197,6 +197,21 @@ def test_silent_recordings_are_reported_not_mixed(corpus, tmp_path):
     assert "9 mixtures" in lines[0] and "3 could not be mixed (first: speech is silent)" in lines[0]
 
 
+def test_pairs_of_speaker_folders_need_no_noise(tmp_path, voice):
+    for number in range(7):
+        path = tmp_path / "speech" / f"s{number}" / "u.wav"
+        path.parent.mkdir(parents=True)
+        soundfile.write(path, voice(RATE // 2, number), RATE)
+    settings = MiniSettings(MixtureSettings(num_speakers=2, noise_probability=0.0), num_train=4, num_valid=2)
+    lines = prepare(tmp_path / "data", settings, 1, tmp_path / "speech")
+    assert [line.split(": ")[1].split(",")[0] for line in lines] == ["4 mixtures", "2 mixtures", "2 mixtures"]
+    assert not (tmp_path / "data/noise_train").exists()
+    for split in SPLITS:
+        validate_data_dir(tmp_path / "data" / split, num_references=2)
+        speakers = [speaker.split("_") for speaker in read_data_dir(tmp_path / "data" / split)["utt2spk"].values()]
+        assert all(first != second for first, second in speakers)
+
+
 def test_one_speaker_cannot_make_pairs(corpus, tmp_path):
     for number in (1, 2, 3):
         for path in (corpus / f"train/speech/c_train{number}").glob("*.flac"):

@@ -67,9 +67,11 @@ def test_unusable_files_are_left_out_with_the_reason(tmp_path):
         put(tmp_path / "noise" / f"{number}.wav")
     (tmp_path / "clean" / "s0" / "bad.wav").write_text("no audio")
     put(tmp_path / "clean" / "s1" / "empty.wav", 0)
+    soundfile.write(tmp_path / "noise" / "nan.wav", np.full(RATE, np.nan), RATE, "FLOAT")
     sources = find_sources(tmp_path / "clean", tmp_path / "noise")
-    assert len(sources.skipped) == 2
+    assert len(sources.skipped) == 3
     assert "not readable" in sources.skipped[0][1] and "empty" in sources.skipped[1][1]
+    assert sources.skipped[2] == (str(tmp_path / "noise" / "nan.wav"), "NaN or infinite samples")
 
 
 def test_what_cannot_be_used_is_said_in_one_line(tmp_path):
@@ -85,6 +87,36 @@ def test_what_cannot_be_used_is_said_in_one_line(tmp_path):
     put(tmp_path / "clean" / "s2" / "a.wav")
     with pytest.raises(UserError, match="give --noise_dir"):
         find_sources(tmp_path / "clean", None)
+
+
+@pytest.mark.parametrize(
+    "num_speakers, num_folders, sizes", [(1, 14, [12, 1, 1]), (2, 14, [10, 2, 2]), (3, 9, [3, 3, 3])]
+)
+def test_every_split_has_the_speakers_of_a_mixture(tmp_path, num_speakers, num_folders, sizes):
+    for number in range(num_folders):
+        put(tmp_path / f"s{number}" / "a.wav")
+    sources = find_sources(tmp_path, None, num_speakers, with_noise=False)
+    assert [len({item.group for item in sources.speech[split]}) for split in SPLITS] == sizes
+    assert sources.noise == {"train": [], "valid": [], "test": []}
+
+
+def test_too_few_speakers_give_the_number_that_is_needed(tmp_path):
+    for number in range(5):
+        put(tmp_path / f"s{number}" / "a.wav")
+    text = "5 speakers .folders., at least 6 are needed for disjoint train, valid and test with 2 in each"
+    with pytest.raises(UserError, match=text):
+        find_sources(tmp_path, None, 2, with_noise=False)
+
+
+def test_a_given_split_needs_no_noise_where_none_is_mixed(tmp_path):
+    for split in SPLITS:
+        put(tmp_path / "corpus" / split / "speech" / f"{split}0" / "a.wav")
+    for number in range(3):
+        put(tmp_path / "noise" / f"{number}.wav")
+    for noise_dir, with_noise, count in ((None, False, 0), (tmp_path / "noise", True, 1)):
+        sources = find_sources(tmp_path / "corpus", noise_dir, 1, with_noise)
+        assert [sources.speech[split][0].group for split in SPLITS] == ["train0", "valid0", "test0"]
+        assert [len(sources.noise[split]) for split in SPLITS] == [count] * 3
 
 
 def test_unidentified_speakers_are_not_mixed_with_their_corpus():

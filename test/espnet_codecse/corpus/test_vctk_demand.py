@@ -109,11 +109,18 @@ def test_broken_trees_are_one_line(root, tmp_path):
 def test_corrupted_audio_is_listed(root, tmp_path):
     (root / "noisy_trainset_28spk_wav" / "p227_001.wav").write_bytes(b"RIFF not audio")
     soundfile.write(root / "clean_trainset_28spk_wav" / "p228_001.wav", np.zeros(0), 48000)
+    for name, rate in (("p227_002", 48000), ("p228_002", 16000)):  # to be converted, and right already
+        path = root / "noisy_trainset_28spk_wav" / f"{name}.wav"
+        samples = soundfile.read(path)[0]
+        samples[7] = np.nan
+        soundfile.write(path, samples, rate, "FLOAT")
     lines = prepare(root, tmp_path / "data", SMALL, 1)
-    assert any("2 files cannot be used" in line for line in lines)
+    assert any("4 files cannot be used" in line for line in lines)
     rows = (tmp_path / "data" / "train" / "rejected.tsv").read_text().splitlines()
-    assert rows[0] == "id\tpath\treason" and [row.split("\t")[0] for row in rows[1:]] == ["p227_001", "p228_001"]
-    assert "empty" in rows[2] and len(read_data_dir(tmp_path / "data" / "train")["wav.scp"]) == 4
+    rejected = ["p227_001", "p227_002", "p228_001", "p228_002"]
+    assert rows[0] == "id\tpath\treason" and [row.split("\t")[0] for row in rows[1:]] == rejected
+    assert "empty" in rows[3] and all(row.endswith("\tNaN or infinite samples") for row in (rows[2], rows[4]))
+    assert len(read_data_dir(tmp_path / "data" / "train")["wav.scp"]) == 2
 
 
 def test_damaged_zip_member_is_listed(root, tmp_path):

@@ -230,6 +230,9 @@ def test_wrong_data_is_refused(codec_folder, data_dir, tmp_path):
         extract(codec_folder, data_dir, out)
     with pytest.raises(UserError, match="wav.scp: no such file"):
         extract(codec_folder, tmp_path, out)
+    (data_dir / "segments").write_text("u c 0 1\n")
+    with pytest.raises(UserError, match="has segments; cut the recordings first, with codecse format"):
+        extract(codec_folder, data_dir, out)
 
 
 def test_the_description_is_complete(codec_folder, data_dir, tmp_path):

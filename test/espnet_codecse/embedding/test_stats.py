@@ -46,6 +46,20 @@ def test_files_for_training(store, tmp_path):
         assert read_scp(tmp_path / "stats" / name) == {"a": "7,3", "b": "1,3", "c": "50,3", "empty": "0,3"}
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_matrix_that_is_not_finite_is_named(store, tmp_path, value):
+    folder, _ = store
+    ark = folder / "parts" / "emb_mix.1.ark"
+    offset = int(read_scp(folder / "emb_mix.scp")["c"].rsplit(":")[-1])
+    content = bytearray(ark.read_bytes())
+    start = offset + len(b"\0BFM \4....\4....")
+    content[start : start + 4] = np.float32(value).tobytes()
+    ark.write_bytes(content)
+    with pytest.raises(UserError, match=rf"{ark}:{offset}: 'c' holds NaN or infinity; remove this ark"):
+        embedding_stats(folder, tmp_path / "stats")
+    assert not (tmp_path / "stats").exists()
+
+
 def test_codes_have_no_statistics(store, tmp_path):
     folder, _ = store
     write_description(folder, EmbeddingDescription("tiny", "f00d", 16000, 320, 3, "codes", "none", "0"))

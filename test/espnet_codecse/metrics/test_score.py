@@ -83,6 +83,42 @@ def test_scores_at_another_rate_are_those_of_resampled_files(pairs, monkeypatch)
     assert abs(scored[0].mean - at_16k[0].mean) > 1e-3
 
 
+def test_recordings_of_different_rates_are_brought_together(pairs):
+    wanted = run(pairs, sample_rate=8000)[0]
+    (pairs / "inf_48k").mkdir()
+    for path in (pairs / "inf").iterdir():
+        samples = resample(soundfile.read(path, dtype="float32")[0], RATE, 48000)
+        soundfile.write(pairs / "inf_48k" / path.name, samples, 48000, "FLOAT")
+    lists = [str(pairs / "ref")], [str(pairs / "inf_48k")]
+    assert score_set(*lists, pairs / "mixed", ["SI_SDR"], sample_rate=8000)[0].mean == pytest.approx(
+        wanted.mean, abs=0.1
+    )
+    with pytest.raises(UserError, match="48000 Hz, but .* has 16000 Hz; resample one of them, or pass --fs"):
+        score_set(*lists, pairs / "other", ["SI_SDR"])
+    soundfile.write(pairs / "inf_48k" / "u1.wav", samples[:-3000], 48000)
+    with pytest.raises(UserError, match=r"u1.wav: 45000 samples at 48000 Hz, but .* has 16000 at 16000 Hz \('u1'\)"):
+        score_set(*lists, pairs / "short", ["SI_SDR"], sample_rate=8000)
+
+
+def test_single_files_are_one_utterance_named_after_the_output(pairs):
+    (pairs / "inf" / "u1.wav").rename(pairs / "enhanced 1.wav")
+    (single,) = score_set([str(pairs / "ref" / "u1.wav")], [str(pairs / "enhanced 1.wav")], pairs / "one", ["SI_SDR"])
+    reference, estimate = (soundfile.read(pairs / name)[0] for name in ("ref/u1.wav", "enhanced 1.wav"))
+    assert single.mean == pytest.approx(si_sdr(reference, estimate), abs=1e-3)
+    column = read_scp(pairs / "one" / "SI_SDR_spk1")
+    assert list(column) == ["enhanced_1"] and float(column["enhanced_1"]) == pytest.approx(single.mean)
+
+
+def test_names_with_spaces_are_ids_with_underscores(pairs):
+    for kind in ("ref", "inf"):
+        (pairs / kind / "u1.wav").rename(pairs / kind / "my  recording.wav")
+    score_set([str(pairs / "ref")], [str(pairs / "inf")], pairs / "spaces", ["SI_SDR"])
+    assert list(read_scp(pairs / "spaces" / "SI_SDR_spk1")) == ["my_recording", "u2", "u3", "u4"]
+    soundfile.write(pairs / "ref" / "my_recording.wav", np.ones(RATE) / 2, RATE)
+    with pytest.raises(UserError, match="the name 'my_recording' occurs twice"):
+        score_set([str(pairs / "ref")], [str(pairs / "inf")], pairs / "twice", ["SI_SDR"])
+
+
 def test_files_have_the_shape_of_espnet_and_hold_the_values(pairs):
     (summary,) = run(pairs)
     column = read_scp(pairs / "scoring" / "SI_SDR_spk1")
@@ -132,6 +168,33 @@ def test_a_killed_run_goes_on_behind_the_last_whole_line(pairs, monkeypatch):
     run(pairs)
     assert len(calls) == 2 and (pairs / "scoring" / "SI_SDR_spk1").read_text() == expected
     assert [json.loads(line)["id"] for line in log.read_text().splitlines()]
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b'{"id": "u2", "sig\xff\xfe',
+        b"[" * 100_000,
+        b'{"id": [], "signature": "", "scores": {}}',
+        b'{"id": "u2", "signature": SIGNATURE, "scores": {"SI_SDR": []}}',
+        b'{"id": "u2", "signature": SIGNATURE, "scores": {"SI_SDR": [NaN]}}',
+        b'{"id": "u2", "signature": SIGNATURE, "scores": {"SI_SDR": ["x"]}}',
+        b'{"id": "u2", "signature": SIGNATURE, "scores": {"\\ud800": [1.0]}}',
+    ],
+    ids=["not_utf8", "deep", "id", "no_value", "nan", "text", "surrogate"],
+)
+def test_a_damaged_line_is_scored_again(pairs, monkeypatch, capsys, damaged):
+    run(pairs)
+    expected = (pairs / "scoring" / "SI_SDR_spk1").read_text()
+    log = pairs / "scoring" / "scores.jsonl"
+    lines = {json.loads(line)["id"]: line for line in log.read_bytes().splitlines()}
+    signature = json.dumps(json.loads(lines["u2"])["signature"]).encode()
+    log.write_bytes(b"\n".join([lines["u1"], damaged.replace(b"SIGNATURE", signature), lines["u3"], lines["u4"]]))
+    calls = counted(monkeypatch)
+    run(pairs)
+    assert [name for name, _ in calls] == ["u2"]
+    assert (pairs / "scoring" / "SI_SDR_spk1").read_text() == expected
+    assert "1 damaged lines of earlier scores dropped; scored again" in capsys.readouterr().err
 
 
 def test_two_speakers_are_ordered_once_by_si_sdr(pairs):

@@ -15,6 +15,7 @@ from tiny_codecs import save_mdct
 from espnet_codecse.bin.main import main
 from espnet_codecse.checkpoint import load_checkpoint
 from espnet_codecse.embedding.extract import extract
+from espnet_codecse.errors import UserError
 from espnet_codecse.task.device import device_options
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -100,13 +101,15 @@ def test_two_processes_train_as_one_does(command, tmp_path, monkeypatch):
 
 def test_launchers(monkeypatch):
     monkeypatch.setattr(torch, "set_num_threads", lambda number: None)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     for name in LAUNCHERS:
         monkeypatch.delenv(name, raising=False)
     alone = ["--ngpu", "0", "--dist_backend", "gloo"]
     assert device_options([]) == alone
+    with pytest.raises(UserError, match="--ngpu 4: PyTorch sees no GPU; pass --ngpu 0"):
+        device_options(["--ngpu", "4"])
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     assert device_options(["--max_epoch", "3", "--ngpu", "4"]) == ["--multiprocessing_distributed", "true"]
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert device_options([]) == ["--ngpu", "1"]
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "0")

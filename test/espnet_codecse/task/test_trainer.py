@@ -11,10 +11,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from espnet2.train.reporter import SubReporter
 
 from espnet_codecse.checkpoint import load_checkpoint
 from espnet_codecse.errors import UserError
-from espnet_codecse.task.trainer import CrashSafeTrainer, atomic_saving
+from espnet_codecse.task.trainer import CrashSafeTrainer, atomic_saving, check_losses
 
 WRITER = """
 import sys, torch
@@ -26,6 +27,22 @@ with atomic_saving():
         value["weights"] += 1
         torch.save(value, sys.argv[1])
 """
+
+
+@pytest.mark.parametrize("name", ["loss", "generator_loss", "discriminator_loss"])
+@pytest.mark.parametrize("weight", [None, 2])
+def test_an_epoch_without_a_finite_loss_is_an_error(name, weight):
+    reporter = SubReporter("train", 3, 0)
+    for value in (np.nan, np.inf):
+        reporter.register({name: torch.tensor(value), "other": 0.1}, weight)
+        reporter.next()
+    with pytest.raises(
+        UserError, match=f"^epoch 3: the {name} of training was NaN or infinite in all of its 2 steps; "
+    ):
+        check_losses(reporter, "training")
+    reporter.register({name: 0.5, "other": np.nan}, weight)
+    check_losses(reporter, "training")  # a step may fail
+    check_losses(SubReporter("valid", 3, 0), "validation")
 
 
 @pytest.mark.slow

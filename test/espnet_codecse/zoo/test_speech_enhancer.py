@@ -39,7 +39,7 @@ def test_the_same_call_as_separate_speech():
 @pytest.mark.parametrize("fs", [8000, 16000, 22050, 44100, 48000])
 @pytest.mark.parametrize("num_samples", [1, 7, 4801])
 def test_rates_and_lengths(enhancer, voice, fs, num_samples):
-    noisy = np.stack([voice(num_samples, seed, fs) for seed in (1, 2, 3)])
+    noisy = np.stack([voice(num_samples, seed, fs) for seed in (1, 2, 3)[:num_samples]])
     outputs = enhancer(noisy, fs=fs)
     assert isinstance(outputs, list) and len(outputs) == enhancer.num_spk == 1
     assert outputs[0].shape == noisy.shape and outputs[0].dtype == np.float32 and np.isfinite(outputs[0]).all()
@@ -54,6 +54,17 @@ def test_what_it_takes(enhancer, noisy):
             enhancer(wrong)
     with pytest.raises(ValueError, match="divide int16 by 32768"):
         enhancer((noisy * 32768).astype(np.int16))
+
+
+@pytest.mark.parametrize("num_channels", [1, 2, 8])
+def test_the_arrays_of_soundfile_are_refused(enhancer, voice, num_channels):
+    x = np.stack([voice(1000, seed) for seed in range(num_channels)], axis=1)
+    with pytest.raises(ValueError, match=rf"\(1000, {num_channels}\), which looks like \(sample, channel\): pass x.T"):
+        enhancer(x)
+    assert enhancer(x.T)[0].shape == (num_channels, 1000)
+    assert np.array_equal(enhancer(x[None])[0], enhancer(x.T[:1])[0])
+    assert enhancer(np.zeros((9, 9), np.float32))[0].shape == (9, 9)
+    assert enhancer(np.zeros((8, 8), np.float32))[0].shape == (8, 8)
 
 
 def test_the_batch_does_not_matter(enhancer, noisy):

@@ -5,6 +5,9 @@ set -e
 set -u
 set -o pipefail
 
+utils=$(dirname "$(realpath "${BASH_SOURCE[0]}")")/../../../../utils
+. "${utils}/log.sh"
+. "${utils}/recipe_folder.sh"
 . ./path.sh
 . ./db.sh
 

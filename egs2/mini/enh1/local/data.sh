@@ -43,6 +43,7 @@ Writes <datadir>/{train,valid,test} and <datadir>/{clean,noise}_{train,valid,tes
 
 log "$0 $*"
 . "$(dirname "${BASH_SOURCE[0]}")/../../../../utils/parse_options.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../../../../utils/recipe_folder.sh"
 . ./path.sh
 . ./db.sh
 

@@ -145,6 +145,7 @@ def test_a_named_python_gets_an_environment_of_its_own(copy, pythons):
     assert folder("python3.12") == "venv-3.12" and folder("python3.13") == "venv-3.13" and folder("python3") == "venv"
 
 
+@pytest.mark.slow
 def test_an_active_environment_of_another_python_is_not_what_was_asked_for(copy, tmp_path):
     """An interpreter that cannot be had stops the caller instead of the active one being taken."""
     script = f"set -euo pipefail; . '{copy}/tools/activate.sh'; echo reached"
@@ -213,6 +214,7 @@ def test_command_wrapper_works_from_anywhere(tmp_path):
     assert result.returncode == 2 and "unknown command 'no_such_command'" in result.stderr
 
 
+@pytest.mark.slow
 def test_setup_reads_its_version_without_importing():
     result = subprocess.run(
         [sys.executable, "setup.py", "--version"], cwd=ROOT, capture_output=True, text=True, check=True

@@ -59,6 +59,7 @@ def test_sizes_come_from_the_tables(make_data_dir):
         read_set_size(folder / "none", 16000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["stored", "on_the_fly"])
 def test_the_command_probes_the_real_network(make_data_dir, tmp_path, capsys, source):
     save_mdct(tmp_path / "codec")

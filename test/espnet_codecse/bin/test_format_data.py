@@ -34,6 +34,7 @@ def test_rate_must_be_a_number(capsys):
     assert "'fast' is not a sample rate" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_help_imports_nothing_heavy():
     for module in ("format_data", "prepare_mini", "data_dir", "doctor"):
         code = (

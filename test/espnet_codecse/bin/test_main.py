@@ -28,6 +28,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 def test_help_of_every_command_imports_nothing_heavy():
     command = [sys.executable, "-c", HELP_OF_ALL, "-", *COMMANDS]
     run = subprocess.run(command, capture_output=True, text=True, check=True)

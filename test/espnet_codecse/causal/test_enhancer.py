@@ -49,6 +49,7 @@ def test_silence_stays_silence():
     assert not whole(enhancer(segment_seconds=0.1), np.zeros(5000, np.float32)).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", ["noisy", "clean"])
 def test_given_features(voice, features, given):
     model = enhancer(features=features, given=given, condition="teacher", embedding_size=features.dim)

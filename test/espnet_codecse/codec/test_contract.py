@@ -63,6 +63,7 @@ def test_batch_equals_one_by_one(codec, lengths):
         assert _close(decoded[index, : signal.shape[1]], output[0])
 
 
+@pytest.mark.slow
 def test_the_whole_bandwidth_is_what_no_bandwidth_is(codec):
     embedding, lengths = codec.encode(_speech(6400), torch.tensor([6400]))
     assert torch.equal(codec.decode(embedding, lengths, 6400, 8000), codec.decode(embedding, lengths, 6400))
@@ -99,6 +100,7 @@ def test_chunking_really_happens(codec):
     assert max(calls) < 150 * 320
 
 
+@pytest.mark.slow
 def test_a_batch_is_coded_in_groups_that_equal_the_whole(codec):
     batch = torch.cat([_speech(20 * 320, seed=seed) for seed in range(5)])
     lengths = torch.tensor([20 * 320, 6000, 5000, 20 * 320, 1])
@@ -136,6 +138,7 @@ def test_codes_give_the_quantised_embedding(codec):
     assert _close(codec.dequantize(codes), quantized)
 
 
+@pytest.mark.slow
 def test_fingerprint_names_the_weights(codec, tmp_path):
     again = load_codec(str(save_codec(tmp_path / "same", codec.name.rsplit("/", 1)[-1])))
     assert again.fingerprint == codec.fingerprint

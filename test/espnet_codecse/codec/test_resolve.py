@@ -57,6 +57,7 @@ def test_packed_name(tmp_path, monkeypatch):
     assert load_codec("mine") is codec
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family, rate", [("dac", 16000), ("encodec", 24000), ("espnet_soundstream", 16000)])
 def test_folder_decides_the_family(tmp_path, family, rate):
     folder = save_codec(tmp_path / "without a telling name", family)
@@ -65,6 +66,7 @@ def test_folder_decides_the_family(tmp_path, family, rate):
     assert type(codec).__name__ == {"dac": "DacCodec", "encodec": "EncodecCodec"}.get(family, "EspnetCodec")
 
 
+@pytest.mark.slow
 def test_strides_count_not_the_stated_hop(tmp_path):
     folder = save_dac(tmp_path / "dac")
     assert json.loads((folder / "config.json").read_text())["hop_length"] == 512
@@ -84,6 +86,7 @@ def test_checkpoint_of_an_experiment(tmp_path):
     assert "no checkpoint" in refused(folder)
 
 
+@pytest.mark.slow
 def test_model_zoo_archive_as_the_model_zoo_unpacks_it(tmp_path, monkeypatch):
     from espnet_model_zoo.downloader import ModelDownloader
 
@@ -294,6 +297,7 @@ def test_an_archive_that_unfolds_is_refused(tmp_path):
     assert not [path for path in Path(os.environ["CODECSE_CACHE"]).rglob("*") if path.is_file()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["../outside.pth", "/etc/passwd"])
 def test_meta_that_names_files_outside_is_refused(tmp_path, name):
     folder = save_espnet(tmp_path / "exp", "encodec")

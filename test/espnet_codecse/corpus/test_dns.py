@@ -106,6 +106,7 @@ def test_same_bytes_for_any_number_of_jobs_and_after_an_interruption(root, tmp_p
     assert digests(tmp_path / "two" / "audio") == made and made
 
 
+@pytest.mark.slow
 def test_seed_and_subset(root, tmp_path):
     prepare(root, tmp_path / "all", SMALL, 1)
     prepare(root, tmp_path / "other", replace(SMALL, simulation=replace(SIMULATION, seed=1)), 1)

@@ -59,6 +59,7 @@ def contents(path):
     return {file.relative_to(path): file.read_bytes() for file in sorted(path.rglob("*.flac"))}
 
 
+@pytest.mark.slow
 def test_one_speaker(corpus, tmp_path):
     settings = MiniSettings(
         MixtureSettings(snr_range=(0, 10), level_range=(-30, -20), max_duration=0.8), train_copies=2
@@ -80,6 +81,7 @@ def test_one_speaker(corpus, tmp_path):
         assert tables["utt2noise"][utterance] in ("kind0", "kind1", "kind2", "kind")
 
 
+@pytest.mark.slow
 def test_test_set_has_each_utterance_once_and_cycles_snr(corpus, tmp_path):
     prepare(tmp_path / "data", MiniSettings(num_train=2, num_valid=2), 1, corpus)
     tables = read_data_dir(tmp_path / "data/test")
@@ -161,6 +163,7 @@ def test_same_bytes_for_the_same_seed_in_two_processes(corpus, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_second_run_is_skipped_and_new_options_replace_tables(corpus, tmp_path, capsys):
     settings = MiniSettings(num_train=4, num_valid=2)
     prepare(tmp_path / "data", settings, 1, corpus)

@@ -71,6 +71,7 @@ def test_sets_at_the_codecs_rate(root, tmp_path):
     assert sorted(validation["wav.scp"]) == ["cv11_2222_fileid_3", "libritts_84_fileid_2", "vctk_p226_fileid_1"]
 
 
+@pytest.mark.slow
 def test_snr_peak_and_sum(root, tmp_path):
     prepare(root, tmp_path / "data", DRY, 1)
     tables = read_data_dir(tmp_path / "data" / "train")

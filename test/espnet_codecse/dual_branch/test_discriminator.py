@@ -1,5 +1,6 @@
 """Ensembles that share their spectra."""
 
+import pytest
 import torch
 
 from espnet_codecse.dual_branch.discriminator import SpectrumDiscriminators, scores_of
@@ -54,6 +55,7 @@ def test_padding_has_no_score():
     assert len(short["clean"][0][-1][0]) == 1
 
 
+@pytest.mark.slow
 def test_discriminators_learn_to_tell():
     torch.manual_seed(0)
     discriminators, criterion = SpectrumDiscriminators(["clean"], **SIZES), AdversarialLoss()

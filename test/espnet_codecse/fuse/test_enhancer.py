@@ -36,6 +36,7 @@ def test_batch_equals_one_by_one(make_fuse, voice, guidance):
     assert enhancer.network_seconds > 0 and sum(item.numel() for item in enhancer.network.parameters()) > 0
 
 
+@pytest.mark.slow
 def test_seeds(make_fuse, voice):
     model, speech = make_fuse(), voice(9000)
     first = outputs(build(model, seed=3), speech)[0]
@@ -81,6 +82,7 @@ def test_long_recordings(make_fuse, voice):
     assert np.allclose(whole[:, :16000], alone[:, :16000], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_options(make_fuse):
     for options, text in (
         ({"num_steps": 0}, "num_steps 0: give 1 to 50"),

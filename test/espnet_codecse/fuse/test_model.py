@@ -121,6 +121,7 @@ def test_guidance_dropout(make_fuse, voice):
     assert not torch.allclose(both[0], other[0]) and torch.equal(both[1], other[1])
 
 
+@pytest.mark.slow
 def test_guidance_scale(make_fuse):
     model = make_fuse({**CODEC, "injection": "cross_attention"})
     spectrogram, features = torch.randn(1, 2, 256, FRAMES), torch.randn(1, 9, 32)

@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 RUNNER = [sys.executable, "-m", "espnet_codecse.job"]
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -32,6 +34,7 @@ def test_job_is_replaced_in_log_and_arguments_which_keep_spaces(tmp_path):
     assert lines[2].startswith("# started: ") and "status 0, 0." in lines[-1] and lines[-1].endswith("seconds")
 
 
+@pytest.mark.slow
 def test_operators_work_as_in_a_shell_and_a_failure_in_a_pipe_counts(tmp_path):
     assert run("JOB=1:2", "JOB.log", "echo", "aJOB", "|", "tr", "a", "b", ">", "JOB.txt", cwd=tmp_path).returncode == 0
     assert (tmp_path / "2.txt").read_text() == "b2\n"
@@ -48,6 +51,7 @@ def test_all_parts_are_tried_and_the_failing_log_is_shown(tmp_path):
     assert len(shown) == 20 and shown[-2].strip() == "line 30"
 
 
+@pytest.mark.slow
 def test_resume_redoes_only_what_is_missing_or_different(tmp_path):
     command = ["JOB=1:3", "log/x.JOB.log", "bash", "-c", "echo x >> ran.JOB; [ JOB -ne 2 ] || [ -e ok ]"]
     assert run(*command, cwd=tmp_path).returncode == 1
@@ -91,6 +95,7 @@ def test_gpu_is_part_index_modulo_visible_devices(tmp_path):
     assert [(tmp_path / f"gpu.{i}").read_text().strip() for i in (1, 2, 3)] == ["7", "4", "7"]
 
 
+@pytest.mark.slow
 def test_wrong_calls_are_one_line(tmp_path):
     for arguments, reason in [
         (["JOB=2:1", "x.JOB.log", "true"], "the range is empty"),

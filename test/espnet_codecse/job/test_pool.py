@@ -30,6 +30,7 @@ def test_a_dead_worker_is_a_user_error():
         list(map_unordered(die, range(4), 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_workers_end_at_once_with_a_parent_that_was_killed_or_interrupted(tmp_path, number):
     code = (

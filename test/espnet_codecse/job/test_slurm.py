@@ -150,6 +150,7 @@ def test_what_slurm_refuses_and_why_jobs_wait(start):
     process.communicate(timeout=60)
 
 
+@pytest.mark.slow
 def test_without_slurm_one_line_tells_what_to_do(tmp_path):
     (tmp_path / "slurm.yaml").write_text(ROWS)
     for options, message in [

@@ -47,6 +47,7 @@ def test_log_likelihood_ratio_with_filters_by_a_linear_system():
     assert composite.log_likelihood_ratio(speech, speech) == 0
 
 
+@pytest.mark.slow
 def test_slope_distance_band_by_band():
     clean, processed, speech, estimate = pairs()
 
@@ -83,6 +84,7 @@ def test_slope_distance_band_by_band():
     assert composite.weighted_slope_distance(speech, estimate) == pytest.approx(mean_of_best(distances), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_composite_of_equal_signals_is_the_top_and_falls_with_noise():
     speech = speech_like()
     for name in ("CSIG", "CBAK", "COVL"):

@@ -69,6 +69,7 @@ def test_mel_spectrogram_agrees_with_librosa():
     assert np.allclose(ours, librosa.power_to_db(power, ref=np.max).T, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_log_spectral_and_mel_cepstral_distance():
     speech = speech_like(1.0)
     assert score("LSD", speech, speech) == score("MCD", speech, speech) == 0

@@ -21,6 +21,7 @@ def _utterance(num_samples: int):
     }
 
 
+@pytest.mark.slow
 @given(st.integers(HOP, 40 * HOP), st.integers(1, 12))
 def test_sequences_are_cut_at_the_same_place(num_samples, num_frames):
     data = _utterance(num_samples)

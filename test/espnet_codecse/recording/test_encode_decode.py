@@ -56,6 +56,7 @@ def bits_per_second(file):
     return header.bits_per_frame * header.sample_rate / header.hop, header.num_codebooks
 
 
+@pytest.mark.slow
 def test_lyra_at_several_rates(recordings, tmp_path_factory, monkeypatch, capsys):
     lyra = save_codec(tmp_path_factory.mktemp("recording") / "lyra", "lyra")
     monkeypatch.setenv("CODECSE_LYRA", str(lyra))

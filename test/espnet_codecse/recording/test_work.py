@@ -216,6 +216,7 @@ def test_units(tmp_path, write):
     assert all(len(unit) == 1 for unit in make_units(jobs, Options(target="codes"), 60.0))
 
 
+@pytest.mark.slow
 def test_short_recordings_are_bounded_by_number(tmp_path):
     jobs = [Job(Path(f"{index}.wav"), (), None, None, 0.01, 1) for index in range(6000)]
     units = make_units(jobs, Options(), 60.0)

@@ -97,6 +97,7 @@ def test_another_class_drops_the_old_ones_options():
     }
 
 
+@pytest.mark.slow
 @given(VALUES, VALUES)
 def test_merging_keeps_its_inputs_and_is_idempotent(base, override):
     before = yaml.safe_dump([base, override])

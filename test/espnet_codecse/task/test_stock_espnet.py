@@ -124,6 +124,7 @@ def test_espnets_separators_train_on_codec_embeddings(config, data, tmp_path, se
     assert len(outputs) == 2 and all(np.isfinite(speech).all() and speech.shape == (1, 8001) for speech in outputs)
 
 
+@pytest.mark.slow
 def test_a_system_with_espnets_separator_is_packed_and_enhances(config, data, tmp_path, voice):
     from espnet_codecse import SpeechEnhancer
     from espnet_codecse.bin.main import main

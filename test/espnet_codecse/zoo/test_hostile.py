@@ -146,12 +146,14 @@ def test_a_header_that_lies_about_its_size(pack, tmp_path):
     assert "not a readable zip" in refused(forged)
 
 
+@pytest.mark.slow
 def test_overlapping_members(pack, tmp_path):
     """Many entries for the same compressed bytes, as zip bombs without recursion have."""
     forged = rewrite(pack, tmp_path / "forged.zip", [(f"exp/{number}.txt", bytes(1_000_000)) for number in range(150)])
     assert "refused" in refused(forged) or "not a readable zip" in refused(forged)
 
 
+@pytest.mark.slow
 def test_yaml_tags_and_aliases(forge, pack, tmp_path):
     trace = tmp_path / "trace"
     tag = f"!!python/object/apply:os.mkdir ['{trace}']"

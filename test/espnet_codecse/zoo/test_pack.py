@@ -58,6 +58,7 @@ def test_the_same_model_gives_the_same_bytes(experiment, tmp_path):
     assert (tmp_path / "a/m.zip").read_bytes() == (tmp_path / "b/m.zip").read_bytes()
 
 
+@pytest.mark.slow
 def test_lyra_is_named_and_not_carried(tmp_path, monkeypatch):
     lyra = save_codec(tmp_path / "model_coeffs", "lyra")
     model = find_model(str(save_experiment(tmp_path / "model", str(lyra))))
@@ -111,6 +112,7 @@ def test_the_zoos_downloader_and_espnets_inference_take_it(pack, noisy, tmp_path
     assert np.abs(outputs["stock"] - outputs["ours"]).max() < 1e-5 < np.abs(outputs["ours"]).max()
 
 
+@pytest.mark.slow
 def test_half_precision_halves_it(experiment, tmp_path, noisy):
     for weights in ("float32", "float16"):
         pack_model(find_model(str(experiment)), tmp_path / f"{weights}.zip", PackOptions(weights=weights))

@@ -40,6 +40,7 @@ def test_noise_is_reduced_and_the_level_kept(enhancer, speech, exponent):
     assert abs(20 * np.log10(enhanced.std() / speech.std())) < 3
 
 
+@pytest.mark.slow
 def test_silence_stays_silence_and_nothing_clips(enhancer, speech):
     assert not enhance(enhancer, np.zeros(RATE)).any()
     loud = enhance(enhancer, 0.99 * speech / np.abs(speech).max())

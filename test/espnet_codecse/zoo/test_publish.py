@@ -66,6 +66,7 @@ def test_what_was_published_is_what_is_loaded(pack, hub, noisy, capsys):
     assert find_model(REPO).model_file.is_file()
 
 
+@pytest.mark.slow
 def test_a_file_changed_on_the_hub_is_refused(pack, hub):
     assert main(["publish", str(pack), "--repo", REPO]) == 0
     hub.repos[REPO][f"{STEP}/config.yaml"] += b"# changed\n"
@@ -85,6 +86,7 @@ def test_a_taken_name_and_updating(pack, hub, capsys):
     assert "old.txt" not in hub.repos[REPO] and ".gitattributes" in hub.repos[REPO]
 
 
+@pytest.mark.slow
 def test_somebody_elses_name(pack, hub, capsys):
     hub.repos["other/model"] = {}
     for options in ([], ["--update"]):
@@ -102,6 +104,7 @@ def test_refused_and_missing_tokens(pack, hub, capsys, monkeypatch):
     assert not hub.repos and len(hub.calls) == calls
 
 
+@pytest.mark.slow
 def test_no_network(pack, hub, capsys):
     hub.close()
     assert f"{hub.url} cannot be reached" in refused(capsys, pack, "--repo", REPO)
@@ -123,6 +126,7 @@ def test_wrong_packs_are_not_published(pack, hub, tmp_path, capsys):
     assert not hub.calls
 
 
+@pytest.mark.slow
 def test_the_zoos_downloader_takes_what_was_published(pack, hub, tmp_path, noisy):
     """espnet_model_zoo's way: the hub's snapshot, rewritten in place."""
     from espnet_model_zoo.downloader import ModelDownloader

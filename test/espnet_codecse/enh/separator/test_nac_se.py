@@ -58,6 +58,7 @@ def separator_of_size(size, recipe: Path) -> NacSeSeparator:
     return NacSeSeparator(1024, **{**configuration["separator_conf"], "activation": "snake", "dropout": 0.0})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size, gmac", [(None, 3.94), ("paper", 3.94), ("small", 0.83)])
 def test_macs_per_second(size, gmac, tmp_path):
     # 50 frames are one second of 16 kHz audio. In training mode attention is counted too.

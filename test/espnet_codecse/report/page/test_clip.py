@@ -40,6 +40,7 @@ def sounds_of(folder):
     return [soundfile.read(io.BytesIO(base64.b64decode(text))) for text in encoded]
 
 
+@pytest.mark.slow
 def test_sounds_are_those_of_the_files_in_the_order_of_the_references(tmp_path, versions):
     make_clip(tmp_path / "clips/u-1", versions, 30.0)
     clip, sounds = read_clip(tmp_path / "clips/u-1"), sounds_of(tmp_path / "clips/u-1")

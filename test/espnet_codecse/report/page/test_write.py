@@ -44,6 +44,7 @@ def test_systems_ceilings_and_curves(rows, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_clips_of_sets_with_and_without_references(rows, tmp_path):
     data = write(rows, tmp_path / "page", "--num_utterances", "3", "--utterances", "lab_u5")
     lab, street = ([clip for clip in data["clips"] if clip["set"] == name] for name in ("lab", "street"))
@@ -115,6 +116,7 @@ def test_rows_without_audio_are_only_told(rows, tmp_path, capsys):
     assert len(data["systems"]) == 6 and heard == {0, 1, 2, 3, 5, None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options, message",
     [
@@ -129,6 +131,7 @@ def test_wrong_input_is_one_line(rows, tmp_path, options, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_missing_audio_and_repeated_labels_are_refused(rows, tmp_path):
     with pytest.raises(UserError, match="a label occurs twice"):
         write([*rows, *rows[:2]], tmp_path / "page")

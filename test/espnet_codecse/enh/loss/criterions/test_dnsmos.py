@@ -42,6 +42,7 @@ def test_counts_the_points_below_the_reference(speech, noise):
     assert loss(speech + noise, speech).item() == 0.0  # better than the reference
 
 
+@pytest.mark.slow
 def test_steps_along_the_gradient_raise_the_score(speech, noise):
     loss = DNSMOSLoss({"OVRL": 1.0, "P808": 1.0})
     reference, estimate = speech[:, :32000], (speech + noise)[:, :32000].clone().requires_grad_()

@@ -32,6 +32,7 @@ def _degradations(speech: torch.Tensor):
     yield speech * (torch.arange(speech.shape[1]) // 1600 % 4 > 0)  # drop-outs of 0.1 s
 
 
+@pytest.mark.slow
 def test_follows_pesq(speech):
     loss = PESQLoss()
     ours, theirs = [], []

@@ -50,6 +50,7 @@ case ":${PATH}:" in
     *":${_codecse_root}/tools/bin:"*) ;;
     *) export PATH="${_codecse_root}/tools/bin:${PATH}" ;;
 esac
-export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}   # threads sleep while they wait; spinning ones block other processes
+# Threads spin for microseconds only while they wait, not for milliseconds: spinning ones block other processes.
+if [ -z "${OMP_WAIT_POLICY+x}" ]; then export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-2000}; fi
 unset _codecse_root _codecse_espnet _codecse_venv
 unset -f _codecse_ready _codecse_wanted

@@ -98,12 +98,16 @@ def test_as_a_program():
     assert run.returncode == 2 and "unknown command 'nothing'" in run.stderr
 
 
-@pytest.mark.parametrize("chosen", [None, "ACTIVE"])
-def test_threads_sleep_while_they_wait_unless_the_user_says_otherwise(chosen):
+@pytest.mark.parametrize(
+    "chosen, expected",
+    [({}, "2000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
+    ids=["default", "spins", "policy"],
+)
+def test_threads_spin_for_microseconds_unless_the_user_says_otherwise(chosen, expected):
     with mock.patch.dict(os.environ):
-        os.environ.pop("OMP_WAIT_POLICY", None)
-        if chosen:
-            os.environ["OMP_WAIT_POLICY"] = chosen
+        for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+            os.environ.pop(name, None)
+        os.environ.update(chosen)
         with pytest.raises(SystemExit):
             main(["enhance", "--help"])
-        assert os.environ["OMP_WAIT_POLICY"] == (chosen or "PASSIVE")
+        assert os.environ.get("GOMP_SPINCOUNT") == expected

@@ -92,9 +92,9 @@ def _run(argv: list[str]) -> int:
     if argv[0] not in COMMANDS:
         print(f"codecse: unknown command '{argv[0]}'; known: {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
-    # By default, OpenMP's threads spin for milliseconds while they wait for each other, and block processes that need the
-    # cores. Not to spin at all would cost a tenth of the time on an idle machine; a few microseconds do not. The variable
-    # is read when torch is loaded.
+    # By default, OpenMP's threads spin for milliseconds while they wait for each other, and block processes that need
+    # the cores. Not to spin at all would cost a tenth of the time on an idle machine; a few microseconds do not. The
+    # variable is read when torch is loaded.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     limit_threads()

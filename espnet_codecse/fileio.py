@@ -4,8 +4,9 @@ import codecs
 import errno
 import hashlib
 import os
+import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -35,6 +36,18 @@ def temporary_prefix(path: PathLike) -> str:
     if len(os.fsencode(prefix + path.suffix)) + _RANDOM > _MAX_NAME:
         return f".{hashlib.sha256(os.fsencode(path.stem)).hexdigest()[:16]}."
     return prefix
+
+
+def remove_temporary(files: Iterable[PathLike]) -> None:
+    """Delete what killed processes left beside ``files`` while they wrote them; nobody may be writing them now."""
+    prefixes = {(Path(file).parent, temporary_prefix(file)) for file in files}
+    for folder in {parent for parent, _ in prefixes}:
+        if not folder.is_dir():
+            continue
+        for entry in folder.iterdir():
+            found = re.fullmatch(rf"(\..+\.)[a-z0-9_]{{{_RANDOM}}}(\.[^.]+)?", entry.name)
+            if found and (folder, found.group(1)) in prefixes:
+                entry.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -180,9 +180,10 @@ class RenderJob(NamedTuple):
     settings: MixtureSettings
 
 
-def _read(stretch: Stretch, rate: int) -> np.ndarray:
-    samples = read_recording_channel(stretch.path, rate, stretch.start, stretch.num_samples)
-    return remove_rumble(samples, rate).astype(np.float64)
+def _read(stretch: Stretch, settings: MixtureSettings) -> np.ndarray:
+    samples = read_recording_channel(stretch.path, settings.rate, stretch.start, stretch.num_samples)
+    # Networks are given speech without rumble. The test set never changes.
+    return (samples if settings.cycle else remove_rumble(samples, settings.rate)).astype(np.float64)
 
 
 def render_mixture(job: RenderJob) -> dict[str, Any]:
@@ -195,7 +196,7 @@ def render_mixture(job: RenderJob) -> dict[str, Any]:
     mixture, settings = job.mixture, job.settings
     rng = np.random.default_rng([*mixture.seed, 1])
     try:
-        signals = [_read(stretch, settings.rate) for stretch in mixture.speech]
+        signals = [_read(stretch, settings) for stretch in mixture.speech]
         if any(rms(signal) == 0 for signal in signals):
             raise ValueError("speech is silent")
         for number in range(1, len(signals)):
@@ -210,7 +211,7 @@ def render_mixture(job: RenderJob) -> dict[str, Any]:
         total = np.sum(heard, axis=0)
         parts = list(references)
         if mixture.noise is not None:
-            total, noise = add_noise(total, _read(mixture.noise, settings.rate), mixture.snr or 0.0, rng)
+            total, noise = add_noise(total, _read(mixture.noise, settings), mixture.snr or 0.0, rng)
             parts.append(noise)
         total, parts = set_level(total, parts, mixture.level)
     except (ValueError, UserError) as error:

@@ -9,7 +9,7 @@ import soundfile
 
 from espnet_codecse.audio import audio_info, read_audio, write_audio
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import atomic_path, make_folder, write_scp
+from espnet_codecse.fileio import atomic_path, make_folder, remove_temporary, write_scp
 from espnet_codecse.identity import Ledger, file_state, hash_of
 from espnet_codecse.inference.abs_enhancer import AbsEnhancer
 from espnet_codecse.inference.batching import group_by_length
@@ -119,6 +119,12 @@ class DataSet:
         for utterance in (utterance for batch in self.batches for utterance in batch):
             sources = [self.paths[utterance], *([] if references is None else [references[utterance]])]
             self._made_of[utterance] = hash_of([settings, [file_state(source) for source in sources]])
+        remove_temporary(
+            outputs.file(layer, name, utterance)
+            for layer in outputs.folders
+            for name in outputs.names
+            for utterance in self._made_of
+        )
         before = sum(map(len, self.batches))
         todo = [[key for key in batch if not outputs.is_done(key, self._made_of[key])] for batch in self.batches]
         self.batches = [batch for batch in todo if batch]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import atomic_path, temporary_prefix
+from espnet_codecse.fileio import atomic_path, remove_temporary
 from espnet_codecse.identity import Ledger, hash_of
 from espnet_codecse.recording.job import Job
 
@@ -90,16 +90,8 @@ class OutputFolder:
 
     def remove_temporary(self, files: Sequence[Path]) -> None:
         """Delete temporary files that a killed run left beside ``files``, unless another run is writing."""
-        if not self._alone:
-            return
-        stems: dict[tuple[Path, str], None] = {(path.parent, temporary_prefix(path)): None for path in files}
-        for folder in {parent for parent, _ in stems}:
-            if not folder.is_dir():
-                continue
-            for entry in folder.iterdir():
-                found = re.fullmatch(r"(\..+\.)[a-z0-9_]{8}\.[^.]+", entry.name)
-                if found and (folder, found.group(1)) in stems:
-                    entry.unlink(missing_ok=True)
+        if self._alone:
+            remove_temporary(files)
 
     def write_failures(self, failures: Sequence[tuple[Path, str | None]]) -> None:
         """Write ``failed.tsv`` (path, reason), or remove it if nothing failed."""

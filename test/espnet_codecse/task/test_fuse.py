@@ -158,7 +158,10 @@ def test_stored_latents_are_those_of_windows(data, tmp_path):
         window = encoder.model.spectrogram(speech[None] / noisy.abs().max())[..., :32]
         expected = encoder.model.vae.encode(window)[0].flatten(0, 1).T
         assert np.allclose(stored[:12], expected[:12], atol=1e-4)  # of the first window alone
-    for wrong, text in ((tmp_path / "x.pth", "not of the step 1_vae"), (vae.parent / "none.pth", "no such checkpoint")):
+    for wrong, text in (
+        (tmp_path / "x.pth", "config.yaml: no such file; was the step 1_vae trained"),
+        (vae.parent / "none.pth", "no such checkpoint"),
+    ):
         with pytest.raises(UserError, match=text):
             load_latents(str(wrong))
 

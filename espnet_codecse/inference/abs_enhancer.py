@@ -158,24 +158,26 @@ class AbsEnhancer(ABC):
         if not divides:
             return self._enhance_batch(speech, references, levels)
         divisions = [divide(samples, self.sample_rate) if np.any(samples) else None for samples in speech]
-        # Parts are named by their recording and whether they are pauses.
+        # Parts are named by their recording and whether they are the whole of it, for its pauses.
         parts: dict[tuple[int, bool], np.ndarray] = {}
         for index, (samples, division) in enumerate(zip(speech, divisions)):
             if division is None:
                 parts[index, False] = samples
             else:
-                parts[index, False], parts[index, True] = samples[division.active], samples[division.quiet]
+                parts[index, False] = samples[division.active]
+                if np.any(samples[division.quiet]):
+                    parts[index, True] = samples
         outputs = self._enhance_parts({key: part for key, part in parts.items() if np.any(part)}, levels)
         results = []
         for index, (samples, division) in enumerate(zip(speech, divisions)):
-            active, quiet = outputs.get((index, False)), outputs.get((index, True))
+            active, whole = outputs.get((index, False)), outputs.get((index, True))
             if active is None:
                 results.append({layer: self._silence(len(samples)) for layer in self.layers})
             elif division is None:
                 results.append(active)
             else:
                 results.append({
-                    layer: division.join(active[layer], None if quiet is None else quiet[layer]) for layer in active
+                    layer: division.join(active[layer], None if whole is None else whole[layer]) for layer in active
                 })  # fmt: skip
         return results
 

@@ -1,8 +1,9 @@
-"""Enhance pauses separately from the rest of a recording, so that networks see only speech and noise.
+"""Enhance the rest of a recording without its pauses, so that networks see only speech and noise.
 
 A separator computes statistics over its whole input: a scale, a mean, the state of a recurrent network. In training,
 they describe speech in noise. In the track of one participant of a meeting, they would describe silence, and the speech
-would hardly be enhanced. The active part and the pauses of a recording are therefore enhanced separately.
+would hardly be enhanced. The active part of a recording is therefore enhanced without its pauses. These come from the
+undivided recording, in which they are quiet; alone, they would be noise at the level of speech.
 """
 
 from typing import NamedTuple
@@ -11,8 +12,7 @@ import numpy as np
 
 from espnet_codecse.activity import find_pauses, frame_powers, frame_size
 
-GUARD_SECONDS = 0.1  # ends of a pause that stay with the adjacent speech, whose decay is below the threshold
-FADE_SECONDS = 0.01
+FADE_SECONDS = 0.01  # the fades at both ends of a pause together last one frame of most codecs
 
 
 class Division(NamedTuple):
@@ -28,19 +28,20 @@ class Division(NamedTuple):
     quiet: np.ndarray
     weight: np.ndarray
 
-    def join(self, active: np.ndarray, quiet: np.ndarray | None) -> np.ndarray:
-        """Join the outputs of both parts.
+    def join(self, active: np.ndarray, whole: np.ndarray | None) -> np.ndarray:
+        """Put speech and pauses together.
 
         Args:
-            active, quiet: outputs ``(output, sample)`` of the samples that the masks select; None: silence.
+            active: output ``(output, sample)`` of the samples that ``active`` selects.
+            whole: output ``(output, sample)`` of the undivided recording, for its pauses; None is silence.
 
         Returns:
             ``(output, sample)`` of the whole recording.
         """
         output = np.zeros((len(active), len(self.weight)), np.float32)
         output[:, self.active] = active * self.weight[self.active]
-        if quiet is not None:
-            output[:, self.quiet] += quiet * (1 - self.weight[self.quiet])
+        if whole is not None:
+            output += whole * (1 - self.weight)
         return output
 
 

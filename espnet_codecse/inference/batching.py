@@ -3,6 +3,8 @@
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
+# Padding and context make the shortest recording cost about as much memory as this.
+LEAST_SECONDS = 0.5
 Item = TypeVar("Item", bound=Hashable)
 
 

@@ -12,10 +12,7 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path, make_folder, remove_temporary, write_scp
 from espnet_codecse.identity import Ledger, file_state, hash_of
 from espnet_codecse.inference.abs_enhancer import AbsEnhancer
-from espnet_codecse.inference.batching import group_by_length
-
-# Padding and context make the shortest utterance cost about as much memory as this.
-LEAST_SECONDS = 0.5
+from espnet_codecse.inference.batching import LEAST_SECONDS, group_by_length
 
 
 class OutputFolders:
@@ -117,8 +114,10 @@ class DataSet:
             references: ``{utterance: clean speech}`` for a system that needs it.
         """
         for utterance in (utterance for batch in self.batches for utterance in batch):
-            sources = [self.paths[utterance], *([] if references is None else [references[utterance]])]
-            self._made_of[utterance] = hash_of([settings, [file_state(source) for source in sources]])
+            # A missing reference is an error only if the system needs it, which is when it is read.
+            sources = [self.paths[utterance], (references or {}).get(utterance)]
+            states = [file_state(source) for source in sources if source and Path(source).is_file()]
+            self._made_of[utterance] = hash_of([settings, states])
         remove_temporary(
             outputs.file(layer, name, utterance)
             for layer in outputs.folders

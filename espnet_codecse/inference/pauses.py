@@ -19,14 +19,20 @@ class Division(NamedTuple):
     """Division of a recording into samples that are enhanced together.
 
     Attributes:
-        active: ``(sample,)`` bool: speech and noise.
-        quiet: ``(sample,)`` bool: pauses. Both are True where they are cross-faded.
-        weight: ``(sample,)`` float32: share of the active part in the output.
+        weight: ``(sample,)`` float32: share of the active part in the output, between 0 and 1 where it is cross-faded.
     """
 
-    active: np.ndarray
-    quiet: np.ndarray
     weight: np.ndarray
+
+    @property
+    def active(self) -> np.ndarray:
+        """Mask ``(sample,)`` of speech and noise, with the cross-fades."""
+        return self.weight > 0
+
+    @property
+    def quiet(self) -> np.ndarray:
+        """Mask ``(sample,)`` of pauses, with the cross-fades."""
+        return self.weight < 1
 
     def join(self, active: np.ndarray, whole: np.ndarray | None) -> np.ndarray:
         """Put speech and pauses together.
@@ -66,7 +72,7 @@ def divide(samples: np.ndarray, sample_rate: int) -> Division | None:
             weight[stop - fade : stop] = ramp[::-1]
     if weight.all():
         return None
-    return Division(weight > 0, weight < 1, weight)
+    return Division(weight)
 
 
 def cut_in_pause(samples: np.ndarray, sample_rate: int, overlap: int) -> int:

@@ -7,15 +7,12 @@ from espnet_codecse.audio import check_readable, open_audio
 from espnet_codecse.codec.bitstream import SUFFIX, BitstreamReader
 from espnet_codecse.errors import UserError
 from espnet_codecse.identity import file_state
-from espnet_codecse.inference.batching import group_by_length
+from espnet_codecse.inference.batching import LEAST_SECONDS, group_by_length
 from espnet_codecse.recording.carried import Carried, carried_by
 from espnet_codecse.recording.find import Recording
 from espnet_codecse.recording.formats import choose_format, suffix_of
 from espnet_codecse.recording.job import Job, Options, Outcome
 from espnet_codecse.recording.reader import reason_of
-
-# Padding and context make the shortest recording cost about as much memory as this.
-LEAST_SECONDS = 0.5
 
 
 def make_jobs(

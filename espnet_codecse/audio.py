@@ -2,6 +2,7 @@
 
 import os
 import stat
+import tempfile
 
 import numpy as np
 
@@ -33,6 +34,25 @@ def read_audio(path: PathLike, start: int = 0, num_samples: int = -1) -> tuple[n
         except (soundfile.SoundFileError, RuntimeError) as error:
             reason = str(error).rstrip(". ") or "decoder error"
             raise UserError(f"{path}: not readable as audio ({reason}); convert it to wav or flac") from error
+
+
+def read_audio_bytes(content: bytes, suffix: str) -> tuple[np.ndarray, int]:
+    """Read the content of an audio file, such as a member of an archive; see :func:`read_audio`.
+
+    Args:
+        content: the bytes of the file.
+        suffix: of its name.
+
+    Raises:
+        UserError: as :func:`read_audio`; the message begins with the reason.
+    """
+    with tempfile.NamedTemporaryFile(prefix="codecse.", suffix=suffix) as file:
+        file.write(content)
+        file.flush()
+        try:
+            return read_audio(file.name)
+        except UserError as error:
+            raise UserError(str(error).removeprefix(f"{file.name}: ")) from None
 
 
 def read_first_channel(path: PathLike, rate: int, start: int = 0, num_samples: int = -1) -> np.ndarray:

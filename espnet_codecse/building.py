@@ -1,13 +1,13 @@
 """Building networks from configurations that nobody has checked: bounded in size, and with one line if it fails."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from espnet_codecse.errors import UserError
 
 MAX_WEIGHT_BYTES = 2_000_000_000  # the largest model that the package loads, a WavLM-Large, has 1.3 GB
-MAX_PARTS = 10_000  # modules, parameters and buffers; that model has about 2000
+MAX_PARTS = 10_000  # modules (created and registered), parameters and buffers; that model has about 3000
 
 
 @contextmanager
@@ -57,7 +57,20 @@ def _bounded(what: str) -> Iterator[None]:
         count(None, "", parameter)
         return copy_parameter(parameter, memo)
 
+    def counting(method: Callable[..., None]) -> Callable[..., None]:
+        def counted(module: torch.nn.Module, *args: Any, **kwargs: Any) -> None:
+            count(None, "", None)
+            method(module, *args, **kwargs)
+
+        return counted
+
     with ExitStack() as stack:
+        # A list of layers is complete before its layers are registered, and some have no weights, so modules are also
+        # counted when they are created or copied.
+        for name in ("__init__", "__setstate__"):
+            method = getattr(torch.nn.Module, name)
+            stack.callback(setattr, torch.nn.Module, name, method)
+            setattr(torch.nn.Module, name, counting(method))
         stack.callback(setattr, torch.nn.Parameter, "__deepcopy__", copy_parameter)
         torch.nn.Parameter.__deepcopy__ = counted_copy
         for kind in ("parameter", "buffer", "module"):

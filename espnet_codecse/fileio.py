@@ -18,10 +18,13 @@ MAX_ID_BYTES = 200  # file systems take names of 255, and temporary files add to
 
 _MAX_NAME = 255  # bytes, of the usual file systems
 _RANDOM = 8  # characters that mkstemp puts between prefix and suffix
+_TEMPORARY = re.compile(rf"(\..+\.)[a-z0-9_]{{{_RANDOM}}}(\.[^.]+)?")  # names of temporary files
 _REMEDIES = {
     errno.EACCES: "choose a folder that you may write to",
     errno.EPERM: "choose a folder that you may write to",
     errno.EROFS: "choose a folder that you may write to",
+    errno.EMFILE: "raise the limit of open files: ulimit -n 4096",
+    errno.ENFILE: "close other programs, which have too many open files",
     errno.ENAMETOOLONG: "shorten its name",
     errno.ENOTDIR: "a file is where a folder should be, choose another folder",
     errno.EEXIST: "a file is where a folder should be, choose another folder",
@@ -45,9 +48,16 @@ def remove_temporary(files: Iterable[PathLike]) -> None:
         if not folder.is_dir():
             continue
         for entry in folder.iterdir():
-            found = re.fullmatch(rf"(\..+\.)[a-z0-9_]{{{_RANDOM}}}(\.[^.]+)?", entry.name)
+            found = _TEMPORARY.fullmatch(entry.name)
             if found and (folder, found.group(1)) in prefixes:
                 entry.unlink(missing_ok=True)
+
+
+def remove_temporary_below(folder: PathLike) -> None:
+    """Delete what killed processes left anywhere below a folder that only this process may write to now."""
+    for path in Path(folder).rglob(".*"):
+        if _TEMPORARY.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
 
 
 @contextmanager

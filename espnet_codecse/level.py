@@ -1,7 +1,10 @@
-"""The level of a whole recording, which a system needs however little of it is processed at once."""
+"""The level of a whole recording, which a system needs however little of it is processed at once.
 
-from collections.abc import Callable
-from typing import NamedTuple
+A system is trained at the levels of a :class:`LevelRule`: on the fly, from stored embeddings, and at inference.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,6 +27,55 @@ class Level(NamedTuple):
     power: float
 
 
+class LevelRule(NamedTuple):
+    """Largest absolute samples to which whole signals are scaled before they are encoded.
+
+    Attributes:
+        peak: of the mixture.
+        reference_peak: of each reference; None: references keep their level in the mixture.
+    """
+
+    peak: float
+    reference_peak: float | None = None
+
+    @classmethod
+    def of(cls, peak: Any, reference_peak: Any = None) -> "LevelRule | None":
+        """Return the rule; None: signals are encoded at the level of the recording.
+
+        Raises:
+            ValueError: a peak is out of range, or there is one of references only.
+        """
+        for name, value in (("peak", peak), ("reference_peak", reference_peak)):
+            if value is not None and (isinstance(value, bool) or not 0 < float(value) <= 1):
+                raise ValueError(f"{name} {value}: give a value above 0 and up to 1")
+        if peak is None:
+            if reference_peak is not None:
+                raise ValueError(f"reference_peak {reference_peak}: needs a peak of the mixture, too")
+            return None
+        return cls(float(peak), None if reference_peak is None else float(reference_peak))
+
+    @classmethod
+    def of_training(cls, model_conf: Mapping[str, Any]) -> "LevelRule | None":
+        """Return the rule by which a training scales its signals.
+
+        Before there was a ``reference_peak``, trainings did not scale: their ``peak`` is for inference only.
+
+        Raises:
+            ValueError: see :meth:`of`.
+        """
+        return cls.of(model_conf.get("peak"), model_conf["reference_peak"]) if "reference_peak" in model_conf else None
+
+    def options(self) -> list[str]:
+        """Return the rule as options of ``codecse extract``."""
+        given = self._asdict().items()
+        return [word for name, value in given if value is not None for word in (f"--{name}", f"{value:g}")]
+
+
+def scaled(speech: np.ndarray, loudest: np.ndarray, peak: float) -> np.ndarray:
+    """Return ``speech`` with the gain that brings the largest absolute sample of ``loudest`` to ``peak``."""
+    return speech / np.float32(max(np.abs(loudest).max(initial=0.0), LEAST_PEAK) / peak)
+
+
 def peak_gain(peak):
     """Return what brings recordings whose largest sample is ``peak``, a tensor, to a largest sample of 1."""
     return 1 / peak.clamp_min(LEAST_PEAK)
@@ -31,18 +83,7 @@ def peak_gain(peak):
 
 def level_of(samples: np.ndarray, sample_rate: int) -> Level:
     """Return the level of ``samples (sample,)``."""
-    return measure_level(lambda start, count: samples[start : start + count], len(samples), sample_rate)
-
-
-def measure_level(read: Callable[[int, int], np.ndarray], num_samples: int, sample_rate: int) -> Level:
-    """Return the level of one channel; see :func:`measure_levels`.
-
-    Args:
-        read: ``read(start, count)`` gives ``(count,)`` samples.
-        num_samples: samples of the recording.
-        sample_rate: Hz.
-    """
-    return measure_levels(lambda start, count: read(start, count)[None], 1, num_samples, sample_rate)[0]
+    return measure_levels(lambda start, count: samples[None, start : start + count], 1, len(samples), sample_rate)[0]
 
 
 def measure_levels(

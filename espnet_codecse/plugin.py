@@ -11,8 +11,19 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+from espnet_codecse.postponed import postpone
+
+# ESPnet's module, and what it imports for the text of other tasks: seconds, and a look for data on the network.
+POSTPONED = {
+    "espnet2.text.phoneme_tokenizer": ("g2p_en",),
+    "espnet2.text.cleaner": ("tacotron_cleaner", "tacotron_cleaner.cleaners"),
+}
 # ESPnet's module: the function of task/register.py that adds to it.
-REGISTRARS = {"espnet2.tasks.enh": "register_enhancement", "espnet2.tasks.gan_codec": "register_codecs"}
+REGISTRARS = {
+    "espnet2.tasks.abs_task": "register_schedulers",
+    "espnet2.tasks.enh": "register_enhancement",
+    "espnet2.tasks.gan_codec": "register_codecs",
+}
 
 
 def _register(module: str) -> None:
@@ -44,6 +55,8 @@ class _TaskFinder(MetaPathFinder):
 
     def find_spec(self, fullname, path, target=None) -> ModuleSpec | None:
         """Return the spec of a task's module; None for all others."""
+        for module in POSTPONED.get(fullname, ()):
+            postpone(module)
         if fullname not in REGISTRARS:
             return None
         for finder in sys.meta_path:

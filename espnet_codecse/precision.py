@@ -18,6 +18,17 @@ def has_native_bfloat16(device: str) -> bool:
     return any(flag in flags for flag in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
+def checked_dtype(name: str) -> str:
+    """Return ``name``, the data type of a separator in training.
+
+    Raises:
+        ValueError: it is neither ``float32`` nor ``bfloat16``.
+    """
+    if name not in ("float32", "bfloat16"):
+        raise ValueError(f"separator_dtype '{name}' is neither 'float32' nor 'bfloat16'")
+    return name
+
+
 @cache
 def has_bfloat16_lstm() -> bool:
     """Whether this processor runs an LSTM in bfloat16 at all: those with AVX2 alone have no kernel for it."""

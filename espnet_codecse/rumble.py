@@ -30,14 +30,33 @@ def remove_rumble(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     """
     if not has_rumble(samples, sample_rate):
         return samples
+    return (samples - rumble_of(samples, sample_rate)).astype(samples.dtype)
+
+
+def rumble_of(
+    samples: np.ndarray, sample_rate: int, before: np.ndarray | None = None, after: np.ndarray | None = None
+) -> np.ndarray:
+    """Return what :func:`remove_rumble` removes from ``samples (sample,)``, whether there is much of it or not.
+
+    Args:
+        samples: float, any level.
+        sample_rate: Hz.
+        before: the samples before them; None: the recording begins here, and is reflected.
+        after: the samples after them; None: the recording ends here.
+
+    Returns:
+        ``(sample,) float64``.
+    """
     edge = min(len(samples) - 1, round(_EDGE_SECONDS * sample_rate))
-    padded = torch.from_numpy(np.pad(samples.astype(np.float64), edge, mode="reflect"))
-    spectrum = torch.fft.rfft(padded)
-    frequencies = torch.arange(len(spectrum)) * (sample_rate / len(padded))
+    head = samples[1 : edge + 1][::-1] if before is None else before
+    tail = samples[-edge - 1 : -1][::-1] if after is None else after
+    spectrum = torch.fft.rfft(torch.from_numpy(np.concatenate([head, samples, tail]).astype(np.float64)))
+    padded = len(head) + len(samples) + len(tail)
+    frequencies = torch.arange(len(spectrum)) * (sample_rate / padded)
     ramp = ((frequencies - STOP_HZ) / (PASS_HZ - STOP_HZ)).clamp(0.0, 1.0)
-    filtered = torch.fft.irfft(spectrum * (0.5 - 0.5 * torch.cos(torch.pi * ramp)), n=len(padded))
-    output = filtered[edge : edge + len(samples)].numpy().astype(samples.dtype)
+    filtered = torch.fft.irfft(spectrum * (0.5 + 0.5 * torch.cos(torch.pi * ramp)), n=padded)
+    rumble = filtered[len(head) : len(head) + len(samples)].numpy()
     # The filter rings; digital silence stays digital silence, which networks need not process.
     silent = frame_powers(samples, sample_rate) == 0
-    output[np.repeat(silent, frame_size(sample_rate))[: len(output)]] = 0
-    return output
+    rumble[np.repeat(silent, frame_size(sample_rate))[: len(samples)]] = 0
+    return rumble

@@ -58,8 +58,11 @@ def test_recipe_runs_to_results(row, tree, tmp_path):
     dnsmos = "DNSMOS_SIG DNSMOS_BAK DNSMOS_OVRL DNSMOS_P808"
     check_results(tree, row, names.replace("DNSMOS", dnsmos).split())
     assert list((tree.exp / row.experiment).glob("1_*/valid.loss.best.pth"))
+    results = (tree.exp / "RESULTS.md").read_text()
+    took = r"/config\.yaml\. \d[\d.]* ?[KM]? trainable parameters, \d+ steps in \d+ (s|min), .+, \d+ threads?\n"
+    assert re.search(rf"\nConfiguration: .*/{row.experiment}/1_\w+{took}", results)
     if "--test_snrs" in row.flags:
-        assert "\n## By SNR of the mixture\n\n|metric|set/row|-10 dB|5 dB|\n" in (tree.exp / "RESULTS.md").read_text()
+        assert "\n## By SNR of the mixture\n\n|metric|set/row|-10 dB|5 dB|\n" in results
 
 
 @pytest.mark.slow

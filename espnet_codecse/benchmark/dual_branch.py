@@ -89,7 +89,7 @@ def _parts(model: DualBranchModel, speech: torch.Tensor) -> dict[str, Callable[[
 
     def in_own_turn() -> float:
         chosen = model.schedule.draw(len(model.discriminators.n_ffts))
-        losses = discriminator_losses(model.discriminators, model.adversarial, kept, chosen, model.dtype)
+        losses, _ = discriminator_losses(model.discriminators, model.adversarial, kept, chosen, model.dtype)
         return _backward(sum(losses.values()))
 
     def spectra() -> float:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import torch
 
+from espnet_codecse.precision import has_bfloat16_lstm
+
 
 def count_macs(function: Callable[[], object]) -> int:
     """Return the MACs of all matrix products and convolutions that ``function()`` runs, including attention.
@@ -16,6 +18,7 @@ def count_macs(function: Callable[[], object]) -> int:
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
+    has_bfloat16_lstm()  # its first call runs an LSTM, which would be counted
     fused = {torch.ops.aten.mkldnn_rnn_layer: _fused_lstm_flops}
     with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=fused) as counter, sdpa_kernel(SDPBackend.MATH):
         function()

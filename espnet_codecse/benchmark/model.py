@@ -12,11 +12,12 @@ import torch
 
 from espnet_codecse.benchmark.macs import count_macs, count_module_macs, num_parameters
 from espnet_codecse.benchmark.timing import measure_in_turns
-from espnet_codecse.benchmark.training_log import read_training_speed
 from espnet_codecse.codec.streaming import device_of
 from espnet_codecse.enh.enhancer import EmbeddingEnhancer
 from espnet_codecse.inference.abs_enhancer import AbsEnhancer
 from espnet_codecse.report.environment import environment_lines
+from espnet_codecse.report.training_log import read_speed
+from espnet_codecse.task.device import describe_device
 from espnet_codecse.zoo.find import find_model
 from espnet_codecse.zoo.load import load_enhancer
 
@@ -51,7 +52,7 @@ def model_report(
     """
     options = options or {}
     enhancer = load_enhancer(model, codec, device, "float32", **options)
-    where = torch.cuda.get_device_name() if device != "cpu" else f"CPU, {num_threads} threads"
+    where = describe_device(device, num_threads)
     lines = ["# Cost of the model", "", *environment_lines(), "", "## Size and multiplications", ""]
     lines += ["|part|parameters, M|GMAC per second of audio, all products|as thop|", "|---|---|---|---|"]
     lines += _size_lines(enhancer)
@@ -71,13 +72,15 @@ def _size_lines(enhancer: AbsEnhancer) -> list[str]:
         macs = _gmacs_of_a_second(work)
         thop = count_module_macs(network, work[8]) / 8
         return [f"|system|{num_parameters(network) / 1e6:.2f}|{macs:.3f}|{thop / 1e9:.3f}|", ""]
-    separator, codec = enhancer.network, enhancer.codec
+    separator, codec = enhancer.separator, enhancer.codec
+    assert separator is not None  # of a model, not of a codec alone
     per_second = {name: _macs_per_second(enhancer, name) for name in ("separator", "encode", "decode")}
     thop = count_module_macs(separator, lambda: separator(*_embedding(enhancer, 1.0), {}))
     stored = sum(value.numel() for value in codec.state_dict().values())
+    trained = "separator" if enhancer.enhances_codes else "trained encoder"
     codec_macs = f"{per_second['encode']:.3f} + {per_second['decode']:.3f}"
     return [
-        f"|separator|{num_parameters(separator) / 1e6:.2f}|{per_second['separator']:.3f}|{thop / 1e9:.3f}|",
+        f"|{trained}|{num_parameters(enhancer.network) / 1e6:.2f}|{per_second['separator']:.3f}|{thop / 1e9:.3f}|",
         f"|codec {codec.name}, encoder + decoder|{stored / 1e6:.2f}|{codec_macs}||",
         f"|together||{sum(per_second.values()):.3f}||",
         "",
@@ -108,7 +111,8 @@ def _macs_per_second(enhancer: EmbeddingEnhancer, part: str) -> float:
             return codec.encode(speech, torch.tensor([num_samples], device=embedding.device))
         if part == "decode":
             return [codec.decode(embedding, lengths, num_samples) for _ in range(enhancer.num_spk)]
-        return enhancer.network(embedding, lengths, {})
+        assert enhancer.separator is not None
+        return enhancer.separator(embedding, lengths, {})
 
     return _gmacs_of_a_second({seconds: partial(run, seconds) for seconds in (1, 2)})
 
@@ -145,7 +149,7 @@ def _speed_table(model, codec, device, dtypes, batch_sizes, lengths, num_rounds,
 
 
 def _training_lines(model: str) -> list[str]:
-    speed = read_training_speed(Path(find_model(model).train_config).parent / "train.log")
+    speed = read_speed(Path(find_model(model).train_config).parent / "train.log")
     if speed is None:
         return []
     return [

@@ -11,6 +11,7 @@ from espnet_codecse.benchmark.probe import StepCost
 from espnet_codecse.corpus.segments import read_segments
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import read_counts, read_scp
+from espnet_codecse.report.tables import duration
 
 FLAC_BYTES_PER_SAMPLE = 1.1  # of compressed 16-bit speech
 READ_FACTOR = 0.002  # seconds to read and check, or resample and write, one second of audio on one core
@@ -141,22 +142,16 @@ def format_plan(stages: Sequence[StagePlan], free_bytes: float | None = None) ->
     lines = [f"{'stage':<24}{'time':>10}{'disk':>12}{'memory':>12}"]
     for item in stages:
         name = f"{item.stage}  {item.name}"
-        lines.append(f"{name:<24}{_time(item.seconds):>10}{_size(item.disk_bytes):>12}{_size(item.memory_bytes):>12}")
+        lines.append(
+            f"{name:<24}{duration(item.seconds):>10}{_size(item.disk_bytes):>12}{_size(item.memory_bytes):>12}"
+        )
     disk = sum(item.disk_bytes for item in stages)
     memory = max(item.memory_bytes for item in stages)
     total = sum(item.seconds for item in stages)
-    lines.append(f"{'total':<24}{_time(total):>10}{_size(disk):>12}{_size(memory):>12}")
+    lines.append(f"{'total':<24}{duration(total):>10}{_size(disk):>12}{_size(memory):>12}")
     if free_bytes is not None and disk > free_bytes:
         lines.append(f"not enough disk: {_size(free_bytes)} free; --embedding_source on_the_fly stores no embeddings")
     return lines
-
-
-def _time(seconds: float) -> str:
-    if seconds < 90:
-        return f"{math.ceil(seconds)} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
 
 
 def _size(num_bytes: float) -> str:

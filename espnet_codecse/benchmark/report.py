@@ -5,19 +5,12 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
-from espnet_codecse.benchmark.separation import (
-    Setting,
-    codec_macs,
-    codecformer_macs,
-    save_random_dac,
-    sepformer_macs,
-    training_step,
-)
+from espnet_codecse.benchmark.random_codecs import save_random_codec
+from espnet_codecse.benchmark.separation import Setting, codec_macs, codecformer_macs, sepformer_macs, training_step
 from espnet_codecse.benchmark.timing import Cost, measure_in_turns
 from espnet_codecse.codec import load_codec
 from espnet_codecse.report.environment import environment_lines
+from espnet_codecse.task.device import describe_device
 
 TITLES = {
     "codecformer_el_stored": "Codecformer-EL, stored embeddings",
@@ -54,14 +47,14 @@ def separation_report(
         num_rounds, steps_a_round: see :func:`measure_in_turns`.
     """
     with tempfile.TemporaryDirectory() as folder:
-        name = codec or str(save_random_dac(Path(folder) / "dac_16khz"))
+        name = codec or str(save_random_codec("dac_16khz", Path(folder)))
         setting = Setting(name, device, batch_size, seconds)
         loaded = load_codec(name)
         title = f"{'DAC-16k, random weights' if codec is None else loaded.name}, {loaded.dim} channels"
         costs = _costs("sepformer" in systems, name, title)
         steps = {system: training_step(system, setting, Path(folder)) for system in systems}
         measured = measure_in_turns(steps, device, num_rounds, steps_a_round)
-    where = torch.cuda.get_device_name() if device != "cpu" else f"CPU, {num_threads} threads"
+    where = describe_device(device, num_threads)
     options = {"device": device, "num_threads": num_threads, "batch_size": batch_size, "seconds": f"{seconds:g}"}
     options.update({"codec": codec} if codec else {}, rounds=num_rounds, steps=steps_a_round)
     command = " ".join(f"--{name} {value}" for name, value in options.items())

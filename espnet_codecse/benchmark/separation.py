@@ -39,25 +39,6 @@ class Macs(NamedTuple):
     as_thop: int
 
 
-def save_random_dac(folder: Path) -> Path:
-    """Write DAC at 16 kHz (74.1 M parameters) with random weights, which do not change its cost."""
-    from transformers import DacConfig, DacModel
-
-    config = DacConfig(
-        encoder_hidden_size=64,
-        downsampling_ratios=[2, 4, 5, 8],
-        decoder_hidden_size=1536,
-        upsampling_ratios=[8, 5, 4, 2],
-        n_codebooks=12,
-        codebook_size=1024,
-        codebook_dim=8,
-        sampling_rate=16000,
-    )
-    torch.manual_seed(0)
-    DacModel(config).save_pretrained(folder)
-    return folder
-
-
 def codecformer_macs(num_channels: int, num_frames: int) -> Macs:
     """Return the cost of Codecformer's separator for an embedding of ``num_frames`` frames."""
     separator = CodecformerSeparator(num_channels, NUM_SPK)

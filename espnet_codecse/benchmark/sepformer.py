@@ -4,7 +4,7 @@ import torch
 
 from espnet_codecse.errors import UserError
 
-SAMPLE_RATE = 8000  # Hz
+SAMPLE_RATE = 8000  # Hz, of WSJ0-2mix; the network takes any
 
 
 class Sepformer(torch.nn.Module):
@@ -46,7 +46,7 @@ class Sepformer(torch.nn.Module):
         self.decoder = Decoder(256, 1, kernel_size=16, stride=8, bias=False)
 
     def forward(self, mixture: torch.Tensor) -> list[torch.Tensor]:
-        """Return one estimate ``(batch, sample)`` per speaker for ``mixture (batch, sample)`` at 8 kHz."""
+        """Return one estimate ``(batch, sample)`` per speaker for ``mixture (batch, sample)``."""
         features = self.encoder(mixture)
         estimates = [self.decoder(features * mask) for mask in self.masknet(features)]
         num_samples = mixture.shape[1]

@@ -1,21 +1,25 @@
 """Measure the cost of codecs and models on this machine.
 
-    codecse benchmark codec --codec small --num_threads 2
+    codecse benchmark codec --codec small lyra_v2 --random dac_16khz encodec_24khz --num_threads 2
     codecse benchmark model --model nac_se --dtypes float32 bfloat16 --batch_sizes 1 8 --lengths 4 30
     codecse benchmark separation --device cuda --output benchmark.md
+    codecse benchmark enhancement --num_threads 1
     codecse benchmark dual_branch --config exp/dual_branch_small/2_two_branches/train.yaml
 
 codec: parameters and real-time factors of encoder, quantiser and decoder. model: parameters and multiplications of a
 trained model with and without its codec, real-time factors, memory and training speed. separation: parameters and
 multiplications of Codecformer; training steps per second and peak memory of Codecformer-EL with stored and on-the-fly
 embeddings, Codecformer (loss on waveforms) and SepFormer. All systems take turns in one run, on audio of the same
-length. dual_branch: how the time of a training step divides among generator, losses, discriminators and spectra.
+length. enhancement: parameters, multiplications and real-time factors of nac_se in the paper's size and of SepFormer,
+for one speaker at 16 kHz (needs SpeechBrain too). dual_branch: how the time of a training step divides among generator,
+losses, discriminators and spectra.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
+from espnet_codecse.benchmark.random_codecs import BUILDERS
 from espnet_codecse.bin.model_option import add_model_option
 from espnet_codecse.bin.numbers import above_zero, positive
 
@@ -30,10 +34,12 @@ def get_parser() -> argparse.ArgumentParser:
     common.add_argument("--device", default="cpu", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     common.add_argument("--num_threads", type=positive, default=2, help="torch threads (default: %(default)s)")
 
-    add = kinds.add_parser("codec", parents=[common], help="real-time factors of a codec").add_argument
-    add("--codec", default="small", help="name or folder (default: %(default)s)")
+    add = kinds.add_parser("codec", parents=[common], help="real-time factors of codecs").add_argument
+    add("--codec", nargs="+", default=["small"], help="names or folders (default: small)")
+    add("--random", nargs="+", default=[], choices=list(BUILDERS), help="codecs to measure with random weights")
     add("--seconds", type=above_zero, default=10.0, help="length of the signal, s (default: %(default)s)")
     add("--runs", type=positive, default=7, help="runs; their median is reported (default: %(default)s)")
+    add("--output", type=Path, help="markdown file to write (default: standard output)")
 
     model = kinds.add_parser("model", parents=[common], help="a trained model")
     add = model.add_argument
@@ -68,6 +74,11 @@ def get_parser() -> argparse.ArgumentParser:
     add("--steps", type=positive, default=2, help="steps of a system in each round (default: %(default)s)")
     add("--output", type=Path, help="markdown file to write (default: standard output)")
 
+    add = kinds.add_parser("enhancement", parents=[common], help="nac_se in the paper's size, SepFormer").add_argument
+    add("--seconds", type=above_zero, default=4.0, help="length of the recording, s (default: %(default)s)")
+    add("--rounds", type=positive, default=3, help="rounds over both networks (default: %(default)s)")
+    add("--output", type=Path, help="markdown file to write (default: standard output)")
+
     add = kinds.add_parser("dual_branch", parents=[common], help="a training step of dual_branch").add_argument
     add("--config", type=Path, required=True, help="yaml of a step, written by codecse config")
     add("--batch_size", type=positive, help="recordings per step (default: the configuration's)")
@@ -86,12 +97,14 @@ def main(argv: list[str] | None = None) -> None:
 
     args.device = resolve_device(args.device)
     torch.set_num_threads(args.num_threads)
-    if args.kind == "codec":
-        from espnet_codecse.benchmark.codec import report
-
-        print(report(args.codec, args.device, args.num_threads, args.seconds, args.runs))
-        return
-    text = {"model": _model, "separation": _separation, "dual_branch": _dual_branch}[args.kind](args)
+    reports = {
+        "codec": _codec,
+        "model": _model,
+        "separation": _separation,
+        "enhancement": _enhancement,
+        "dual_branch": _dual_branch,
+    }
+    text = reports[args.kind](args)
     if args.output is None:
         print(text)
         return
@@ -99,6 +112,12 @@ def main(argv: list[str] | None = None) -> None:
 
     with atomic_path(args.output) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _codec(args: argparse.Namespace) -> str:
+    from espnet_codecse.benchmark.codec import report
+
+    return report(args.codec, args.random, args.device, args.num_threads, args.seconds, args.runs)
 
 
 def _model(args: argparse.Namespace) -> str:
@@ -132,6 +151,12 @@ def _separation(args: argparse.Namespace) -> str:
     return separation_report(
         systems, args.codec, args.device, args.num_threads, args.batch_size, args.seconds, args.rounds, args.steps
     )
+
+
+def _enhancement(args: argparse.Namespace) -> str:
+    from espnet_codecse.benchmark.enhancement import enhancement_report
+
+    return enhancement_report(args.device, args.num_threads, args.seconds, args.rounds)
 
 
 def _dual_branch(args: argparse.Namespace) -> str:

@@ -24,12 +24,18 @@ def get_parser() -> argparse.ArgumentParser:
     add("--recipe_conf", type=Path, default=Path("conf"), help="the recipe's differences (default: %(default)s)")
     add("--list_steps", action="store_true", help="print the steps in order and stop")
     add("--list_layers", action="store_true", help="print the layers that the system's models decode, and stop")
+    add(
+        "--list_level_options",
+        action="store_true",
+        help="print the options of codecse extract that give embeddings the level of the step's training, and stop",
+    )
     add("--step", help="step to write the configuration of")
     add("--codec", default="small", help="name or folder (default: %(default)s)")
     add("--size", help="size of the network (default: the step's own)")
     add("--variant", default="", help="variants of the system, separated by commas and merged in order")
     add("--loss", help="loss (default: the step's own)")
     add("--num_spk", type=positive, help="speakers in a mixture (default: the system's)")
+    add("--embedding_source", choices=["stored", "on_the_fly"], help="refuse a system that cannot be trained so")
     add("--output", type=Path, help="yaml to write (default: standard output)")
     return parser
 
@@ -41,7 +47,13 @@ def main(argv: list[str] | None = None) -> None:
 
     from espnet_codecse.errors import UserError
     from espnet_codecse.fileio import atomic_path
-    from espnet_codecse.task.configuration import build_configuration, check_unchanged, system_steps
+    from espnet_codecse.task.configuration import (
+        build_configuration,
+        check_embedding_source,
+        check_unchanged,
+        level_rule,
+        system_steps,
+    )
     from espnet_codecse.task.model_types import model_type_of
 
     if args.list_steps:
@@ -69,6 +81,11 @@ def main(argv: list[str] | None = None) -> None:
         args.num_spk,
         [variant for variant in args.variant.split(",") if variant],
     )
+    check_embedding_source(configuration, args.embedding_source == "stored")
+    levels = level_rule(configuration)
+    if args.list_level_options:
+        print(*(levels.options() if levels else ()))
+        return
     text = yaml.safe_dump(configuration, sort_keys=False)
     if args.output is None:
         print(text, end="")

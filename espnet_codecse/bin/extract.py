@@ -1,6 +1,7 @@
 """Extract codec embeddings of a data directory to arks; the same command resumes where it stopped.
 
 codecse extract --codec small dump/raw/train dump/codec/small_continuous/train
+codecse extract --codec small --peak 1 --reference_peak 1 dump/raw/train dump/codec/small_continuous_peak1/train
 codecse extract --codec descript/dac_16khz --layer quantized --nj 4 dump/raw/test dump/codec/dac_quantized/test
 """
 
@@ -34,6 +35,13 @@ def get_parser() -> argparse.ArgumentParser:
         type=positive,
         help="codes per frame of the layers quantized and codes: the codec's first codebooks (default: all)",
     )
+    add(
+        "--peak",
+        type=above_zero,
+        help="scale each mixture to this peak, and its references along with it (default: encode recordings as they "
+        "are)",
+    )
+    add("--reference_peak", type=above_zero, help="scale each reference to this peak of its own; needs --peak")
     add("--noise", action="store_true", help="also extract noise1.scp, ...")
     add("--batch_size", type=positive, default=16, help="largest number of recordings per batch (default: %(default)s)")
     add(
@@ -51,10 +59,16 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     args = get_parser().parse_args(argv)
     from espnet_codecse.embedding.extract import extract
+    from espnet_codecse.errors import UserError
     from espnet_codecse.job import default_nj
     from espnet_codecse.job.lock import exclusive
+    from espnet_codecse.level import LevelRule
     from espnet_codecse.task.device import resolve_device
 
+    try:
+        levels = LevelRule.of(args.peak, args.reference_peak)
+    except ValueError as error:
+        raise UserError(f"--{error}") from None
     if not args.cmd:  # jobs run on other machines
         args.device = resolve_device(args.device)
     nj = args.nj or default_nj(mem_per_job=3.0)
@@ -74,6 +88,7 @@ def main(argv: list[str] | None = None) -> int:
             args.part,
             submitter("extract", args, argv, args.out_dir / "log", nj),
             num_codebooks=args.num_codebooks,
+            levels=levels,
         )
     return 0
 

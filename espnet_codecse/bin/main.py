@@ -11,16 +11,19 @@ import signal
 import sys
 
 from espnet_codecse import __version__
-from espnet_codecse.errors import UserError
+from espnet_codecse.errors import UserError, did_you_mean
 from espnet_codecse.installation import naming_missing_packages
 from espnet_codecse.job.lifeline import follow_recipe
-from espnet_codecse.job.resources import limit_threads
+from espnet_codecse.job.resources import limit_threads, too_many_open_files
 
 COMMANDS = {
     "enhance": ("enhance", "enhance recordings: files, folders, globs or a pipe"),
     "stream": ("stream", "enhance a stream frame by frame, as on a device"),
+    "demo": ("demo", "open a page that enhances recordings, on this machine"),
+    "models": ("models", "list trained models, or show the card of one"),
     "encode": ("encode", "encode recordings to files of codes"),
     "decode": ("decode", "decode files of codes to recordings"),
+    "completion": ("completion", "print a script for the shell's completion"),
     "doctor": ("doctor", "list versions, devices and missing packages"),
     "check": ("check", "check the settings of a run before its first stage"),
     "prepare_mini": ("prepare_mini", "make a corpus from any recordings, or synthesise one"),
@@ -54,6 +57,10 @@ COMMANDS = {
     "pack_codec": ("pack_codec", "write a trained small codec to a folder for --codec"),
 }
 
+TOO_MANY_OPEN_FILES = (
+    "too many open files; raise the limit with 'ulimit -n 4096', or use fewer processes (--nj, --jobs, --num_workers)"
+)
+
 
 def _usage() -> str:
     lines = ["usage: codecse COMMAND [options]", "", "commands:"]
@@ -74,9 +81,14 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         print(f"codecse {argv[0]}: {error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the rest is written at exit
-        return 128 + signal.SIGPIPE
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the rest is written at exit
+            return 128 + signal.SIGPIPE
+        if not too_many_open_files(error):
+            raise
+        print(f"codecse {argv[0]}: {TOO_MANY_OPEN_FILES}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print(f"codecse {argv[0]}: interrupted; run the same command again to resume", file=sys.stderr)
         return 130
@@ -90,7 +102,8 @@ def _run(argv: list[str]) -> int:
         print(__version__)
         return 0
     if argv[0] not in COMMANDS:
-        print(f"codecse: unknown command '{argv[0]}'; known: {', '.join(COMMANDS)}", file=sys.stderr)
+        near = did_you_mean(argv[0], COMMANDS)
+        print(f"codecse: unknown command '{argv[0]}'{near}; known: {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
     # By default, OpenMP's threads spin for milliseconds while they wait for each other, and block processes that need
     # the cores. Not to spin at all would cost a tenth of the time on an idle machine; a few microseconds do not. The

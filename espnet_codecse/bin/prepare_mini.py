@@ -35,6 +35,7 @@ def get_parser() -> argparse.ArgumentParser:
         "with speech/ and noise/, whose split is kept",
     )
     add("--noise_dir", type=Path, help="folder of noise recordings")
+    add("--room_dir", type=Path, help="folder of recorded room responses for dynamic mixing, <dst>/rooms_train")
     add("--fs", type=sample_rate, default=16000, help="sample rate, such as 16000 or 16k (default: 16000)")
     add("--num_speakers", type=int, choices=(1, 2, 3), default=1, help="speakers in a mixture (default: 1)")
     add("--snr_range", **_range("LOW", "HIGH"), default=(-5.0, 20.0), help="train and valid, dB (default: -5 20)")
@@ -82,7 +83,10 @@ def get_parser() -> argparse.ArgumentParser:
         help="altered train noises added to the train noises (default: 0)",
     )
     add(
-        "--num_rooms", type=natural, default=0, help="room responses for dynamic mixing, <dst>/rooms_train (default: 0)"
+        "--num_rooms",
+        type=natural,
+        default=0,
+        help="simulated room responses that join those of --room_dir (default: 0)",
     )
     add(
         "--max_duration",
@@ -139,7 +143,7 @@ def main(argv: list[str] | None = None) -> int:
         num_rooms=args.num_rooms,
     )
     num_jobs = args.nj or num_cores()
-    for line in prepare(args.dst, settings, num_jobs, args.clean_dir, args.noise_dir, args.downloads):
+    for line in prepare(args.dst, settings, num_jobs, args.clean_dir, args.noise_dir, args.downloads, args.room_dir):
         print(line)
     return 0
 

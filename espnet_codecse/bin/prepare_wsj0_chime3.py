@@ -19,6 +19,7 @@ def get_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--chime3", type=Path, help="folder of CHiME-3 (default: the variable CHIME3 of db.sh)")
     add("--snr_range", type=float, nargs=2, default=(0.0, 20.0), metavar=("LOW", "HIGH"), help="dB (default: 0 20)")
+    add("--real", action="store_true", help="also write chime3_real, CHiME-3's real test set, without references")
     add("--seed", type=natural, default=0, help="random seed (default: %(default)s)")
     return parser
 
@@ -39,6 +40,13 @@ def main(argv: list[str] | None = None) -> int:
     settings = Wsj0Chime3Settings(args.fs, (low, high), args.seed, args.subset, args.incomplete)
     for line in prepare(*roots, args.datadir, settings, args.nj or num_cores(), args.check):
         print(line)
+    if args.real:
+        from espnet_codecse.corpus.chime3_real import find_real, prepare_real
+
+        if args.check:
+            print(f"{roots[1]}: {len(find_real(roots[1], args.incomplete))} real test utterances")
+        else:
+            print(prepare_real(roots[1], args.datadir, args.subset, args.incomplete))
     return 0
 
 

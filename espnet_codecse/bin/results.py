@@ -20,6 +20,8 @@ from espnet_codecse.report.experiments import CODEC_NOTES, EXPERIMENT, UNPROCESS
 from espnet_codecse.report.paper import paper_lines, read_paper
 from espnet_codecse.report.results import DEFAULT_BREAKDOWN_METRICS, render, write_results
 from espnet_codecse.report.scores import Row
+from espnet_codecse.report.tables import duration
+from espnet_codecse.report.training_log import read_summary
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -62,7 +64,7 @@ def _notes(rows: Sequence[Row], data_note: str, specifications: Sequence[str]) -
     for row in rows:
         if row.output.kind == EXPERIMENT and row.section not in notes:
             configurations = sorted(row.output.experiment_dir.glob("[0-9]_*/config.yaml"))
-            notes[row.section] = [f"Configuration: {path}" for path in configurations]
+            notes[row.section] = [f"Configuration: {path}{_training(path.parent)}" for path in configurations]
         elif row.section in CODEC_NOTES:
             notes[row.section] = [CODEC_NOTES[row.section]]
     for specification in specifications:
@@ -71,6 +73,16 @@ def _notes(rows: Sequence[Row], data_note: str, specifications: Sequence[str]) -
             raise UserError(f"--section_note '{specification}': must be 'section|text'")
         notes.setdefault(section.strip(), []).append(text.strip())
     return notes
+
+
+def _training(folder: Path) -> str:
+    """Return what the training of a step took, for the end of a line; empty if its log is not there."""
+    summary = read_summary(folder / "train.log")
+    if summary is None:
+        return ""
+    parameters = [f"{summary.num_parameters} trainable parameters"] if summary.num_parameters else []
+    parts = [*parameters, f"{summary.num_steps:,} steps in {duration(summary.num_seconds)}", *summary.machines]
+    return f". {', '.join(parts)}"
 
 
 def main(argv: list[str] | None = None) -> int:

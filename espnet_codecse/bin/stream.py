@@ -1,22 +1,29 @@
 """Enhance a stream frame by frame, as on a device, keeping the state of the causal network between frames.
 
-    codecse stream --model exp/ssl_gcrn_small noisy.wav enhanced.wav
-    arecord -t raw -f S16_LE -r 16000 | codecse stream --model model.onnx - - | aplay -f S16_LE -r 16000
-    codecse stream --model exp/ssl_gcrn_small noisy.wav enhanced.wav --chunk 1 --report
+    codecse stream --model exp/dpcrn --input_device default --output_device default
+    codecse stream --model exp/dpcrn noisy.wav enhanced.wav --report
+    arecord -t raw -f S16_LE -r 48000 | codecse stream --model model.onnx --raw_rate 48k - - | aplay -f S16_LE -r 48000
+    codecse stream --model exp/nac_se_lyra_v2_encoder - clean.cse --num_codebooks 16
 
-- stands for mono PCM on the standard streams: 16 bits, little-endian, 16 kHz; the input may begin with the header of a
-wav file. NaN and infinite samples are replaced by silence and counted. Each sample is written as soon as no
-later input can change it, at most 25 ms after it was read. Outputs are as long as inputs and aligned with them.
---report measures the time of every 20 ms frame on one thread.
+- stands for PCM on the standard streams: 16 bits, little-endian, mono at 16 kHz unless --raw_rate and --raw_channels
+say otherwise; the input may begin with the header of a wav file. Any sample rate is resampled, and each channel is
+enhanced by itself (--mono: their mean). NaN and infinite samples are replaced by silence and counted. Each sample is
+written as soon as no later input can change it, at most as late as the algorithmic latency says. Outputs are as long as
+inputs and aligned with them. --report measures the time of every frame on one thread.
+
+With a device, a line shows levels, load (share of the time that the network takes) and glitches (how often a device
+lost samples or had none). Ctrl-C ends a stream like the end of its input, so that files are complete.
+
+A model whose encoder enhances (--system nac_se --variant encoder, with a causal codec) also writes codes, for codecse
+decode: name the output .cse.
 """
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 
-from espnet_codecse.bin.numbers import positive
-
-SAMPLE_RATE, HOP = 16000, 320
+from espnet_codecse.bin.numbers import positive, sample_rate
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -25,98 +32,60 @@ def get_parser() -> argparse.ArgumentParser:
         prog="codecse stream", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("input", help="recording at 16 kHz with one channel, or -")
-    add("output", help="wav or flac to write, or -")
-    add(
-        "--model",
-        required=True,
-        help="model of the system ssl_gcrn (as in codecse enhance), or a graph of codecse export_onnx",
-    )
-    add("--chunk", type=positive, default=HOP, help="samples per read (default: %(default)s, one frame)")
-    add("--report", action="store_true", help="print the time per 20 ms frame: p50, p95, p99")
+    add("input", nargs="?", help="sound file, or -")
+    add("output", nargs="?", help="wav or flac to write, .cse for codes, or -")
+    add("--model", help="causal model (as in codecse enhance), or a graph of codecse export_onnx")
+    add("--input_device", metavar="NAME", help="microphone instead of an input: number, part of the name, or default")
+    add("--output_device", metavar="NAME", help="loudspeaker instead of an output")
+    add("--list_devices", action="store_true", help="list the devices and end")
+    add("--raw_rate", type=sample_rate, default=16000, help="of raw samples on -, Hz (default: %(default)s)")
+    add("--raw_channels", type=positive, default=1, help="of raw samples on - (default: %(default)s)")
+    add("--mono", action="store_true", help="enhance the mean of the channels")
+    add("--codec", help="folder of the model's codec, if it has moved")
+    add("--num_codebooks", type=positive, help="quantise with the codec's first codebooks (default: not; codes: all)")
+    add("--chunk", type=positive, help="samples per read (default: one frame)")
+    add("--report", action="store_true", help="print the time per frame: p50, p95, p99, worst")
     return parser
 
 
 def main(argv: list[str] | None = None) -> None:
     """Enhance the stream and report on standard error."""
-    args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
-    from time import perf_counter
+    args = _parsed(sys.argv[1:] if argv is None else argv)
+    if args.list_devices:
+        from espnet_codecse.live.device import list_devices
 
-    from espnet_codecse.errors import UserError
-    from espnet_codecse.recording.pcm import open_sink, open_source
-
-    if args.chunk < 1:
-        raise UserError(f"--chunk {args.chunk}: give a positive number of samples")
+        print(list_devices())
+        return
     import torch
 
+    from espnet_codecse.codec.bitstream import SUFFIX
+    from espnet_codecse.live.run import StreamOptions, to_codes, to_samples
+
     torch.set_num_threads(1)
-    stream = build_stream(args.model)
-    latency = stream.latency_samples
-    print(f"algorithmic latency: {latency} samples, {1000 * latency / SAMPLE_RATE:g} ms", file=sys.stderr)
-    seconds: list[float] = []
-    num_samples = 0
-    with open_source(args.input, SAMPLE_RATE) as read, open_sink(args.output, SAMPLE_RATE) as write:
-        samples = read(args.chunk)
-        while len(samples):
-            num_samples += len(samples)
-            started = perf_counter()
-            enhanced = stream.process(samples)
-            # Calls that complete no frame take almost no time and would distort the percentiles.
-            if len(enhanced):
-                seconds.append((perf_counter() - started) / (len(enhanced) / HOP))
-            write(enhanced)
-            samples = read(args.chunk)
-        write(stream.flush())
-    if stream.num_not_finite:
-        print(
-            f"{args.input}: {stream.num_not_finite} samples were NaN or infinite, replaced by silence", file=sys.stderr
-        )
-    if args.report:
-        print(latency_report(seconds, num_samples), file=sys.stderr)
+    values = {key: value for key, value in vars(args).items() if key != "list_devices"}
+    options = StreamOptions(source=values.pop("input"), target=values.pop("output"), **values)
+    codes = options.output_device is None and Path(options.target).suffix == SUFFIX
+    with contextlib.ExitStack() as stack:
+        (to_codes if codes else to_samples)(options, stack)
 
 
-def build_stream(model: str):
-    """Return the stream of an ONNX graph, or of a model by any name that ``codecse enhance`` accepts.
-
-    Raises:
-        UserError: the model does not exist or does not stream.
-    """
-    from espnet_codecse.causal.streaming import StreamingEnhancer
-    from espnet_codecse.errors import UserError
-
-    if Path(model).suffix == ".onnx":
-        from espnet_codecse.causal.onnx import OnnxFrames
-
-        frames = OnnxFrames(Path(model))
-        return StreamingEnhancer(frames, frames.compression)
-    from espnet_codecse.zoo.load import load_enhancer
-
-    enhancer = load_enhancer(model, device="cpu", dtype="float32")
-    try:
-        return enhancer.stream()
-    except UserError as error:
-        raise UserError(f"--model {model}: {error}") from None
-
-
-def latency_report(seconds: list[float], num_samples: int) -> str:
-    """Return percentiles of the time per frame as text.
-
-    Args:
-        seconds: time of each frame.
-        num_samples: length of the whole stream.
-    """
-    import numpy as np
-
-    if not seconds:
-        return "no frame was completed"
-    shares = np.percentile(seconds, (50, 95, 99)) * 1000
-    late = sum(value > HOP / SAMPLE_RATE for value in seconds)
-    factor = sum(seconds) / (num_samples / SAMPLE_RATE)
-    return (
-        f"{len(seconds)} frames of {1000 * HOP / SAMPLE_RATE:g} ms on one thread: p50 {shares[0]:.2f} ms, "
-        f"p95 {shares[1]:.2f} ms, p99 {shares[2]:.2f} ms; "
-        f"{late} took longer than they last; real-time factor {factor:.3f}"
-    )
+def _parsed(argv: list[str]) -> argparse.Namespace:
+    """Return the options; a device takes the place of the input or the output."""
+    parser = get_parser()
+    args = parser.parse_args(argv)
+    if args.list_devices:
+        return args
+    if args.model is None:
+        parser.error("--model: missing")
+    places = [value for value in (args.input, args.output) if value is not None]
+    if args.input_device is not None:
+        places.insert(0, "")
+    if args.output_device is not None:
+        places.append("")
+    if len(places) != 2:
+        parser.error("give an input and an output, or --input_device, --output_device in their place")
+    args.input, args.output = places
+    return args
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-from espnet_codecse.bin.numbers import positive
+from espnet_codecse.bin.numbers import natural, positive
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -41,6 +41,14 @@ def get_parser() -> argparse.ArgumentParser:
         metavar="NAME=TRAIN,VALID",
         help="further folders that the system reads, such as clean_prior=dump/raw/a,dump/raw/b; may be repeated",
     )
+    add(
+        "--log_audio",
+        type=natural,
+        default=0,
+        metavar="N",
+        help="after each epoch, enhance N validation utterances and log audio and spectrograms to TensorBoard (and "
+        "wandb, with --use_wandb true) (default: %(default)s)",
+    )
     add("--batch_size", type=positive, help="mixtures per step (default: the configuration's)")
     return parser
 
@@ -56,6 +64,7 @@ def main(argv: list[str] | None = None) -> None:
     args, espnet_options = get_parser().parse_known_args(sys.argv[1:] if argv is None else argv)
     from espnet_codecse.errors import UserError
     from espnet_codecse.job.lock import exclusive
+    from espnet_codecse.job.resources import allow_open_files
     from espnet_codecse.task.model_types import model_type_of
     from espnet_codecse.task.training import read_configuration, training_options
 
@@ -65,6 +74,8 @@ def main(argv: list[str] | None = None) -> None:
     if args.train_embeddings is not None:
         folders["embeddings"] = args.train_embeddings, args.valid_embeddings
     options = training_options(args.config, (args.train_dir, args.valid_dir), folders, args.batch_size)
+    # ESPnet's name for it; what it plots by default, attention, separators do not have.
+    options += ["--num_att_plot", str(args.log_audio)]
     if args.batch_size is not None:
         options += ["--batch_size", str(args.batch_size)]
     from espnet_codecse.task.device import device_options
@@ -72,10 +83,23 @@ def main(argv: list[str] | None = None) -> None:
     _check_initial_weights(args.config, espnet_options)
     task = model_type_of(read_configuration(args.config)).load("task")
     command = ["--config", str(args.config), "--output_dir", str(args.output_dir), "--resume", "true"]
+    allow_open_files(_num_workers(args.config, espnet_options))
     # Processes that train together share the folder; the first one holds it.
     rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or "0"
     with exclusive(args.output_dir) if rank == "0" else nullcontext():
         task.main(cmd=[*command, *device_options(espnet_options), *options, *espnet_options])
+
+
+def _num_workers(config: Path, espnet_options: list[str]) -> int:
+    from espnet_codecse.task.training import read_configuration
+
+    parser = argparse.ArgumentParser(add_help=False)
+    default = read_configuration(config).get("num_workers", 1)  # 1 is ESPnet's default
+    parser.add_argument("--num_workers", default=default)
+    try:
+        return int(parser.parse_known_args(espnet_options)[0].num_workers)
+    except (TypeError, ValueError):
+        return 0  # ESPnet refuses it
 
 
 def _check_initial_weights(config: Path, espnet_options: list[str]) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from espnet_codecse.causal.abs_network import AbsCausalNetwork
 from espnet_codecse.causal.alignment import align
-from espnet_codecse.causal.framing import HOP, LEAD, Analysis, Compression, Synthesis, samples_to_flush
-from espnet_codecse.causal.gcrn import GCRN
+from espnet_codecse.causal.framing import SAMPLE_RATE, Analysis, STFTSettings, Synthesis
 from espnet_codecse.causal.streaming import StreamingEnhancer, TorchFrames
-from espnet_codecse.causal.trained import TrainedGCRN
+from espnet_codecse.causal.trained import TrainedCausalNetwork
 from espnet_codecse.errors import UserError
 from espnet_codecse.features import AbsFeatures, load_features
 from espnet_codecse.inference.abs_enhancer import (
@@ -21,20 +21,19 @@ from espnet_codecse.inference.abs_enhancer import (
     Outputs,
     ReadSamples,
     RunSettings,
+    Segments,
     Waveforms,
     pad_batch,
 )
 from espnet_codecse.level import Level
 
-SAMPLE_RATE = 16000
 
-
-class GCRNEnhancer(AbsEnhancer):
+class CausalEnhancer(AbsEnhancer):
     """Enhance recordings with the causal network; a network without a teacher gives the same result as a stream.
 
     Args:
         network: network in evaluation mode.
-        compression: compression of the spectra.
+        settings: how the spectra are computed.
         device: torch device.
         dtype: data type of the network's matrix products.
         segment_seconds: longest segment that is processed at once.
@@ -47,8 +46,8 @@ class GCRNEnhancer(AbsEnhancer):
 
     def __init__(
         self,
-        network: GCRN,
-        compression: Compression,
+        network: AbsCausalNetwork,
+        settings: STFTSettings,
         device: str = "cpu",
         dtype: torch.dtype = torch.float32,
         segment_seconds: float = 30.0,
@@ -56,25 +55,22 @@ class GCRNEnhancer(AbsEnhancer):
         given: str = "none",
         bounded: bool = False,
     ):
-        segment = max(HOP, round(segment_seconds * SAMPLE_RATE) // HOP * HOP)
+        segment = max(1, round(segment_seconds * SAMPLE_RATE) // settings.hop) * settings.hop
         super().__init__(SAMPLE_RATE, ["waveform"], ["spk1"], segment, 0 if features is None else SAMPLE_RATE)
-        self.network: GCRN = network
-        self.compression, self._device, self._dtype = compression, device, dtype
+        self.network: AbsCausalNetwork = network
+        self.settings, self._device, self._dtype = settings, device, dtype
         self._features, self._bounded = features, bounded
         self.needs_reference = given == "clean"
 
     @classmethod
     def _from_model(
-        cls, model: TrainedGCRN, training: argparse.Namespace, run: RunSettings, **options: Any
-    ) -> "GCRNEnhancer":
+        cls, model: TrainedCausalNetwork, training: argparse.Namespace, run: RunSettings, **_: Any
+    ) -> "CausalEnhancer":
         features = None
         if model.teacher is not None:
             features = load_features(model.teacher, run.device)
-        compression = Compression.from_configuration(training.encoder_conf)
-        network = model.separator.network
-        return cls(
-            network, compression, run.device, run.dtype, run.segment_seconds, features, model.given, model.bounded
-        )
+        settings = run.device, run.dtype, run.segment_seconds
+        return cls(model.separator.network, model.settings, *settings, features, model.given, model.bounded)
 
     def stream(self) -> StreamingEnhancer:
         """Return a stream that runs the network frame by frame.
@@ -84,7 +80,7 @@ class GCRNEnhancer(AbsEnhancer):
         """
         if self._features is not None:
             raise UserError("the model is given a teacher's features, which look ahead; it does not stream")
-        return StreamingEnhancer(TorchFrames(self.network, self._device), self.compression)
+        return StreamingEnhancer(TorchFrames(self.network, self._device), self.settings)
 
     @torch.inference_mode()
     def _enhance_batch(self, speech: Waveforms, references: Waveforms | None, levels: Levels) -> Outputs:
@@ -97,8 +93,8 @@ class GCRNEnhancer(AbsEnhancer):
         """
         spectra = []
         for samples in speech:
-            silence = np.zeros(samples_to_flush(len(samples)), np.float32)
-            spectra.append(torch.from_numpy(Analysis(self.compression)(np.concatenate([samples, silence]))))
+            silence = np.zeros(self.settings.samples_to_flush(len(samples)), np.float32)
+            spectra.append(torch.from_numpy(Analysis(self.settings)(np.concatenate([samples, silence]))))
         batch = torch.nn.utils.rnn.pad_sequence([spectrum.transpose(0, 1) for spectrum in spectra], batch_first=True)
         batch = batch.transpose(1, 2).to(self._device)
         embedding = None
@@ -108,7 +104,14 @@ class GCRNEnhancer(AbsEnhancer):
                 raise UserError("--reference_scp: missing; this model is given the features of clean speech")
             heard, lengths = pad_batch(given)
             features, _ = self._features.encode(heard.to(self._device), lengths)
-            embedding = align(features, self._features.hop, batch.shape[2], LEAD // HOP, self._bounded)
+            embedding = align(
+                features,
+                self._features.hop,
+                batch.shape[2],
+                self.settings.hop,
+                self.settings.num_lead_frames,
+                self._bounded,
+            )
         started = perf_counter()
         with torch.autocast(batch.device.type, self._dtype, enabled=self._dtype != torch.float32):
             enhanced = self.network(batch, embedding)[0]
@@ -116,12 +119,12 @@ class GCRNEnhancer(AbsEnhancer):
         self.network_seconds += perf_counter() - started
         results = []
         for samples, spectrum, output in zip(speech, spectra, enhanced):
-            waveform = Synthesis(self.compression)(output[:, : spectrum.shape[1]])[: len(samples)]
+            waveform = Synthesis(self.settings)(output[:, : spectrum.shape[1]])[: len(samples)]
             results.append({"waveform": waveform[None] * bool(np.any(samples))})
         return results
 
     def enhance_long(
-        self, read: ReadSamples, num_samples: int, level: Level | None = None
+        self, read: ReadSamples, num_samples: int, level: Level | None = None, segments: Segments | None = None
     ) -> Iterator[dict[str, np.ndarray]]:
         """See :meth:`AbsEnhancer.enhance_long`; a causal network carries its state and needs no cross-fades."""
         if self._features is not None:

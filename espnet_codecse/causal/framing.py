@@ -1,43 +1,93 @@
-"""The short-time spectrum of the causal network, frame by frame; the result is that of ESPnet's STFT.
+"""The short-time spectrum of causal networks, frame by frame; the result is that of ESPnet's STFT.
 
-The window has 400 samples (25 ms at 16 kHz), the hop 320 samples (20 ms, the hop of wav2vec2), and the Fourier
-transform 512 samples. A recording is assumed to follow silence, and the first frame contains only silence.
+A recording is assumed to follow silence, and the first frame contains only silence.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-WINDOW_SIZE, HOP, FFT_SIZE = 400, 320, 512  # samples
-MARGIN = (FFT_SIZE - WINDOW_SIZE) // 2
-LEAD = HOP  # samples of silence before a recording
+SAMPLE_RATE = 16000  # of causal networks, Hz
 
 
 @dataclass(frozen=True)
-class Compression:
-    """Compression of the network's input spectra, as in ``encoder_conf`` of ESPnet's ``stft``.
+class STFTSettings:
+    """Framing and compression, as in ``encoder_conf`` of ESPnet's ``stft``.
+
+    The default is the framing of 2403.01369: 25 ms at 16 kHz every 20 ms, the hop of wav2vec2, without compression.
 
     Attributes:
+        window_size: samples of a frame under a periodic Hann window.
+        hop: samples between frames.
+        fft_size: samples of the Fourier transform; a frame is in the middle of them.
         exponent: exponent of the magnitude; 1: no compression.
-        factor: scale factor of the result.
+        factor: scale factor of the compressed spectrum.
+
+    Raises:
+        ValueError: the hop is not below the window, or the window is longer than the Fourier transform.
     """
 
+    window_size: int = 400
+    hop: int = 320
+    fft_size: int = 512
     exponent: float = 1.0
     factor: float = 1.0
 
+    def __post_init__(self):
+        if not 0 < self.hop < self.window_size <= self.fft_size:
+            raise ValueError(
+                f"hop {self.hop}, window {self.window_size} and Fourier transform {self.fft_size} (samples): each must "
+                "be smaller than the next, or equal for the last two"
+            )
+
     @classmethod
-    def from_configuration(cls, encoder_conf: dict) -> "Compression":
-        """Return the compression that ``encoder_conf`` describes.
+    def from_configuration(cls, encoder_conf: Mapping[str, Any]) -> "STFTSettings":
+        """Return the settings that ``encoder_conf`` describes; what it leaves out has ESPnet's default.
 
         Raises:
-            ValueError: the package does not implement it.
+            ValueError: the package does not implement them.
         """
+        fft_size = encoder_conf.get("n_fft", 512)
+        framing = encoder_conf.get("win_length") or fft_size, encoder_conf.get("hop_length", 128), fft_size
         kind = encoder_conf.get("spec_transform_type") or "none"
+        if encoder_conf.get("window", "hann") != "hann" or not encoder_conf.get("center", True):
+            raise ValueError("encoder_conf: only centred frames under a Hann window run frame by frame")
         if kind == "none":
-            return cls()
+            return cls(*framing)
         if kind != "exponent":
             raise ValueError(f"spec_transform_type '{kind}': only none and exponent run frame by frame")
-        return cls(encoder_conf.get("spec_abs_exponent", 0.5), encoder_conf.get("spec_factor", 0.15))
+        return cls(*framing, encoder_conf.get("spec_abs_exponent", 0.5), encoder_conf.get("spec_factor", 0.15))
+
+    @property
+    def num_bins(self) -> int:
+        """Number of bins of a spectrum."""
+        return self.fft_size // 2 + 1
+
+    @property
+    def num_lead_frames(self) -> int:
+        """Number of frames before the one that is centred at a recording's first sample."""
+        return -(-(self.window_size // 2) // self.hop)
+
+    @property
+    def lead(self) -> int:
+        """Samples of silence before a recording; the first frame is centred at their start."""
+        return self.num_lead_frames * self.hop
+
+    def overlap_weight(self) -> np.ndarray:
+        """Return the total weight of the samples of a hop, ``(hop,)``: of their own window and of those before."""
+        power, weight = hann_window(self.window_size) ** 2, np.zeros(self.hop, np.float32)
+        for start in range(0, self.window_size, self.hop):
+            part = power[start : start + self.hop]
+            weight[: len(part)] += part
+        return weight
+
+    def samples_to_flush(self, num_samples: int) -> int:
+        """Return the number of samples of silence after which all ``num_samples`` of a recording are final."""
+        # The first frame after which no sample of the recording changes.
+        last = -(-(self.lead + num_samples - (self.hop - self.window_size // 2)) // self.hop)
+        return last * self.hop + self.window_size // 2 - self.lead - num_samples
 
     def compress(self, spectrum: np.ndarray) -> np.ndarray:
         """Return the network's input for a complex spectrum."""
@@ -53,76 +103,64 @@ class Compression:
         return spectrum * np.maximum(np.abs(spectrum), 1e-12) ** (1 / self.exponent - 1)
 
 
-def hann_window() -> np.ndarray:
-    """Return the periodic Hann window, ``(WINDOW_SIZE,)``."""
-    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW_SIZE) / WINDOW_SIZE)).astype(np.float32)
+def hann_window(size: int) -> np.ndarray:
+    """Return the periodic Hann window, ``(size,)``."""
+    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)).astype(np.float32)
 
 
 class Analysis:
     """Compute the spectra of frames as soon as their samples are complete."""
 
-    def __init__(self, compression: Compression):
-        self._compression, self._window = compression, hann_window()
+    def __init__(self, settings: STFTSettings):
+        self._settings, self._window = settings, hann_window(settings.window_size)
         self.reset()
 
     def reset(self) -> None:
         """Begin a recording."""
-        # The first frame is centred at the start of the lead, so that half a window of silence precedes the lead.
-        self._pending = np.zeros(WINDOW_SIZE // 2 + LEAD, np.float32)
+        self._pending = np.zeros(self._settings.window_size // 2 + self._settings.lead, np.float32)
 
     def __call__(self, samples: np.ndarray) -> np.ndarray:
         """Return ``(2, frame, bin)``, real and imaginary part, of the frames that ``samples (sample,)`` complete."""
+        size, hop, fft_size = self._settings.window_size, self._settings.hop, self._settings.fft_size
         signal = np.concatenate([self._pending, samples])
-        num_frames = max(0, (len(signal) - WINDOW_SIZE) // HOP + 1)
-        self._pending = signal[num_frames * HOP :]
+        num_frames = max(0, (len(signal) - size) // hop + 1)
+        self._pending = signal[num_frames * hop :]
         frames = np.lib.stride_tricks.as_strided(
-            signal, (num_frames, WINDOW_SIZE), (HOP * signal.itemsize, signal.itemsize), writeable=False
+            signal, (num_frames, size), (hop * signal.itemsize, signal.itemsize), writeable=False
         )
-        padded = np.zeros((num_frames, FFT_SIZE), np.float32)
-        padded[:, MARGIN : MARGIN + WINDOW_SIZE] = frames * self._window
-        spectrum = self._compression.compress(np.fft.rfft(padded))
+        padded = np.zeros((num_frames, fft_size), np.float32)
+        margin = (fft_size - size) // 2
+        padded[:, margin : margin + size] = frames * self._window
+        spectrum = self._settings.compress(np.fft.rfft(padded))
         return np.stack([spectrum.real, spectrum.imag]).astype(np.float32)
 
 
 class Synthesis:
     """Compute the samples of spectra as soon as no later frame changes them."""
 
-    def __init__(self, compression: Compression):
-        self._compression, self._window = compression, hann_window()
-        overlap = WINDOW_SIZE - HOP
-        power = self._window**2
-        # Total weight of the samples of a hop: their own window, and at the start of the hop, the previous one.
-        self._weight = power[:HOP].copy()
-        self._weight[:overlap] += power[HOP:]
+    def __init__(self, settings: STFTSettings):
+        self._settings, self._window = settings, hann_window(settings.window_size)
+        self._weight = settings.overlap_weight()
         self.reset()
 
     def reset(self) -> None:
         """Begin a recording."""
-        self._tail = np.zeros(WINDOW_SIZE - HOP, np.float32)
+        self._tail = np.zeros(self._settings.window_size - self._settings.hop, np.float32)
         # The first frame starts half a window before the lead.
-        self._skip = WINDOW_SIZE // 2 + LEAD
+        self._skip = self._settings.window_size // 2 + self._settings.lead
 
     def __call__(self, spectrum: np.ndarray) -> np.ndarray:
         """Return samples ``(sample,)`` for spectra ``(2, frame, bin)``, aligned with the input of the analysis."""
-        num_frames = spectrum.shape[1]
-        frames = np.fft.irfft(self._compression.expand(spectrum[0] + 1j * spectrum[1]), FFT_SIZE)
-        frames = frames[:, MARGIN : MARGIN + WINDOW_SIZE].astype(np.float32) * self._window
-        signal = np.zeros(num_frames * HOP + WINDOW_SIZE - HOP, np.float32)
+        size, hop, fft_size = self._settings.window_size, self._settings.hop, self._settings.fft_size
+        num_frames, margin = spectrum.shape[1], (fft_size - size) // 2
+        frames = np.fft.irfft(self._settings.expand(spectrum[0] + 1j * spectrum[1]), fft_size)
+        frames = frames[:, margin : margin + size].astype(np.float32) * self._window
+        signal = np.zeros(num_frames * hop + size - hop, np.float32)
         signal[: len(self._tail)] = self._tail
         for index, frame in enumerate(frames):
-            signal[index * HOP : index * HOP + WINDOW_SIZE] += frame
-        final, self._tail = signal[: num_frames * HOP], signal[num_frames * HOP :]
-        final = (final.reshape(num_frames, HOP) / self._weight).reshape(-1)
+            signal[index * hop : index * hop + size] += frame
+        final, self._tail = signal[: num_frames * hop], signal[num_frames * hop :]
+        final = (final.reshape(num_frames, hop) / self._weight).reshape(-1)
         skipped = min(self._skip, len(final))
         self._skip -= skipped
         return final[skipped:]
-
-
-def samples_to_flush(num_samples: int) -> int:
-    """Return the number of samples of silence after which all ``num_samples`` of a recording are final."""
-    return _last_frame(num_samples) * HOP + WINDOW_SIZE // 2 - LEAD - num_samples
-
-
-def _last_frame(num_samples: int) -> int:
-    """Return the index of the first frame after which no sample of the recording changes."""
-    return -(-(LEAD + num_samples - (HOP - WINDOW_SIZE // 2)) // HOP)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from espnet_codecse.causal.abs_network import AbsCausalNetwork
 from espnet_codecse.causal.layers import GatedConv, GatedTransposedConv, GroupedLSTM, LSTMState
 
 NUM_BINS = 257  # bins of a Fourier transform of 512 samples
@@ -28,7 +29,7 @@ class GCRNState(NamedTuple):
     decoders: list[torch.Tensor]
 
 
-class GCRN(nn.Module):
+class GCRN(AbsCausalNetwork):
     """An encoder of gated convolutions, grouped LSTMs, and two decoders: for the real and the imaginary part.
 
     The channels 16, 20, 28, 36, 64 and two groups give the small network with 3.6 M parameters and 0.38 GMAC per second
@@ -43,10 +44,14 @@ class GCRN(nn.Module):
         mixing_alpha: weight of the encoder's features in this sum; the weight of the embedding is one minus this value.
         skips: connect the encoder's layers to the decoders. Without skip connections, all information passes through
             the embedding; its predictor is pre-trained in this way.
+        predicts: whether the network predicts features; None: unless they are given to it. Processes that train
+            together stop where a predictor is not part of the loss.
         output: ``spectrum``: the decoders estimate the spectrum, as published; ``mask``: they estimate a complex mask
             for the noisy spectrum, which starts near 0.5. A network that is trained for minutes then does not need to
             learn to generate speech.
     """
+
+    num_bins = NUM_BINS
 
     def __init__(
         self,
@@ -57,6 +62,7 @@ class GCRN(nn.Module):
         mixing_alpha: float = 0.0,
         skips: bool = True,
         output: str = "spectrum",
+        predicts: bool | None = None,
     ):
         super().__init__()
         for name, value, known in (("condition", condition, CONDITIONS), ("output", output, OUTPUTS)):
@@ -74,7 +80,11 @@ class GCRN(nn.Module):
         self.bottleneck_bins = bins[-1]
         self.encoder_lstm = GroupedLSTM(size, num_groups)
         self.decoder_lstm = GroupedLSTM(size, num_groups)
-        self.predictor = nn.Sequential(nn.Linear(size, embedding_size), nn.Tanh()) if embedding_size else None
+        self.predictor = None
+        if embedding_size and (condition != "teacher" if predicts is None else predicts):
+            self.predictor = nn.Sequential(nn.Linear(size, embedding_size), nn.Tanh())
+        elif condition == "student":
+            raise ValueError("condition 'student' needs the features that the network predicts")
         self.adapter = None
         if condition != "none":
             self.adapter = nn.Sequential(nn.Linear(embedding_size, size), nn.Tanh())
@@ -100,16 +110,7 @@ class GCRN(nn.Module):
     def forward(
         self, spectrum: torch.Tensor, embedding: torch.Tensor | None = None, state: GCRNState | None = None
     ) -> tuple[torch.Tensor, torch.Tensor | None, GCRNState]:
-        """Enhance the frames that follow those of ``state``.
-
-        Args:
-            spectrum: ``(batch, 2, frame, bin)``, real and imaginary part.
-            embedding: ``(batch, frame, channel)``, for the condition ``teacher``.
-            state: state returned for the previous frames; None: start of a recording.
-
-        Returns:
-            ``(enhanced spectrum, predicted embedding (batch, frame, channel) or None, next state)``; the enhanced
-            spectrum has the shape of ``spectrum``.
+        """See :class:`AbsCausalNetwork`.
 
         Raises:
             ValueError: an embedding is missing.
@@ -145,3 +146,14 @@ class GCRN(nn.Module):
             (real, imaginary), (noisy_real, noisy_imaginary) = parts, spectrum.split(1, dim=1)
             parts = [real * noisy_real - imaginary * noisy_imaginary, real * noisy_imaginary + imaginary * noisy_real]
         return torch.cat(parts, dim=1), student, GCRNState(inputs, recurrent + later, pasts)
+
+    def flatten(self, state: GCRNState) -> list[torch.Tensor]:
+        """See :class:`AbsCausalNetwork`."""
+        return [*state.encoder, *(tensor for pair in state.recurrent for tensor in pair), *state.decoders]
+
+    def unflatten(self, tensors: Sequence[torch.Tensor]) -> GCRNState:
+        """See :class:`AbsCausalNetwork`."""
+        num_layers = len(self.encoder)
+        encoder, decoders = tensors[:num_layers], tensors[len(tensors) - 2 * num_layers :]
+        recurrent = tensors[num_layers : len(tensors) - 2 * num_layers]
+        return GCRNState(list(encoder), list(zip(recurrent[::2], recurrent[1::2])), list(decoders))

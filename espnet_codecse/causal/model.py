@@ -5,15 +5,15 @@ from espnet2.enh.espnet_model import ESPnetEnhancementModel
 from espnet2.torch_utils.device_funcs import force_gatherable
 
 from espnet_codecse.causal.alignment import align
-from espnet_codecse.causal.framing import HOP
 from espnet_codecse.features import load_features
 from espnet_codecse.length_mask import length_mask
+from espnet_codecse.precision import checked_dtype
 
 TEACHERS = ("none", "noisy", "clean")
 
 
 class CausalEnhancementModel(ESPnetEnhancementModel):
-    """ESPnet's enhancement model with :class:`GCRNSeparator`, which predicts or takes a teacher's features.
+    """ESPnet's enhancement model with a :class:`CausalSeparator`, which may predict or take a teacher's features.
 
     See :class:`espnet2.enh.espnet_model.ESPnetEnhancementModel` for the other arguments; its criterions are the
     enhancement loss.
@@ -30,6 +30,7 @@ class CausalEnhancementModel(ESPnetEnhancementModel):
         distillation_weight: weight of the mean absolute difference to these features, relative to the enhancement loss
             (code of 2403.01369).
         enhancement_weight: weight of the enhancement loss; 0: train only the predictor of features.
+        separator_dtype: see :class:`espnet_codecse.enh.model.EmbeddingEnhancementModel`.
 
     Raises:
         ValueError: the options do not fit the network.
@@ -39,12 +40,13 @@ class CausalEnhancementModel(ESPnetEnhancementModel):
         self,
         *args,
         teacher: str | None = None,
-        feature_hop: int = HOP,
+        feature_hop: int = 320,
         bounded: bool = False,
         given: str = "none",
         target: str = "none",
         distillation_weight: float = 1.0,
         enhancement_weight: float = 1.0,
+        separator_dtype: str = "float32",
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
@@ -57,7 +59,7 @@ class CausalEnhancementModel(ESPnetEnhancementModel):
         if target != "none" and network.predictor is None:
             raise ValueError(f"target '{target}': the network predicts nothing; give it an embedding_size")
         self.teacher, self.feature_hop, self.bounded = teacher, feature_hop, bounded
-        self.given, self.target = given, target
+        self.given, self.target, self.separator_dtype = given, target, checked_dtype(separator_dtype)
         self.distillation_weight, self.enhancement_weight = distillation_weight, enhancement_weight
 
     def forward(
@@ -73,7 +75,8 @@ class CausalEnhancementModel(ESPnetEnhancementModel):
         if speech_mix_lengths is None:
             speech_mix_lengths = torch.full((len(speech_mix),), speech_mix.shape[1], device=speech_mix.device)
         # Pad to whole hops, because ESPnet's decoder cannot invert samples that no window covers.
-        rest = -speech_mix.shape[1] % HOP
+        hop = self.encoder.hop_length
+        rest = -speech_mix.shape[1] % hop
         mixture, reference = (
             torch.nn.functional.pad(speech, (0, rest)) for speech in (speech_mix, kwargs["speech_ref1"])
         )
@@ -83,7 +86,8 @@ class CausalEnhancementModel(ESPnetEnhancementModel):
         additional = {}
         if self.given != "none":
             additional["embedding"] = self._features(self.given, spectrum.shape[1], data)
-        estimates, _, others = self.separator(spectrum, num_frames, additional)
+        with torch.autocast(spectrum.device.type, torch.bfloat16, enabled=self.separator_dtype == "bfloat16"):
+            estimates, _, others = self.separator(spectrum, num_frames, additional)
         valid = length_mask(speech_mix_lengths, mixture.shape[1], mixture.device)
         loss, stats = spectrum.real.new_zeros(()), {}
         if self.enhancement_weight:
@@ -92,7 +96,7 @@ class CausalEnhancementModel(ESPnetEnhancementModel):
             loss = self.enhancement_weight * loss
         if self.target != "none":
             features = self._features(self.target, spectrum.shape[1], data)
-            begun = -(-speech_mix_lengths // HOP)  # frames that start before the end
+            begun = -(-speech_mix_lengths // hop)  # frames that start before the end
             heard = length_mask(begun, spectrum.shape[1], mixture.device).unsqueeze(-1)
             difference = ((others["embedding"] - features).abs() * heard).sum() / (heard.sum() * features.shape[2])
             stats["distillation_loss"] = difference.detach()
@@ -121,4 +125,4 @@ class CausalEnhancementModel(ESPnetEnhancementModel):
         if features is None:
             assert self.teacher is not None  # the configuration names it
             features, _ = load_features(self.teacher, data[speech].device).encode(data[speech], data["lengths"])
-        return align(features, self.feature_hop, num_frames, bounded=self.bounded)
+        return align(features, self.feature_hop, num_frames, self.encoder.hop_length, bounded=self.bounded)

@@ -1,88 +1,39 @@
-"""The causal network as an ONNX graph of one frame, with its state as inputs and outputs."""
+"""Causal networks as ONNX graphs: a hop of samples in, a hop of enhanced samples out, with the state beside them."""
 
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
-from espnet_codecse.causal.framing import Compression
-from espnet_codecse.causal.gcrn import GCRN, NUM_BINS, GCRNState
+from espnet_codecse.causal.abs_network import AbsCausalNetwork
+from espnet_codecse.causal.framing import SAMPLE_RATE, STFTSettings
+from espnet_codecse.causal.streaming import AbsStream
+from espnet_codecse.causal.waveform_step import WaveformStep
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
+from espnet_codecse.onnx_step import OnnxStep, export_step, not_a_graph
 
-INPUT, OUTPUT = "spectrum", "enhanced"
-METADATA = ("exponent", "factor")
-OPSET = 18
-
-
-def flatten(state: GCRNState) -> list[torch.Tensor]:
-    """Return the tensors of a state in a fixed order."""
-    return [*state.encoder, *(tensor for pair in state.recurrent for tensor in pair), *state.decoders]
+INPUT, OUTPUT = "samples", "enhanced"
+METADATA = ("sample_rate", "hop", "window_size", "fft_size")
 
 
-def unflatten(tensors: list[torch.Tensor], network: GCRN) -> GCRNState:
-    """Return the state of ``network``; the inverse of :func:`flatten`."""
-    num_layers = len(network.encoder)
-    encoder, decoders = tensors[:num_layers], tensors[len(tensors) - 2 * num_layers :]
-    recurrent = tensors[num_layers : len(tensors) - 2 * num_layers]
-    return GCRNState(list(encoder), list(zip(recurrent[::2], recurrent[1::2])), list(decoders))
+def export_onnx(network: AbsCausalNetwork, settings: STFTSettings, path: Path) -> None:
+    """Write the graph that processes one hop.
 
-
-def silent_state(network: GCRN) -> GCRNState:
-    """Return the state of a network before the first frame."""
-    with torch.no_grad():
-        state = network(torch.zeros(1, 2, 1, NUM_BINS))[2]
-    return unflatten([torch.zeros_like(tensor) for tensor in flatten(state)], network)
-
-
-class _Frame(nn.Module):
-    def __init__(self, network: GCRN):
-        super().__init__()
-        self.network = network
-
-    def forward(self, spectrum: torch.Tensor, *tensors: torch.Tensor):
-        enhanced, _, state = self.network(spectrum, None, unflatten(list(tensors), self.network))
-        return (enhanced, *flatten(state))
-
-
-def export_onnx(network: GCRN, compression: Compression, path: Path) -> None:
-    """Write the graph that processes one frame.
-
-    The inputs are ``spectrum (1, 2, 1, 257)``, real and imaginary part, and ``state_0`` ...; the outputs are
-    ``enhanced`` and ``next_0`` ..., which have the same shapes. The metadata contain the compression of the spectra.
+    The inputs are ``samples (1, hop)`` and ``state_0`` ..., zeros at first; the outputs are ``enhanced (1, hop)``,
+    which is ``window_size - hop`` samples behind the input, and ``next_0`` ..., which have the same shapes. The
+    metadata are :data:`METADATA`: Hz, then numbers of samples.
 
     Raises:
         UserError: the network takes a teacher's features, or the exporter is not installed.
     """
-    try:
-        import onnx
-        import onnxscript  # noqa: F401  torch.onnx needs it to export
-    except ImportError as error:
-        raise UserError(f"--output {path}: the exporter needs {error.name}; pip install onnx onnxscript") from None
     if network.condition == "teacher":
         raise UserError(f"--output {path}: the network needs a teacher's features, which no stream has")
-    network = network.cpu().eval()
-    tensors = flatten(silent_state(network))
-    names = [[INPUT, *(f"state_{index}" for index in range(len(tensors)))]]
-    names.append([OUTPUT, *(f"next_{index}" for index in range(len(tensors)))])
-    program = torch.onnx.export(
-        _Frame(network).eval(),
-        (torch.zeros(1, 2, 1, NUM_BINS), *tensors),
-        input_names=names[0],
-        output_names=names[1],
-        opset_version=OPSET,
-        dynamo=True,
-        verbose=False,
-        external_data=False,
-    )
-    model = program.model_proto
-    for name in METADATA:
-        entry = model.metadata_props.add()
-        entry.key, entry.value = name, repr(float(getattr(compression, name)))
-    with atomic_path(path) as temporary:
-        onnx.save(model, temporary)
+    step = WaveformStep(network.cpu().eval(), settings)
+    values = (SAMPLE_RATE, settings.hop, settings.window_size, settings.fft_size)
+    metadata = dict(zip(METADATA, map(str, values)))
+    export_step(step, (INPUT, torch.zeros(1, settings.hop)), step.silent_state(), [OUTPUT], metadata, path)
 
 
 def quantize_onnx(path: Path, output: Path) -> None:
@@ -103,44 +54,44 @@ def quantize_onnx(path: Path, output: Path) -> None:
             onnx.save(model, str(temporary))
 
 
-class OnnxFrames:
-    """Run a graph with onnxruntime on one thread; see :class:`espnet_codecse.causal.streaming.FrameModel`.
+class OnnxStream(AbsStream):
+    """Enhance a stream by a graph with onnxruntime.
+
+    It returns what :class:`espnet_codecse.causal.streaming.StreamingEnhancer` does, whose frames it uses.
 
     Args:
-        path: file written by :func:`export_onnx`.
-
-    Attributes:
-        compression: compression of the spectra.
+        graph: graph of :func:`export_onnx`.
 
     Raises:
-        UserError: the file is not such a graph.
+        UserError: it is not such a graph.
     """
 
-    def __init__(self, path: Path):
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
+    def __init__(self, graph: OnnxStep):
+        self._step = graph
         try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-            properties = self._session.get_modelmeta().custom_metadata_map
-            self.compression = Compression(*(float(properties[name]) for name in METADATA))
-        except Exception as error:  # onnxruntime has its own exception types
-            reason = " ".join(str(error).split())[:200]
-            raise UserError(f"{path}: no graph of codecse export_onnx ({reason}); export the model again") from None
-        self._shapes = {item.name: item.shape for item in self._session.get_inputs() if item.name != INPUT}
-        self.reset()
+            sample_rate, hop, window_size, fft_size = (int(graph.metadata[name]) for name in METADATA)
+            settings = STFTSettings(window_size, hop, fft_size)
+            if sample_rate != SAMPLE_RATE:
+                raise ValueError(f"its sample rate is {sample_rate} Hz")
+        except (KeyError, ValueError) as error:
+            raise not_a_graph(graph.path, error) from None
+        # The first hop begins where the first frame of the other stream does.
+        self._num_before = window_size // 2 + settings.lead - (window_size - hop)
+        super().__init__(settings)
 
     def reset(self) -> None:
         """Start a new recording."""
-        self._state = {name: np.zeros(shape, np.float32) for name, shape in self._shapes.items()}
+        super().reset()
+        self._step.reset()
+        self._waiting = np.zeros(self._num_before, np.float32)
+        self._skip = self._num_before + self._settings.window_size - self.hop
 
-    def __call__(self, spectrum: np.ndarray) -> np.ndarray:
-        """Return the enhanced frames for ``(2, frame, bin)``."""
-        frames = []
-        for index in range(spectrum.shape[1]):
-            inputs = {INPUT: np.ascontiguousarray(spectrum[None, :, index : index + 1]), **self._state}
-            enhanced, *following = self._session.run(None, inputs)
-            self._state = dict(zip(self._shapes, following))
-            frames.append(enhanced[0])
-        return np.concatenate(frames, axis=1)
+    def _advance(self, samples: np.ndarray) -> np.ndarray:
+        waiting = np.concatenate([self._waiting, samples]).astype(np.float32, copy=False)
+        num_hops = len(waiting) // self.hop
+        self._waiting = waiting[num_hops * self.hop :]
+        hops = waiting[: num_hops * self.hop].reshape(num_hops, 1, self.hop)
+        final = np.concatenate([np.zeros(0, np.float32), *(self._step(samples)[0][0] for samples in hops)])
+        skipped = min(self._skip, len(final))
+        self._skip -= skipped
+        return final[skipped:]

@@ -1,42 +1,32 @@
-"""The causal GCRN as an ESPnet separator."""
+"""Causal networks as ESPnet separators."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
-from espnet_codecse.causal.gcrn import GCRN, NUM_BINS, GCRNState
+from espnet_codecse.causal.abs_network import AbsCausalNetwork
+from espnet_codecse.causal.dpcrn import DPCRN
+from espnet_codecse.causal.gcrn import GCRN, NUM_BINS
 from espnet_codecse.espnet_base import AbsSeparator
 
 
-class GCRNSeparator(AbsSeparator):
+class CausalSeparator(AbsSeparator):
     """Map the complex spectrum of noisy speech to that of clean speech, frame by frame or all at once.
 
     Args:
-        input_dim: number of bins of the encoder's spectrum; must be 257.
+        network: the network.
         num_spk: number of speakers; must be 1.
-        channels, num_groups, embedding_size, condition, mixing_alpha, skips, output: see :class:`GCRN`.
 
     Raises:
-        ValueError: the number of bins or speakers is wrong.
+        ValueError: the number of speakers is wrong.
     """
 
-    def __init__(
-        self,
-        input_dim: int,
-        num_spk: int = 1,
-        channels: Sequence[int] = (16, 20, 28, 36, 64),
-        num_groups: int = 2,
-        embedding_size: int = 0,
-        condition: str = "none",
-        mixing_alpha: float = 0.0,
-        skips: bool = True,
-        output: str = "spectrum",
-    ):
+    def __init__(self, network: AbsCausalNetwork, num_spk: int):
         super().__init__()
-        if input_dim != NUM_BINS or num_spk != 1:
-            raise ValueError(f"gcrn enhances one speaker in spectra of {NUM_BINS} bins, not {num_spk} in {input_dim}")
-        self.network = GCRN(channels, num_groups, embedding_size, condition, mixing_alpha, skips, output)
+        if num_spk != 1:
+            raise ValueError(f"causal networks enhance one speaker, not {num_spk}")
+        self.network = network
 
     @property
     def num_spk(self) -> int:
@@ -62,11 +52,77 @@ class GCRNSeparator(AbsSeparator):
         return [_complex(enhanced)], ilens, {} if student is None else {"embedding": student}
 
     def forward_streaming(
-        self, input_frame: torch.Tensor, states: GCRNState | None = None
-    ) -> tuple[list[torch.Tensor], GCRNState, dict[str, torch.Tensor]]:
+        self, input_frame: torch.Tensor, states: Any = None
+    ) -> tuple[list[torch.Tensor], Any, dict[str, torch.Tensor]]:
         """Enhance the frames ``(batch, frame, bin)`` that follow those of ``states``; ESPnet's streaming interface."""
         enhanced, _, states = self.network(_parts(input_frame), None, states)
         return [_complex(enhanced)], states, {}
+
+
+class GCRNSeparator(CausalSeparator):
+    """:class:`GCRN` as a separator.
+
+    Args:
+        input_dim: number of bins of the encoder's spectrum; must be 257.
+        num_spk: number of speakers; must be 1.
+        channels, num_groups, embedding_size, condition, mixing_alpha, skips, output, predicts: see :class:`GCRN`.
+
+    Raises:
+        ValueError: the number of bins or speakers is wrong.
+    """
+
+    def __init__(
+        self,
+        input_dim: int,
+        num_spk: int = 1,
+        channels: Sequence[int] = (16, 20, 28, 36, 64),
+        num_groups: int = 2,
+        embedding_size: int = 0,
+        condition: str = "none",
+        mixing_alpha: float = 0.0,
+        skips: bool = True,
+        output: str = "spectrum",
+        predicts: bool | None = None,
+    ):
+        if input_dim != NUM_BINS:
+            raise ValueError(f"gcrn takes spectra of {NUM_BINS} bins, not {input_dim}")
+        network = GCRN(channels, num_groups, embedding_size, condition, mixing_alpha, skips, output, predicts)
+        super().__init__(network, num_spk)
+
+
+class DPCRNSeparator(CausalSeparator):
+    """:class:`DPCRN` as a separator.
+
+    Args:
+        input_dim: number of bins of the encoder's spectrum.
+        num_spk: number of speakers; must be 1.
+        channels, kernel_bins, num_blocks, band_hidden_size, frame_hidden_size, filter_size: see :class:`DPCRN`.
+
+    Raises:
+        ValueError: the number of speakers is wrong, or see :class:`DPCRN`.
+    """
+
+    def __init__(
+        self,
+        input_dim: int,
+        num_spk: int = 1,
+        channels: Sequence[int] = (16, 24, 32),
+        kernel_bins: int = 5,
+        num_blocks: int = 2,
+        band_hidden_size: int = 32,
+        frame_hidden_size: int = 64,
+        filter_size: Sequence[int] = (3, 3),
+    ):
+        network = DPCRN(input_dim, channels, kernel_bins, num_blocks, band_hidden_size, frame_hidden_size, filter_size)
+        super().__init__(network, num_spk)
+
+
+SEPARATORS: dict[str, Any] = {"gcrn": GCRNSeparator, "dpcrn": DPCRNSeparator}
+
+
+def predicts_features(separator_conf: Mapping[str, Any], model_conf: Mapping[str, Any]) -> bool:
+    """Return whether anything uses the features that the network of a configuration predicts."""
+    return separator_conf.get("condition", "none") == "student" or model_conf.get("target", "none") != "none"
 
 
 def _parts(spectrum: torch.Tensor) -> torch.Tensor:

@@ -1,12 +1,14 @@
 """Enhancement of a stream of samples, which arrive in blocks of any size."""
 
-from typing import Protocol
+from abc import ABC, abstractmethod
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
-from espnet_codecse.causal.framing import WINDOW_SIZE, Analysis, Compression, Synthesis, samples_to_flush
-from espnet_codecse.causal.gcrn import GCRN, GCRNState
+from espnet_codecse.causal.abs_network import AbsCausalNetwork
+from espnet_codecse.causal.framing import Analysis, STFTSettings, Synthesis
+from espnet_codecse.inference.abs_enhancer import with_finite
 
 
 class FrameModel(Protocol):
@@ -27,9 +29,9 @@ class TorchFrames:
         device: torch device of the network.
     """
 
-    def __init__(self, network: GCRN, device: str = "cpu"):
+    def __init__(self, network: AbsCausalNetwork, device: str = "cpu"):
         self._network, self._device = network, device
-        self._state: GCRNState | None = None
+        self._state: Any = None
 
     @torch.inference_mode()
     def __call__(self, spectrum: np.ndarray) -> np.ndarray:
@@ -42,63 +44,79 @@ class TorchFrames:
         self._state = None
 
 
-class StreamingEnhancer:
-    """Enhance one stream. Several instances can run in parallel; each has its own state.
+class AbsStream(ABC):
+    """A stream of samples through frames of a spectrum; see :class:`espnet_codecse.inference.abs_enhancer.Stream`.
 
     The output is aligned with the input: sample ``i`` of the output corresponds to sample ``i`` of the input, and is
     returned at most ``latency_samples`` later.
 
     Args:
-        frames: the network; see :class:`FrameModel`.
-        compression: compression of the spectra that the network was trained on; default: none.
+        settings: how the spectra are computed.
 
     Attributes:
-        latency_samples: largest number of samples that must follow a sample before it is returned: 400, which is 25 ms
-            at 16 kHz.
+        hop: samples between frames.
+        latency_samples: largest number of samples that must follow a sample before it is returned: the window.
         num_not_finite: number of samples so far that were NaN or infinite. They are replaced by silence, because they
             would stay in the state of the network until the end of the stream.
     """
 
-    latency_samples = WINDOW_SIZE
-
-    def __init__(self, frames: FrameModel, compression: Compression | None = None):
-        self._frames, self.num_not_finite = frames, 0
-        compression = compression or Compression()
-        self._analysis, self._synthesis = Analysis(compression), Synthesis(compression)
+    def __init__(self, settings: STFTSettings):
+        self._settings, self.num_not_finite = settings, 0
+        self.hop, self.latency_samples = settings.hop, settings.window_size
         self.reset()
 
     def reset(self) -> None:
         """Start a new recording."""
-        for part in (self._frames, self._analysis, self._synthesis):
-            part.reset()
         self._num_in = self._num_out = 0
+
+    @abstractmethod
+    def _advance(self, samples: np.ndarray) -> np.ndarray:
+        """Return the samples ``(sample,)`` that ``samples`` make final."""
 
     def process(self, samples: np.ndarray) -> np.ndarray:
         """Take the next samples and return those that are final, ``(sample,)`` float32; there may be none.
 
         Args:
-            samples: ``(sample,)`` at 16 kHz, of any length.
+            samples: ``(sample,)`` at the model's rate, of any length.
         """
         self._num_in += len(samples)
-        samples = np.ascontiguousarray(samples, np.float32)
-        finite = np.isfinite(samples)
-        if not finite.all():
-            self.num_not_finite += int((~finite).sum())
-            samples = np.where(finite, samples, np.float32(0))
-        return self._advance(samples)
+        samples, num_not_finite = with_finite(samples)
+        self.num_not_finite += num_not_finite
+        final = self._advance(samples)
+        self._num_out += len(final)
+        return final
 
     def flush(self) -> np.ndarray:
         """Return the remaining samples, so that the output is as long as the input, and start a new recording."""
         num_left = self._num_in - self._num_out
-        num_zeros = samples_to_flush(self._num_in)
+        num_zeros = self._settings.samples_to_flush(self._num_in)
         rest = self._advance(np.zeros(num_zeros, np.float32)) if num_left else np.zeros(0, np.float32)
         self.reset()
         return rest[:num_left]
+
+
+class StreamingEnhancer(AbsStream):
+    """Enhance one stream. Several instances can run in parallel; each has its own state.
+
+    Args:
+        frames: the network; see :class:`FrameModel`.
+        settings: how the spectra that the network was trained on are computed.
+    """
+
+    def __init__(self, frames: FrameModel, settings: STFTSettings | None = None):
+        settings = settings or STFTSettings()
+        self._frames = frames
+        self._analysis, self._synthesis = Analysis(settings), Synthesis(settings)
+        super().__init__(settings)
+
+    def reset(self) -> None:
+        """Start a new recording."""
+        super().reset()
+        for part in (self._frames, self._analysis, self._synthesis):
+            part.reset()
 
     def _advance(self, samples: np.ndarray) -> np.ndarray:
         spectrum = self._analysis(samples)
         if not spectrum.shape[1]:
             return np.zeros(0, np.float32)
-        final = self._synthesis(self._frames(spectrum))
-        self._num_out += len(final)
-        return final
+        return self._synthesis(self._frames(spectrum))

@@ -4,15 +4,16 @@ import argparse
 
 import torch
 
-from espnet_codecse.causal.gcrn import NUM_BINS
-from espnet_codecse.causal.separator import GCRNSeparator
+from espnet_codecse.causal.framing import STFTSettings
+from espnet_codecse.causal.separator import SEPARATORS, predicts_features
 from espnet_codecse.features import configured_features
 
 
-class TrainedGCRN(torch.nn.Module):
+class TrainedCausalNetwork(torch.nn.Module):
     """The ``separator``, which holds all weights, and the source of the features that it takes.
 
     Attributes:
+        settings: how the spectra are computed.
         given: speech that the features are computed from: ``none``, ``noisy`` or ``clean``.
         teacher: source of the features, as given to :func:`espnet_codecse.features.load_features`; None: no features.
         bounded: see :func:`espnet_codecse.causal.alignment.align`.
@@ -27,14 +28,17 @@ class TrainedGCRN(torch.nn.Module):
         if self.given != "none":
             self.teacher, features = configured_features(args.teacher_conf, args.codec)
             conf["embedding_size"] = features.dim
-        self.separator = GCRNSeparator(NUM_BINS, **conf)
+        if args.separator == "gcrn":
+            conf["predicts"] = predicts_features(conf, model_conf)
+        self.settings = STFTSettings.from_configuration(args.encoder_conf)
+        self.separator = SEPARATORS[args.separator](self.settings.num_bins, **conf)
 
 
-def build_trained(args: argparse.Namespace) -> TrainedGCRN:
+def build_trained(args: argparse.Namespace) -> TrainedCausalNetwork:
     """Build a model from the options of a training.
 
     Raises:
         UserError: the features that it takes cannot be loaded, or differ from those of the training.
         ValueError: the options are invalid.
     """
-    return TrainedGCRN(args)
+    return TrainedCausalNetwork(args)

@@ -1,8 +1,22 @@
 """The contract of a frozen neural audio codec."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Protocol
 
 import torch
+
+from espnet_codecse.errors import UserError
+
+
+class StreamingCoder(Protocol):
+    """An encoder or decoder that processes a signal piece by piece, whole frames at a time."""
+
+    def silent_state(self, batch_size: int = 1) -> list[torch.Tensor]:
+        """Return the state before the first piece."""
+
+    def __call__(self, units: torch.Tensor, state: list[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Return the outputs of ``units (batch, channel, time)`` and the next state."""
 
 
 class AbsCodec(ABC, torch.nn.Module):
@@ -43,6 +57,24 @@ class AbsCodec(ABC, torch.nn.Module):
         """
 
     @abstractmethod
+    def encoder_copy(self) -> torch.nn.ModuleList:
+        """Return a trainable copy of the encoder's layers, for :meth:`encode_with`."""
+
+    @abstractmethod
+    def encode_with(
+        self, layers: Iterable[torch.nn.Module], speech: torch.Tensor, lengths: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Encode with ``layers`` instead of the encoder's own, as :meth:`encode` does; they get gradients."""
+
+    @abstractmethod
+    def with_encoder(self, layers: Iterable[torch.nn.Module]) -> "AbsCodec":
+        """Return this codec with another encoder; its identity stays, because the same decoder reads its codes.
+
+        Args:
+            layers: a trained :meth:`encoder_copy`.
+        """
+
+    @abstractmethod
     def quantize(
         self, embedding: torch.Tensor, frame_lengths: torch.Tensor | None = None, num_codebooks: int | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -68,3 +100,11 @@ class AbsCodec(ABC, torch.nn.Module):
         The band above ``bandwidth`` (Hz) is not needed, and a codec may leave it out. The band below then differs only
         by the leakage from the band above.
         """
+
+    def streaming_coders(self) -> tuple[StreamingCoder, StreamingCoder]:
+        """Return the encoder, ``(batch, 1, sample)`` to ``(batch, channel, frame)``, and the decoder, for streams.
+
+        Raises:
+            UserError: the codec is not causal.
+        """
+        raise UserError(f"--codec {self.name}: is not causal and cannot stream; lyra_v2 can")

@@ -19,11 +19,14 @@ import struct
 import zlib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from espnet_codecse.errors import UserError
+
+if TYPE_CHECKING:
+    from espnet_codecse.codec.abs_codec import AbsCodec
 
 MAGIC, VERSION, SUFFIX = b"CSE\n", 1, ".cse"
 _PREFIX, _CRC = struct.Struct("<4sHI"), struct.Struct("<I")
@@ -63,6 +66,36 @@ class Header:
     source_num_samples: int
     source_format: str
     source_subtype: str
+
+    @classmethod
+    def of_codec(
+        cls,
+        codec: "AbsCodec",
+        num_codebooks: int | None,
+        num_channels: int,
+        num_samples: int,
+        source: tuple[int, int, str, str],
+    ) -> "Header":
+        """Return the header of codes that ``codec`` makes.
+
+        Args:
+            codec: the codec.
+            num_codebooks: number of its first codebooks; None: all.
+            num_channels, num_samples: see the attributes.
+            source: ``(source_rate, source_num_samples, source_format, source_subtype)``.
+        """
+        return cls(
+            codec.name,
+            codec.fingerprint,
+            codec.sample_rate,
+            codec.hop,
+            num_codebooks or codec.num_codebooks,
+            bits_for(codec.codebook_size),
+            num_channels,
+            codec.num_frames(num_samples),
+            num_samples,
+            *source,
+        )
 
     @property
     def bits_per_frame(self) -> int:

@@ -1,10 +1,11 @@
 """Base of convolutional codecs: lengths, silence after the end, chunks, freezing and fingerprint."""
 
+import copy
 import hashlib
 import json
 import math
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -83,13 +84,37 @@ class ConvCodec(AbsCodec):
     @torch.no_grad()
     def encode(self, speech: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """See :meth:`AbsCodec.encode`."""
+        return self._encode(self._encoder, speech, lengths)
+
+    def encoder_copy(self) -> torch.nn.ModuleList:
+        """See :meth:`AbsCodec.encoder_copy`."""
+        layers = torch.nn.ModuleList(copy.deepcopy(layer) for _, segment in self._encoder for layer in segment)
+        for parameter in layers.parameters():
+            parameter.requires_grad_(True)
+        return layers
+
+    def encode_with(
+        self, layers: Iterable[torch.nn.Module], speech: torch.Tensor, lengths: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """See :meth:`AbsCodec.encode_with`."""
+        return self._encode(split_at_recurrence(layers), speech, lengths)
+
+    def with_encoder(self, layers: Iterable[torch.nn.Module]) -> "ConvCodec":
+        """See :meth:`AbsCodec.with_encoder`."""
+        codec = copy.copy(self)
+        codec._encoder = split_at_recurrence(layers)
+        return codec
+
+    def _encode(
+        self, encoder: list[Segment], speech: torch.Tensor, lengths: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         frame_lengths = torch.tensor([self.num_frames(n) for n in lengths.tolist()], device=speech.device)
         num_frames = int(frame_lengths.max())
         # Pad with zeros up to the encoder's reach, so that no valid frame depends on the length of the batch.
         target = (num_frames + self._encoder_context) * self.hop
         speech = speech[:, :target] * _valid(lengths, min(speech.shape[1], target), speech)
         speech = torch.nn.functional.pad(speech, (0, target - speech.shape[1]))
-        embedding = self._run(self._encoder, speech.unsqueeze(1), self.hop, 1, self._encoder_context)
+        embedding = self._run(encoder, speech.unsqueeze(1), self.hop, 1, self._encoder_context)
         embedding = embedding[..., :num_frames].transpose(1, 2)
         return embedding * _valid(frame_lengths, num_frames, embedding).unsqueeze(-1), frame_lengths
 

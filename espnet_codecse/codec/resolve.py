@@ -82,6 +82,29 @@ def codec_files(name: str) -> list[Path]:
     return []
 
 
+def public_name(name: str) -> str:
+    """Return the name of a codec without local paths, by which others may have it too."""
+    from espnet_codecse.codec.lyra.codec import ENCODER
+
+    path = Path(name).expanduser()
+    if (path / ENCODER).is_file():
+        return LYRA
+    return codec_label(name) if path.exists() else name
+
+
+def check_named_codec(name: Any) -> None:
+    """Refuse a codec that a file of others names unless it is here or published: it must not start any download.
+
+    Raises:
+        UserError: the codec is neither.
+    """
+    if name is not None and not (isinstance(name, str) and (name in PUBLISHED or codec_files(name))):
+        shown = str(name)[:80]
+        raise UserError(
+            f"--codec {shown}: no such folder or published codec, and this file only names it: pass its folder"
+        )
+
+
 def codec_label(name: str) -> str:
     """Return ``name`` as part of a folder name: ``descript/dac_16khz`` becomes ``dac_16khz``."""
     return Path(name.rstrip("/")).name.removesuffix(".zip")

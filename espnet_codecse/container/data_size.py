@@ -59,7 +59,8 @@ class DataSize:
 def read_data_size(stream: BinaryIO, length: int) -> DataSize | None:
     """Return where the samples of an open file of ``length`` bytes lie; None for other kinds of files.
 
-    Known are wav (RIFF, RIFX, RF64), w64, aiff, au, caf and NIST SPHERE.
+    Known are wav (RIFF, RIFX, RF64), w64, aiff, au, caf, NIST SPHERE and voc. IRCAM and PAF files have no
+    size in their headers.
     """
     stream.seek(0)
     head = stream.read(24)
@@ -70,6 +71,7 @@ def read_data_size(stream: BinaryIO, length: int) -> DataSize | None:
         (head[:4] in (b".snd", b"dns."), _au),
         (head[:4] == b"caff", _caf),
         (head[:7] == b"NIST_1A", _nist),
+        (head[:19] == b"Creative Voice File", _voc),
     ]
     reader = next((reader for matches, reader in readers if matches), None)
     if reader is None:
@@ -194,6 +196,22 @@ def _caf(stream: BinaryIO, length: int) -> DataSize | None:
             return DataSize(start, announced, length - start, [(position + 4, ">q", 4)])
         position += 12 + size
         if size < 0:
+            return None
+    return None
+
+
+def _voc(stream: BinaryIO, length: int) -> DataSize | None:
+    position = _unpack(stream, 20, "<H")
+    for _ in range(_MAX_CHUNKS):
+        stream.seek(position)
+        kind, low, high = struct.unpack("<BHB", stream.read(4))
+        size = low + (high << 16)
+        if kind in (1, 9):  # sound; the codec and the rate precede it
+            lead = 2 if kind == 1 else 12
+            start = position + 4 + lead
+            return DataSize(start, _announced(size - lead, 24, length - start), length - start)
+        position += 4 + size
+        if kind == 0:  # the end
             return None
     return None
 

@@ -19,11 +19,11 @@ import numpy as np
 
 from espnet_codecse.audio import audio_info, read_audio, resample, write_audio
 from espnet_codecse.corpus.data_dir import is_audio_table, read_data_dir, reject_pipe, write_data_dir
-from espnet_codecse.corpus.parallel import read_done, remove_temporary, run_parts, write_json
+from espnet_codecse.corpus.parallel import read_done, run_parts, write_json
 from espnet_codecse.corpus.recording import NOT_FINITE
 from espnet_codecse.corpus.segments import Segment, by_utterance, read_segments
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import atomic_path, file_stem, make_folder, remove_file
+from espnet_codecse.fileio import atomic_path, file_stem, make_folder, remove_file, remove_temporary_below
 from espnet_codecse.identity import file_state
 from espnet_codecse.job.array import Share, Submit
 
@@ -228,7 +228,7 @@ def format_data_dir(
     summary = _write(source, target, tables, dict(zip(utterances, results)), settings.rate)
     write_json(done, {"key": key, "summary": summary})
     shutil.rmtree(target / ".parts", ignore_errors=True)
-    remove_temporary(target)
+    remove_temporary_below(target)
     return summary
 
 

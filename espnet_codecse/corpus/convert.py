@@ -1,13 +1,12 @@
 """Recordings of a corpus, plain files or members of its zips, brought to one sample rate once."""
 
-import io
 import zipfile
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from espnet_codecse.audio import resample, write_audio
+from espnet_codecse.audio import read_audio_bytes, resample, write_audio
 from espnet_codecse.corpus.parallel import run_parts
 from espnet_codecse.corpus.prepared_set import key_of
 from espnet_codecse.corpus.recording import check_finite, read_recording, recording_info
@@ -127,13 +126,11 @@ def _open_zip(path: str) -> zipfile.ZipFile:
 
 
 def _read_member(source: Source) -> Any:
-    import soundfile
-
     try:
         content = _open_zip(source.path).read(source.member)  # checks the CRC
-        return soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
-    except (zipfile.BadZipFile, EOFError, soundfile.SoundFileError, RuntimeError) as error:
+    except (zipfile.BadZipFile, EOFError, RuntimeError) as error:
         raise UserError(f"not readable as audio ({error})") from None
+    return read_audio_bytes(content, Path(source.member).suffix)
 
 
 def _convert(job: ConvertJob) -> Converted:

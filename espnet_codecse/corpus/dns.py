@@ -14,11 +14,12 @@ from espnet_codecse.corpus.convert import Source, convert_groups, folder_audio
 from espnet_codecse.corpus.dns_low_snr import remix_tests
 from espnet_codecse.corpus.dns_simulation import NUM_SPARE, Clip, DnsSimulation, RenderJob, plan_clips, render_clip
 from espnet_codecse.corpus.location import check_count
-from espnet_codecse.corpus.parallel import remove_temporary, run_parts
+from espnet_codecse.corpus.parallel import run_parts
 from espnet_codecse.corpus.prepared_set import key_of, spread, write_prepared_set
 from espnet_codecse.corpus.recording_list import Listed, write_list
 from espnet_codecse.corpus.sources import SourceRecording, safe_name
 from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import remove_temporary_below
 
 VARIABLE = layout.VARIABLE
 VALID_PORTION = 0.1
@@ -221,7 +222,7 @@ def render_set(
     jobs = [RenderJob(clip, str(audio_dir), simulation) for clip in clips]
     work_dir = audio_dir / f".parts_{key_of([clip.name for clip in clips])}"
     results = run_parts(render_clip, jobs, work_dir, num_jobs, f"mix {name}", part_size=16)
-    remove_temporary(audio_dir)
+    remove_temporary_below(audio_dir)
     made = [(clip, result) for clip, result in zip(clips, results) if result["reason"] is None]
     rejected = list(rejected)
     for clip, result in zip(clips, results):

@@ -9,10 +9,11 @@ import numpy as np
 from espnet_codecse.audio import write_audio
 from espnet_codecse.corpus.convert import Source
 from espnet_codecse.corpus.mixing import level_db, noise_gain, set_level
-from espnet_codecse.corpus.parallel import remove_temporary, run_parts
+from espnet_codecse.corpus.parallel import run_parts
 from espnet_codecse.corpus.prepared_set import key_of, write_prepared_set
 from espnet_codecse.corpus.recording import read_recording_channel
 from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import remove_temporary_below
 
 NAME = "low_snr"
 SNRS = (-10, -5, 0, 5)  # dB, in turn
@@ -57,7 +58,7 @@ def remix_tests(target: Path, pairs: Mapping[str, tuple[Source, ...]], rate: int
         for number, (name, sources) in enumerate(sorted(pairs.items()))
     ]
     results = run_parts(remix_clip, jobs, audio_dir / ".parts", num_jobs, f"mix {NAME}", part_size=16)
-    remove_temporary(audio_dir)
+    remove_temporary_below(audio_dir)
     return write_prepared_set(target / NAME, *_tables(jobs, results))
 
 

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from espnet_codecse.corpus.augmentation import altered_noises, extra_noises, room_responses
+from espnet_codecse.corpus.convert import Source, convert_groups
 from espnet_codecse.corpus.data_dir import validate_data_dir, write_data_dir
 from espnet_codecse.corpus.mixtures import Mixture, MixtureSettings, RenderJob, plan_mixtures, render_mixture
-from espnet_codecse.corpus.parallel import read_done, remove_temporary, run_parts, write_json
-from espnet_codecse.corpus.sources import SPLITS, SourceRecording, Sources, find_sources
+from espnet_codecse.corpus.parallel import read_done, run_parts, write_json
+from espnet_codecse.corpus.prepared_set import key_of
+from espnet_codecse.corpus.sources import SPLITS, SourceRecording, Sources, find_sources, scan
 from espnet_codecse.corpus.synthesis import write_corpus
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import atomic_path, remove_file
+from espnet_codecse.fileio import atomic_path, remove_file, remove_temporary_below
 
 # Mixtures of the synthesised corpus; those of given folders follow from the number of utterances.
 SYNTHETIC_TRAIN, SYNTHETIC_VALID = 300, 30
@@ -35,7 +37,7 @@ class MiniSettings:
         test_reverb_probability: portion of the test mixtures in a simulated room.
         num_extra_noises: synthesised noises that join the train noises.
         num_altered_noises: variants of the train noises that join them.
-        num_rooms: room responses for dynamic mixing.
+        num_rooms: simulated room responses for dynamic mixing.
     """
 
     mixtures: MixtureSettings = MixtureSettings()
@@ -56,10 +58,11 @@ def prepare(
     clean_dir: Path | None = None,
     noise_dir: Path | None = None,
     downloads: Path = Path("downloads"),
+    room_dir: Path | None = None,
 ) -> list[str]:
     """Write ``target/{train,valid,test}`` and ``target/{clean,noise}_{train,valid,test}``; returns a line for each set.
 
-    With ``num_rooms`` there is ``target/rooms_train`` too.
+    With ``num_rooms`` or ``room_dir`` there is ``target/rooms_train`` too.
 
     Args:
         target: folder of the data directories; audio goes to ``target/audio``.
@@ -68,6 +71,7 @@ def prepare(
         clean_dir: folder of recordings; without it speech and noise are synthesised below ``downloads``.
         noise_dir: folder of noise recordings; not needed with a given split that has noise, or if none is mixed.
         downloads: where the synthesised corpus is written.
+        room_dir: folder of recorded room responses for dynamic mixing.
 
     Raises:
         UserError: no usable recordings, too few speakers or noises, or nothing could be mixed.
@@ -82,20 +86,25 @@ def prepare(
         )
     with_noise = settings.mixtures.noise_probability > 0 or settings.num_altered_noises > 0
     sources = find_sources(clean_dir, noise_dir, settings.mixtures.num_speakers, with_noise)
+    recorded_rooms = scan(room_dir, False, sources.skipped) if room_dir else []
     if sources.skipped:
         _write_skipped(target / "audio" / "skipped.tsv", sources)
-    lines = _augment(target, settings, sources, num_jobs)
+    lines = _augment(target, settings, sources, recorded_rooms, num_jobs)
     for split in SPLITS:
         _write_recordings(target / f"clean_{split}", sources.speech[split], prefix_of_name=True)
-        if sources.noise[split]:
-            _write_recordings(target / f"noise_{split}", sources.noise[split], prefix_of_name=False)
+        noise = _at_rate(target / "audio", "noise", sources.noise[split], settings.mixtures.rate, num_jobs)
+        if noise:
+            _write_recordings(target / f"noise_{split}", noise, prefix_of_name=False)
         mixtures, count = _split_settings(settings, split, len(sources.speech[split]))
         plan = plan_mixtures(sources.speech[split], sources.noise[split], mixtures, count)
-        lines.append(_make_set(target, split, plan, mixtures, num_jobs))
+        speakers = {item.path: item.group for item in sources.speech[split]}
+        lines.append(_make_set(target, split, plan, mixtures, speakers, num_jobs))
     return lines
 
 
-def _augment(target: Path, settings: MiniSettings, sources: Sources, num_jobs: int) -> list[str]:
+def _augment(
+    target: Path, settings: MiniSettings, sources: Sources, recorded_rooms: list[SourceRecording], num_jobs: int
+) -> list[str]:
     """Add altered and synthesised noises to the train noises of ``sources``, write ``target/rooms_train``, as asked."""
     common, lines = settings.mixtures, []
     audio = target / "audio"
@@ -110,11 +119,32 @@ def _augment(target: Path, settings: MiniSettings, sources: Sources, num_jobs: i
         sources.noise["train"].extend(
             extra_noises(audio, speech, settings.num_extra_noises, common.rate, common.seed, num_jobs)
         )
+    rooms = _at_rate(audio, "rooms", recorded_rooms, common.rate, num_jobs)
     if settings.num_rooms:
-        rooms = room_responses(audio, settings.num_rooms, common.rate, common.rt60_range, common.seed, num_jobs)
+        rooms += room_responses(audio, settings.num_rooms, common.rate, common.rt60_range, common.seed, num_jobs)
+    if rooms:
         _write_recordings(target / "rooms_train", rooms, prefix_of_name=False)
         lines.append(f"{target / 'rooms_train'}: {len(rooms)} room responses")
     return lines
+
+
+def _at_rate(
+    audio: Path, kind: str, recordings: Sequence[SourceRecording], rate: int, num_jobs: int
+) -> list[SourceRecording]:
+    """Return noise or rooms at ``rate`` Hz: dynamic mixing reads them as they are; ESPnet would resample each time."""
+    others = {item.name: [Source(item.path)] for item in recordings if item.rate != rate}
+    if not others:
+        return list(recordings)
+    folder = audio / f"{kind}_{rate}_{key_of([sorted(others.items()), rate])}"
+    made = convert_groups(folder, (kind,), others, rate, num_jobs, f"{kind} to {rate} Hz")
+    result = []
+    for item in recordings:
+        for converted in made.get(item.name, []):
+            if converted.reason:
+                raise UserError(f"{item.path}: {converted.reason}; remove or replace it")
+            item = item._replace(path=converted.path, num_samples=converted.num_samples, rate=rate)
+        result.append(item)
+    return result
 
 
 def _split_settings(settings: MiniSettings, split: str, num_utterances: int) -> tuple[MixtureSettings, int]:
@@ -158,8 +188,13 @@ def _write_recordings(path: Path, recordings: Sequence[SourceRecording], prefix_
     )
 
 
-def _make_set(target: Path, split: str, plan: list[Mixture], settings: MixtureSettings, num_jobs: int) -> str:
-    """Render ``plan`` and write ``target/split``; nothing is done when the same plan was completed before."""
+def _make_set(
+    target: Path, split: str, plan: list[Mixture], settings: MixtureSettings, speakers: dict[str, str], num_jobs: int
+) -> str:
+    """Render ``plan`` and write ``target/split``; nothing is done when the same plan was completed before.
+
+    ``speakers`` names the speaker of each recording.
+    """
     description = json.dumps([plan, asdict(settings)], sort_keys=True)
     key = hashlib.sha256(description.encode()).hexdigest()[:8]
     done = target / split / ".done"
@@ -173,13 +208,13 @@ def _make_set(target: Path, split: str, plan: list[Mixture], settings: MixtureSe
         print(f"{target}/{split}: made anew; audio of the earlier options stays in {old}", file=sys.stderr)
     jobs = [RenderJob(mixture, str(audio_dir), settings) for mixture in plan]
     results = run_parts(render_mixture, jobs, audio_dir / ".parts", num_jobs, f"mix {split}", part_size=16)
-    remove_temporary(audio_dir)
+    remove_temporary_below(audio_dir)
     made = [(mixture, result) for mixture, result in zip(plan, results) if result["reason"] is None]
     if not made:
         raise UserError(
             f"{target}/{split}: nothing could be mixed (first: {results[0]['reason']}); check the recordings"
         )
-    summary = _write_mixtures(target / split, made, settings)
+    summary = _write_mixtures(target / split, made, settings, speakers)
     if len(made) < len(plan):
         reason = next(result["reason"] for result in results if result["reason"] is not None)
         summary += f", {len(plan) - len(made)} could not be mixed (first: {reason})"
@@ -187,7 +222,9 @@ def _make_set(target: Path, split: str, plan: list[Mixture], settings: MixtureSe
     return summary
 
 
-def _write_mixtures(path: Path, made: Sequence[tuple[Mixture, dict[str, Any]]], settings: MixtureSettings) -> str:
+def _write_mixtures(
+    path: Path, made: Sequence[tuple[Mixture, dict[str, Any]]], settings: MixtureSettings, speakers: dict[str, str]
+) -> str:
     # Noise references are a table for all or for none: a data directory has the same ids in every file.
     names = set.intersection(*(set(result["paths"]) for _, result in made))
     tables: dict[str, dict[str, Any]] = {
@@ -202,6 +239,10 @@ def _write_mixtures(path: Path, made: Sequence[tuple[Mixture, dict[str, Any]]], 
         tables["utt2noise"] = {mixture.name: mixture.noise_kind for mixture, _ in made}
     if settings.num_speakers > 1:
         tables["utt2sir"] = {mixture.name: f"{mixture.ratio:g}" for mixture, _ in made}
+        # utt2spk names all speakers at once; dynamic mixing needs that of each reference.
+        for index in range(settings.num_speakers):
+            by_name = {mixture.name: speakers[mixture.speech[index].path] for mixture, _ in made}
+            tables[f"utt2spk{index + 1}"] = by_name
     if settings.reverb_probability > 0:
         tables["utt2reverb"] = {mixture.name: int(mixture.reverberant) for mixture, _ in made}
     for leftover in path.glob("*.scp"):

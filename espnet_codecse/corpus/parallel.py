@@ -40,13 +40,6 @@ def _read_result(path: Path, num_items: int) -> list[Any] | None:
     return values if isinstance(values, list) and len(values) == num_items else None
 
 
-def remove_temporary(root: Path) -> None:
-    """Delete what ``atomic_path`` left below ``root`` in a process that was killed: hidden audio and part files."""
-    for path in root.rglob(".*"):
-        if path.suffix in (".flac", ".json") and path.is_file():
-            path.unlink()
-
-
 class Progress:
     """A tqdm bar on a terminal; elsewhere (a log file) one line for every tenth of the work."""
 

@@ -1,13 +1,12 @@
 """NIST SPHERE files, also those compressed with shorten, which the program sph2pipe of the user decodes."""
 
-import io
 import shutil
 import subprocess
 from pathlib import Path
 
 import numpy as np
 
-from espnet_codecse.audio import audio_info
+from espnet_codecse.audio import audio_info, read_audio_bytes
 from espnet_codecse.corpus.recording import read_recording
 from espnet_codecse.errors import UserError
 
@@ -77,15 +76,13 @@ def read_speech(path: Path) -> tuple[np.ndarray, int]:
         UserError: the file is missing, damaged or empty, or compressed and there is no sph2pipe.
     """
     if is_compressed(path):
-        import soundfile
-
         command = [require_sph2pipe(path), "-f", "wav", "-p", str(path)]
         result = subprocess.run(command, capture_output=True, check=False)
         try:
             if result.returncode:
                 raise RuntimeError((result.stderr.decode(errors="replace").split("\n")[0] or "no message").strip())
-            samples, rate = soundfile.read(io.BytesIO(result.stdout), dtype="float32", always_2d=True)
-        except (soundfile.SoundFileError, RuntimeError) as error:
+            samples, rate = read_audio_bytes(result.stdout, ".wav")
+        except (UserError, RuntimeError) as error:
             raise UserError(f"{path}: sph2pipe cannot decode it ({error}); copy the file again") from None
     else:
         samples, rate = read_recording(path)

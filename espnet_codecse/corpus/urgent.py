@@ -12,7 +12,7 @@ from typing import Any
 from espnet_codecse.corpus import urgent_layout as layout
 from espnet_codecse.corpus.convert import Converted, Source, convert_groups
 from espnet_codecse.corpus.headers import read_headers
-from espnet_codecse.corpus.parallel import remove_temporary, run_parts
+from espnet_codecse.corpus.parallel import run_parts
 from espnet_codecse.corpus.prepared_set import Rejected, key_of, spread, write_prepared_set
 from espnet_codecse.corpus.sources import SourceRecording
 from espnet_codecse.corpus.urgent_layout import Pair
@@ -27,6 +27,7 @@ from espnet_codecse.corpus.urgent_simulation import (
 )
 from espnet_codecse.corpus.vctk_demand import find_pairs, read_log
 from espnet_codecse.errors import UserError
+from espnet_codecse.fileio import remove_temporary_below
 
 TEST = "vctk_demand_test"
 
@@ -124,7 +125,7 @@ def _simulate(
     jobs = [RenderJob(mixture, str(audio_dir), simulation) for mixture in plan]
     work_dir = audio_dir / f".parts_{key_of(plan)}"
     results = run_parts(render_mixture, jobs, work_dir, num_jobs, "mix train", part_size=64)
-    remove_temporary(audio_dir)
+    remove_temporary_below(audio_dir)
     results_of = list(zip(plan, results))
     made = [(mixture, result) for mixture, result in results_of if not result["reason"]]
     bad = [(mixture.name, result["path"], result["reason"]) for mixture, result in results_of if result["reason"]]

@@ -1,13 +1,18 @@
 """Schedule and inputs of the discriminators."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
 
+from espnet_codecse.dual_branch.branches import SIGNALS
 from espnet_codecse.dual_branch.discriminator import SpectrumDiscriminators, scores_of
 from espnet_codecse.dual_branch.generator import without_gradient
 from espnet_codecse.dual_branch.losses import AdversarialLoss
+
+MOMENTUM = 0.95  # of the running mean of an accuracy, per step
+LEAST_WARM_UP = 20  # observations; before, a running mean says little
 
 
 class Pair(NamedTuple):
@@ -33,6 +38,10 @@ class Schedule(torch.nn.Module):
         discriminator_interval: number of steps between two updates of the discriminators.
         nets_per_step: number of discriminators per ensemble that are used in a step, drawn at random; None: all. The
             expected gradient does not change.
+        warm_up_accuracy: train only the discriminators until each ensemble's accuracy on held-out items of the batches
+            (a running mean) is above this value; None: no warm-up. A discriminator at chance teaches the generator
+            nothing.
+        warm_up_steps: largest number of steps of the warm-up.
     """
 
     def __init__(
@@ -41,26 +50,57 @@ class Schedule(torch.nn.Module):
         adversarial_start: int = 0,
         discriminator_interval: int = 1,
         nets_per_step: int | None = None,
+        warm_up_accuracy: float | None = None,
+        warm_up_steps: int = 5000,
     ):
         super().__init__()
         self.discriminator_start, self.adversarial_start = discriminator_start, adversarial_start
         self.discriminator_interval, self.nets_per_step = discriminator_interval, nets_per_step
+        self.warm_up_accuracy, self.warm_up_steps = warm_up_accuracy, warm_up_steps
         self.register_buffer("num_steps", torch.zeros((), dtype=torch.long))
+        if warm_up_accuracy is not None:
+            self.register_buffer("warm", torch.zeros((), dtype=torch.bool))
+            self.register_buffer("accuracy", torch.zeros(len(SIGNALS)))
+            self.register_buffer("num_observed", torch.zeros((), dtype=torch.long))
 
     def restart(self) -> None:
-        """Reset the count, because a checkpoint that a training starts from contains its own count."""
-        self.num_steps.zero_()
+        """Reset the state, because a checkpoint that a training starts from contains its own."""
+        for buffer in self.buffers():
+            buffer.zero_()
+
+    @property
+    def warming_up(self) -> bool:
+        """Whether only the discriminators are trained in this step."""
+        return self.warm_up_accuracy is not None and not bool(self.warm)
+
+    @property
+    def held_out_share(self) -> float:
+        """Share of the items that the discriminators are not trained on, but judged by."""
+        return 0.25 if self.warming_up else 0.0
+
+    def observe(self, accuracies: Mapping[str, float]) -> None:
+        """Take the accuracies of all ensembles on held-out items in the warm-up, which may end."""
+        self.num_observed += 1
+        for name, value in accuracies.items():
+            self.accuracy[SIGNALS.index(name)].mul_(MOMENTUM).add_((1 - MOMENTUM) * value)
+        # The running means start at zero.
+        share = 1 - MOMENTUM ** int(self.num_observed)
+        reached = min(float(self.accuracy[SIGNALS.index(name)]) / share for name in accuracies)
+        enough = int(self.num_observed) >= LEAST_WARM_UP and reached > (self.warm_up_accuracy or 0.0)
+        if enough or int(self.num_steps) + 1 >= self.warm_up_steps:
+            logging.info(f"discriminators: warm-up ends after {int(self.num_steps) + 1} steps, accuracy {reached:.2f}")
+            self.warm.fill_(True)
 
     @property
     def adversarial(self) -> bool:
         """Whether the generator gets adversarial losses in this step."""
-        return int(self.num_steps) >= self.adversarial_start
+        return not self.warming_up and int(self.num_steps) >= self.adversarial_start
 
     @property
     def discriminating(self) -> bool:
         """Whether the discriminators are trained in this step."""
         late = int(self.num_steps) - self.discriminator_start
-        return late >= 0 and late % self.discriminator_interval == 0
+        return self.warming_up or (late >= 0 and late % self.discriminator_interval == 0)
 
     def draw(self, num_nets: int) -> list[int]:
         """Return the indices of the discriminators that are used in this step."""
@@ -102,19 +142,41 @@ def discriminator_losses(
     pairs: Mapping[str, Pair],
     chosen: Sequence[int],
     dtype: torch.dtype,
-) -> dict[str, torch.Tensor]:
-    """Return ``real_<ensemble>`` and ``fake_<ensemble>``; each network processes fake and real signals in one batch."""
+    held_out_share: float = 0.0,
+) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
+    """Return the losses ``real_<ensemble>`` and ``fake_<ensemble>``, and the accuracies of the ensembles.
+
+    Each network processes fake and real signals in one batch.
+
+    Args:
+        discriminators, criterion, pairs, chosen, dtype: see :func:`generator_losses`.
+        held_out_share: share of the items, at least one of each kind, that are left out of the losses, and on which the
+            accuracies are computed; 0: all items have both.
+    """
     both, lengths = {}, {}
     for name, pair in pairs.items():
         both[name], lengths[name] = _together(pair)
     scores = discriminators(both, lengths, chosen, dtype)
-    losses = {}
+    losses, accuracies = {}, {}
     for name, pair in pairs.items():
-        count = len(pair.fake)
-        fake, real = scores_of(scores[name], slice(count)), scores_of(scores[name], slice(count, None))
+        count, total = len(pair.fake), len(both[name])
+        held_fake, held_real = (_num_held_out(number, held_out_share) for number in (count, total - count))
+        fake = scores_of(scores[name], slice(count - held_fake))
+        real = scores_of(scores[name], slice(count, total - held_real))
         for kind, value in criterion.of_discriminator(fake, real).items():
             losses[f"{kind}_{name}"] = value
-    return losses
+        # The mean over networks, frames and bins decides.
+        decided = torch.stack([torch.stack([item.mean() for item in net[-1]]) for net in scores[name]]).mean(0) > 0.5
+        first_fake = count - held_fake if held_fake else 0
+        first_real = total - held_real if held_real else count
+        correct = torch.cat([~decided[first_fake:count], decided[first_real:]])
+        accuracies[name] = float(correct.float().mean())
+    return losses, accuracies
+
+
+def _num_held_out(count: int, share: float) -> int:
+    """Return the number of items to leave out of ``count``; at least one item is left for the losses."""
+    return min(count - 1, max(1, round(share * count))) if share else 0
 
 
 def _together(pair: Pair) -> tuple[torch.Tensor, torch.Tensor]:

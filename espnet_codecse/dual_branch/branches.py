@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import torch
 
+SIGNALS = ("clean", "noise", "noisy")  # outputs of the branches and their sum, each judged by its own ensemble
 FLOOR = 1e-8  # relative to the input's energy; limits the gain of branches weaker than -80 dB
 
 

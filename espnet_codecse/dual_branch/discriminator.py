@@ -52,6 +52,8 @@ class SpectrumDiscriminators(torch.nn.Module):
             ]
             for net in nets:
                 net.spec_transform = torch.nn.Identity()  # its input is the shared spectrum
+                # Scores start between those of real (1) and fake (0) signals, so that both have a gradient.
+                torch.nn.init.constant_(net.conv_post.conv.bias, 0.5)
             self.ensembles[name] = torch.nn.ModuleList(nets)
         for n_fft in self.n_ffts:
             window = torch.hann_window(n_fft)

@@ -27,6 +27,7 @@ class DualBranchGenerator(torch.nn.Module):
         codec: codec whose weights initialise encoder, decoder and quantisers; None: random weights.
         noise_branch: use a second branch for the noise.
         num_quantizers: number of codebooks per branch; 0: embeddings are decoded without quantisation.
+        quantizer_dropout: share of each training batch that uses a random number of these codebooks.
         scales: solve for alpha and beta; otherwise both are one.
         level_db: level of recordings at the encoder's input, dB relative to full scale (RMS).
         frozen: names of parts that are not trained: encoder, decoder, speech_branch, noise_branch, speech_quantizer,
@@ -43,6 +44,7 @@ class DualBranchGenerator(torch.nn.Module):
         codec: str | None = None,
         noise_branch: bool = True,
         num_quantizers: int = 12,
+        quantizer_dropout: float = 0.0,
         scales: bool = True,
         level_db: float = -26.0,
         frozen: Sequence[str] = (),
@@ -59,7 +61,8 @@ class DualBranchGenerator(torch.nn.Module):
         self.branches = torch.nn.ModuleDict({name: RoFormer(self.coder.dim, **(roformer or {})) for name in branches})
         self.quantizers = torch.nn.ModuleDict()
         if num_quantizers:
-            self.quantizers.update({name: BranchQuantizer(quantizer, num_quantizers) for name in branches})
+            for name in branches:
+                self.quantizers[name] = BranchQuantizer(quantizer, num_quantizers, quantizer_dropout)
             self.margin = max(self.margin, math.ceil(reach_in_samples([quantizer], 1)))  # the unit here is a frame
         self.frozen = [part for part in map(self.part, frozen) if part is not None]
         for part in self.frozen:

@@ -1,5 +1,6 @@
 """The ESPnet model: losses of the generator and the discriminators, with references or with unpaired priors."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -8,13 +9,12 @@ from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.train.abs_gan_espnet_model import AbsGANESPnetModel
 
 from espnet_codecse.dual_branch.adversaries import Pair, Schedule, discriminator_losses, generator_losses
-from espnet_codecse.dual_branch.branches import Branches, branch_statistics
+from espnet_codecse.dual_branch.branches import SIGNALS, Branches, branch_statistics
 from espnet_codecse.dual_branch.discriminator import SpectrumDiscriminators
 from espnet_codecse.dual_branch.generator import DualBranchGenerator
 from espnet_codecse.dual_branch.losses import AdversarialLoss, ReconstructionLoss, balanced_loss
 from espnet_codecse.errors import UserError
 
-SIGNALS = ("clean", "noise", "noisy")
 WEIGHTS = (*SIGNALS, *(f"adversarial_{name}" for name in SIGNALS), "feature_matching", "commitment", "codebook")
 SELECTIONS = ("reconstruction", "latest")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -97,6 +97,8 @@ class DualBranchModel(AbsGANESPnetModel):
         """Load weights; ensembles of the checkpoint that this training does not have (ablations) are ignored."""
         ensembles = self.discriminators.ensembles if hasattr(self, "discriminators") else SIGNALS
         absent = [f"discriminators.ensembles.{name}." for name in SIGNALS if name not in ensembles]
+        if not hasattr(getattr(self, "schedule", None), "warm"):
+            absent += ["schedule.warm", "schedule.accuracy", "schedule.num_observed"]  # of a training with a warm-up
         own = {key: value for key, value in state_dict.items() if not key.startswith(tuple(absent))}
         return super().load_state_dict(own, *args, **kwargs)
 
@@ -173,7 +175,9 @@ class DualBranchModel(AbsGANESPnetModel):
 
     def _generator_turn(self, batch: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         prepared = self._prepare(batch)
-        branches = self.generator(prepared.speech, prepared.lengths, self.dtype)
+        warming_up = self.training and self.schedule.warming_up and bool(self.discriminators.ensembles)
+        with torch.no_grad() if warming_up else contextlib.nullcontext():
+            branches = self.generator(prepared.speech, prepared.lengths, self.dtype)
         stats = branch_statistics(prepared.speech, branches, prepared.clean, prepared.noise)
         losses = self._reconstruction_losses(prepared, branches, stats)
         if self.training and self.discriminators.ensembles:
@@ -193,6 +197,8 @@ class DualBranchModel(AbsGANESPnetModel):
         stats.update({name: value for name, (_, value) in quantizer.items()})
         total = sum(weight * value for weight, value in {**losses, **quantizer}.values())
         stats["loss"] = torch.as_tensor(total)
+        if warming_up:
+            return self._nothing_to_learn(), stats
         if not self.training and self.selection == "latest":
             stats["loss"] = -self.schedule.num_steps.float()
         if self.training and self.balance_gradients and losses:
@@ -231,13 +237,24 @@ class DualBranchModel(AbsGANESPnetModel):
     def _discriminator_turn(self, index: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         learning = self.training and self.schedule.discriminating
         if not learning or not self.discriminators.ensembles:
-            # There is nothing to learn. A gradient that reaches no weight lets the optimiser step without a change.
-            return torch.zeros((), device=self.schedule.num_steps.device, requires_grad=True), {}
-        losses = discriminator_losses(
-            self.discriminators, self.adversarial, self._kept[index], self._chosen, self.dtype
+            return self._nothing_to_learn(), {}
+        losses, accuracies = discriminator_losses(
+            self.discriminators,
+            self.adversarial,
+            self._kept[index],
+            self._chosen,
+            self.dtype,
+            self.schedule.held_out_share,
         )
+        if self.schedule.warming_up:
+            self.schedule.observe(accuracies)
         total = sum(losses.values())
-        return total, {**losses, "discriminator_loss": total}
+        logged = {f"accuracy_{name}": torch.tensor(value) for name, value in accuracies.items()}
+        return total, {**losses, **logged, "discriminator_loss": total}
+
+    def _nothing_to_learn(self) -> torch.Tensor:
+        """Return a loss whose gradient reaches no weight, so that the optimiser steps without a change."""
+        return torch.zeros((), device=self.schedule.num_steps.device, requires_grad=True)
 
 
 def check_weights(weights: Mapping[str, float]) -> None:

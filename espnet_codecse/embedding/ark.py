@@ -1,7 +1,9 @@
 """Matrices in Kaldi arks: one part written atomically, one matrix read with a clear error."""
 
-from collections.abc import Iterable
+import struct
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
 import numpy as np
 
@@ -11,7 +13,21 @@ from espnet_codecse.fileio import atomic_path, read_scp
 _BINARY = b"\0B"  # what Kaldi's binary matrices and vectors begin with
 
 
-def write_ark(path: Path, items: Iterable[tuple[str, np.ndarray]], compression: int | None) -> dict[str, int]:
+class Matrix(Protocol):
+    """A float32 matrix that is not in memory as a whole."""
+
+    shape: tuple[int, int]
+    dtype: np.dtype
+    ndim: int
+    smallest: np.float32
+    largest: np.float32
+    finite: bool
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Yield the whole matrix in consecutive blocks ``(frame, channel)``."""
+
+
+def write_ark(path: Path, items: Iterable[tuple[str, np.ndarray | Matrix]], compression: int | None) -> dict[str, int]:
     """Write ``(id, array)`` pairs to a temporary ark, sync it and rename it to ``path``.
 
     Args:
@@ -30,13 +46,33 @@ def write_ark(path: Path, items: Iterable[tuple[str, np.ndarray]], compression: 
     offsets: dict[str, int] = {}
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
         for key, array in items:
-            if array.dtype == np.float32 and not np.isfinite(array).all():
+            finite = np.isfinite(array).all() if isinstance(array, np.ndarray) else array.finite
+            if array.dtype == np.float32 and not finite:
                 # One such value would spoil the range, and with it every value, of a compressed matrix.
                 raise UserError(f"{key}: its embedding holds NaN or infinity; check the recording and the codec")
             stream.write(f"{key} ".encode())
             offsets[key] = stream.tell()
-            write_array(stream, array, compression_method=compression if array.ndim == 2 else None)
+            if isinstance(array, np.ndarray):
+                write_array(stream, array, compression_method=compression if array.ndim == 2 else None)
+            else:
+                _write_blocks(stream, array, compression)
     return offsets
+
+
+def _write_blocks(stream: BinaryIO, matrix: Matrix, compression: int | None) -> None:
+    """Write a matrix as ``kaldiio.matio.write_array`` writes it, block by block."""
+    from kaldiio.compression_header import GlobalHeader
+
+    stream.write(_BINARY)
+    if compression is None:
+        stream.write(b"FM " + b"".join(b"\4" + struct.pack("<i", number) for number in matrix.shape))
+        stream.writelines(block.astype("<f4").tobytes() for block in matrix.blocks())
+        return
+    # The range of all values is that of these two.
+    header = GlobalHeader.compute(np.array([[matrix.smallest], [matrix.largest]]), compression)
+    header.rows, header.cols = matrix.shape
+    header.write(stream)
+    stream.writelines(header.float_to_uint(block).tobytes() for block in matrix.blocks())
 
 
 def split_location(location: str) -> tuple[str, int] | None:

@@ -8,6 +8,7 @@ from espnet_codecse import __version__
 from espnet_codecse.documents import read_yaml
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
+from espnet_codecse.level import LevelRule
 
 LAYERS = ("continuous", "quantized", "codes")
 COMPRESSIONS = {"none": None, "3": 3}  # kaldiio's method 3: two bytes per value, range of each matrix
@@ -27,6 +28,7 @@ class EmbeddingDescription:
         compression: ``3`` (two bytes) or ``none`` (float32); ``none`` for codes, which are int32.
         version: version of this package that wrote them.
         num_codebooks: how many of the codec's first codebooks were used; None: all.
+        peak, reference_peak: the :class:`LevelRule` of the recordings; None: encoded as they were.
     """
 
     codec: str
@@ -38,9 +40,13 @@ class EmbeddingDescription:
     compression: str
     version: str
     num_codebooks: int | None = None
+    peak: float | None = None
+    reference_peak: float | None = None
 
     @classmethod
-    def of(cls, codec: Any, layer: str, compression: str, num_codebooks: int | None = None) -> "EmbeddingDescription":
+    def of(
+        cls, codec: Any, layer: str, compression: str, num_codebooks: int | None = None, levels: LevelRule | None = None
+    ) -> "EmbeddingDescription":
         """Describe what ``codec`` (the contract of ``espnet_codecse.codec``) is going to write.
 
         Raises:
@@ -62,7 +68,13 @@ class EmbeddingDescription:
             "none" if layer == "codes" else compression,
             __version__,
             num_codebooks,
+            *(levels or (None, None)),
         )
+
+    @property
+    def levels(self) -> LevelRule | None:
+        """The levels of the recordings; None: as they were."""
+        return LevelRule.of(self.peak, self.reference_peak)
 
     def fields(self) -> dict[str, Any]:
         """Return all attributes that say something, as they are stored."""
@@ -90,9 +102,28 @@ def read_description(folder: Path) -> EmbeddingDescription:
     numbers += [] if values["num_codebooks"] is None else [values["num_codebooks"]]
     texts = [values[name] for name in ("codec", "fingerprint", "layer", "compression", "version")]
     plain = all(type(number) is int and number > 0 for number in numbers) and all(type(t) is str for t in texts)
+    try:
+        LevelRule.of(values["peak"], values["reference_peak"])
+    except (TypeError, ValueError):
+        plain = False
     if not plain or document.keys() - values.keys() or values["layer"] not in LAYERS:
         raise UserError(f"{path}: not a codec description of this version; extract the embeddings again")
     return EmbeddingDescription(**values)
+
+
+def check_levels(folder: Path, levels: LevelRule | None) -> None:
+    """Compare the levels at which a folder's recordings were encoded with those of a training.
+
+    Raises:
+        UserError: they differ.
+    """
+    stored = read_description(folder).levels
+    if stored != levels:
+        made, wanted = (" ".join(rule.options()) if rule else "recordings as they are" for rule in (stored, levels))
+        raise UserError(
+            f"{Path(folder) / 'codec.yaml'}: the embeddings were made with another level than the training needs "
+            f"({made} instead of {wanted}); extract them again to another folder (codecse extract, stages 3 and 4)"
+        )
 
 
 def check_codec(folder: Path, codec_or_fingerprint: str | Any) -> EmbeddingDescription:

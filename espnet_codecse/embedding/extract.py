@@ -16,6 +16,7 @@ import numpy as np
 from espnet_codecse.audio import read_audio, resample
 from espnet_codecse.embedding.ark import write_ark
 from espnet_codecse.embedding.description import COMPRESSIONS, EmbeddingDescription, check_codec, write_description
+from espnet_codecse.embedding.long import SpooledMatrix, encode_long, encodes_long
 from espnet_codecse.embedding.parts import (
     PART_SECONDS,
     ExtractionPart,
@@ -29,7 +30,7 @@ from espnet_codecse.fileio import make_folder, write_scp
 from espnet_codecse.job.array import Share, Submit
 from espnet_codecse.job.pool import map_unordered
 from espnet_codecse.job.resources import num_cores
-from espnet_codecse.level import LEAST_PEAK
+from espnet_codecse.level import LevelRule, scaled
 
 _WORKER: dict[str, Any] = {}  # codec and settings of this process
 CODEC = "espnet_codecse.codec:load_codec"
@@ -74,7 +75,7 @@ def start_worker(loader: str, codec: str, device: str, threads: int, settings: d
 
 
 def read_recording(recording: SourceFile, sample_rate: int) -> np.ndarray:
-    """Read one channel ``(num_samples,)`` at ``sample_rate`` (Hz).
+    """Read one channel ``(num_samples,)`` at ``sample_rate`` (Hz) and at the level that the recording asks for.
 
     Raises:
         UserError: unreadable, empty, or more than one channel.
@@ -85,10 +86,12 @@ def read_recording(recording: SourceFile, sample_rate: int) -> np.ndarray:
     if not len(samples):
         raise UserError(f"{recording.path}: holds no samples; remove it from the lists (stage 2)")
     speech = resample(samples[:, 0], rate, sample_rate)
-    if recording.mixture is None:
+    if recording.loudest is None:
         return speech
-    mixture = samples if recording.mixture == recording.path else read_audio(recording.mixture)[0]
-    return speech / np.float32(max(np.abs(mixture).max(initial=0.0), LEAST_PEAK))
+    if recording.loudest == recording.path:
+        return scaled(speech, speech, recording.peak)
+    samples, rate = read_audio(recording.loudest)
+    return scaled(speech, resample(samples[:, 0], rate, sample_rate), recording.peak)
 
 
 def encode_batch(
@@ -124,18 +127,30 @@ def encode_batch(
     return [array.T.astype(np.int32) if layer == "codes" else array.astype(np.float32) for array in arrays]
 
 
+def _encode(
+    codec: Any, batch: list[SourceFile], layer: str, folder: Path
+) -> list[np.ndarray] | list[np.ndarray | SpooledMatrix]:
+    """Encode a batch with the settings of this process; ``folder`` takes temporary files."""
+    num_codebooks = _WORKER["num_codebooks"]
+    # Longer recordings are batches of their own; see make_batches.
+    too_long = batch[0].seconds > _WORKER["max_batch_seconds"]
+    if too_long and encodes_long(codec) and batch[0].loudest is None:
+        return [encode_long(codec, batch[0], layer, num_codebooks, folder)]
+    speech = [read_recording(recording, codec.sample_rate) for recording in batch]
+    return encode_batch(codec, speech, layer, _WORKER["device"], num_codebooks)
+
+
 def extract_part(part: ExtractionPart) -> float:
     """Encode and write one part; return its seconds of audio."""
     codec, layer = _WORKER["codec"], _WORKER["layer"]
     num_frames: dict[str, int] = {}
     num_codebooks = [0]
 
-    def _arrays() -> Iterator[tuple[str, np.ndarray]]:
+    def _arrays() -> Iterator[tuple[str, np.ndarray | SpooledMatrix]]:
         for batch in make_batches(part.recordings, _WORKER["batch_size"], _WORKER["max_batch_seconds"]):
-            speech = [read_recording(recording, codec.sample_rate) for recording in batch]
-            arrays = encode_batch(codec, speech, layer, _WORKER["device"], _WORKER["num_codebooks"])
-            for recording, array in zip(batch, arrays):
+            for recording, array in zip(batch, _encode(codec, batch, layer, part.ark.parent)):
                 if layer == "codes":
+                    assert isinstance(array, np.ndarray)
                     num_codebooks[0], num_frames[recording.id] = array.shape
                     array = array.reshape(-1)
                 else:
@@ -199,6 +214,7 @@ def extract(
     only_mixtures: bool = False,
     loader: str = CODEC,
     num_codebooks: int | None = None,
+    levels: LevelRule | None = None,
 ) -> int:
     """Write the embeddings of a data directory; a second run does only what is missing or has changed.
 
@@ -221,6 +237,7 @@ def extract(
         only_mixtures: leave the references out.
         loader: what loads ``codec_name``; see :func:`load_encoder`.
         num_codebooks: how many of the codec's first codebooks the layers ``quantized`` and ``codes`` use; None: all.
+        levels: scale recordings to these levels before encoding; None: encode them as they are.
 
     Returns:
         Number of utterances in the lists; 0 with ``share``.
@@ -231,7 +248,7 @@ def extract(
     if submit is not None:
         device = "cpu"  # the jobs' machines have the GPUs
     codec = load_encoder(loader, codec_name, "cpu" if nj > 1 else device)
-    description = EmbeddingDescription.of(codec, layer, compression, num_codebooks)
+    description = EmbeddingDescription.of(codec, layer, compression, num_codebooks, levels)
     if num_codebooks is not None:
         from espnet_codecse.codec.resolve import check_num_codebooks
 
@@ -242,8 +259,13 @@ def extract(
             raise UserError(f"{out_dir / 'codec.yaml'}: holds another layer than '{layer}'; choose another folder")
         if stored.num_codebooks != num_codebooks:
             raise UserError(f"{out_dir / 'codec.yaml'}: made with another --num_codebooks; choose another folder")
-    peak = getattr(codec, "at_peak_of_mixture", False)
-    parts = make_plan(data_dir, out_dir, description, with_noise, part_seconds, only_mixtures, peak)
+        if stored.levels != levels:
+            raise UserError(
+                f"{out_dir / 'codec.yaml'}: made with another --peak or --reference_peak; choose another folder"
+            )
+    if getattr(codec, "at_peak_of_mixture", False):
+        levels = LevelRule(1.0)
+    parts = make_plan(data_dir, out_dir, description, with_noise, part_seconds, only_mixtures, levels)
     if share is not None:
         parts = parts[share[0] - 1 :: share[1]]
     missing = [part for part in parts if read_marker(part) is None]

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from espnet_codecse.audio import audio_info
@@ -11,6 +11,7 @@ from espnet_codecse.embedding.description import EmbeddingDescription
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path, read_counts, read_scp
 from espnet_codecse.identity import file_state
+from espnet_codecse.level import LevelRule
 
 PART_SECONDS = 300.0
 MAX_PARTS = 500  # per stream: a large set gets larger parts instead of thousands of files
@@ -20,13 +21,16 @@ MAX_PARTS = 500  # per stream: a large set gets larger parts instead of thousand
 class SourceFile:
     """One file to encode; ``seconds`` is for ordering and estimates only.
 
-    ``mixture`` is the recording whose largest sample is brought to 1, and this one along with it; None: as it is.
+    Attributes:
+        loudest: recording whose largest sample is brought to ``peak``, and this one along with it; None: as it is.
+        peak: see ``loudest``.
     """
 
     id: str
     path: str
     seconds: float
-    mixture: str | None = None
+    loudest: str | None = None
+    peak: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ def make_plan(
     with_noise: bool,
     part_seconds: float = PART_SECONDS,
     only_mixtures: bool = False,
-    at_peak_of_mixture: bool = False,
+    levels: LevelRule | None = None,
 ) -> list[ExtractionPart]:
     """Divide all streams into parts; the division depends on the data alone, not on the number of jobs.
 
@@ -106,7 +110,7 @@ def make_plan(
         with_noise: also take the noise lists.
         part_seconds: audio in a part, in seconds (more for very large sets).
         only_mixtures: leave the references out.
-        at_peak_of_mixture: give every recording its :attr:`SourceFile.mixture`.
+        levels: scale recordings to these levels; None: leave them as they are.
 
     Raises:
         UserError: the directory has segments, a list is missing or empty, a file is missing, or the lists hold
@@ -116,7 +120,7 @@ def make_plan(
         raise UserError(f"{data_dir}: has {SEGMENTS}; cut the recordings first, with codecse format (stage 2)")
     parts: list[ExtractionPart] = []
     seconds: dict[str, float] = {}
-    mixtures = read_scp(data_dir / "wav.scp") if at_peak_of_mixture else {}
+    mixtures = read_scp(data_dir / "wav.scp")
     for stream, name in list_streams(data_dir, with_noise).items():
         if only_mixtures and stream != "mix":
             continue
@@ -131,7 +135,12 @@ def make_plan(
                 "check the data directory (stage 2)"
             )
         order = sorted(paths, key=lambda key: (seconds[key], key))
-        recordings = [SourceFile(key, paths[key], seconds[key], mixtures.get(key)) for key in order]
+        recordings = [SourceFile(key, paths[key], seconds[key]) for key in order]
+        if levels is not None:
+            loudest, peak = mixtures, levels.peak
+            if stream != "mix" and levels.reference_peak is not None:
+                loudest, peak = paths, levels.reference_peak
+            recordings = [replace(recording, loudest=loudest[recording.id], peak=peak) for recording in recordings]
         limit = max(part_seconds, sum(seconds.values()) / MAX_PARTS)
         current: list[SourceFile] = []
         groups, filled = [current], 0.0
@@ -151,7 +160,7 @@ def _hash(recordings: list[SourceFile], description: EmbeddingDescription) -> st
     layout = {**description.fields(), "version": None, "codec": None}  # the fingerprint says which codec it is
     digest = hashlib.sha256(json.dumps(layout).encode())
     for recording in recordings:
-        for path in filter(None, (recording.path, recording.mixture)):
+        for path in filter(None, (recording.path, recording.loudest)):
             try:
                 state = file_state(path)
             except OSError:

@@ -11,18 +11,27 @@ import torch
 from espnet_codecse.codec import AbsCodec
 from espnet_codecse.codec.chunking import group_size
 from espnet_codecse.codec.streaming import device_of
+from espnet_codecse.enh.separator.identity import IdentitySeparator
+from espnet_codecse.enh.share import by_power, by_projection
+from espnet_codecse.enh.streaming import CodecStream
 from espnet_codecse.enh.trained import EncoderAndSeparator
 from espnet_codecse.inference.abs_enhancer import (
     AbsEmbeddingEnhancer,
     Levels,
     Outputs,
+    ReadPowers,
     RunSettings,
+    Segments,
+    Stream,
     Waveforms,
     pad_batch,
 )
-from espnet_codecse.inference.segments import in_segments, segment_bounds
+from espnet_codecse.inference.pauses import frame_weights
+from espnet_codecse.inference.segments import in_segments
 from espnet_codecse.level import LEAST_PEAK, Level
 
+# These losses let the level drift, so that the mixture's level has to be restored.
+BLIND_TO_LEVEL = ("si_snr", "ci_sdr")
 GROUP_FRAMES = 1500  # frames of a batch that a processor separates at once
 
 
@@ -41,6 +50,8 @@ class EmbeddingEnhancer(AbsEmbeddingEnhancer):
         quantize_mixture: quantise the mixture's embedding before it enters the separator.
         peak: scale each recording to this peak before encoding, and scale the estimates back to the recording's level.
             None: encode recordings without scaling.
+        reference_peak: peak of each training reference. Estimates then have this peak instead of a level, so each is
+            scaled to its share of the mixture. None: references kept their level in the mixture.
 
     Raises:
         UserError: the segments are not longer than their overlap.
@@ -56,6 +67,7 @@ class EmbeddingEnhancer(AbsEmbeddingEnhancer):
         restore_level: bool = False,
         quantize_mixture: bool = False,
         peak: float | None = None,
+        reference_peak: float | None = None,
     ):
         num_spk = 1 if separator is None else separator.num_spk
         if overlap_seconds is None:
@@ -69,26 +81,45 @@ class EmbeddingEnhancer(AbsEmbeddingEnhancer):
         )
         self.codec, self.separator = codec, separator
         self.network = torch.nn.Identity() if separator is None else separator
-        self.restore_level, self.quantize_mixture, self.peak = restore_level, quantize_mixture, peak
+        # What SI-SDR has trained follows the waveform; other losses on embeddings leave its phase to the codec.
+        self._restore = by_projection if restore_level else by_power if reference_peak is not None else None
+        self.restore_level = self._restore is not None
+        self.quantize_mixture, self.peak = quantize_mixture, peak
         self.separates, self.needs_level = separator is not None, peak is not None
-        self.divides = self.separates
+        # An encoder sees a bounded neighbourhood, so that pauses do not affect speech.
+        self.enhances_codes = not isinstance(separator, IdentitySeparator)
+        self.predicts_codes = bool(getattr(separator, "predicted_codebooks", 0))
+        self.divides = self.separates and self.enhances_codes
 
     @classmethod
     def _from_model(
         cls, model: EncoderAndSeparator, training: argparse.Namespace, run: RunSettings, **options: Any
     ) -> "EmbeddingEnhancer":
         separator = model.separator
-        if run.dtype != torch.float32:
+        if run.dtype != torch.float32 and not isinstance(separator, IdentitySeparator):
             separator = AutocastSeparator(separator, run.dtype)
-        # These losses let the level drift, so that the mixture's level has to be restored.
-        blind_to_level = all(item["name"] in ("si_snr", "ci_sdr") for item in training.criterions)
-        handling = {key: value for key, value in training.model_conf.items() if key in ("quantize_mixture", "peak")}
-        codec = model.encoder.codec(run.device)
-        return cls(codec, separator, run.layers, run.segment_seconds, restore_level=blind_to_level, **handling)
+        blind_to_level = all(item["name"] in BLIND_TO_LEVEL for item in training.criterions)
+        names = ("quantize_mixture", "peak", "reference_peak")
+        handling = {key: value for key, value in training.model_conf.items() if key in names}
+        codec = model.encoder.trained_codec(run.device)
+        enhancer = cls(codec, separator, run.layers, run.segment_seconds, restore_level=blind_to_level, **handling)
+        if not enhancer.enhances_codes:
+            enhancer.network = model.encoder  # its weights are those of the model
+        return enhancer
 
     def input_gain(self, level: Level) -> float:
         """See :meth:`AbsEmbeddingEnhancer.input_gain`."""
         return 1.0 if self.peak is None else self.peak / max(level.peak, LEAST_PEAK)
+
+    def stream(self) -> Stream:
+        """Return a stream that runs encoder and decoder frame by frame.
+
+        Raises:
+            UserError: a separator enhances, or the codec is not causal.
+        """
+        if self.enhances_codes:
+            return super().stream()
+        return CodecStream(self.codec, self.layers[0] == "quantized", self.num_codebooks)
 
     @torch.no_grad()
     def _enhance_batch(self, speech: Waveforms, references: Waveforms | None, levels: Levels) -> Outputs:
@@ -104,8 +135,8 @@ class EmbeddingEnhancer(AbsEmbeddingEnhancer):
         decoded = {
             layer: self._decode(estimates, frame_lengths, batch.shape[1], layer) / gains for layer in self.layers
         }
-        if self.restore_level:
-            decoded = {layer: _at_level_of(batch.numpy(), waveforms) for layer, waveforms in decoded.items()}
+        if self._restore is not None:
+            decoded = {layer: self._restore(batch.numpy(), waveforms) for layer, waveforms in decoded.items()}
         return [
             {layer: waveforms[:, index, :length] for layer, waveforms in decoded.items()}
             for index, length in enumerate(lengths.tolist())
@@ -132,43 +163,70 @@ class EmbeddingEnhancer(AbsEmbeddingEnhancer):
 
     def _estimates(self, embedding: torch.Tensor, frame_lengths: torch.Tensor) -> list[torch.Tensor]:
         num_frames = int(frame_lengths.max())
-        estimates = self.network(embedding[:, :num_frames], frame_lengths, {})[0]
+        assert self.separator is not None
+        estimates = self.separator(embedding[:, :num_frames], frame_lengths, {})[0]
+        if self.predicts_codes:
+            estimates = [self.codec.dequantize(self._chosen(logits)) for logits in estimates]
         missing = embedding.shape[1] - num_frames
         return [torch.nn.functional.pad(estimate, (0, 0, 0, missing)) for estimate in estimates]
 
+    def _chosen(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return the most likely codes ``(batch, codebook, frame)`` of ``logits (batch, frame, codebook, entry)``."""
+        return logits[:, :, : self.num_codebooks].argmax(3).transpose(1, 2)
+
     def _decode(self, estimates, frame_lengths, num_samples: int, layer: str) -> np.ndarray:
         """Return ``(speaker, batch, sample)``."""
-        if layer == "quantized":
+        if layer == "quantized" and not self.predicts_codes:
             estimates = [self.codec.quantize(estimate, frame_lengths, self.num_codebooks)[0] for estimate in estimates]
         waveforms = [self.codec.decode(estimate, frame_lengths, num_samples) for estimate in estimates]
         return torch.stack(waveforms).float().cpu().numpy()
 
-    def separate_long(self, read: Callable[[int, int], torch.Tensor], num_frames: int) -> Iterator[np.ndarray]:
-        """Enhance an embedding segment by segment, and cross-fade the segments without decoding them.
-
-        Args:
-            read: ``read(start, count)`` returns ``(count, channel)`` frames.
-            num_frames: number of frames of the whole recording.
-
-        Yields:
-            Consecutive ``(speaker, frame, channel)`` pieces of the whole output.
-        """
+    def separate_long(
+        self,
+        read: Callable[[int, int], torch.Tensor],
+        num_frames: int,
+        read_powers: ReadPowers | None = None,
+        segments: Segments | None = None,
+    ) -> Iterator[np.ndarray]:
+        """See :meth:`AbsEmbeddingEnhancer.separate_long`; segments are cross-faded without decoding them."""
 
         def process(start: int, count: int) -> dict[str, np.ndarray]:
-            embedding = read(start, count)[None]
-            estimates = self.separate(embedding, torch.tensor([count], device=embedding.device))
-            return {"estimate": torch.cat(estimates).float().cpu().numpy()}
+            embedding = read(start, count)
+            if read_powers is None or not self.divides:
+                return {"estimate": self._separate_one(embedding)}
+            return {"estimate": self._separate_divided(embedding, read_powers(start, count))}
 
-        hop = self.codec.hop
-        segment, overlap = self.segment_samples // hop, self.overlap_samples // hop
-        for piece in in_segments(process, segment_bounds(num_frames, segment, overlap), overlap):
+        if segments is None:
+            segments = self.frame_segments(num_frames, read_powers)
+        for piece in in_segments(process, segments, self.overlap_samples // self.codec.hop):
             yield piece["estimate"]
 
+    def _separate_divided(self, embedding: torch.Tensor, powers: np.ndarray) -> np.ndarray:
+        """Return :meth:`_separate_one` of the active frames, with its pauses as in the undivided embedding.
 
-def _at_level_of(mixture: np.ndarray, estimates: np.ndarray) -> np.ndarray:
-    """Project ``mixture (batch, sample)`` onto each of ``estimates (speaker, batch, sample)``."""
-    power = np.square(estimates).sum(-1, keepdims=True)
-    return estimates * ((mixture * estimates).sum(-1, keepdims=True) / np.maximum(power, 1e-8))
+        Args:
+            embedding: ``(frame, channel)``.
+            powers: ``(frame,)`` mean square of the waveform.
+        """
+        weight = frame_weights(powers, self.codec.hop / self.sample_rate) * bool(np.any(powers))
+        if weight.all():
+            return self._separate_one(embedding)
+        # Digital silence is coded as it is: nothing has to be removed from it.
+        output = np.repeat(embedding.float().cpu().numpy()[None], self.num_spk, axis=0)
+        noisy = (weight < 1) & (powers > 0)
+        if noisy.any():
+            output[:, noisy] = self._separate_one(embedding)[:, noisy]
+        active = weight > 0
+        if active.any():
+            share = weight[active, None]
+            estimate = self._separate_one(embedding[torch.from_numpy(active).to(embedding.device)])
+            output[:, active] = share * estimate + (1 - share) * output[:, active]
+        return output
+
+    def _separate_one(self, embedding: torch.Tensor) -> np.ndarray:
+        """Return the estimates ``(speaker, frame, channel)`` of one ``embedding (frame, channel)``."""
+        estimates = self.separate(embedding[None], torch.tensor([len(embedding)], device=embedding.device))
+        return torch.cat(estimates).float().cpu().numpy()
 
 
 class AutocastSeparator(torch.nn.Module):
@@ -187,6 +245,11 @@ class AutocastSeparator(torch.nn.Module):
     def num_spk(self) -> int:
         """Number of estimates."""
         return self.separator.num_spk
+
+    @property
+    def predicted_codebooks(self) -> int:
+        """Number of codebooks that are predicted; 0 if estimates are embeddings."""
+        return getattr(self.separator, "predicted_codebooks", 0)
 
     def forward(
         self, input: torch.Tensor, ilens: torch.Tensor, additional: dict | None = None

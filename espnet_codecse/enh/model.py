@@ -6,8 +6,11 @@ from espnet2.torch_utils.device_funcs import force_gatherable
 
 from espnet_codecse.enh.decoder.codec_decoder import straight_through
 from espnet_codecse.enh.encoder.codec_encoder import CodecEncoder
-from espnet_codecse.enh.loss.criterions.embedding import EmbeddingMSE
+from espnet_codecse.enh.loss.criterions.code_cross_entropy import PADDING
+from espnet_codecse.enh.loss.criterions.layer_loss import LayerLoss
 from espnet_codecse.length_mask import length_mask
+from espnet_codecse.level import LevelRule
+from espnet_codecse.precision import checked_dtype
 
 
 class EmbeddingEnhancementModel(ESPnetEnhancementModel):
@@ -22,8 +25,8 @@ class EmbeddingEnhancementModel(ESPnetEnhancementModel):
             is faster on a GPU and on a CPU with native bfloat16, and slow on other CPUs.
         compile_separator: compile the separator with ``torch.compile``; this takes a minute and needs a C++ compiler.
         quantize_mixture: quantise the mixture's embedding before it enters the separator, here and in inference.
-        peak: peak that all training mixtures share, or None. Inference scales recordings to it, and scales the
-            estimates back to the recordings' level; training does not scale its data.
+        peak, reference_peak: peaks of mixtures and references before encoding, in training and inference; see
+            :class:`espnet_codecse.level.LevelRule`. Here they are only recorded: signals come scaled.
     """
 
     def __init__(
@@ -33,15 +36,14 @@ class EmbeddingEnhancementModel(ESPnetEnhancementModel):
         compile_separator: bool = False,
         quantize_mixture: bool = False,
         peak: float | None = None,
+        reference_peak: float | None = None,
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
-        self.quantize_mixture, self.peak = quantize_mixture, peak
+        self.quantize_mixture, self.levels = quantize_mixture, LevelRule.of(peak, reference_peak)
         if compile_separator:
             self.separator.compile(dynamic=True)
-        if separator_dtype not in ("float32", "bfloat16"):
-            raise ValueError(f"separator_dtype '{separator_dtype}' is neither 'float32' nor 'bfloat16'")
-        self.separator_dtype = separator_dtype
+        self.separator_dtype = checked_dtype(separator_dtype)
 
     def forward(
         self, speech_mix: torch.Tensor, speech_mix_lengths: torch.Tensor | None = None, **kwargs
@@ -71,13 +73,14 @@ class EmbeddingEnhancementModel(ESPnetEnhancementModel):
             criterion = wrapper.criterion
             if getattr(criterion, "only_for_test", False) and self.training:
                 continue
-            kind = criterion.layer if isinstance(criterion, EmbeddingMSE) else "waveform"
+            kind = criterion.layer if isinstance(criterion, LayerLoss) else "waveform"
             if kind not in prepared:
-                prepared[kind] = (
-                    self._waveforms(estimates, references, reference_lengths)
-                    if kind == "waveform"
-                    else self._embeddings(mixture, estimates, references, lengths, reference_lengths, kind)
-                )
+                if kind == "waveform":
+                    prepared[kind] = self._waveforms(estimates, references, reference_lengths)
+                elif kind == "codes":
+                    prepared[kind] = self._codes(references, lengths, reference_lengths), estimates
+                else:
+                    prepared[kind] = self._embeddings(mixture, estimates, references, lengths, reference_lengths, kind)
             loss, values, others_of_loss = wrapper(*prepared[kind], others)
             # Later wrappers can be configured to use the first criterion's permutation.
             others = {**others, **others_of_loss}
@@ -88,10 +91,22 @@ class EmbeddingEnhancementModel(ESPnetEnhancementModel):
         stats["loss"] = loss.detach()
         return force_gatherable((loss, stats, len(speech_mix)), loss.device)
 
+    @torch.no_grad()
+    def _codes(self, references, lengths, reference_lengths) -> list[torch.Tensor]:
+        """Return the codes of references, ``(batch, frame, codebook)``, marked in the padding."""
+        codes = []
+        for reference in references:
+            embedding = self.encoder.encode_reference(reference, reference_lengths)
+            codec, number = self.encoder.codec(embedding.device), self.separator.predicted_codebooks
+            found = codec.quantize(embedding, lengths, number)[1].transpose(1, 2)
+            valid = length_mask(lengths, found.shape[1], found.device).unsqueeze(-1)
+            codes.append(torch.where(valid, found, PADDING))
+        return codes
+
     def _embeddings(self, mixture, estimates, references, lengths, reference_lengths, layer: str):
         """Return references and estimates at ``layer``, zero in the padding, weighted so that means ignore padding."""
         with torch.no_grad():
-            references = [self.encoder(reference, reference_lengths)[0] for reference in references]
+            references = [self.encoder.encode_reference(reference, reference_lengths) for reference in references]
         codec = self.encoder.codec(estimates[0].device) if layer == "quantized" else None
         if codec is not None:
             references = [codec.quantize(reference, lengths)[0] for reference in references]

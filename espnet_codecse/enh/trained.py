@@ -4,14 +4,16 @@ import argparse
 
 import torch
 
+from espnet_codecse.enh.encoder.choices import ENCODERS
 from espnet_codecse.enh.encoder.codec_encoder import CodecEncoder
 from espnet_codecse.enh.separator.choices import SEPARATORS, separator_class
+from espnet_codecse.level import LevelRule
 
 
 class EncoderAndSeparator(torch.nn.Module):
-    """The ``encoder`` and the ``separator`` of a model; the separator holds all weights."""
+    """The ``encoder`` and the ``separator`` of a model, which hold all weights."""
 
-    def __init__(self, encoder: torch.nn.Module, separator: torch.nn.Module):
+    def __init__(self, encoder: CodecEncoder, separator: torch.nn.Module):
         super().__init__()
         self.encoder, self.separator = encoder, separator
 
@@ -27,9 +29,7 @@ def build_trained(args: argparse.Namespace) -> EncoderAndSeparator | None:
     # The losses are not built, but the enhancer decides by their names how to treat the level.
     if not all(isinstance(item, dict) and "name" in item for item in args.criterions):
         raise ValueError("criterions is no list of losses")
-    peak = args.model_conf.get("peak")
-    if peak is not None and not 0 < float(peak) <= 1:
-        raise ValueError(f"model_conf.peak is {peak}")
-    encoder = CodecEncoder(**args.encoder_conf)
+    LevelRule.of(args.model_conf.get("peak"), args.model_conf.get("reference_peak"))
+    encoder = ENCODERS[args.encoder](**args.encoder_conf)
     separator = separator_class(args.separator)(encoder.output_dim, **args.separator_conf)
     return EncoderAndSeparator(encoder, separator)

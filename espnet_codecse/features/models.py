@@ -1,4 +1,4 @@
-"""Frozen acoustic features of a recording: BEATs, a Hugging Face speech model, or a codec's embedding."""
+"""Frozen acoustic features of a recording: BEATs, DistillMOS, a Hugging Face speech model, a codec's embedding."""
 
 from functools import lru_cache
 from typing import Any
@@ -8,7 +8,8 @@ import torch
 from espnet_codecse.errors import UserError
 from espnet_codecse.features.abs_features import AbsFeatures, hash_of_weights
 
-KINDS = ("beats", "transformers", "codec")
+KINDS = ("beats", "distillmos", "transformers", "codec")
+PUBLISHED = ("facebook/wav2vec2-base", "microsoft/wavlm-base-plus")  # those of the recipes, on the Hugging Face hub
 
 
 class CodecFeatures(AbsFeatures):
@@ -107,7 +108,11 @@ def _load(source: str) -> AbsFeatures:
         if kind == "beats":
             from espnet_codecse.features.beats import BeatsFeatures
 
-            loaded = BeatsFeatures(model)
+            loaded: AbsFeatures = BeatsFeatures(model)
+        elif kind == "distillmos":
+            from espnet_codecse.features.distillmos import DistillMOSFeatures
+
+            loaded = DistillMOSFeatures(model)
         else:
             loaded = {"codec": CodecFeatures, "transformers": TransformersFeatures}[kind](model)
     return loaded.eval().requires_grad_(False)

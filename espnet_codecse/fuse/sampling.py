@@ -1,4 +1,9 @@
-"""DDIM sampling of the clean latent, from noise or from the noisy latent."""
+"""DDIM sampling of the clean latent, from noise or from the noisy latent.
+
+The times are those of diffusers' spacing, and each step ends at the next of them, the last one at the clean latent. The
+scheduler's own ``step`` always goes ``num_train_timesteps // num_steps`` times further. Where the number of steps does
+not divide the number of times, it misses the next time, and a last noise of -40 dB remains.
+"""
 
 from collections.abc import Callable
 
@@ -11,10 +16,10 @@ MAX_STEPS = 50
 
 
 def sampling_times(scheduler: DDIMScheduler, num_steps: int, start: float) -> list[int]:
-    """Set up the scheduler for ``num_steps`` evaluations of the network, and return their times in descending order.
+    """Return the times of ``num_steps`` evaluations of the network in descending order.
 
     Args:
-        scheduler: the scheduler; its ``step`` then uses the right step size.
+        scheduler: the scheduler, whose ``timestep_spacing`` decides.
         num_steps: number of evaluations.
         start: 1: start from pure noise; less: start at this fraction of the diffusion, from the noised latent of the
             noisy speech (warm start).
@@ -31,7 +36,34 @@ def sampling_times(scheduler: DDIMScheduler, num_steps: int, start: float) -> li
         least = num_steps / scheduler.config.num_train_timesteps
         raise UserError(f"start {start:g}: too near the end for {num_steps} steps; give {least:.3g} or more")
     scheduler.set_timesteps(total)
-    return [int(time) for time in scheduler.timesteps[-num_steps:]]
+    # Rounding of "trailing" spacing adds a time below zero to some numbers of steps.
+    return [int(time) for time in scheduler.timesteps if time >= 0][-num_steps:]
+
+
+def ddim_step(
+    scheduler: DDIMScheduler, prediction: torch.Tensor, time: int, after: int, latent: torch.Tensor
+) -> torch.Tensor:
+    """Return the latent at the time ``after`` from that at ``time``, without adding noise (2010.02502, eq. 12).
+
+    Args:
+        scheduler: noise schedule, prediction type, and bounds of the clean latent.
+        prediction: the network's.
+        time: time of ``latent``.
+        after: an earlier time; -1: the clean latent.
+        latent: ``(batch, channel, bin, frame)``.
+    """
+    alphas, config = scheduler.alphas_cumprod, scheduler.config
+    alpha, alpha_after = alphas[time], alphas[after] if after >= 0 else torch.ones_like(alphas[0])
+    signal, noise = alpha.sqrt(), (1 - alpha).sqrt()
+    if config.prediction_type == "epsilon":
+        clean, epsilon = (latent - noise * prediction) / signal, prediction
+    elif config.prediction_type == "sample":
+        clean, epsilon = prediction, (latent - signal * prediction) / noise
+    else:
+        clean, epsilon = signal * latent - noise * prediction, signal * prediction + noise * latent
+    if config.clip_sample:
+        clean = clean.clamp(-config.clip_sample_range, config.clip_sample_range)
+    return alpha_after.sqrt() * clean + (1 - alpha_after).sqrt() * epsilon
 
 
 def sample(
@@ -59,9 +91,9 @@ def sample(
     latent = noise
     if start < 1:
         latent = scheduler.add_noise(noisy, noise, torch.full((len(noise),), times[0], device=noise.device))
-    for time in times:
+    for time, after in zip(times, [*times[1:], -1]):
         prediction = network(latent, torch.full((len(latent),), time, device=latent.device))
-        latent = scheduler.step(prediction, time, latent, eta=0.0).prev_sample
+        latent = ddim_step(scheduler, prediction, time, after, latent)
     return latent
 
 

@@ -12,14 +12,17 @@ import torch
 from espnet_codecse.codec.abs_codec import AbsCodec
 from espnet_codecse.errors import UserError
 from espnet_codecse.inference.batching import group_by_length
-from espnet_codecse.inference.pauses import cut_in_pause, divide
+from espnet_codecse.inference.pauses import cut_frames_in_pause, cut_in_pause, divide
 from espnet_codecse.inference.segments import in_segments, segment_bounds
-from espnet_codecse.level import Level, level_of, measure_level
+from espnet_codecse.inference.without_rumble import WithoutRumble
+from espnet_codecse.level import Level, level_of, measure_levels
 from espnet_codecse.rumble import remove_rumble
 
 ReadSamples = Callable[[int, int], np.ndarray]
+ReadPowers = Callable[[int, int], np.ndarray]
 Waveforms = Sequence[np.ndarray]
 Levels = Sequence[Level] | None
+Segments = Iterator[tuple[int, int, bool]]  # see segment_bounds
 Outputs = list[dict[str, np.ndarray]]  # per recording {layer: (output, sample)}
 
 
@@ -45,6 +48,7 @@ class RunSettings:
 class Stream(Protocol):
     """Enhances one stream of samples; see :class:`espnet_codecse.causal.streaming.StreamingEnhancer`."""
 
+    hop: int
     latency_samples: int
     num_not_finite: int
 
@@ -201,7 +205,7 @@ class AbsEnhancer(ABC):
         """Enhance recordings that are not all zero; see :meth:`enhance_batch`."""
 
     def enhance_long(
-        self, read: ReadSamples, num_samples: int, level: Level | None = None
+        self, read: ReadSamples, num_samples: int, level: Level | None = None, segments: Segments | None = None
     ) -> Iterator[dict[str, np.ndarray]]:
         """Enhance a recording segment by segment, in memory bounded by the segment.
 
@@ -210,22 +214,40 @@ class AbsEnhancer(ABC):
             num_samples: samples of the whole recording.
             level: level of the whole recording, if the system needs it. If it is None, a recording of several segments
                 is read twice, so a recording that can only be read forwards needs its level here.
+            segments: the result of :meth:`segments`, the same for all channels of a recording; None: of this channel.
 
         Yields:
             Consecutive pieces ``{layer: (output, sample)}`` of the whole output.
         """
         if self.needs_level and level is None and not self.fits_segment(num_samples):
-            level = measure_level(read, num_samples, self.sample_rate)
+            level = self.measure_levels(lambda start, count: read(start, count)[None], 1, num_samples)[0]
         levels = None if level is None else [level]
         return in_segments(
             lambda start, count: self.enhance_batch([read(start, count)], levels=levels)[0],
-            self._segments(read, num_samples),
+            self.segments(read, num_samples) if segments is None else segments,
             self.overlap_samples,
             reorder=self.num_spk > 1,
         )
 
-    def _segments(self, read: ReadSamples, num_samples: int) -> Iterator[tuple[int, int, bool]]:
-        """Yield the segments of a recording; see :func:`segment_bounds`."""
+    def measure_levels(self, read: ReadSamples, num_channels: int, num_samples: int) -> list[Level]:
+        """Return the level of each channel of a recording, without the rumble that is removed from it.
+
+        Args:
+            read: ``read(start, count)`` returns ``(channel, count)`` samples; ``start`` never decreases.
+            num_channels: channels of the recording.
+            num_samples: samples of each channel.
+        """
+        if self.divides:
+            read = WithoutRumble(read, num_samples, self.sample_rate, self.segment_samples).read
+        return measure_levels(read, num_channels, num_samples, self.sample_rate)
+
+    def segments(self, read: ReadSamples, num_samples: int) -> Segments:
+        """Yield the segments of a recording; see :func:`segment_bounds`.
+
+        Args:
+            read: ``read(start, count)`` returns ``(count,)`` or ``(channel, count)`` samples.
+            num_samples: samples of each channel.
+        """
         cut = None
         # The order of several speakers is determined in the overlap, where they must speak.
         if self.divides and self.num_spk == 1:
@@ -245,7 +267,10 @@ class AbsEnhancer(ABC):
         Raises:
             UserError: the system is not causal.
         """
-        raise UserError("the model is not causal and cannot stream; train one with --system ssl_gcrn")
+        raise UserError(
+            "the model is not causal and cannot stream; train one with --system dpcrn, or with --system nac_se "
+            "--variant encoder and a causal codec"
+        )
 
 
 class AbsEmbeddingEnhancer(AbsEnhancer):
@@ -255,27 +280,72 @@ class AbsEmbeddingEnhancer(AbsEnhancer):
         codec: the frozen codec.
         num_codebooks: number of the codec's first codebooks that the layer ``quantized`` uses; None: all.
         separates: False if there is no model and the codec only resynthesises.
+        enhances_codes: False if the codec's encoder enhances, so that codes come too late.
+        predicts_codes: whether the separator predicts codes instead of embeddings.
     """
 
     codec: AbsCodec
     num_codebooks: int | None = None
     separates: bool
+    enhances_codes = True
+    predicts_codes = False
 
     @abstractmethod
     def input_gain(self, level: Level) -> float:
         """Return the factor by which recordings of ``level`` are multiplied before encoding."""
 
     @abstractmethod
-    def separate_long(self, read: Callable[[int, int], torch.Tensor], num_frames: int) -> Iterator[np.ndarray]:
+    def separate_long(
+        self,
+        read: Callable[[int, int], torch.Tensor],
+        num_frames: int,
+        read_powers: ReadPowers | None = None,
+        segments: Segments | None = None,
+    ) -> Iterator[np.ndarray]:
         """Enhance an embedding segment by segment, without computing a waveform.
+
+        As in :meth:`enhance_batch`, long pauses are enhanced separately from speech, and digital silence is not
+        enhanced.
 
         Args:
             read: ``read(start, count)`` returns ``(count, channel)`` frames.
             num_frames: frames of the whole recording.
+            read_powers: ``read_powers(start, count)`` returns ``(count,)``: the mean square of the waveform in each
+                frame, from which pauses are found; None: the recording is not divided.
+            segments: the result of :meth:`frame_segments`, the same for all channels of a recording; None: of this
+                channel.
 
         Yields:
             Consecutive pieces ``(speaker, frame, channel)`` of the whole output.
         """
+
+    def frame_segments(self, num_frames: int, read_powers: ReadPowers | None) -> Segments:
+        """Yield the segments of an embedding; see :func:`segment_bounds`.
+
+        Args:
+            num_frames: frames of the whole recording.
+            read_powers: returns ``(count,)`` or ``(channel, count)``; see :meth:`separate_long`.
+        """
+        hop, cut = self.codec.hop, None
+        segment, overlap = self.segment_samples // hop, self.overlap_samples // hop
+        if self.divides and self.num_spk == 1 and read_powers is not None:
+
+            def cut(start: int, count: int) -> int:
+                return cut_frames_in_pause(read_powers(start, count), hop / self.sample_rate, overlap)
+
+        return segment_bounds(num_frames, segment, overlap, cut)
+
+
+def with_finite(samples: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return ``samples (sample,)`` as float32 with zeros for NaN and infinity, and how many there were.
+
+    In a stream, they would stay in the state of the network until its end.
+    """
+    samples = np.ascontiguousarray(samples, np.float32)
+    finite = np.isfinite(samples)
+    if finite.all():
+        return samples, 0
+    return np.where(finite, samples, np.float32(0)), int((~finite).sum())
 
 
 def pad_batch(speech: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -6,11 +6,12 @@ would hardly be enhanced. The active part of a recording is therefore enhanced w
 undivided recording, in which they are quiet; alone, they would be noise at the level of speech.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
-from espnet_codecse.activity import find_pauses, frame_powers, frame_size
+from espnet_codecse.activity import find_pauses, frame_powers, frame_size, powers_of_frames
 
 FADE_SECONDS = 0.01  # the fades at both ends of a pause together last one frame of most codecs
 
@@ -79,7 +80,7 @@ def cut_in_pause(samples: np.ndarray, sample_rate: int, overlap: int) -> int:
     """Return where a segment should end so that it does not cut speech in two.
 
     Args:
-        samples: ``(sample,)``, the longest segment.
+        samples: ``(sample,)``, or ``(channel, sample)``, which all pause: the longest segment.
         sample_rate: Hz.
         overlap: samples that the next segment shares with this one.
 
@@ -87,12 +88,48 @@ def cut_in_pause(samples: np.ndarray, sample_rate: int, overlap: int) -> int:
         Number of samples: the end of the overlap, which lies in the last pause of the second half; the whole length if
         there is no such pause.
     """
-    size, num_samples = frame_size(sample_rate), len(samples)
-    end = num_samples
-    for first, last in find_pauses(frame_powers(samples, sample_rate), overlap / sample_rate):
-        start, stop = first * size, min(last * size, num_samples)
-        # The cut lies on the frame grid that most codecs share, so that the next segment is coded as if it were alone.
-        middle = stop if stop == num_samples else (start + stop + overlap) // 2 // size * size
-        if middle > max(overlap, num_samples // 2):
+    size = frame_size(sample_rate)
+    pauses = find_pauses(powers_of_frames(samples, size), overlap / sample_rate)
+    # The cut lies on the frame grid that most codecs share, so that the next segment is coded as if it were alone.
+    return _last_cut(pauses, size, samples.shape[-1], overlap)
+
+
+def cut_frames_in_pause(powers: np.ndarray, frame_seconds: float, overlap: int) -> int:
+    """Return where a segment of frames should end; see :func:`cut_in_pause`, whose samples are frames here.
+
+    Args:
+        powers: mean square of each frame, ``(frame,)`` or ``(channel, frame)``.
+        frame_seconds: length of a frame.
+        overlap: frames that the next segment shares with this one.
+    """
+    pauses = find_pauses(powers, overlap * frame_seconds, frame_seconds)
+    return _last_cut(pauses, 1, powers.shape[-1], overlap)
+
+
+def _last_cut(pauses: Iterable[tuple[int, int]], size: int, num_units: int, overlap: int) -> int:
+    """Return the cut in the last of ``pauses``, which are in frames of ``size`` units."""
+    end = num_units
+    for first, last in pauses:
+        start, stop = first * size, min(last * size, num_units)
+        middle = stop if stop == num_units else (start + stop + overlap) // 2 // size * size
+        if middle > max(overlap, num_units // 2):
             end = middle
     return end
+
+
+def frame_weights(powers: np.ndarray, frame_seconds: float) -> np.ndarray:
+    """Return the share of the active part in each frame, ``(frame,) float32``: 0 in pauses, 1/2 at their borders.
+
+    Args:
+        powers: ``(frame,)`` mean square of each frame.
+        frame_seconds: length of a frame.
+    """
+    weight = np.ones(len(powers), np.float32)
+    for start, stop in find_pauses(powers, frame_seconds=frame_seconds):
+        weight[start:stop] = 0.0
+        # At the ends of a recording, there is no speech next to the pause.
+        if start:
+            weight[start] = 0.5
+        if stop < len(powers):
+            weight[stop - 1] = 0.5
+    return weight

@@ -1,11 +1,17 @@
 """Resources of this machine: cores, memory, GPUs, and the number of parts that can run at once."""
 
+import contextlib
 import ctypes
+import errno
 import os
+import platform
 import re
+import resource
 import shutil
 import subprocess
 from pathlib import Path
+
+from espnet_codecse.errors import UserError
 
 CGROUP = Path("/sys/fs/cgroup")  # inside a container, its own group
 
@@ -27,6 +33,15 @@ def _affinity() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def processor_name() -> str:
+    """Return the model of the processor as Linux calls it, or the architecture."""
+    try:
+        found = re.search(r"^model name\s*: *(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    return " ".join(found.group(1).split()) if found else f"{platform.machine()} processor"
+
+
 def limit_threads() -> None:
     """Let numerical libraries start no more threads than the container's quota allows, unless the user set a number.
 
@@ -35,6 +50,35 @@ def limit_threads() -> None:
     cores = num_cores()
     if cores < _affinity():
         os.environ.setdefault("OMP_NUM_THREADS", str(cores))
+
+
+def allow_open_files(num_workers: int) -> None:
+    """Let a training open as many files as the system allows; its workers pass every tensor as an open file.
+
+    Args:
+        num_workers: processes that prepare batches.
+
+    Raises:
+        UserError: the system allows too few for that many workers.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # Two batches of up to eight tensors wait per worker; the rest are pipes.
+    need = 32 + 24 * num_workers
+    if num_workers > 0 and hard != resource.RLIM_INFINITY and hard < need:
+        raise UserError(
+            f"--num_workers {num_workers}: needs up to {need} open files, but the limit is {hard}; raise it with "
+            f"'ulimit -n {need}', or use fewer workers"
+        )
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):  # some systems limit it further
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def too_many_open_files(error: BaseException) -> bool:
+    """Return whether ``error`` says that this process, or the machine, cannot open another file."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.EMFILE, errno.ENFILE)
+    return isinstance(error, RuntimeError) and str(error).startswith("Too many open files")  # of torch's workers
 
 
 def free_memory() -> float:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from espnet_codecse.level import scaled
 from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric, Signals
 from espnet_codecse.metrics.mel import mel_filterbank, mel_power_db
 from espnet_codecse.metrics.registry import register
@@ -42,13 +43,18 @@ def _columns(prefix: str, variant: str) -> tuple[Metric, ...]:
     )
 
 
+def _p808(prefix: str, variant: str) -> Metric:
+    text = f"DNSMOS P.808 overall quality{variant}"
+    return Metric(f"{prefix}_P808", SAMPLE_RATE, False, (1.0, 5.0), True, "speechmos onnxruntime", text)
+
+
 class _Dnsmos(AbsMetricFamily):
     """Base of the variants, whose values differ.
 
     The networks are those of the speechmos package. Recordings shorter than 9.01 s are repeated until they are longer.
-    Scores are means over windows of 9.01 s, one per second. The level is not normalised, although the scores depend on
-    it; samples beyond full scale are clipped. Sessions are kept between files and use one thread, since utterances are
-    scored in parallel.
+    Scores are means over windows of 9.01 s, one per second. Scores depend on the level, which only ``DNSMOS_PEAK``
+    normalises; samples beyond full scale are clipped. Sessions are kept between files and use one thread, since
+    utterances are scored in parallel.
 
     speechmos, and the script of the DNS-Challenge before it, compute the end of each window in floating point. Rounding
     makes some windows a sample too short, and these are left out: of a recording of 32 s, 16 of 23. Papers report
@@ -58,6 +64,7 @@ class _Dnsmos(AbsMetricFamily):
     folder = "dnsmos_models"
     polynomials = FIT
     all_windows = False
+    at_peak = False  # bring the largest sample to 1 first
 
     def load(self) -> None:
         import onnxruntime
@@ -79,7 +86,10 @@ class _Dnsmos(AbsMetricFamily):
         return [f"{self.folder}/sig_bak_ovr.onnx"]
 
     def compute(self, signals: Signals) -> dict[str, float]:
-        speech = np.clip(signals.estimate, -1.0, 1.0)
+        speech = signals.estimate
+        if self.at_peak:
+            speech = scaled(speech, speech, 1.0)
+        speech = np.clip(speech, -1.0, 1.0)
         while len(speech) < WINDOW_SAMPLES:
             speech = np.concatenate([speech, speech])
         num_windows = max(1, int(len(speech) // SAMPLE_RATE - 9.01) + 1)
@@ -104,12 +114,7 @@ class _Dnsmos(AbsMetricFamily):
 class Dnsmos(_Dnsmos):
     """Not personalised, fitted, with P.808: the default of ``speechmos.dnsmos`` and of the DNS-Challenge script."""
 
-    columns = (
-        *_columns("DNSMOS", ""),
-        Metric(
-            "DNSMOS_P808", SAMPLE_RATE, False, (1.0, 5.0), True, "speechmos onnxruntime", "DNSMOS P.808 overall quality"
-        ),
-    )
+    columns = (*_columns("DNSMOS", ""), _p808("DNSMOS", ""))
 
     def _networks(self) -> list[str]:
         return [*super()._networks(), f"{self.folder}/model_v8.onnx"]
@@ -122,6 +127,17 @@ class Dnsmos(_Dnsmos):
         mel = (mel_power_db(window[:-160], self._filterbank, 321, 160) + 40.0) / 40.0
         p808 = self._sessions[1].run(None, {"input_1": mel[None].astype(np.float32)})[0][0][0]
         return np.append(super()._score_window(window), p808)
+
+
+@register(group="DNSMOS_PEAK")
+class PeakDnsmos(Dnsmos):
+    """As DNSMOS, of recordings whose largest sample is brought to 1, as Codecformer and Codecformer-EL score."""
+
+    columns = (
+        *_columns("DNSMOS_PEAK", ", of the recording at a peak of 1"),
+        _p808("DNSMOS_PEAK", ", of the recording at a peak of 1"),
+    )
+    at_peak = True
 
 
 @register(group="DNSMOS_ALL_WINDOWS")

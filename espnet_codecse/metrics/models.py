@@ -1,47 +1,38 @@
-"""Folders of the networks of optional metrics: named by an environment variable, or in a cache of this machine.
+"""Where the networks of optional metrics are; nothing is downloaded during scoring.
 
-Nothing is downloaded during scoring, because hundreds of processes would do so at once, and cluster nodes often have no
-network.
+Hundreds of processes would download at once, and cluster nodes often have no network.
 """
 
+import importlib.util
 import os
 from pathlib import Path
 
 from espnet_codecse.metrics.abs_metric import AbsMetricFamily
 
 
-def hub_folder(variable: str, hub_id: str) -> str | None:
-    """Return the folder that ``variable`` names, or that of ``hub_id`` in the Hugging Face cache, or None."""
-    chosen = os.environ.get(variable)
-    if chosen:
-        return chosen if (Path(chosen) / "config.json").is_file() else None
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
+class ReplaceableMetricFamily(AbsMetricFamily):
+    """A family with a model in a package's wheel, which a model of transformers can replace.
 
-    try:
-        return snapshot_download(hub_id, local_files_only=True)
-    except (LocalEntryNotFoundError, OSError, ValueError):
-        return None
-
-
-class HubMetricFamily(AbsMetricFamily):
-    """A family whose network is a transformers model that must already be on this machine."""
+    Attributes:
+        variable: environment variable that names the folder of the model to use instead.
+    """
 
     variable = ""
-    hub_id = ""
 
     @classmethod
     def missing(cls) -> str:
         """See :meth:`AbsMetricFamily.missing`."""
-        if super().missing() or hub_folder(cls.variable, cls.hub_id):
+        folder = cls.folder()
+        if folder is None:
             return super().missing()
-        if os.environ.get(cls.variable):
-            return f"{cls.variable}={os.environ[cls.variable]} is not a folder with a config.json"
-        return f"hf download {cls.hub_id}, or set {cls.variable} to a folder of such a model"
+        if not (Path(folder) / "config.json").is_file():
+            return f"{cls.variable}={folder} is not a folder with a config.json"
+        return "" if importlib.util.find_spec("transformers") else "pip install transformers"
 
-    def folder(self) -> str | None:
-        """Return the folder of the network; None if it is :meth:`missing`."""
-        return hub_folder(self.variable, self.hub_id)
+    @classmethod
+    def folder(cls) -> str | None:
+        """Return the folder of the model to use instead; None: the wheel's model is used."""
+        return os.environ.get(cls.variable) or None
 
 
 def torch_hub_folder() -> Path:

@@ -16,12 +16,13 @@ FAMILY_MODULES = (
     "spectral_distance",
     "visqol",
     "dnsmos",
+    "distillmos",
     "utmos",
     "nisqa",
     "speaker",
     "recognition",
 )
-DEFAULT_METRICS = "SI_SDR SDR PESQ STOI ESTOI DNSMOS"
+DEFAULT_METRICS = "SI_SDR SDR PESQ STOI ESTOI DNSMOS DISTILLMOS"
 
 _FAMILIES: dict[str, type[AbsMetricFamily]] = {}
 _GROUPS: dict[str, tuple[str, ...]] = {}

@@ -1,5 +1,6 @@
 """Preprocessors that apply one random filter to all waveforms of a training utterance."""
 
+import argparse
 from abc import abstractmethod
 from collections.abc import Callable
 from functools import partial
@@ -10,6 +11,32 @@ from espnet2.train.preprocessor import AbsPreprocessor
 from espnet_codecse.equalization import equalised, random_gains_db
 
 Filter = Callable[[np.ndarray], np.ndarray]
+
+
+def add_filter_options(group) -> None:
+    """Add ``--equalize_db`` and ``--band_limit_prob`` to a parser or its group."""
+    group.add_argument(
+        "--equalize_db", type=float, default=0.0, help="Standard deviation of random gains of training segments, dB"
+    )
+    group.add_argument("--band_limit_prob", type=float, default=0.0, help="Share of low-passed training segments")
+
+
+def with_filters(
+    args: argparse.Namespace, train: bool, sample_rate: int, before: AbsPreprocessor | None
+) -> AbsPreprocessor | None:
+    """Return ``before``, followed by the filters that the options configure.
+
+    Args:
+        args: options of :func:`add_filter_options`.
+        train: filter; otherwise the data stay unchanged.
+        sample_rate: Hz.
+        before: a preprocessor to run first.
+    """
+    if args.equalize_db > 0:
+        before = RandomEqualization(train, args.equalize_db, sample_rate, before=before)
+    if args.band_limit_prob > 0:
+        before = BandLimit(train, args.band_limit_prob, sample_rate, before=before)
+    return before
 
 
 class RandomFilter(AbsPreprocessor):

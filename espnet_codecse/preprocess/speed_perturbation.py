@@ -12,7 +12,8 @@ class SpeedPerturbation(AbsPreprocessor):
     """Resample each reference to a random speed, and sum the references to a new mixture (Codecformer, 2406.12434).
 
     Pitch and tempo change together. The rest of the mixture, such as noise, stays unchanged. All waveforms are cut to
-    the length of the shortest.
+    the length of the shortest. The new mixture has another peak than the recorded one; see
+    :class:`espnet_codecse.preprocess.peak_level.PeakLevel`.
 
     Args:
         train: perturb; otherwise the data stay unchanged.

@@ -3,16 +3,26 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import tee
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
 
-from espnet_codecse.codec.bitstream import BitstreamReader, BitstreamWriter, Header, bits_for
-from espnet_codecse.codec.streaming import ForwardBuffer, FramesOfCodes, FramesOfWaveform, decode_stream, device_of
+from espnet_codecse.codec.bitstream import BitstreamReader, BitstreamWriter, Header
+from espnet_codecse.codec.streaming import (
+    ForwardBuffer,
+    FramesOfCodes,
+    FramesOfWaveform,
+    Read,
+    decode_stream,
+    device_of,
+)
 from espnet_codecse.fileio import atomic_path
-from espnet_codecse.inference.abs_enhancer import AbsEmbeddingEnhancer, AbsEnhancer
-from espnet_codecse.level import Level, measure_levels
+from espnet_codecse.inference.abs_enhancer import AbsEmbeddingEnhancer, AbsEnhancer, ReadPowers
+from espnet_codecse.inference.without_rumble import WithoutRumble
+from espnet_codecse.level import Level
+from espnet_codecse.recording.activity import DecodedPowers, MeasuredWaveform
 from espnet_codecse.recording.job import Job, Options, Outcome
 from espnet_codecse.recording.reader import RecordingReader, reason_of
 from espnet_codecse.recording.writer import RecordingWriter
@@ -68,7 +78,7 @@ class Processor(Generic[Enhancer]):
     def _levels(self, job: Job) -> list[Level]:
         """Return the level of each channel; this reads the recording an additional time."""
         with self._reader(job) as reader:
-            return measure_levels(reader.read, reader.num_channels, reader.num_output, self.enhancer.sample_rate)
+            return self.enhancer.measure_levels(reader.read, reader.num_channels, reader.num_output)
 
 
 class WaveformProcessor(Processor[AbsEnhancer]):
@@ -132,9 +142,11 @@ class WaveformProcessor(Processor[AbsEnhancer]):
             levels: Sequence[Level | None] = [None] * reader.num_channels
             if self.enhancer.needs_level and not self.enhancer.fits_segment(reader.num_output):
                 levels = self._levels(job)
+            # Channels are written together, so their segments must end at the same place.
+            segments = tee(self.enhancer.segments(reader.read, reader.num_output), reader.num_channels)
             channels = [
-                self.enhancer.enhance_long(_channel(reader.read, channel), reader.num_output, level)
-                for channel, level in enumerate(levels)
+                self.enhancer.enhance_long(_channel(reader.read, channel), reader.num_output, level, bounds)
+                for channel, (level, bounds) in enumerate(zip(levels, segments))
             ]
             for pieces in zip(*channels):
                 estimates = np.stack([self._speakers(piece) for piece in pieces], axis=1)
@@ -150,62 +162,73 @@ class WaveformProcessor(Processor[AbsEnhancer]):
 
 
 class EmbeddingProcessor(Processor[AbsEmbeddingEnhancer]):
-    """Encodes, decodes and enhances codes; from codes to codes it computes no waveform."""
+    """Encodes, decodes and enhances codes; from codes to codes, a waveform is only computed to find pauses."""
 
     def encode(self, job: Job) -> int:
         """Read a waveform and write codes."""
         with self._reader(job) as reader:
             header = self._header(reader)
-            read = reader.read
-            if self.enhancer.needs_level:
-                gains = np.array([[self.enhancer.input_gain(level)] for level in self._levels(job)], np.float32)
-
-                def read(start: int, count: int) -> np.ndarray:
-                    return reader.read(start, count) * gains
-
-            frames = FramesOfWaveform(self.enhancer.codec, read, reader.num_output)
-            self._write_codes(job, header, self._separated(frames, header))
+            codec, num_samples = self.enhancer.codec, reader.num_output
+            read, read_powers = reader.read, None
+            if self.enhancer.divides:
+                clean = WithoutRumble(read, num_samples, codec.sample_rate, self.enhancer.segment_samples)
+                waveform = MeasuredWaveform(clean.read, num_samples, codec)
+                read, read_powers = waveform.read, waveform.read_powers
+            frames = FramesOfWaveform(codec, self._scaled(read, job), num_samples)
+            self._write_codes(job, header, self._separated(frames, header, read_powers))
         return 0
+
+    def _scaled(self, read: Read, job: Job) -> Read:
+        """Return ``read`` with each channel at the level of the training, if the system needs it."""
+        if not self.enhancer.needs_level:
+            return read
+        gains = np.array([[self.enhancer.input_gain(level)] for level in self._levels(job)], np.float32)
+        return lambda start, count: read(start, count) * gains
 
     def process_codes(self, job: Job, stored: BitstreamReader) -> int:
         """Read codes and write codes or a waveform; return the number of clipped samples."""
         stored.check_codec(self.enhancer.codec)
         header = replace(stored.header, num_codebooks=self.options.num_codebooks or stored.header.num_codebooks)
-        frames = FramesOfCodes(self.enhancer.codec, stored.read, header.num_frames)
-        pieces = self._separated(frames, header)
+        codec = self.enhancer.codec
+        frames = FramesOfCodes(codec, stored.read, header.num_frames)
+        read_powers = DecodedPowers(codec, frames.read).read_powers if self.enhancer.divides else None
+        pieces = self._separated(frames, header, read_powers)
         if self.options.target == "codes":
             self._write_codes(job, header, pieces)
             return 0
         return self._decode(job, header, pieces)
 
     def _header(self, reader: RecordingReader) -> Header:
-        codec = self.enhancer.codec
-        return Header(
-            codec=codec.name,
-            fingerprint=codec.fingerprint,
-            sample_rate=codec.sample_rate,
-            hop=codec.hop,
-            num_codebooks=self.options.num_codebooks or codec.num_codebooks,
-            bits_per_code=bits_for(codec.codebook_size),
-            num_channels=reader.num_channels,
-            num_frames=codec.num_frames(reader.num_output),
-            num_samples=reader.num_output,
-            source_rate=reader.rate,
-            source_num_samples=reader.num_samples,
-            source_format=reader.format,
-            source_subtype=reader.subtype,
+        source = (reader.rate, reader.num_samples, reader.format, reader.subtype)
+        return Header.of_codec(
+            self.enhancer.codec, self.options.num_codebooks, reader.num_channels, reader.num_output, source
         )
 
-    def _separated(self, frames: FramesOfCodes | FramesOfWaveform, header: Header) -> Iterator[np.ndarray]:
-        """Yield estimates ``(speaker, channel, frame, dim)``, piece by piece."""
+    def _separated(
+        self, frames: FramesOfCodes | FramesOfWaveform, header: Header, read_powers: ReadPowers | None
+    ) -> Iterator[np.ndarray]:
+        """Yield estimates ``(speaker, channel, frame, dim)``, piece by piece.
+
+        Args:
+            frames: embeddings of the recording.
+            header: the recording's lengths.
+            read_powers: returns ``(channel, count)``; see :meth:`AbsEmbeddingEnhancer.separate_long`.
+        """
         if not self.enhancer.separates:
             for start in range(0, header.num_frames, PIECE):
                 count = min(PIECE, header.num_frames - start)
                 yield frames.read(start, count)[None].cpu().numpy()
             return
+        # Channels are written together, so their segments must end at the same place.
+        segments = tee(self.enhancer.frame_segments(header.num_frames, read_powers), header.num_channels)
         channels = [
-            self.enhancer.separate_long(_channel(frames.read, channel), header.num_frames)
-            for channel in range(header.num_channels)
+            self.enhancer.separate_long(
+                _channel(frames.read, channel),
+                header.num_frames,
+                None if read_powers is None else _channel(read_powers, channel),
+                bounds,
+            )
+            for channel, bounds in enumerate(segments)
         ]
         for pieces in zip(*channels):
             yield np.stack(pieces, axis=1)

@@ -92,6 +92,15 @@ class Worker:
         if "codes" in (options.source, options.target):
             if not isinstance(enhancer, AbsEmbeddingEnhancer):
                 raise UserError(f"--model {options.model}: works on waveforms; leave out --from codes and --to codes")
+            if options.source == "codes" and not enhancer.enhances_codes:
+                raise UserError(
+                    f"--model {options.model}: enhances while it encodes, and codes are encoded already; leave out "
+                    "--from codes"
+                )
+            if options.target == "codes" and enhancer.predicts_codes:
+                raise UserError(
+                    f"--model {options.model}: its codes are decoded and cannot be written; leave out --to codes"
+                )
             check_num_codebooks(enhancer.codec, options.num_codebooks)
             if enhancer.restore_level or enhancer.needs_level:
                 print(

@@ -1,5 +1,6 @@
 """Write estimates as they arrive, at the input's rate and length, atomically."""
 
+import math
 import os
 from contextlib import ExitStack
 from pathlib import Path
@@ -93,7 +94,9 @@ class RecordingWriter:
         """
         if not np.isfinite(estimates).all():
             raise UserError("the model's estimate is not a number; try --dtype float32, or report the recording")
-        self._put(self._resampler.push(estimates.reshape(-1, estimates.shape[-1]).T))
+        # A causal system returns no samples at first, so -1 could be any number of channels.
+        num_samples = estimates.shape[-1]
+        self._put(self._resampler.push(estimates.reshape(math.prod(estimates.shape[:-1]), num_samples).T))
 
     def finish(self) -> None:
         """Write the remaining samples of the resampler, padded with silence if rounding left them short."""

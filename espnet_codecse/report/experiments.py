@@ -17,16 +17,23 @@ DESCRIPTION = "scored.json"
 # Clean speech through a codec is the ceiling of systems on its embeddings; `codec` is noisy speech through the codec.
 NOISY, CEILING, CODEC, EXPERIMENT = KINDS = ("noisy", "ceiling", "codec", "experiment")
 LAYERS = ("continuous", "quantized", "waveform")
-# References of the scores: clean speech, clean speech through the codec, the noise, or the mixture.
+# What is scored: speech against clean speech, or against clean speech through the codec; the estimated noise; the
+# reconstruction of the mixture; then leaks: the estimated noise against the speech, estimated speech against the noise.
 CLEAN = "clean"
-TARGETS = (CLEAN, "resynthesised", "noise", "reconstruction")
+TARGETS = (CLEAN, "resynthesised", "noise", "reconstruction", "leaked_speech", "leaked_noise")
 UNPROCESSED = "Unprocessed"
 # Printed below the heading of a codec, to explain its embedding to readers of the table.
 CODEC_NOTES = {
     "codec_small": "The codec `small` is a companded lapped transform (MDCT) with a learned quantiser and a learned "
     "decoder for the upper band; its embedding is not that of a neural codec."
 }
-_ENDINGS = {"resynthesised": " to resynthesised", "noise": ", noise", "reconstruction": ", reconstruction"}
+_ENDINGS = {
+    "resynthesised": " to resynthesised",
+    "noise": ", noise",
+    "reconstruction": ", reconstruction",
+    "leaked_speech": ", noise against the speech",
+    "leaked_noise": ", speech against the noise",
+}
 _BEGINNINGS = {CEILING: "clean, ", CODEC: "noisy, ", EXPERIMENT: ""}
 
 

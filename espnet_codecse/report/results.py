@@ -11,7 +11,6 @@ from espnet_codecse.report.bootstrap import mean_interval
 from espnet_codecse.report.breakdown import breakdown_lines
 from espnet_codecse.report.comparison import compare_experiments, comparison_lines
 from espnet_codecse.report.environment import environment_lines
-from espnet_codecse.report.experiments import NOISY
 from espnet_codecse.report.scores import Row, metrics_of
 from espnet_codecse.report.study import study_lines
 from espnet_codecse.report.tables import number, table
@@ -21,7 +20,7 @@ DEFAULT_BREAKDOWN_METRICS = ("SI_SDR", "PESQ", "DNSMOS_OVRL")
 
 def _noisy_row(row: Row, rows: Sequence[Row]) -> Row | None:
     """Return the row of the unprocessed mixture of the same set, or one whose label has no set."""
-    by_set = {candidate.test_set: candidate for candidate in rows if candidate.output.kind == NOISY}
+    by_set = {candidate.test_set: candidate for candidate in rows if candidate.is_noisy_speech}
     return by_set.get(row.test_set) or by_set.get("")
 
 

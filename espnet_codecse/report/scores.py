@@ -9,7 +9,7 @@ import numpy as np
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import read_scp
-from espnet_codecse.report.experiments import CLEAN, EXPERIMENT, ScoredOutput, parse_label
+from espnet_codecse.report.experiments import CLEAN, EXPERIMENT, NOISY, ScoredOutput, parse_label
 from espnet_codecse.report.groups import Groups, read_groups
 
 # Order of the columns; other metrics follow in alphabetical order.
@@ -26,6 +26,11 @@ METRIC_ORDER = (
     "DNSMOS_BAK",
     "DNSMOS_OVRL",
     "DNSMOS_P808",
+    "DNSMOS_PEAK_SIG",
+    "DNSMOS_PEAK_BAK",
+    "DNSMOS_PEAK_OVRL",
+    "DNSMOS_PEAK_P808",
+    "DISTILLMOS",
 )
 
 
@@ -60,6 +65,11 @@ class Row:
     def is_experiment(self) -> bool:
         """Whether the row is speech of a trained system, not of the mixture or of a codec alone."""
         return self.output.kind == EXPERIMENT and self.is_speech
+
+    @property
+    def is_noisy_speech(self) -> bool:
+        """Whether the row is that of the mixture, against the clean recording."""
+        return self.output.kind == NOISY and self.is_speech
 
     @property
     def is_speech(self) -> bool:

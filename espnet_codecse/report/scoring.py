@@ -18,8 +18,14 @@ from espnet_codecse.report.experiments import (
     ScoredOutput,
 )
 
-# Metrics of outputs other than speech: the noise, and the reconstruction (the sum of speech and noise).
-OTHER_METRICS = {"noise": "SI_SDR LSD MCD", "reconstruction": "SI_SDR PESQ LSD MCD"}
+# Outputs other than speech: lists of the estimates and of their references, and metrics. The reconstruction is the sum
+# of speech and noise. Estimates against the other reference show what leaked.
+OTHERS = {
+    "noise": ("noise1", "noise1", "SI_SDR LSD MCD"),
+    "reconstruction": ("reconstruction", "wav", "SI_SDR PESQ LSD MCD"),
+    "leaked_speech": ("noise1", "spk1", "SI_SDR"),
+    "leaked_noise": ("spk1", "noise1", "SI_SDR"),
+}
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,8 @@ def _tasks_of_set(
         return ScoringTask(output, _lists(folder, num_spk), _references(references, num_spk), metrics, raw / "wav.scp")
 
     tasks = [task(NOISY, UNPROCESSED, "", noisy)]
+    if any((folder / "noise1.scp").is_file() for folder in own.values()):
+        tasks += _others((NOISY, UNPROCESSED, "", noisy), raw, test_set)
     items = [(EXPERIMENT, outputs.name, layer, folder) for layer, folder in own.items() if _has_speech(folder)]
     through_codec = codec_outputs / f"clean_continuous_{test_set}" if codec_outputs is not None else None
     for item in (*_codec_items(codec_outputs, test_set), *items):
@@ -131,14 +139,19 @@ def _codec_items(codec_outputs: Path | None, test_set: str) -> list[tuple[str, s
 
 
 def _others(item: tuple, raw: Path, test_set: str) -> list[ScoringTask]:
-    """Return the scoring tasks of noise and reconstruction, if the system writes them."""
+    """Return the scoring tasks of noise and reconstruction, if the system writes them, and of what leaked."""
     kind, experiment, layer, folder = item
+    found = dict(OTHERS)
+    if kind == NOISY:  # what a copy of the mixture would be as noise
+        found = {"noise": ("wav", "noise1", "SI_SDR")}
+    elif not (folder / "noise1.scp").is_file() or (folder / "spk2.scp").is_file():
+        del found["leaked_speech"], found["leaked_noise"]
     tasks = []
-    for target, estimate, reference in (("noise", "noise1", "noise1"), ("reconstruction", "reconstruction", "wav")):
+    for target, (estimate, reference, metrics) in found.items():
         lists = folder / f"{estimate}.scp", raw / f"{reference}.scp"
         if all(path.is_file() for path in lists):
             output = ScoredOutput(kind, experiment, test_set, layer, target, folder / f"scoring_{target}", raw)
-            tasks.append(ScoringTask(output, [lists[0]], [lists[1]], OTHER_METRICS[target]))
+            tasks.append(ScoringTask(output, [lists[0]], [lists[1]], metrics))
     return tasks
 
 

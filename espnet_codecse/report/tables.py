@@ -1,5 +1,6 @@
-"""Numbers and tables in Markdown."""
+"""Numbers, times and tables in Markdown."""
 
+import math
 from collections.abc import Sequence
 
 from espnet_codecse.report.bootstrap import Interval
@@ -13,6 +14,15 @@ def number(metric: str, interval: Interval, signed: bool = False) -> str:
         return "n/a"
     form = f"{'+' if signed else ''}.{DECIMALS.get(metric, 2)}f"
     return f"{interval.mean:{form}} [{interval.low:{form}}, {interval.high:{form}}]"
+
+
+def duration(seconds: float) -> str:
+    """Return ``80 s``, ``12 min`` or ``1.5 h``."""
+    if seconds < 90:
+        return f"{math.ceil(seconds)} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
 
 
 def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from espnet_codecse.documents import read_yaml
 from espnet_codecse.errors import UserError
+from espnet_codecse.level import LevelRule
 from espnet_codecse.task.model_types import EMBEDDING, model_type_name, model_type_of
 from espnet_codecse.task.old_names import with_current_names
 
@@ -90,12 +91,15 @@ def build_configuration(
             file = folder / system / name
             if file.is_file():
                 configuration = merge(configuration, _read(file))
-    if model_type_name(configuration) != EMBEDDING:
-        if (num_spk or 1) > 1:
-            raise UserError(f"--num_spk {num_spk}: {system} enhances one speaker; leave it out")
-        return merge(configuration, {"codec": codec})
-    if num_spk is not None:
+    model_type = model_type_of(configuration)
+    if model_type.outputs and (num_spk or 1) > 1:
+        raise UserError(f"--num_spk {num_spk}: {system} enhances one speaker; leave it out")
+    if num_spk is not None and not model_type.outputs:
         configuration = _with_speakers(configuration, num_spk)
+    if not model_type.takes_codec:
+        return configuration
+    if model_type_name(configuration) != EMBEDDING:
+        return merge(configuration, {"codec": codec})
     codec_conf = {"encoder_conf": {"codec": codec}, "decoder_conf": {"codec": codec}}
     return merge(configuration, codec_conf)
 
@@ -140,9 +144,34 @@ def check_unchanged(file: Path, configuration: Mapping[str, Any]) -> None:
             )
 
 
+def check_embedding_source(configuration: Mapping[str, Any], stored: bool) -> None:
+    """Check that the model can be trained from stored embeddings, if they are ``stored``.
+
+    Raises:
+        UserError: its encoder is trained, so that it needs waveforms.
+    """
+    if stored and configuration.get("encoder") == "denoising_codec":
+        raise UserError("an encoder is trained on waveforms, not on embeddings: use --embedding_source on_the_fly")
+
+
 def needs_waveform_reference(configuration: Mapping[str, Any]) -> bool:
     """Return whether any loss is computed on waveforms instead of embeddings."""
-    return any(item["name"] != "embedding_mse" for item in configuration["criterions"])
+    on_embeddings = ("embedding_mse", "code_cross_entropy")
+    return any(item["name"] not in on_embeddings for item in configuration["criterions"])
+
+
+def level_rule(configuration: Mapping[str, Any]) -> LevelRule | None:
+    """Return the levels at which a training encodes its signals; None: as recorded.
+
+    Raises:
+        UserError: they are invalid.
+    """
+    if model_type_name(configuration) != EMBEDDING:
+        return None
+    try:
+        return LevelRule.of_training(configuration.get("model_conf") or {})
+    except (TypeError, ValueError) as error:
+        raise UserError(f"model_conf: {error}") from None
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -203,13 +232,13 @@ def not_a_training(train_config: Path, error: Exception) -> UserError:
 
 def output_names(configuration: Mapping[str, Any]) -> list[str]:
     """Return the names of a model's outputs, such as ``spk1``, from its training's configuration."""
-    if model_type_name(configuration) != EMBEDDING:
-        return list(model_type_of(configuration).outputs)
-    return [f"spk{index + 1}" for index in range(num_speakers(configuration))]
+    fixed = model_type_of(configuration).outputs
+    return list(fixed) if fixed else [f"spk{index + 1}" for index in range(num_speakers(configuration))]
 
 
 def num_speakers(configuration: Mapping[str, Any]) -> int:
     """Return the number of a model's outputs that are speakers."""
-    if model_type_name(configuration) != EMBEDDING:
-        return sum(name.startswith("spk") for name in model_type_of(configuration).outputs)
+    fixed = model_type_of(configuration).outputs
+    if fixed:
+        return sum(name.startswith("spk") for name in fixed)
     return int(configuration["separator_conf"].get("num_spk", 1))

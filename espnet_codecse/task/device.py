@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Sequence
 
 from espnet_codecse.errors import UserError
-from espnet_codecse.job.resources import num_cores
+from espnet_codecse.job.resources import num_cores, processor_name
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -51,6 +51,20 @@ def num_gpus() -> int:
     import torch
 
     return torch.cuda.device_count()  # unlike is_available(), it leaves CUDA usable in processes that are forked
+
+
+def describe_device(device: str, threads: int) -> str:
+    """Return the name of a GPU, or of the processor with the number of threads, for reports and logs.
+
+    Args:
+        device: torch device, ``cpu``, ``cuda`` or ``cuda:N``.
+        threads: number of torch threads.
+    """
+    if device != "cpu":
+        import torch
+
+        return torch.cuda.get_device_name(device)
+    return f"{processor_name()}, {threads} thread{'s' if threads > 1 else ''}"
 
 
 def _gpus(count: int) -> str:

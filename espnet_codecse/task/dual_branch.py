@@ -11,7 +11,7 @@ from espnet2.tasks.abs_task import optim_classes
 from espnet2.utils.nested_dict_action import NestedDictAction
 
 from espnet_codecse.dual_branch.adversaries import Schedule
-from espnet_codecse.dual_branch.coder import coder_description
+from espnet_codecse.dual_branch.coder import coder_description, rate_and_hop
 from espnet_codecse.dual_branch.discriminator import SpectrumDiscriminators
 from espnet_codecse.dual_branch.generator import DualBranchGenerator
 from espnet_codecse.dual_branch.losses import ReconstructionLoss
@@ -56,7 +56,7 @@ class DualBranchTask(PaddingTask):
         """Add this task's options to ESPnet's."""
         group = parser.add_argument_group(description="Dual branch")
         group.add_argument("--task", default="dual_branch", help="Type of model")
-        group.add_argument("--codec", default=None, help="Small codec or DAC for initialisation; else coder_conf")
+        group.add_argument("--codec", default=None, help="Codec for initialisation; else coder_conf")
         for name, text in CONFIGURATIONS.items():
             group.add_argument(f"--{name}", action=NestedDictAction, default={}, help=text)
         group.add_argument("--crop_seconds", type=float, default=2.0, help="Length of training segments, s")
@@ -75,7 +75,7 @@ class DualBranchTask(PaddingTask):
         """Return random segments, preceded by dynamic mixing and followed by unpaired recordings if configured."""
         before = with_rank_seed(train)
         layout = cls._layout(args)
-        rate, hop = _rate_and_hop(layout)
+        rate, hop = rate_and_hop(layout)
         if args.preprocessor == "enh":
             options = {"num_spk": 1, "sample_rate": rate, **args.preprocessor_conf}
             before = DynamicMixing(train, options, args.model_conf.get("supervised", True), before)
@@ -141,13 +141,6 @@ class DualBranchTask(PaddingTask):
             optim_classes[args.optim](model.generator.parameters(), **args.optim_conf),
             optim_classes[args.optim2](discriminator_parameters, **args.optim2_conf),
         ]
-
-
-def _rate_and_hop(layout: dict) -> tuple[int, int]:
-    """Return sample rate (Hz) and samples per frame of a coder's layout."""
-    if layout.get("kind") == "mdct":
-        return layout["sample_rate"], int(np.prod(layout["strides"]))
-    return layout["sampling_rate"], int(np.prod(layout["downsampling_ratios"]))
 
 
 def _build(cls, name: str, args: argparse.Namespace, *positional, **defaults):

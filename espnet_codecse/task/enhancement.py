@@ -13,15 +13,20 @@ from espnet2.enh.loss.wrappers.abs_wrapper import AbsLossWrapper
 from espnet2.tasks import enh
 
 from espnet_codecse.codec import load_codec
+from espnet_codecse.codec.resolve import check_num_codebooks
 from espnet_codecse.documents import load_npz
+from espnet_codecse.embedding.description import check_levels
+from espnet_codecse.enh.encoder.choices import ENCODERS
+from espnet_codecse.enh.enhancer import BLIND_TO_LEVEL
 from espnet_codecse.enh.model import EmbeddingEnhancementModel
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import read_scp
 from espnet_codecse.preprocess.paired_crop import PairedCrop
-from espnet_codecse.preprocess.random_filters import BandLimit, RandomEqualization
+from espnet_codecse.preprocess.peak_level import PeakLevel
+from espnet_codecse.preprocess.random_filters import add_filter_options, with_filters
 from espnet_codecse.preprocess.rank_seed import with_rank_seed
 from espnet_codecse.preprocess.speed_perturbation import SpeedPerturbation
-from espnet_codecse.task.configuration import needs_waveform_reference
+from espnet_codecse.task.configuration import check_embedding_source, level_rule, needs_waveform_reference
 from espnet_codecse.task.trainer import CrashSafeTrainer
 from espnet_codecse.task.training import Pair, check_size, data_entry, shape_file
 
@@ -43,15 +48,33 @@ class EmbeddingEnhancementTask(enh.EnhancementTask):
         group.add_argument(
             "--speed_perturb", type=int, nargs="*", default=[], help="Speeds of training speakers, percent: 95 100 105"
         )
+        add_filter_options(group)
         group.add_argument(
-            "--equalize_db", type=float, default=0.0, help="Standard deviation of random gains of training segments, dB"
+            "--embedding_stats",
+            default=None,
+            help="stats.npz of stage 4, for normalize: global; without it they are those of 200 training mixtures",
         )
-        group.add_argument("--band_limit_prob", type=float, default=0.0, help="Share of low-passed training segments")
-        group.add_argument("--embedding_stats", default=None, help="stats.npz of stage 4, for normalize: global")
+
+    @classmethod
+    def main_worker(cls, args: argparse.Namespace) -> None:
+        """Train; see ESPnet's method. The statistics that the separator needs are computed if they are not given."""
+        if args.encoder in ENCODERS and args.embedding_stats is None and cls._normalizes_globally(args):
+            if any(kind == "kaldi_ark" for _, _, kind in args.train_data_path_and_name_and_type):
+                raise UserError("--embedding_stats: missing, but the separator normalises by them; run stage 4")
+            from espnet_codecse.task.statistics import training_statistics
+
+            codec = load_codec(args.encoder_conf["codec"], device="cuda" if args.ngpu > 0 else "cpu")
+            args.embedding_stats = str(training_statistics(args, cls.build_preprocess_fn(args, True), codec))
+        super().main_worker(args)
+
+    @staticmethod
+    def _normalizes_globally(args: argparse.Namespace) -> bool:
+        parameter = inspect.signature(enh.separator_choices.get_class(args.separator)).parameters.get("normalize")
+        return parameter is not None and args.separator_conf.get("normalize", parameter.default) == "global"
 
     @classmethod
     def build_preprocess_fn(cls, args: argparse.Namespace, train: bool):
-        """Return ESPnet's preprocessor, followed by speed perturbation, filters and paired crop if configured.
+        """Return ESPnet's preprocessor, followed by speed perturbation, filters, levels and paired crop if configured.
 
         Raises:
             UserError: an augmentation of waveforms is configured for stored embeddings.
@@ -67,13 +90,16 @@ class EmbeddingEnhancementTask(enh.EnhancementTask):
         before = with_rank_seed(train, before)
         if args.speed_perturb:
             before = SpeedPerturbation(train, args.speed_perturb, before)
-        if args.encoder != "codec":
+        if args.encoder not in ENCODERS:
             return before
         codec = load_codec(args.encoder_conf["codec"])
-        if args.equalize_db > 0:
-            before = RandomEqualization(train, args.equalize_db, codec.sample_rate, before=before)
-        if args.band_limit_prob > 0:
-            before = BandLimit(train, args.band_limit_prob, codec.sample_rate, before=before)
+        before = with_filters(args, train, codec.sample_rate, before)
+        levels = level_rule({"model_conf": args.model_conf})
+        for path, _, kind in (*args.train_data_path_and_name_and_type, *args.valid_data_path_and_name_and_type):
+            if kind == "kaldi_ark":  # again: options of ESPnet may have changed the configuration
+                check_levels(Path(path).parent, levels)
+        if levels is not None:  # of whole recordings, as in inference
+            before = PeakLevel(train, levels, before)
         if args.crop_seconds is None:
             return before
         num_frames = codec.num_frames(round(args.crop_seconds * codec.sample_rate))
@@ -86,13 +112,14 @@ class EmbeddingEnhancementTask(enh.EnhancementTask):
         Raises:
             UserError: the gate's activation is not the codec's, or the statistics are missing or from another codec.
         """
-        if args.encoder != "codec":
+        if args.encoder not in ENCODERS:
             return super().build_model(args)
         encoder = enh.encoder_choices.get_class(args.encoder)(**args.encoder_conf)
         separator_class = enh.separator_choices.get_class(args.separator)
         # ESPnet saves the configuration after this, so the experiment records the identity of its codec.
         args.encoder_conf["fingerprint"] = encoder.codec("cpu").fingerprint
         cls._match_activation(args, separator_class, encoder.codec("cpu"))
+        cls._match_codebooks(args, encoder.codec("cpu"))
         separator = separator_class(encoder.output_dim, **args.separator_conf)
         decoder = enh.decoder_choices.get_class(args.decoder)(**args.decoder_conf)
         cls._set_statistics(args, separator, encoder.codec("cpu"))
@@ -117,6 +144,21 @@ class EmbeddingEnhancementTask(enh.EnhancementTask):
                 f"'{codec.activation}'; leave it at 'auto'"
             )
         args.separator_conf["activation"] = codec.activation
+
+    @staticmethod
+    def _match_codebooks(args: argparse.Namespace, codec) -> None:
+        """Set the size of predicted codebooks to that of the codec.
+
+        Raises:
+            UserError: the codec has fewer codebooks, or the losses are not those of what the separator predicts.
+        """
+        number = args.separator_conf.get("predicted_codebooks", 0)
+        uses_codes = [item["name"] == "code_cross_entropy" for item in args.criterions]
+        if any(uses_codes) != bool(number) or any(uses_codes) != all(uses_codes):
+            raise UserError("criterions: code_cross_entropy and separator_conf predicted_codebooks need each other")
+        if number:
+            check_num_codebooks(codec, number)
+            args.separator_conf["codebook_size"] = codec.codebook_size
 
     @staticmethod
     def _set_statistics(args: argparse.Namespace, separator: torch.nn.Module, codec) -> None:
@@ -147,7 +189,7 @@ def training_data(configuration: dict[str, Any], data_dirs: Pair, folders: Mappi
 
     Raises:
         KeyError: the configuration is incomplete.
-        UserError: a file is missing, a set is empty, or the embeddings are incomplete or from another codec.
+        UserError: a file is missing, a set is empty, or the embeddings are incomplete, or of another codec or level.
     """
     codec, criterions = configuration["encoder_conf"]["codec"], configuration["criterions"]
     if not (codec and criterions):
@@ -155,16 +197,20 @@ def training_data(configuration: dict[str, Any], data_dirs: Pair, folders: Mappi
     num_spk = configuration.get("separator_conf", {}).get("num_spk", 1)
     waveform_reference = needs_waveform_reference(configuration)
     embedding_dirs: tuple[Path | None, ...] = folders.get("embeddings", (None, None))
-    normalization = configuration.get("separator_conf", {}).get("normalize")
-    if embedding_dirs[0] is None and normalization == "global":
-        raise UserError(
-            "separator_conf normalize: global needs the statistics of stored embeddings; train from stored ones, or "
-            "set normalize: utterance in the recipe's conf"
-        )
+    check_embedding_source(configuration, embedding_dirs[0] is not None)
+    levels = level_rule(configuration)
+    if waveform_reference and embedding_dirs[0] is not None and levels is not None and levels.reference_peak is None:
+        losses = {item["name"] for item in criterions} - {"embedding_mse", *BLIND_TO_LEVEL}
+        if losses:
+            raise UserError(
+                f"criterions: {losses.pop()} compares levels, but stored mixtures are scaled to model_conf peak and "
+                "waveform references are not; train with --embedding_source on_the_fly"
+            )
     options: list[str] = []
     for mode, data_dir, embedding_dir in zip(("train", "valid"), data_dirs, embedding_dirs):
         if embedding_dir is not None:
             _check_embeddings(embedding_dir, codec)
+            check_levels(embedding_dir, levels)
         entries = [_entry(data_dir, embedding_dir, "wav.scp", "emb_mix.scp", "speech_mix")]
         for speaker in range(1, num_spk + 1):
             stored = None if waveform_reference else embedding_dir

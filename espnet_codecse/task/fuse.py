@@ -10,7 +10,7 @@ from espnet2.tasks import enh
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str2bool, str_or_none
 
-from espnet_codecse.embedding.description import EmbeddingDescription, check_codec, read_description
+from espnet_codecse.embedding.description import EmbeddingDescription, check_codec, check_levels, read_description
 from espnet_codecse.errors import UserError
 from espnet_codecse.fuse.build import build_fuse_model, build_vae_model
 from espnet_codecse.fuse.model import FuseModel
@@ -212,6 +212,7 @@ def _check_features(folder: Path, kind: str, configuration: dict[str, Any]) -> E
 
     model = configuration.get("codec") if kind == "codec" else configuration["guidance_conf"].get("model")
     description = check_codec(folder, load_features(f"{kind}:{model}"))
+    check_levels(folder, None)
     if description.layer != "continuous":
         raise UserError(
             f"{folder}: holds the layer '{description.layer}'; guidance must be continuous, extract it again"

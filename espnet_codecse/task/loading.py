@@ -13,9 +13,11 @@ import torch
 
 from espnet_codecse.building import building
 from espnet_codecse.checkpoint import load_checkpoint, load_strictly
+from espnet_codecse.enh.encoder.choices import ENCODERS
 from espnet_codecse.installation import naming_missing_packages
 from espnet_codecse.task.configuration import not_a_training, read_training
 from espnet_codecse.task.model_types import EMBEDDING, model_type_name, model_type_of
+from espnet_codecse.task.old_names import without_unused_weights
 
 
 def build_for_inference(args: argparse.Namespace) -> torch.nn.Module:
@@ -61,7 +63,7 @@ def load_trained_model(
     """
     args = argparse.Namespace(**copy.deepcopy(configuration or read_training(train_config)))
     embedding = model_type_name(vars(args)) == EMBEDDING
-    if embedding and getattr(args, "encoder", None) != "codec":
+    if embedding and getattr(args, "encoder", None) not in ENCODERS:
         error = ValueError(f"its encoder is '{getattr(args, 'encoder', None)}', not a codec")
         raise not_a_training(train_config, error)
     args.embedding_stats = None  # they are in the checkpoint, and the file may be gone
@@ -71,7 +73,7 @@ def load_trained_model(
         args.codec = codec
     with building(f"{train_config}: no model can be built", "is it from another version?"):
         model = build_for_inference(args)
-    state = load_checkpoint(Path(model_file))
+    state = without_unused_weights(model, load_checkpoint(Path(model_file)))
     for name in getattr(model, "TRAINING_ONLY", ()):
         # Packs do not contain parts that only training needs, such as discriminators.
         delattr(model, name)

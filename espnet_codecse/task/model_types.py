@@ -19,7 +19,8 @@ class ModelType:
         layers: layers that its models decode, in the order of result tables.
         trained: function that builds a model for inference from a training's options without the task, or returns None
             if only the task can; empty: always use the task.
-        outputs: outputs per layer; for several speakers, see :func:`task.configuration.output_names`.
+        outputs: outputs per layer; empty: one for each of ``separator_conf``'s ``num_spk``.
+        takes_codec: whether its configurations name a codec.
     """
 
     task: str
@@ -28,6 +29,7 @@ class ModelType:
     layers: tuple[str, ...] = ("waveform",)
     trained: str = ""
     outputs: tuple[str, ...] = ("spk1",)
+    takes_codec: bool = True
 
     def load(self, part: str) -> Any:
         """Import the object that the attribute ``part`` names."""
@@ -43,6 +45,7 @@ MODEL_TYPES = {
         "enh.enhancer:EmbeddingEnhancer",
         ("continuous", "quantized"),
         trained="enh.trained:build_trained",
+        outputs=(),
     ),
     "dual_branch": ModelType(
         "task.dual_branch:DualBranchTask",
@@ -53,10 +56,17 @@ MODEL_TYPES = {
     "fuse_vae": ModelType("task.fuse:FuseVAETask", "task.fuse:training_data", "fuse.enhancer:FuseEnhancer"),
     "fuse": ModelType("task.fuse:FuseTask", "task.fuse:training_data", "fuse.enhancer:FuseEnhancer"),
     "sgmse": ModelType("task.fuse:SGMSETask", "task.fuse:training_data", "fuse.sgmse:SGMSEEnhancer"),
-    "ssl_gcrn": ModelType(
-        "task.ssl_gcrn:SSLGCRNTask",
-        "task.ssl_gcrn:training_data",
-        "causal.enhancer:GCRNEnhancer",
+    "waveform": ModelType(
+        "task.waveform:WaveformTask",
+        "task.waveform:training_data",
+        "waveform.enhancer:WaveformEnhancer",
+        outputs=(),
+        takes_codec=False,
+    ),
+    "causal": ModelType(
+        "task.causal:CausalTask",
+        "task.causal:training_data",
+        "causal.enhancer:CausalEnhancer",
         trained="causal.trained:build_trained",
     ),
 }
@@ -82,7 +92,10 @@ def model_type_of(configuration: Mapping[str, Any]) -> ModelType:
 
 def codec_of(configuration: Mapping[str, Any]) -> Any:
     """Return the name of the codec that a trained model needs, or None."""
-    if model_type_name(configuration) != EMBEDDING:
+    kind = model_type_name(configuration)
+    if kind == "causal" and (configuration.get("model_conf") or {}).get("given", "none") == "none":
+        return None  # if it has a teacher, then in training only
+    if kind != EMBEDDING:
         # A model that was initialised from a codec has the layout in its configuration, and its own weights.
         return None if configuration.get("coder_conf") else configuration.get("codec")
     encoder = configuration.get("encoder_conf")

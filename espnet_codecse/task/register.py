@@ -13,6 +13,17 @@ def _add(choices, name: str, cls: type) -> None:
     choices.classes[name] = cls
 
 
+def register_schedulers() -> None:
+    """Register schedules of the learning rate with all of ESPnet's tasks."""
+    from espnet2.tasks import abs_task
+
+    from espnet_codecse.task.scheduler import DelayedPlateau
+
+    known = abs_task.scheduler_classes.setdefault("delayed_plateau", DelayedPlateau)
+    if known is not DelayedPlateau:
+        raise ValueError(f"ESPnet's scheduler 'delayed_plateau' is already {known.__module__}.{known.__name__}")
+
+
 def register_codecs() -> None:
     """Register ``--codec mdct`` with ESPnet's codec task."""
     from espnet2.tasks import gan_codec
@@ -26,9 +37,10 @@ def register_enhancement() -> None:
     """Register codec encoder and decoder, separators and losses with ESPnet's enhancement task."""
     from espnet2.tasks import enh
 
-    from espnet_codecse.causal.separator import GCRNSeparator
+    from espnet_codecse.causal.separator import SEPARATORS as CAUSAL_SEPARATORS
     from espnet_codecse.enh.decoder.codec_decoder import CodecDecoder
-    from espnet_codecse.enh.encoder.codec_encoder import CodecEncoder
+    from espnet_codecse.enh.encoder.choices import ENCODERS
+    from espnet_codecse.enh.loss.criterions.code_cross_entropy import CodeCrossEntropy
     from espnet_codecse.enh.loss.criterions.compressed_spectrum import CompressedSpectrumLoss
     from espnet_codecse.enh.loss.criterions.dnsmos import DNSMOSLoss
     from espnet_codecse.enh.loss.criterions.embedding import EmbeddingMSE
@@ -38,14 +50,17 @@ def register_enhancement() -> None:
     from espnet_codecse.fuse.espnet_diffusion import FuseDiffusion
     from espnet_codecse.task.old_names import CRITERIONS
 
-    _add(enh.encoder_choices, "codec", CodecEncoder)
+    for name, encoder in ENCODERS.items():
+        _add(enh.encoder_choices, name, encoder)
     _add(enh.decoder_choices, "codec", CodecDecoder)
     for name in SEPARATORS:
         _add(enh.separator_choices, name, separator_class(name))
-    _add(enh.separator_choices, "gcrn", GCRNSeparator)
+    for name, separator in CAUSAL_SEPARATORS.items():
+        _add(enh.separator_choices, name, separator)
     _add(enh.diffusion_choices, "fuse", FuseDiffusion)
     _add(enh.loss_wrapper_choices, "pit_threshold", ThresholdPITSolver)
     _add(enh.criterion_choices, "embedding_mse", EmbeddingMSE)
+    _add(enh.criterion_choices, "code_cross_entropy", CodeCrossEntropy)
     _add(enh.criterion_choices, "compressed_spectrum", CompressedSpectrumLoss)
     # Under its old name too: ESPnet's own commands read packs as they are.
     for name in ("pesq", *(old for old, new in CRITERIONS.items() if new == "pesq")):

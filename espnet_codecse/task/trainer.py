@@ -1,6 +1,7 @@
 """ESPnet's trainers with checkpoints that survive a crash and cannot execute code, and an end to NaN losses."""
 
 import contextlib
+import importlib
 import logging
 import math
 import os
@@ -14,6 +15,8 @@ from espnet2.train.trainer import Trainer
 from espnet_codecse.checkpoint import load_checkpoint, load_strictly
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
+from espnet_codecse.report.training_log import MACHINE
+from espnet_codecse.task.device import describe_device
 
 
 @contextlib.contextmanager
@@ -22,6 +25,9 @@ def atomic_saving() -> Iterator[None]:
 
     The trainer's loop writes ``checkpoint.pth`` in place, so a run killed meanwhile would lose both the old and the new
     checkpoint.
+
+    Raises (``torch.save`` within the context):
+        UserError: the file cannot be written; the one that was there before stays as it was.
     """
     plain_save = torch.save
 
@@ -29,7 +35,11 @@ def atomic_saving() -> Iterator[None]:
         if not isinstance(target, (str, os.PathLike)):
             return plain_save(value, target, *args, **kwargs)
         with atomic_path(Path(target)) as temporary:
-            plain_save(value, temporary, *args, **kwargs)
+            try:
+                plain_save(value, temporary, *args, **kwargs)
+            except RuntimeError as error:  # torch's writer does not raise OSError
+                reason = " ".join(str(error).split())[:200]
+                raise UserError(f"{target}: cannot be written ({reason}); is the disk full?") from error
 
     torch.save = save
     try:
@@ -77,7 +87,9 @@ class _CrashSafe:
     @classmethod
     def run(cls, *args, **kwargs) -> None:
         """Train as in ESPnet, with atomic saving."""
-        cls._criteria = kwargs["trainer_options"].best_model_criterion
+        options = kwargs["trainer_options"]
+        cls._criteria = options.best_model_criterion
+        logging.info(MACHINE + describe_device("cuda" if options.ngpu else "cpu", torch.get_num_threads()))
         with atomic_saving():
             super().run(*args, **kwargs)  # type: ignore[misc]  # defined by ESPnet's trainer
 
@@ -105,6 +117,17 @@ class _CrashSafe:
         """
         super().validate_one_epoch(*args, reporter=reporter, **kwargs)  # type: ignore[misc]
         check_losses(reporter, "validation")
+
+    @classmethod
+    def plot_attention(cls, model, output_dir, summary_writer, iterator, reporter, options) -> None:
+        """Log utterances in place of attention, which separators do not show; see ESPnet's method."""
+        from espnet_codecse.task.listening import log_utterances
+
+        wandb = importlib.import_module("wandb") if options.use_wandb else None
+        model.eval()
+        device = "cuda" if options.ngpu > 0 else "cpu"
+        log_utterances(model, iterator, reporter.get_epoch(), device, summary_writer, wandb)
+        reporter.next()
 
     @classmethod
     def resume(cls, checkpoint, model, reporter, optimizers, schedulers, scaler, ngpu: int = 0, strict: bool = True):

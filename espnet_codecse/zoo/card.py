@@ -3,7 +3,7 @@
 from typing import Any
 
 from espnet_codecse.report.scores import METRIC_ORDER
-from espnet_codecse.zoo.manifest import dump_yaml
+from espnet_codecse.zoo.manifest import dump_yaml, network_name
 
 # Metrics that have a name on the hub.
 HUB_METRICS = {"SI_SDR": "si-sdr", "SDR": "sdr", "PESQ": "pesq", "STOI": "stoi", "ESTOI": "estoi"}
@@ -62,7 +62,7 @@ def _description(manifest: dict[str, Any], config: dict[str, Any]) -> list[str]:
     losses = ", ".join(str(item.get("name")) for item in config.get("criterions") or [])
     name, version = manifest["name"], manifest["package"]["version"]
     domain = "on the embeddings of an audio codec" if "separator" in manifest else f"by `{manifest['task']}`"
-    network = manifest.get("separator") or manifest["task"]
+    network = network_name(manifest, config)
     return [
         f"{work} {domain}, trained with espnet_codecse {version}.",
         "",

@@ -8,10 +8,11 @@ from typing import Any
 
 from espnet_codecse.checkpoint import check_archive
 from espnet_codecse.codec.resolve import PRETRAINED
-from espnet_codecse.errors import UserError
+from espnet_codecse.errors import UserError, did_you_mean
 from espnet_codecse.task.configuration import check_parts, read_training
 from espnet_codecse.task.model_types import EMBEDDING
 from espnet_codecse.task.old_names import with_current_names
+from espnet_codecse.zoo.catalogue import carried
 from espnet_codecse.zoo.manifest import META, model_type_of_pack, read_manifest, read_meta, read_yaml
 
 # In order of preference.
@@ -62,9 +63,9 @@ def find_model(name: str) -> ModelFiles:
         UserError: the model does not exist or is refused; the message says where it was searched for.
     """
     name = str(name)
-    carried = PRETRAINED / name
-    if name and "/" not in name and (carried / META).is_file():
-        return open_pack(carried, name)
+    own = PRETRAINED / name
+    if name and "/" not in name and (own / META).is_file():
+        return open_pack(own, name)
     path = Path(name).expanduser()
     if path.is_dir():
         return open_pack(path, name) if (path / META).is_file() else _experiment(path)
@@ -76,8 +77,11 @@ def find_model(name: str) -> ModelFiles:
         return open_pack(unpack(path), name)
     identifier = name.split("@", 1)[0]
     if identifier.count("/") != 1 or name.startswith((".", "/", "~")) or identifier.endswith(".zip"):
-        known = ", ".join(sorted(folder.parent.name for folder in PRETRAINED.glob(f"*/{META}"))) or "none"
-        raise UserError(f"--model {name}: no such folder or zip; models that come with the package: {known}")
+        known = [entry.name for entry in carried()]
+        raise UserError(
+            f"--model {name}: no such folder or zip{did_you_mean(name, known)}; models that come with the package: "
+            f"{', '.join(known) or 'none'}"
+        )
     from espnet_codecse.zoo.hub import download
 
     return open_pack(download(name), name)

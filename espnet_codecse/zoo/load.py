@@ -1,17 +1,21 @@
 """Load a model by name, for ``codecse enhance`` and ``SpeechEnhancer``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
-from espnet_codecse.codec.resolve import PUBLISHED, codec_files
+from espnet_codecse.building import building
+from espnet_codecse.codec.resolve import check_named_codec
 from espnet_codecse.errors import UserError
+from espnet_codecse.features import PUBLISHED as PUBLISHED_FEATURES
+from espnet_codecse.features import load_features
 from espnet_codecse.inference.abs_enhancer import AbsEnhancer, RunSettings
 from espnet_codecse.precision import has_native_bfloat16
 from espnet_codecse.task.device import resolve_device
 from espnet_codecse.task.model_types import codec_of, model_type_of
 from espnet_codecse.zoo.find import ModelFiles, called, find_model
+from espnet_codecse.zoo.hub import offline
 
 DTYPES = ("auto", "float32", "bfloat16")
 
@@ -61,7 +65,9 @@ def build_enhancer(
 
     device = resolve_device(device)
     if files.manifest is not None and not (codec or files.codec):
-        _check_codec_name(codec_of(files.configuration))
+        check_named_codec(codec_of(files.configuration))
+    if files.manifest is not None:
+        _load_named_features(files.configuration, codec or files.codec)
     model, training = load_trained_model(
         files.train_config, files.model_file, device, codec or files.codec, files.configuration
     )
@@ -70,15 +76,29 @@ def build_enhancer(
     return enhancer.from_model(model, training, run)
 
 
-def _check_codec_name(name: Any) -> None:
-    """Refuse a codec that a pack names unless it is here or published: a pack must not start arbitrary downloads.
+def _load_named_features(configuration: Mapping[str, Any], codec: str | None) -> None:
+    """Load the features that a pack's configuration names, without a download unless they are published ones.
+
+    They stay loaded, so that building the model does not ask for them again.
 
     Raises:
-        UserError: the codec is neither.
+        UserError: they are neither published nor on this machine.
     """
-    if name is not None and not (isinstance(name, str) and (name in PUBLISHED or codec_files(name))):
-        shown = str(name)[:80]
-        raise UserError(f"--codec {shown}: no such folder or published codec; the pack only names it: pass its folder")
+    for key in ("teacher_conf", "guidance_conf"):
+        conf = configuration.get(key)
+        kind, name = (conf.get("kind", "codec"), conf.get("model")) if isinstance(conf, Mapping) else ("none", None)
+        if kind == "codec" and codec is None:
+            check_named_codec(configuration.get("codec"))
+        if kind != "transformers" or not name or name in PUBLISHED_FEATURES:
+            continue
+        try:
+            with offline(), building("features", "download them again"):
+                load_features(f"{kind}:{name}")
+        except UserError as error:
+            raise UserError(
+                f"{error}; the pack only names them: download them first with 'hf download {str(name)[:80]}', or use a "
+                "local folder"
+            ) from None
 
 
 def resolve_dtype(dtype: str, device: str) -> torch.dtype:

@@ -106,6 +106,13 @@ def read_manifest(folder: Path, pack: str) -> dict[str, Any]:
     return manifest
 
 
+def network_name(manifest: Mapping[str, Any], configuration: Mapping[str, Any]) -> str:
+    """Return what enhances: the separator, or the encoder if it is the part that was trained, or the model type."""
+    if manifest.get("separator") == "identity":
+        return str(configuration.get("encoder"))
+    return manifest.get("separator") or manifest["task"]
+
+
 def model_type_of_pack(document: dict[str, Any], pack: str) -> str:
     """Return the model type that a manifest or configuration of ``pack`` names; see ``model_type_name``."""
     try:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from espnet_codecse import __version__
+from espnet_codecse.codec.resolve import public_name
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
 from espnet_codecse.task.configuration import num_speakers
@@ -94,7 +95,7 @@ def pack_model(files: ModelFiles, output: Path, options: PackOptions) -> list[st
         **({"separator": config["separator"]} if kind == EMBEDDING else {"task": kind}),
         "num_spk": num_speakers(files.configuration),
         "num_parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "codec": codec and {**codec.description(), "name": _public_name(codec.name), "weights": _parent(carried)},
+        "codec": codec and {**codec.description(), "name": public_name(codec.name), "weights": _parent(carried)},
         "layer": options.layer or MODEL_TYPES[kind].layers[0],
         "license": options.license,
         "datasets": list(options.datasets),
@@ -150,7 +151,7 @@ def portable_config(config: dict[str, Any], codec: dict[str, Any] | None) -> dic
     if model_type_name(config) == EMBEDDING and result.get("model_conf"):
         result["model_conf"] = {key: value for key, value in result["model_conf"].items() if key not in TRAINING_KEYS}
     if codec is None:
-        return result
+        return {**result, "codec": None} if "codec" in result else result
     pairs = [(config, result)]
     pairs += [(config[part], result[part]) for part in ("encoder_conf", "decoder_conf") if config.get(part)]
     for before, after in pairs:
@@ -187,25 +188,13 @@ def _archive_folder(files: ModelFiles) -> str:
     return "/".join(["exp", *(re.sub(r"[^\w.+-]", "_", part) for part in parts if part not in ("/", ".."))])
 
 
-def _public_name(codec: str) -> str:
-    """Return a codec's name without local paths."""
-    from espnet_codecse.codec import codec_label
-    from espnet_codecse.codec.lyra.codec import ENCODER
-    from espnet_codecse.codec.resolve import LYRA
-
-    path = Path(codec).expanduser()
-    if (path / ENCODER).is_file():
-        return LYRA
-    return codec_label(codec) if path.exists() else codec
-
-
 def _codec_members(name: str, limit_mb: float) -> dict[str, bytes]:
     from espnet_codecse.zoo.codec_files import codec_files
 
     found = codec_files(name) if limit_mb > 0 else None
     if not found or sum(map(len, found.values())) > limit_mb * 1e6:
         return {}
-    label = re.sub(r"[^\w.+-]", "_", _public_name(name))
+    label = re.sub(r"[^\w.+-]", "_", public_name(name))
     # The folder must not be called 'codec': espnet_model_zoo would also replace the encoder's name 'codec'.
     return {f"{CODEC_FOLDER}/{label}/{file}": content for file, content in found.items()}
 

@@ -1,24 +1,22 @@
-"""The Python interface: enhance arrays, with the interface of ESPnet's ``SeparateSpeech``."""
+"""The Python interface: enhance or separate arrays and recordings; also that of ESPnet's ``SeparateSpeech``."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from espnet_codecse.audio import resample
 from espnet_codecse.task.model_types import LAYERS
+from espnet_codecse.zoo.audio_input import Audio, as_channels, is_sample_by_channel
 from espnet_codecse.zoo.find import ModelFiles, called, find_model
 from espnet_codecse.zoo.load import build_enhancer
 
-MAX_CHANNELS = 8  # a second axis of at most this length, shorter than the first one, is taken for channels
-
 
 class SpeechEnhancer:
-    """Enhance or separate recordings; can replace :class:`espnet2.bin.enh_inference.SeparateSpeech`.
-
-    >>> enhancer = SpeechEnhancer.from_pretrained("nac_se")  # doctest: +SKIP
-    >>> speech, = enhancer(noisy, fs=48000)  # doctest: +SKIP
+    """Enhance recordings of one talker; can replace :class:`espnet2.bin.enh_inference.SeparateSpeech`.
 
     Args:
         train_config: the training's ``config.yaml``. ``espnet_model_zoo.downloader.ModelDownloader`` returns this and
@@ -42,6 +40,18 @@ class SpeechEnhancer:
     Attributes:
         num_spk: number of arrays that a call returns.
         sample_rate: sample rate of the model, Hz.
+
+    Examples:
+        >>> import numpy as np
+        >>> noisy = 0.1 * np.random.default_rng(0).standard_normal((16000, 2))
+        >>> enhancer = SpeechEnhancer.from_pretrained("nac_se")
+        >>> enhancer.enhance(noisy, fs=16000).shape  # (sample, channel), as soundfile returns it
+        (16000, 2)
+        >>> enhancer.enhance([noisy[:, 0], noisy[:800, 1]], fs=16000)[1].shape  # a list of different lengths
+        (800,)
+        >>> speech, = enhancer(noisy.T, fs=16000)  # as SeparateSpeech: one array per speaker
+        >>> speech.shape
+        (2, 16000)
     """
 
     def __init__(
@@ -121,10 +131,11 @@ class SpeechEnhancer:
         speech = speech_mix.detach().cpu().numpy() if isinstance(speech_mix, torch.Tensor) else np.asarray(speech_mix)
         if speech.ndim not in (2, 3) or not speech.size:
             raise ValueError(f"speech_mix has shape {speech.shape}; it must be (batch, sample): pass speech[None]")
-        if speech.ndim == 2 and speech.shape[1] <= MAX_CHANNELS and speech.shape[1] < speech.shape[0]:
+        if is_sample_by_channel(speech.shape):
             raise ValueError(
                 f"speech_mix has shape {speech.shape}, which looks like (sample, channel): pass x.T to enhance the "
-                "channels as a batch, or x[None] for (batch, sample, channel), of which ref_channel is taken"
+                "channels as a batch, or x[None] for (batch, sample, channel), of which ref_channel is taken; "
+                "enhance(x) takes it as it is"
             )
         if not np.issubdtype(speech.dtype, np.floating):
             raise ValueError(f"speech_mix is {speech.dtype}; it must be floating point: divide int16 by 32768")
@@ -137,6 +148,61 @@ class SpeechEnhancer:
             outputs *= 0.9 / np.maximum(np.abs(outputs).max(axis=-1, keepdims=True), 1e-8)
         return list(outputs.transpose(1, 0, 2))
 
+    def enhance(self, audio: Audio | Sequence[Audio], fs: int | None = None, progress: bool = False):
+        """Enhance audio of any length and layout, and return it in the same layout.
+
+        Args:
+            audio: an array ``(sample,)``, ``(sample, channel)`` or ``(batch, sample)``, the path of a recording, or a
+                list of these; :func:`espnet_codecse.zoo.audio_input.as_channels` says how they are told apart. Each
+                channel is enhanced by itself.
+            fs: sample rate of arrays, Hz; default: the model's. Recordings have their own.
+            progress: show a bar on standard error.
+
+        Returns:
+            An array float32 with the shape and sample rate of the input; for a list, a list.
+
+        Raises:
+            UserError: a recording is not readable.
+            ValueError: an array has another shape, is integer, empty, or not finite; or the model separates speakers.
+        """
+        if self.num_spk > 1:
+            raise ValueError(f"the model separates {self.num_spk} speakers; use SpeechSeparator")
+        if not isinstance(audio, (list, tuple)):
+            return self._all_outputs([audio], fs, progress)[0][0]
+        return [outputs[0] for outputs in self._all_outputs(audio, fs, progress)]
+
+    def enhance_file(self, source: Path | str, target: Path | str, mono: bool = False, mix: float = 1.0) -> list[Path]:
+        """Enhance a recording into a file, as ``codecse enhance`` does: any length, with its tags.
+
+        Args:
+            source: recording in any format that libsndfile reads.
+            target: file to write; its suffix chooses the format (``wav``, ``flac``, ``ogg``, ``mp3``).
+            mono: average the channels.
+            mix: share of the enhanced signal in the output, 0 to 1; the rest is the input.
+
+        Returns:
+            The files that were written: ``target``, or one per speaker, ``<name>.spk1.<suffix>`` ....
+
+        Raises:
+            UserError: the recording is not readable, or the format cannot hold it.
+        """
+        from espnet_codecse.recording.one import enhance_recording
+
+        return enhance_recording(self.enhancer, Path(source), Path(target), mono, mix)
+
+    def _all_outputs(self, audios: Sequence[Audio], fs: int | None, progress: bool) -> list[list[np.ndarray]]:
+        """Return one array per speaker for each item."""
+        found = [as_channels(audio, fs, self.sample_rate) for audio in audios]
+        results = []
+        with tqdm(total=sum(len(item.samples) for item in found), disable=not progress, unit="channel") as bar:
+            for item in found:
+                channels = []
+                for samples in item.samples:
+                    channels.append(self._enhance(samples, item.fs))
+                    bar.update()
+                results.append([item.restore(outputs) for outputs in np.stack(channels, axis=1)])
+        return results
+
     def _enhance(self, samples: np.ndarray, fs: int) -> np.ndarray:
         """Return ``(speaker, sample)`` at ``fs`` Hz for ``(sample,)``."""
         at_codec = resample(samples, fs, self.sample_rate)
@@ -146,3 +212,18 @@ class SpeechEnhancer:
         output = np.concatenate([piece[self.layer][: self.num_spk] for piece in pieces], axis=1)
         output = np.ascontiguousarray(resample(output.T, self.sample_rate, fs).T)[:, : len(samples)]
         return np.pad(output, ((0, 0), (0, len(samples) - output.shape[1])))
+
+
+class SpeechSeparator(SpeechEnhancer):
+    """Separate the speakers of recordings; see :class:`SpeechEnhancer` for the arguments."""
+
+    def separate(
+        self, audio: Audio | Sequence[Audio], fs: int | None = None, progress: bool = False
+    ) -> list[np.ndarray] | list[list[np.ndarray]]:
+        """Return one array per speaker, each in the layout of ``audio``; for a list, a list of these lists.
+
+        See :meth:`SpeechEnhancer.enhance` for the arguments and errors; a model of one speaker gives one array.
+        """
+        if not isinstance(audio, (list, tuple)):
+            return self._all_outputs([audio], fs, progress)[0]
+        return self._all_outputs(audio, fs, progress)

@@ -13,7 +13,7 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.task.model_types import codec_of
 from espnet_codecse.zoo.find import ModelFiles, called, find_model, open_pack
 from espnet_codecse.zoo.hub import offline
-from espnet_codecse.zoo.manifest import MANIFEST, check_files
+from espnet_codecse.zoo.manifest import MANIFEST, check_files, network_name
 
 SMOKE_SECONDS = 1.0
 
@@ -59,7 +59,7 @@ def _verify(files: ModelFiles, label: str, codec: str | None) -> list[str]:
     with called(files, label), offline():
         enhancer = build_enhancer(files, codec, "cpu", "float32", [manifest["layer"]])
     parameters = sum(parameter.numel() for parameter in enhancer.network.parameters())
-    network = manifest.get("separator") or manifest["task"]
+    network = network_name(manifest, files.configuration)
     lines.append(f"weights: {parameters / 1e6:.2f} M parameters of {network}, all keys and shapes match")
     if manifest["codec"]:
         lines.append(_check_codec(files, manifest["codec"], label, codec))

@@ -1,5 +1,7 @@
 """Networks whose configuration describes something absurd."""
 
+import copy
+
 import pytest
 import torch
 
@@ -16,6 +18,9 @@ from espnet_codecse.job.resources import peak_memory
         lambda: torch.nn.LSTM(1, 1, num_layers=1_000_000_000),
         lambda: torch.nn.TransformerEncoder(torch.nn.TransformerEncoderLayer(8, 2, 8), 1_000_000_000),
         lambda: [torch.nn.Linear(1, 1) for _ in range(1_000_000_000)],
+        lambda: torch.nn.Sequential(*[torch.nn.ReLU() for _ in range(1_000_000_000)]),
+        lambda: torch.nn.ModuleList([copy.deepcopy(torch.nn.ReLU()) for _ in range(1_000_000_000)]),
+        lambda: [copy.deepcopy(layer) for layer in [torch.nn.Identity()] for _ in range(1_000_000_000)],
     ],
 )
 def test_too_large(build):
@@ -39,5 +44,7 @@ def test_errors_are_one_line_and_others_pass():
 def test_nothing_is_counted_afterwards():
     with building("x", "y"):
         network = torch.nn.Linear(3, 3)
+    for name in ("__init__", "__setstate__"):
+        assert getattr(torch.nn.Module, name).__module__ == "torch.nn.modules.module"
     assert torch.nn.Parameter.__deepcopy__.__module__ == "torch.nn.parameter"
     assert not torch.nn.modules.module._global_parameter_registration_hooks and network.weight.shape == (3, 3)

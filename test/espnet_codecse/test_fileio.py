@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import file_stem, read_counts, read_scp, read_text
+from espnet_codecse.fileio import (
+    atomic_path,
+    file_stem,
+    read_counts,
+    read_scp,
+    read_text,
+    remove_temporary_below,
+    temporary_prefix,
+)
 
 
 def refused(read, path) -> str:
@@ -56,6 +64,19 @@ def test_long_ids(tmp_path):
 def test_counts_that_are_no_numbers(tmp_path, value):
     (tmp_path / "utt2num_frames").write_text(f"a {value}\n", encoding="utf-8")
     assert f"'a' is '{value}', not a number" in refused(read_counts, tmp_path / "utt2num_frames")
+
+
+def test_what_killed_processes_left_is_removed(tmp_path):
+    folder = tmp_path / "audio" / "sub"
+    folder.mkdir(parents=True)
+    with pytest.raises(RuntimeError), atomic_path(folder / "a.flac") as temporary:
+        name = temporary.name
+        raise RuntimeError
+    kept = [folder / "a.flac", folder / ".notes.json", folder / ".done", folder / ".a.flac"]
+    for path in (*kept, folder / name, folder / (temporary_prefix("b.json") + "ab12_xyz.json")):
+        path.touch()
+    remove_temporary_below(tmp_path)
+    assert sorted(folder.iterdir()) == sorted(kept)
 
 
 @given(st.text(alphabet="ab/%25F_", min_size=1))

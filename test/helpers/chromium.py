@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ class Browser:
         downloads: folder that downloads go to.
     """
 
-    def __init__(self, program: str, width: int = 1280, height: int = 900):
+    def __init__(self, program: str, width: int = 1280, height: int = 900, options: Sequence[str] = ()):
         self._home = tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
         self.downloads = Path(self._home.name) / "downloads"
         self.problems: list[str] = []
@@ -44,6 +45,7 @@ class Browser:
             "--no-first-run",
             "--remote-debugging-pipe",
             f"--user-data-dir={self._home.name}/profile",
+            *options,
             "about:blank",
         ]
         # The browser reads its commands from descriptor 3 and answers on 4.
@@ -115,10 +117,11 @@ class Browser:
         elif method == "Log.entryAdded" and told["entry"]["level"] in ("error", "warning"):
             self.problems.append(f"{told['entry']['text']} {told['entry'].get('url', '')}")
 
-    def open(self, path: Path) -> None:
-        """Open a file and wait until it is loaded."""
-        self.call("Page.navigate", url=path.resolve().as_uri())
-        self.wait("document.readyState === 'complete' && location.protocol === 'file:'")
+    def open(self, place: Path | str) -> None:
+        """Open a file or an address and wait until it is loaded."""
+        url = place if isinstance(place, str) else place.resolve().as_uri()
+        self.call("Page.navigate", url=url)
+        self.wait(f"document.readyState === 'complete' && location.protocol === {json.dumps(url.split('/')[0])}")
 
     def evaluate(self, expression: str) -> Any:
         """Value of an expression in the page; promises are waited for."""

@@ -6,8 +6,6 @@ A fork takes milliseconds, where starting a command takes seconds, and cannot ha
 """
 
 import contextlib
-import importlib.machinery
-import importlib.util
 import json
 import os
 import resource
@@ -74,8 +72,6 @@ def serve() -> None:
     """Import the libraries and answer until the input ends."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    # ESPnet imports it for the text of other tasks; it takes seconds and looks for its data on the network.
-    sys.modules["g2p_en"] = importlib.util.module_from_spec(importlib.machinery.ModuleSpec("g2p_en", None))
     import kaldiio  # noqa: F401
     import soxr  # noqa: F401
     import torch

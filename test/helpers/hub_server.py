@@ -5,7 +5,7 @@ import hashlib
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 TOKEN, USER = "hf_right", "me"
 
@@ -16,6 +16,7 @@ class Hub:
     Attributes:
         repos: ``{id: {path: content}}``.
         calls: ``(method, path)`` in the order they came.
+        listed: what the list of models says of each: ``id`` and ``tags``.
         url: for ``HF_ENDPOINT``.
     """
 
@@ -23,6 +24,7 @@ class Hub:
         self.repos: dict[str, dict[str, bytes]] = {}
         self.blobs: dict[str, bytes] = {}
         self.calls: list[tuple[str, str]] = []
+        self.listed: list[dict] = []
         handler = type("Handler", (_Handler,), {"hub": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -136,6 +138,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path, _ = self._start()
+        if path == "/api/models":
+            wanted = set(parse_qs(urlsplit(self.path).query).get("filter", []))
+            self._answer(200, [entry for entry in self.hub.listed if wanted <= set(entry["tags"])])
+            return
         for repo, files in self.hub.repos.items():
             if path.startswith(f"/api/models/{repo}/tree/"):
                 self._answer(200, [

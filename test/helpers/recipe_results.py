@@ -34,7 +34,7 @@ def check_results(tree: Tree, row: Row, columns: list[str]) -> None:
     test_sets = [path.name.removeprefix(f"{layers[0]}_") for path in enhanced]
     assert test_sets
     wanted = {"Unprocessed": set(), row.experiment: set()}
-    codec = f"codec_{tree.codec.name}"
+    codec = f"codec_{(tree.lyra if '{lyra}' in row.flags else tree.codec).name}"
     if layers != ("waveform",):
         wanted[codec] = set()
     without = []

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import soundfile
-from tiny_codecs import save_mdct
+from tiny_codecs import save_lyra, save_mdct
 from voices import RATE, voice
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,18 +43,19 @@ class Row(NamedTuple):
 
 
 class Tree(NamedTuple):
-    """Folders of a run; ``recordings`` (of mini), ``corpus`` (of another recipe) and ``codec`` are its input."""
+    """Folders of a run; ``recordings`` (of mini), ``corpus`` (of another recipe) and both codecs are its input."""
 
     recordings: Path
     codec: Path
     data: Path
     dump: Path
     exp: Path
+    lyra: Path
     corpus: Path = Path("none")
 
     def options(self, row: Row) -> list[str]:
         """Options of run.sh for ``row`` in this tree."""
-        folders = {"recordings": self.recordings, "codec": self.codec, "corpus": self.corpus}
+        folders = self._asdict()
         flags = [word.format(**folders) for word in shlex.split(row.flags)]
         output = ["--datadir", self.data, "--dumpdir", self.dump, "--expdir", self.exp]
         stop = ["--stop_stage", row.stop_stage] if row.stop_stage else []
@@ -177,12 +178,14 @@ def shared_tree(factory: pytest.TempPathFactory) -> Tree:
         base = base.parent  # the workers' common one
     base = base / "recipes"
     base.mkdir(exist_ok=True)
-    tree = Tree(base / "recordings", base / "tiny_codec", base / "data", base / "dump of JOBS", base / "exp JOB")
+    folders = (base / name for name in ("recordings", "tiny_codec", "data", "dump of JOBS", "exp JOB", "tiny_lyra"))
+    tree = Tree(*folders)
     with open(base / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (base / "run.log").exists():
             write_recordings(tree.recordings)
             save_mdct(tree.codec)
+            save_lyra(tree.lyra)
             result = run(ROWS[0].script, "--stage", 1, "--stop_stage", 9, *tree.options(ROWS[0]))
             (base / "run.log").write_text(f"{result.stdout}\nstatus {result.returncode}\n")
     log = (base / "run.log").read_text()

@@ -31,6 +31,26 @@ DAC = {
     "quantizer_dropout": 0.5,
     "sampling_rate": 16000,
 }
+_UNIT = [{"leaky_relu": 0.3}, {"conv": [8, 8, 3], "stride": 1, "dilation": 3, "groups": 8}]
+LYRA = {
+    "kind": "lyra",
+    "encoder": [
+        {"conv": [1, 8, 16], "stride": 8, "dilation": 1, "groups": 1},
+        {"residual": _UNIT},
+        {"leaky_relu": 0.3},
+        {"conv": [8, 12, 16], "stride": 8, "dilation": 1, "groups": 2},
+    ],
+    "decoder": [
+        {"conv": [12, 8, 3], "stride": 1, "dilation": 1, "groups": 1},
+        {"upsample": [8, 8, 16], "stride": 8, "groups": 2},
+        {"residual": _UNIT},
+        {"leaky_relu": 0.3},
+        {"upsample": [8, 1, 16], "stride": 8, "groups": 1},
+    ],
+    "num_codebooks": 3,
+    "codebook_size": 16,
+    "sample_rate": 16000,
+}
 ROFORMER = {"width": 16, "num_layers": 1, "num_heads": 2, "ffn_width": 16, "dropout": 0.0}
 DISCRIMINATORS = {"n_ffts": [256, 64], "filters": 2, "kernel_size": [3, 3], "dilations": [1, 2]}
 SUPERVISED = {

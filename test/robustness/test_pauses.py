@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import soundfile
 
+from espnet_codecse.bin.main import main
 from espnet_codecse.corpus.mixing import noise_gain
 from espnet_codecse.corpus.noise import coloured
 from espnet_codecse.corpus.synthesis import synthesise
@@ -51,17 +53,22 @@ def floor(num_samples, level_db):
     return (10 ** (level_db / 20) * np.random.default_rng(7).standard_normal(num_samples)).astype(np.float32)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("level_db", [-np.inf, -80, -60])
-@pytest.mark.parametrize("seconds", [0.5, 20], ids=["short", "long"])  # 11 and 83 % of the track
-def test_track_with_pauses(enhancer, pieces, alone, seconds, level_db):
-    pause = floor(round(seconds * RATE), level_db)
+def track_of(pieces, pause):
+    """Return ``(samples, first sample of each piece)`` of ``pieces`` with ``pause`` around each of them."""
     parts, places, position = [], [], 0
     for _, noisy in pieces:
         places.append(position + len(pause))
         parts += [pause, noisy]
         position += len(pause) + len(noisy)
-    track = np.concatenate([*parts, pause])
+    return np.concatenate([*parts, pause]), places
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("level_db", [-np.inf, -80, -60])
+@pytest.mark.parametrize("seconds", [0.5, 20], ids=["short", "long"])  # 11 and 83 % of the track
+def test_track_with_pauses(enhancer, pieces, alone, seconds, level_db):
+    pause = floor(round(seconds * RATE), level_db)
+    track, places = track_of(pieces, pause)
     enhanced = enhance(enhancer, track)
     assert len(enhanced) == len(track)
     found = scores([(clean, enhanced[at : at + len(clean)]) for (clean, _), at in zip(pieces, places)])
@@ -105,4 +112,46 @@ def test_rumble(enhancer, pieces, alone):
         rumble = 0.1 * np.sin(2 * np.pi * 10 / RATE * np.arange(len(noisy)))
         pairs.append((clean, enhance(enhancer, (noisy + rumble).astype(np.float32))))
     found = scores(pairs)
+    assert found[0] > alone[0] - 0.05 and found[1] > alone[1] - 0.3
+
+
+def enhance_codes(folder, recordings, source):
+    """Return ``{name: samples}`` of recordings that were enhanced to codes, from codes or from waveforms."""
+    paths = []
+    for name, samples in recordings.items():
+        paths.append(folder / f"{name}.wav")
+        soundfile.write(paths[-1], samples, RATE, subtype="FLOAT")
+    arguments = [str(path) for path in paths]
+    if source == "codes":
+        assert main(["encode", *arguments, "-o", str(folder / "encoded"), "--codec", "small"]) == 0
+        arguments = [str(folder / "encoded" / f"{name}.cse") for name in recordings]
+    better = folder / "better"
+    assert main(["enhance", "--from", source, "--to", "codes", *arguments, "-o", str(better), "--jobs", "1"]) == 0
+    assert main(["decode", str(better), "-o", str(folder / "decoded"), "--format", "wav"]) == 0
+    return {name: soundfile.read(folder / "decoded" / f"{name}.wav", dtype="float32")[0] for name in recordings}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("offset", [0.0, 0.2], ids=["", "offset"])
+@pytest.mark.parametrize("level_db", [-np.inf, -80, -60])
+def test_codes_of_a_track_with_pauses(tmp_path, pieces, level_db, offset):
+    track, places = track_of(pieces, floor(20 * RATE, level_db))
+    recordings = {str(index): noisy for index, (_, noisy) in enumerate(pieces)}
+    outputs = enhance_codes(tmp_path, {**recordings, "track": track + np.float32(offset)}, "wave")
+    alone = scores([(clean, outputs[str(index)]) for index, (clean, _) in enumerate(pieces)])
+    found = scores([(clean, outputs["track"][at : at + len(clean)]) for (clean, _), at in zip(pieces, places)])
+    assert found[0] > alone[0] - 0.05 and found[1] > alone[1] - 0.3
+    # Pauses do not become louder; the codec codes digital silence at -94 dBFS.
+    last = slice(len(track) - 10 * RATE, len(track))
+    assert np.square(outputs["track"][last]).mean() <= np.square(track[last]).mean() * 2 + 1e-9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("level_db", [-np.inf, -80])
+def test_track_with_pauses_from_codes(tmp_path, pieces, level_db):
+    track, places = track_of(pieces, floor(20 * RATE, level_db))
+    recordings = {str(index): noisy for index, (_, noisy) in enumerate(pieces)}
+    outputs = enhance_codes(tmp_path, {**recordings, "track": track}, "codes")
+    alone = scores([(clean, outputs[str(index)]) for index, (clean, _) in enumerate(pieces)])
+    found = scores([(clean, outputs["track"][at : at + len(clean)]) for (clean, _), at in zip(pieces, places)])
     assert found[0] > alone[0] - 0.05 and found[1] > alone[1] - 0.3

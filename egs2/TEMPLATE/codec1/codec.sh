@@ -24,7 +24,7 @@ train_args=                  # more options of codecse train_codec, such as "--m
 init_frames=60000            # frames for the k-means initialisation of the quantiser
 tag=                         # name of the experiment; default: from the configuration
 inference_model=valid.generator_loss.best.pth   # checkpoint to pack
-metrics="SI_SDR SDR PESQ STOI ESTOI DNSMOS"     # see codecse score --help
+metrics="SI_SDR SDR PESQ STOI ESTOI DNSMOS DISTILLMOS"     # see codecse score --help
 
 help_message="Usage: $0 --train_set SET --valid_set SET --test_set SET [options]
 

@@ -51,7 +51,8 @@ inference_args=              # more options of codecse infer, such as --batch_se
 model_options=               # options of the model at inference, such as num_steps=10
 inference_tag=               # appended to the experiment's name for the outputs, such as steps10
 decode_layers=               # embeddings to decode, continuous or quantized; default: both
-metrics="SI_SDR SDR PESQ STOI ESTOI DNSMOS"   # see codecse score --help
+num_codebooks=               # quantise with the codec's first codebooks, into *_<n>codebooks; default: all
+metrics="SI_SDR SDR PESQ STOI ESTOI DNSMOS DISTILLMOS"   # see codecse score --help
 score_fs=                    # sample rate for scoring, such as 8k; default: that of the codec
 resynthesised_references=false   # true: also score against references that went through the codec
 benchmark_args=              # more options of codecse benchmark model, such as --dtypes float32 bfloat16
@@ -73,8 +74,8 @@ help_message="Usage: $0 --train_set SET --valid_set SET --test_sets SETS [option
 Stages (what each writes):
   1  data          local/data.sh -> ${datadir}/<set>
   2  format, check -> ${dumpdir}/raw/<set>, rejected.tsv
-  3  embeddings    -> ${dumpdir}/codec/<codec>_<layer>/<set>
-  4  statistics    -> ${expdir}/stats_<codec>_<layer>
+  3  embeddings    -> ${dumpdir}/codec/<codec>_<layer>[_<level>]/<set>
+  4  statistics    -> ${expdir}/stats_<codec>_<layer>[_<level>]
   5  train         -> ${expdir}/<tag>/<step>, all steps of the system in order
   6  enhance       -> ${expdir}/<tag>/<layer>_<set>, and the codec alone -> ${expdir}/codec_<codec>
   7  score         -> .../scoring, RESULTS.md
@@ -105,7 +106,7 @@ export CODECSE_END_WITH_PARENT=1 # what this script starts does not outlive it
 . "${template}/scripts/enhancement.sh"
 check_options "train_set valid_set test_sets" "$@"
 check_numbers natural "stage stop_stage nj ${ngpu:+ngpu} ${seed:+seed}"
-check_numbers positive "num_nodes num_spk"
+check_numbers positive "num_nodes num_spk ${num_codebooks:+num_codebooks}"
 check_numbers seconds "min_duration max_duration"
 check_numbers rate "fs ${score_fs:+score_fs}"
 check_paths "datadir dumpdir expdir"
@@ -128,8 +129,16 @@ for step in ${steps} ${inference_step}; do
 done
 first_step=$(head -n 1 <<< "${steps}")
 last_step=${inference_step:-$(tail -n 1 <<< "${steps}")}
-codecse_config --step "${first_step}" > /dev/null
+level_opts=$(codecse_config --step "${first_step}" --embedding_source "${embedding_source}" --list_level_options)
 layers=$(codecse_config --list_layers)
+if [ -n "${num_codebooks}" ]; then
+    if [ "${layers}" = waveform ]; then
+        log "Error: --num_codebooks ${num_codebooks}: ${system} decodes no codes; leave it out"
+        exit 2
+    fi
+    layers=quantized
+    decode_layers=quantized
+fi
 decode_layers=${decode_layers:-${layers}}
 decode_layer=${decode_layer:-${decode_layers%% *}}
 # Otherwise options for a step that the system does not have would be ignored silently.
@@ -166,13 +175,19 @@ if [ "${cmd_backend}" != local ]; then
     embedding_jobs+=(--cmd "${decode_cmd}")
 fi
 codec_label=$(basename "${codec}" .zip)
-embeddings=${dumpdir}/codec/${codec_label}_${layer}
-stats=${expdir}/stats_${codec_label}_${layer}
+# Systems that encode at other levels than those of the recordings have their own embeddings.
+level_label=$(sed 's/^--\| *--/_/g; s/ //g' <<< "${level_opts}")
+embeddings=${dumpdir}/codec/${codec_label}_${layer}${level_label}
+stats=${expdir}/stats_${codec_label}_${layer}${level_label}
 tag=${tag:-${system}_${codec_label}${size:+_${size}}${variant:+_${variant//,/_}}${loss:+_${loss}}}${seed:+_seed${seed}}
 experiment=${expdir}/${tag}
 model_opts=()
 for option in ${model_options}; do model_opts+=(--model_option "${option}"); done
-outputs=${experiment}${inference_step:+_${inference_step}}${inference_tag:+_${inference_tag}}
+rate=${num_codebooks:+_${num_codebooks}codebooks}
+outputs=${experiment}${inference_step:+_${inference_step}}${inference_tag:+_${inference_tag}}${rate}
+codec_outputs=${expdir}/codec_${codec_label}${rate}
+rate_opts=()
+if [ -n "${num_codebooks}" ]; then rate_opts+=(--num_codebooks "${num_codebooks}"); fi
 results_file=${results_file:-${expdir}/RESULTS.md}
 scored=(--expdir "${expdir}" --dumpdir "${dumpdir}" --test_sets "${test_sets}")   # all scores so far
 
@@ -244,7 +259,8 @@ if [ ${stage} -le 3 ] && [ ${stop_stage} -ge 3 ]; then
     if [ "${embedding_source}" = stored ]; then
         log "Stage 3: embeddings -> ${embeddings}"
         for set in ${train_set} ${valid_set}; do
-            codecse extract --codec "${codec}" --layer "${layer}" --compression "${compression}" \
+            # shellcheck disable=SC2086
+            codecse extract --codec "${codec}" ${level_opts} --layer "${layer}" --compression "${compression}" \
                 "${embedding_jobs[@]}" --device "${device}" "${dumpdir}/raw/${set}" "${embeddings}/${set}"
         done
         took 3 "${since}" "${embeddings}"
@@ -307,7 +323,7 @@ fi
 
 if [ ${stage} -le 6 ] && [ ${stop_stage} -ge 6 ]; then
     since=${SECONDS}
-    log "Stage 6: enhancement -> ${outputs}, the codec alone -> ${expdir}/codec_${codec_label}"
+    log "Stage 6: enhancement -> ${outputs}, the codec alone -> ${codec_outputs}"
     for set in ${test_sets}; do
         raw=${dumpdir}/raw/${set}
         # The codec alone is the ceiling of systems on embeddings.
@@ -315,17 +331,19 @@ if [ ${stage} -le 6 ] && [ ${stop_stage} -ge 6 ]; then
             if [ -f "${raw}/spk1.scp" ]; then
                 references=()
                 for ((spk = 1; spk <= num_spk; spk++)); do references+=("${raw}/spk${spk}.scp"); done
-                infer "${expdir}/codec_${codec_label}/clean_{layer}_${set}" --codec "${codec}" \
-                    --layers continuous quantized -- "${references[@]}"
+                # shellcheck disable=SC2086
+                infer "${codec_outputs}/clean_{layer}_${set}" --codec "${codec}" --layers ${layers} "${rate_opts[@]}" \
+                    -- "${references[@]}"
             fi
-            infer "${expdir}/codec_${codec_label}/noisy_{layer}_${set}" --codec "${codec}" \
-                --layers continuous quantized -- "${raw}/wav.scp"
+            # shellcheck disable=SC2086
+            infer "${codec_outputs}/noisy_{layer}_${set}" --codec "${codec}" --layers ${layers} "${rate_opts[@]}" \
+                -- "${raw}/wav.scp"
         fi
         opts=()
         if [ -f "${raw}/spk1.scp" ]; then opts+=(--reference_scp "${raw}/spk1.scp"); fi
         # shellcheck disable=SC2086
         infer "${outputs}/{layer}_${set}" "${opts[@]}" \
-            --layers ${decode_layers} "${model_opts[@]}" \
+            --layers ${decode_layers} "${rate_opts[@]}" "${model_opts[@]}" \
             --train_config "${experiment}/${last_step}/config.yaml" \
             --model_file "${experiment}/${last_step}/${inference_model}" -- "${raw}/wav.scp"
     done
@@ -338,7 +356,7 @@ if [ ${stage} -le 7 ] && [ ${stop_stage} -ge 7 ]; then
     opts=()
     if [ -n "${score_fs}" ]; then opts+=(--fs "${score_fs}"); fi
     if "${resynthesised_references}"; then opts+=(--resynthesised_references); fi
-    codecse score_outputs "${outputs}" --codec_outputs "${expdir}/codec_${codec_label}" --num_spk "${num_spk}" \
+    codecse score_outputs "${outputs}" --codec_outputs "${codec_outputs}" --num_spk "${num_spk}" \
         --dumpdir "${dumpdir}" --test_sets "${test_sets}" --metrics "${metrics}" "${jobs[@]}" "${opts[@]}"
     opts=()
     if [ -f paper.yaml ]; then opts+=(--paper paper.yaml); fi

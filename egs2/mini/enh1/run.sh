@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # mini: any folders of recordings, or synthesised speech and noise if none are given.
-#   run.sh [--clean_dir DIR] [--noise_dir DIR] [options of enh.sh]
+#   run.sh [--clean_dir DIR] [--noise_dir DIR] [--room_dir DIR] [options of enh.sh]
 set -e
 set -u
 set -o pipefail

@@ -16,7 +16,7 @@ exec ./enh.sh \
     --num_spk 2 \
     --fs 16k \
     --score_fs 8k \
-    --metrics "SI_SDR SI_SDRi SDR SDRi PESQ_NB STOI DNSMOS" \
+    --metrics "SI_SDR SI_SDRi SDR SDRi PESQ_NB STOI DNSMOS_PEAK" \
     --codec dac_16khz \
     --system codecformer_el \
     --data_note "WSJ0-2mix, 3,000 test mixtures of two speakers, 8 kHz min" \

@@ -13,8 +13,9 @@ from espnet_codecse.codec.chunking import reach_in_samples
 from espnet_codecse.codec.conv_codec import ConvCodec, fingerprint_of
 from espnet_codecse.codec.lyra.layers import CausalConv, CausalUpsample
 from espnet_codecse.codec.lyra.network import read_codebooks, read_coder
+from espnet_codecse.codec.lyra.quantizer import NearestQuantizer
+from espnet_codecse.codec.lyra.streaming import CausalChain
 from espnet_codecse.codec.lyra.tflite_file import TfliteFile
-from espnet_codecse.codec.mdct.quantizer import nearest
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import sha256_of
 
@@ -44,7 +45,7 @@ class LyraCodec(ConvCodec):
         encoder, decoder = (read_coder(TfliteFile(folder / file).graph("main")) for file in (ENCODER, DECODER))
         self.encoder, self.decoder = torch.nn.ModuleList(encoder), torch.nn.ModuleList(decoder)
         codebooks = read_codebooks(TfliteFile(folder / QUANTIZER).graph("encode"))
-        self.register_buffer("codebooks", codebooks)  # (codebook, entry, channel)
+        self.quantizer = NearestQuantizer(codebooks)
         self.codebook_size, self.dim = codebooks.shape[1:]
         self.name, self.sample_rate = name, SAMPLE_RATE
         self.hop = math.prod(layer.stride for layer in encoder if isinstance(layer, CausalConv))
@@ -57,17 +58,20 @@ class LyraCodec(ConvCodec):
         self.fingerprint = fingerprint_of({file: sha256_of(folder / file) for file in FILES}, {})
         self._freeze(encoder, decoder)
 
+    def streaming_coders(self) -> tuple[CausalChain, CausalChain]:
+        """See :meth:`AbsCodec.streaming_coders`."""
+        encoder, decoder = (
+            CausalChain(layer for _, segment in segments for layer in segment)
+            for segments in (self._encoder, self._decoder)
+        )
+        return encoder, decoder
+
     def _quantize(self, embedding: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        residual, codes = embedding.transpose(1, 2), []
-        for codebook in self.codebooks:
-            codes.append(nearest(residual, codebook))
-            residual = residual - codebook[codes[-1]]
-        stacked = torch.stack(codes, dim=1)
-        return self._dequantize(stacked), stacked
+        codes = self.quantizer.encode(embedding.transpose(1, 2))
+        return self._dequantize(codes), codes
 
     def _dequantize(self, codes: torch.Tensor) -> torch.Tensor:
-        parts = [codebook[code] for codebook, code in zip(self.codebooks, codes.unbind(1))]
-        return torch.stack(parts).sum(dim=0).transpose(1, 2)
+        return self.quantizer.decode(codes).transpose(1, 2)
 
 
 def _channels(layers: list[torch.nn.Module]) -> tuple[int, int]:

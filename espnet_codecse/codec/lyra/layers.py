@@ -25,6 +25,16 @@ class CausalConv(torch.nn.Module):
         """Map ``(batch, in_channel, time)`` to ``(batch, out_channel, time / stride)``."""
         return self.convolution(torch.nn.functional.pad(features, (self.context, 0)))
 
+    def step(self, features: torch.Tensor, past: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the outputs of a piece, and the units that the next piece needs.
+
+        Args:
+            features: ``(batch, in_channel, time)``.
+            past: ``(batch, in_channel, context)``, the units before it.
+        """
+        features = torch.cat([past, features], dim=2)
+        return self.convolution(features), features[..., features.shape[2] - self.context :]
+
 
 class CausalUpsample(torch.nn.Module):
     """Causal transposed convolution: each input unit completes ``stride`` outputs.
@@ -48,6 +58,22 @@ class CausalUpsample(torch.nn.Module):
             return self._single(features)
         # The rest is the tail, to which later units would add.
         return self.convolution(features)[..., : features.shape[-1] * self.stride]
+
+    def step(self, features: torch.Tensor, tail: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the outputs that a piece completes, and the tail to which later units add.
+
+        Args:
+            features: ``(batch, in_channel, time)``.
+            tail: ``(batch, out_channel, kernel - stride)``, what earlier units add to these outputs.
+        """
+        convolution = self.convolution
+        added = torch.nn.functional.conv_transpose1d(
+            features, convolution.weight, None, self.stride, groups=convolution.groups
+        )
+        overlap = tail.shape[2]
+        added = torch.cat([added[..., :overlap] + tail, added[..., overlap:]], dim=2)
+        end = features.shape[2] * self.stride
+        return added[..., :end] + convolution.bias[:, None], added[..., end:]
 
     def _single(self, features: torch.Tensor) -> torch.Tensor:
         """Compute the convolution as a matrix product and overlap-add.

@@ -40,6 +40,14 @@ class CodecEncoder(AbsEncoder):
         """Return the codec on ``device``; it is loaded once per process."""
         return load_codec(self.codec_name, str(device))
 
+    def trained_codec(self, device) -> AbsCodec:
+        """Return the codec of a trained model on ``device``, with the encoder that the model uses."""
+        return self.codec(device)
+
+    def encode_reference(self, input: torch.Tensor, ilens: torch.Tensor) -> torch.Tensor:
+        """Return the embedding ``(batch, frame, channel)`` that an estimate should have; see :meth:`forward`."""
+        return self.forward(input, ilens)[0]
+
     def forward(
         self, input: torch.Tensor, ilens: torch.Tensor, fs: int | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -57,7 +65,15 @@ class CodecEncoder(AbsEncoder):
             if input.shape[-1] != self._output_dim:
                 raise ValueError(f"embeddings of {input.shape[-1]} channels, but the codec has {self._output_dim}")
             return input, ilens
-        codec = self.codec(input.device)
+        return self._codec_at(fs, input.device).encode(input, ilens)
+
+    def _codec_at(self, fs: int | None, device: torch.device) -> AbsCodec:
+        """Return the codec; see :meth:`codec`.
+
+        Raises:
+            ValueError: the sample rate is not that of the codec.
+        """
+        codec = self.codec(device)
         if fs is not None and fs != codec.sample_rate:
             raise ValueError(f"input at {fs} Hz, but the codec {codec.name} works at {codec.sample_rate} Hz")
-        return codec.encode(input, ilens)
+        return codec

@@ -6,6 +6,7 @@ SEPARATORS: dict[str, str] = {
     "nac_se": "espnet_codecse.enh.separator.nac_se:NacSeSeparator",
     "codecformer": "espnet_codecse.enh.separator.codecformer:CodecformerSeparator",
     "embedding_unet": "espnet_codecse.enh.separator.unet:EmbeddingUNetSeparator",
+    "identity": "espnet_codecse.enh.separator.identity:IdentitySeparator",
     "embedding_dual_path": "espnet_codecse.enh.separator.dual_path:EmbeddingDualPathSeparator",
 }
 

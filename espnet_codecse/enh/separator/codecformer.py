@@ -10,7 +10,7 @@ class CodecformerSeparator(NacSeSeparator):
         input_dim: number of channels of the embedding.
         num_spk: number of speakers.
         activation: last activation of the codec's encoder: ``snake``, ``elu`` or ``leaky_relu``.
-        width, num_layers, num_heads, ffn_width, dropout, normalize: see :class:`NacSeSeparator`.
+        width, num_layers, num_heads, ffn_width, dropout, normalize, output: see :class:`NacSeSeparator`.
     """
 
     def __init__(
@@ -24,5 +24,8 @@ class CodecformerSeparator(NacSeSeparator):
         ffn_width: int = 1024,
         dropout: float = 0.1,
         normalize: str = "none",
+        output: str = "mask",
     ):
-        super().__init__(input_dim, num_spk, activation, width, num_layers, num_heads, ffn_width, dropout, normalize)
+        super().__init__(
+            input_dim, num_spk, activation, width, num_layers, num_heads, ffn_width, dropout, normalize, output
+        )

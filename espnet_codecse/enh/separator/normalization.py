@@ -49,3 +49,7 @@ class EmbeddingNormalization(torch.nn.Module):
             scale = power.sqrt() + 1e-5
             return embedding / scale, scale
         return embedding, embedding.new_ones(())
+
+    def restored(self, normalized: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+        """Return embeddings of the original scale; the inverse of :meth:`forward`, which returned ``scale``."""
+        return normalized * scale + (self.mean if self.mode == "global" else 0.0)

@@ -29,7 +29,7 @@ def short_names(rows: Sequence[Row]) -> list[str]:
     names = []
     for row in rows:
         section = row.section[skipped:] if row.output.kind == EXPERIMENT else row.section
-        names.append(NOISY if row.output.kind == NOISY else f"{section}, {row.output.name}")
+        names.append(row.output.name if row.output.kind == NOISY else f"{section}, {row.output.name}")
     return names
 
 
@@ -62,9 +62,7 @@ def ceiling_of(row: Row, rows: Sequence[Row]) -> int | None:
 
 def noisy_of(row: Row, rows: Sequence[Row]) -> int | None:
     """Return the index of the mixture of the same set."""
-    same_set = (
-        index for index, other in enumerate(rows) if other.test_set == row.test_set and other.output.kind == NOISY
-    )
+    same_set = (index for index, other in enumerate(rows) if other.test_set == row.test_set and other.is_noisy_speech)
     return next(same_set, None)
 
 

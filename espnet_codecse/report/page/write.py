@@ -18,9 +18,9 @@ from espnet_codecse.report.groups import SNR, names_in_order
 from espnet_codecse.report.page.choice import check_names, choose, choose_by_name, rank
 from espnet_codecse.report.page.clip import clip_name, make_clip, read_clip
 from espnet_codecse.report.page.systems import ALL, describe, short_names
-from espnet_codecse.report.page.training_log import read_curves
 from espnet_codecse.report.page.versions import AudioOfSet, Version
 from espnet_codecse.report.scores import Row, metrics_of
+from espnet_codecse.report.training_log import read_curves
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 PREFERRED = ("PESQ", "DNSMOS_OVRL", "SI_SDR")

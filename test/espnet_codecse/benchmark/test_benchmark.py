@@ -2,15 +2,19 @@
 
 import importlib.util
 import re
+from pathlib import Path
 
 import pytest
 import torch
 from tiny_codecs import save_dac
 
-from espnet_codecse.benchmark.separation import save_random_dac
+from espnet_codecse.benchmark.enhancement import enhancement_report, paper_size
+from espnet_codecse.benchmark.macs import count_macs
+from espnet_codecse.benchmark.random_codecs import save_random_codec
 from espnet_codecse.benchmark.timing import measure_in_turns
 from espnet_codecse.bin.main import main
 from espnet_codecse.codec import load_codec
+from espnet_codecse.enh.separator.nac_se import NacSeSeparator
 
 
 @pytest.fixture(scope="module", name="codec_folder")
@@ -55,18 +59,25 @@ def test_turns_are_even_and_memory_is_the_steps_own():
 
 
 @pytest.mark.slow
-def test_random_dac_has_the_published_size(tmp_path):
-    codec = load_codec(str(save_random_dac(tmp_path / "dac")))
-    assert (codec.sample_rate, codec.hop, codec.dim, codec.activation) == (16000, 320, 1024, "snake")
-    assert sum(value.numel() for value in codec.parameters()) / 1e6 == pytest.approx(74.1, abs=0.1)
+@pytest.mark.parametrize(
+    "name, geometry, parameters, codebooks",
+    [("dac_16khz", (16000, 320, 1024, "snake"), 74.1, 12), ("encodec_24khz", (24000, 320, 128, "elu"), 14.9, 32)],
+)
+def test_random_codecs_have_the_published_size(tmp_path, name, geometry, parameters, codebooks):
+    codec = load_codec(str(save_random_codec(name, tmp_path)))
+    assert (codec.sample_rate, codec.hop, codec.dim, codec.activation) == geometry
+    assert codec.num_codebooks == codebooks
+    assert sum(value.numel() for value in codec.parameters()) / 1e6 == pytest.approx(parameters, abs=0.1)
 
 
 def test_codec(codec_folder, capsys):
     arguments = ["--codec", codec_folder, "--seconds", "0.5", "--runs", "1", "--num_threads", "1"]
     assert main(["benchmark", "codec", *arguments]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert "16000 Hz, hop 320" in lines[0]
-    assert [line.split()[0] for line in lines[1:]] == ["encode", "quantize", "decode"]
+    *_, head, rule, row = capsys.readouterr().out.splitlines()
+    assert head.count("|") == rule.count("|") == row.count("|") == 10
+    cells = row.strip("|").split("|")
+    assert cells[0] == Path(codec_folder).name and cells[2:5] == ["16000", "320", "64"]
+    assert all(float(cell) > 0 for cell in cells[5:8])
 
 
 @pytest.mark.parametrize(
@@ -86,7 +97,27 @@ def test_what_it_refuses(arguments, text, capsys):
 
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("speechbrain") is not None, reason="SpeechBrain is installed")
-def test_without_speechbrain_it_says_what_to_install(codec_folder, capsys):
-    arguments = ["--codec", codec_folder, "--systems", "sepformer", "--seconds", "0.4"]
-    assert main(["benchmark", "separation", *arguments]) == 1
+@pytest.mark.parametrize("kind", ["separation", "enhancement"])
+def test_without_speechbrain_it_says_what_to_install(codec_folder, capsys, kind):
+    arguments = ["--codec", codec_folder, "--systems", "sepformer"] if kind == "separation" else []
+    assert main(["benchmark", kind, *arguments, "--seconds", "0.4"]) == 1
     assert "pip install 'espnet_codecse[benchmark]'" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_enhancement():
+    pytest.importorskip("speechbrain")
+    size = {"width": 32, "num_layers": 1, "num_heads": 2, "ffn_width": 32}
+    text = enhancement_report("cpu", 1, 0.5, 2, size)
+    rows = [
+        line.strip("|").split("|") for line in text.splitlines() if line.startswith(("|nac_se", "|SepFormer", "|ratio"))
+    ]
+    ours, theirs, ratio = ([float(cell.split()[0]) for cell in row[1:]] for row in rows)
+    assert [b / a for a, b in zip(ours, theirs)] == pytest.approx(ratio, rel=0.1)
+    assert "|published: LatentSE||3.94||0.005|" in text and "--seconds 0.5 --rounds 2" in text
+
+
+def test_the_papers_size_has_the_published_multiplications():
+    network, frames = NacSeSeparator(1024, normalize="none", **paper_size()), 50
+    macs = count_macs(lambda: network(torch.zeros(1, frames, 1024), torch.tensor([frames])))
+    assert macs / 1e9 == pytest.approx(3.94, rel=0.01)  # attention within a second is the difference

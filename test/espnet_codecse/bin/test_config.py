@@ -28,7 +28,7 @@ def test_writes_the_configuration(tmp_path, capsys):
     [
         (
             ["--system", "no_such", "--step", "1_enhance"],
-            "known systems: codecformer, codecformer_el, dual_branch, fuse, nac_se, sgmse",
+            "known systems: codecformer, codecformer_el, conv_tasnet, dpcrn, dual_branch, fuse, nac_se, sgmse",
         ),
         (["--system", "nac_se"], "--step is missing"),
         (["--system", "nac_se", "--step", "1_enhance", "--size", "giant"], "known: paper, small"),
@@ -48,3 +48,14 @@ def test_a_mixture_has_a_speaker(capsys, tmp_path):
         main(["config", "--system", "nac_se", "--step", "1_enhance", "--num_spk", "0", "--output", str(tmp_path / "x")])
     assert stopped.value.code == 2
     assert "argument --num_spk: '0' is not a whole number of at least 1" in capsys.readouterr().err
+
+
+def test_levels_of_stored_embeddings(capsys):
+    for words, expected in (
+        (["codecformer_el", "--step", "1_separate"], "--peak 1 --reference_peak 1\n"),
+        (["codecformer", "--step", "1_separate", "--variant", "mixture_level"], "--peak 0.9\n"),
+        (["nac_se", "--step", "1_enhance"], "\n"),
+        (["ssl_gcrn", "--step", "1_enhance"], "\n"),
+    ):
+        assert main(["config", "--recipe_conf", "none", "--system", *words, "--list_level_options"]) == 0
+        assert capsys.readouterr().out == expected

@@ -49,7 +49,7 @@ def test_bare_python_exits_non_zero():
 
 def test_an_installed_package_is_advised_pip(tmp_path):
     """Copied away from the repository, the package is what a wheel installs."""
-    modules = ["__init__", "plugin", "errors", "installation", "bin/__init__", "bin/doctor"]
+    modules = ["__init__", "plugin", "postponed", "errors", "installation", "bin/__init__", "bin/doctor"]
     for name in [f"{module}.py" for module in (*modules, "job/__init__", "job/resources")]:
         (tmp_path / "espnet_codecse" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "espnet_codecse" / name).write_bytes((ROOT / "espnet_codecse" / name).read_bytes())

@@ -1,5 +1,6 @@
 """The command line as a whole: help at once, exit codes, one line for bad input."""
 
+import errno
 import json
 import os
 import signal
@@ -111,3 +112,16 @@ def test_threads_spin_for_microseconds_unless_the_user_says_otherwise(chosen, ex
         with pytest.raises(SystemExit):
             main(["enhance", "--help"])
         assert os.environ.get("GOMP_SPINCOUNT") == expected
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EMFILE, ""), RuntimeError("Too many open files. C")])
+def test_too_many_open_files_are_one_line(monkeypatch, capsys, error):
+    def fail(argv):
+        raise error
+
+    monkeypatch.setattr("espnet_codecse.bin.doctor.main", fail)
+    assert main(["doctor"]) == 1
+    assert capsys.readouterr().err.startswith("codecse doctor: too many open files; raise the limit with 'ulimit -n")
+    monkeypatch.setattr("espnet_codecse.bin.doctor.main", mock.Mock(side_effect=RuntimeError("something else")))
+    with pytest.raises(RuntimeError, match="something else"):
+        main(["doctor"])

@@ -1,7 +1,10 @@
 """``codecse train`` through ESPnet's own trainer on tiny data, and ``codecse infer`` with its result."""
 
+import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +76,29 @@ def test_two_steps_then_resume_then_enhance(prepared, monkeypatch):
         assert all(audio_info(path) == (16000, 16000, 1) for path in files.values())
 
 
+@pytest.mark.slow
+def test_statistics_of_a_training_on_the_fly(prepared, monkeypatch, capsys):
+    monkeypatch.chdir(prepared)
+    stored = training(prepared, "exp")
+    assert main([item for item in stored if "stats" not in str(item)]) == 1
+    assert "--embedding_stats: missing" in capsys.readouterr().err.splitlines()[-1]
+    for mode in ("train", "valid"):
+        assert main(["format", "--fs", "16000", mode, f"raw/{mode}"]) == 0
+    command = ["train", "--config", "train.yaml", "--train_dir", "raw/train", "--valid_dir", "raw/valid"]
+    command += ["--seed", "3"]
+    assert main([*command, "--output_dir", "first"]) == 0
+    found = np.load("first/embedding_stats.npz")
+    weights = torch.load("first/1epoch.pth")
+    for name in ("mean", "std"):
+        np.testing.assert_array_equal(weights[f"separator.normalization.{name}"].numpy(), found[name])
+    # Of segments of the recordings whose stored embeddings the others are of.
+    np.testing.assert_allclose(found["std"], np.load("stats/stats.npz")["std"], rtol=0.5)
+    # A run that goes on finds them.
+    before = os.stat("first/embedding_stats.npz").st_mtime_ns
+    assert main([*command, "--output_dir", "first", "--max_epoch", "2"]) == 0
+    assert os.stat("first/embedding_stats.npz").st_mtime_ns == before and Path("first/2epoch.pth").is_file()
+
+
 def test_errors_before_the_training_starts(prepared, capsys):
     capsys.readouterr()
     assert main(training(prepared, "exp", "--batch_size", "9")) == 1
@@ -123,3 +149,30 @@ def test_initial_weights_are_never_run_as_code(prepared, monkeypatch, option, ca
     assert main(training(prepared, "exp", option, f"{prepared}/forged.pth:separator:separator")) == 1
     assert "forged.pth: not a plain checkpoint" in capsys.readouterr().err
     assert not trace.exists() and not (prepared / "exp").exists()
+
+
+LOW_LIMIT = """
+import json, resource, sys
+import espnet_codecse.task.enhancement
+from espnet_codecse.bin.main import main
+soft, hard = map(int, sys.argv[1:3])
+resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+sys.exit(main(json.loads(sys.argv[3])))
+"""
+
+
+@pytest.mark.slow
+def test_few_file_descriptors(prepared):
+    """A low limit is raised as far as allowed; otherwise, one line says it, and the next run starts properly."""
+
+    def run(soft, hard, *options):
+        words = training(prepared, "exp", "--num_workers", "4", "--use_matplotlib", "false", *options)
+        source = [sys.executable, "-c", LOW_LIMIT, str(soft), str(hard), json.dumps(words)]
+        return subprocess.run(source, cwd=prepared, capture_output=True, text=True, check=False, timeout=600)
+
+    failed = run(24, 24)
+    assert failed.returncode == 1
+    message = "codecse train: --num_workers 4: needs up to 128 open files, but the limit is 24; raise it with"
+    assert message in failed.stderr and "Traceback" not in failed.stderr and not (prepared / "exp").exists()
+    assert run(24, 4096).returncode == 0
+    assert torch.load(prepared / "exp" / "1epoch.pth")

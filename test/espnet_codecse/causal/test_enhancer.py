@@ -5,20 +5,20 @@ import pytest
 import torch
 from tiny_codecs import save_mdct
 
-from espnet_codecse.causal.enhancer import GCRNEnhancer
-from espnet_codecse.causal.framing import Compression
+from espnet_codecse.causal.enhancer import CausalEnhancer
+from espnet_codecse.causal.framing import STFTSettings
 from espnet_codecse.causal.gcrn import GCRN
 from espnet_codecse.errors import UserError
 from espnet_codecse.features import load_features
 
-COMPRESSION = Compression(0.5, 0.15)
+SETTINGS = STFTSettings(exponent=0.5, factor=0.15)
 
 
-def enhancer(segment_seconds: float = 30.0, features=None, given: str = "none", **options) -> GCRNEnhancer:
+def enhancer(segment_seconds: float = 30.0, features=None, given: str = "none", **options) -> CausalEnhancer:
     torch.manual_seed(0)
     network = GCRN(channels=(2, 2, 4, 4, 4), **options).eval()
-    return GCRNEnhancer(
-        network, COMPRESSION, segment_seconds=segment_seconds, features=features, given=given, bounded=True
+    return CausalEnhancer(
+        network, SETTINGS, segment_seconds=segment_seconds, features=features, given=given, bounded=True
     )
 
 
@@ -27,7 +27,7 @@ def features(tmp_path_factory):
     return load_features(f"codec:{save_mdct(tmp_path_factory.mktemp('codec') / 'tiny')}")
 
 
-def whole(model: GCRNEnhancer, samples: np.ndarray) -> np.ndarray:
+def whole(model: CausalEnhancer, samples: np.ndarray) -> np.ndarray:
     pieces = model.enhance_long(lambda start, count: samples[start : start + count], len(samples))
     return np.concatenate([piece["waveform"] for piece in pieces], axis=1)
 

@@ -5,6 +5,7 @@ import torch
 
 from espnet_codecse.benchmark.macs import count_macs
 from espnet_codecse.causal.gcrn import GCRN
+from espnet_codecse.causal.separator import predicts_features
 
 TINY = (2, 2, 4, 4, 4)
 
@@ -48,7 +49,19 @@ def test_in_pieces_as_at_once(output, condition, sizes):
         pieces.append(enhanced)
         start += size
     torch.testing.assert_close(torch.cat(pieces, dim=2), whole, atol=1e-5, rtol=1e-5)
-    assert (student is None) == (condition == "none")
+    assert (student is None) == (condition != "student")
+
+
+@pytest.mark.parametrize("condition", ["none", "student", "teacher"])
+@pytest.mark.parametrize("target", ["none", "clean"])
+def test_a_predictor_is_built_only_where_it_is_used(condition, target):
+    conf = {"condition": condition, "embedding_size": 6}
+    predicts = predicts_features(conf, {"target": target})
+    model = network(**conf, predicts=predicts)
+    assert (model.predictor is not None) == predicts == (condition == "student" or target == "clean")
+    assert (model(torch.randn(1, 2, 3, 257), torch.randn(1, 3, 6))[1] is not None) == predicts
+    with pytest.raises(ValueError, match="condition 'student' needs the features"):
+        network(embedding_size=6, condition="student", predicts=False)
 
 
 def test_without_skips_all_goes_through_the_embedding():

@@ -8,12 +8,20 @@ import torch
 from espnet2.enh.decoder.stft_decoder import STFTDecoder
 from espnet2.enh.encoder.stft_encoder import STFTEncoder
 
-from espnet_codecse.causal.framing import FFT_SIZE, HOP, LEAD, WINDOW_SIZE, Compression
+from espnet_codecse.causal.dpcrn import DPCRN
+from espnet_codecse.causal.framing import STFTSettings
 from espnet_codecse.causal.gcrn import GCRN
 from espnet_codecse.causal.streaming import StreamingEnhancer, TorchFrames
 
-OPTIONS = {"n_fft": FFT_SIZE, "win_length": WINDOW_SIZE, "hop_length": HOP}
 EXPONENT = {"spec_transform_type": "exponent", "spec_abs_exponent": 0.5, "spec_factor": 0.15}
+PUBLISHED = {"n_fft": 512, "win_length": 400, "hop_length": 320}
+FRONT_ENDS = {
+    "published": PUBLISHED,
+    "compressed": {**PUBLISHED, **EXPONENT},
+    "half": {"n_fft": 512, "win_length": 512, "hop_length": 256, **EXPONENT},
+    "quarter": {"n_fft": 512, "win_length": None, "hop_length": 128},
+    "odd": {"n_fft": 512, "win_length": 500, "hop_length": 190},
+}
 
 
 def network(seed: int = 0, **options) -> GCRN:
@@ -21,20 +29,28 @@ def network(seed: int = 0, **options) -> GCRN:
     return GCRN(channels=(2, 2, 4, 4, 4), **options).eval()
 
 
+def dual_path_network() -> DPCRN:
+    torch.manual_seed(0)
+    return DPCRN(channels=(2, 4), band_hidden_size=4, frame_hidden_size=5).eval()
+
+
 def noise(num_samples: int, seed: int = 0) -> np.ndarray:
     return 0.1 * np.random.default_rng(seed).standard_normal(num_samples).astype(np.float32)
 
 
 @torch.no_grad()
-def offline(model: GCRN, samples: np.ndarray, transform: dict) -> np.ndarray:
+def offline(model, samples: np.ndarray, front_end: dict) -> np.ndarray:
     """By ESPnet, with silence before and after."""
-    after = 4 * HOP + -len(samples) % HOP  # whole hops: PyTorch's inverse wants every sample under a window
-    padded = torch.from_numpy(np.concatenate([np.zeros(LEAD), samples, np.zeros(after)]).astype(np.float32))[None]
+    settings = STFTSettings.from_configuration(front_end)
+    # Whole hops: PyTorch's inverse wants every sample under a window.
+    after = 4 * settings.window_size + -(len(samples) + 4 * settings.window_size) % settings.hop
+    parts = np.zeros(settings.lead), samples, np.zeros(after)
+    padded = torch.from_numpy(np.concatenate(parts).astype(np.float32))[None]
     lengths = torch.tensor([padded.shape[1]])
-    spectrum, _ = STFTEncoder(**OPTIONS, **transform)(padded, lengths)
+    spectrum, _ = STFTEncoder(**front_end)(padded, lengths)
     enhanced = model(torch.stack([spectrum.real, spectrum.imag], dim=1))[0]
-    speech, _ = STFTDecoder(**OPTIONS, **transform)(torch.complex(*enhanced.unbind(1)), lengths)
-    return speech[0, LEAD : LEAD + len(samples)].numpy()
+    speech, _ = STFTDecoder(**front_end)(torch.complex(*enhanced.unbind(1)), lengths)
+    return speech[0, settings.lead : settings.lead + len(samples)].numpy()
 
 
 def in_pieces(enhancer: StreamingEnhancer, samples: np.ndarray, sizes) -> np.ndarray:
@@ -53,17 +69,18 @@ def random_sizes(low: int, high: int, seed: int = 0):
         yield int(rng.integers(low, high + 1))
 
 
-@pytest.mark.parametrize("transform", [{}, EXPONENT], ids=["plain", "compressed"])
+@pytest.mark.parametrize("build", [network, dual_path_network])
+@pytest.mark.parametrize("front_end", FRONT_ENDS)
 @pytest.mark.parametrize("num_samples", [1, 119, 120, 121, 400, 5003])
 @pytest.mark.parametrize("largest", [1, 37, 16000])
-def test_as_at_once(transform, num_samples, largest):
+def test_as_at_once(build, front_end, num_samples, largest):
     if largest == 1 and num_samples > 500:
         num_samples = 700
-    model, samples = network(), noise(num_samples)
-    enhancer = StreamingEnhancer(TorchFrames(model), Compression.from_configuration(transform))
+    model, samples, front_end = build(), noise(num_samples), FRONT_ENDS[front_end]
+    enhancer = StreamingEnhancer(TorchFrames(model), STFTSettings.from_configuration(front_end))
     streamed = in_pieces(enhancer, samples, random_sizes(1, largest))
     assert streamed.shape == samples.shape and streamed.dtype == np.float32
-    np.testing.assert_allclose(streamed, offline(model, samples, transform), atol=1e-5)
+    np.testing.assert_allclose(streamed, offline(model, samples, front_end), atol=1e-5)
 
 
 def test_without_a_network_it_is_the_input():
@@ -75,8 +92,9 @@ def test_without_a_network_it_is_the_input():
             pass
 
     samples = noise(3000)
-    for compression in (Compression(), Compression(0.5, 0.15)):
-        streamed = in_pieces(StreamingEnhancer(Same(), compression), samples, random_sizes(1, 500))
+    for front_end in FRONT_ENDS.values():
+        enhancer = StreamingEnhancer(Same(), STFTSettings.from_configuration(front_end))
+        streamed = in_pieces(enhancer, samples, random_sizes(1, 500))
         np.testing.assert_allclose(streamed, samples, atol=1e-5)
 
 
@@ -87,8 +105,23 @@ def test_the_future_changes_nothing_before():
     first, second = (
         in_pieces(StreamingEnhancer(TorchFrames(network())), item, iter([5000])) for item in (samples, changed)
     )
-    np.testing.assert_array_equal(first[: 2000 - WINDOW_SIZE], second[: 2000 - WINDOW_SIZE])
+    np.testing.assert_array_equal(first[: 2000 - 400], second[: 2000 - 400])
     assert np.abs(first - second)[2000:].max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    "conf, message",
+    [
+        ({"hop_length": 512}, "hop 512, window 512"),
+        ({"win_length": 600}, "window 600 and Fourier transform 512"),
+        ({"window": "hamming"}, "Hann"),
+        ({"center": False}, "centred"),
+        ({"spec_transform_type": "log"}, "spec_transform_type 'log'"),
+    ],
+)
+def test_front_ends_that_do_not_stream(conf, message):
+    with pytest.raises(ValueError, match=message):
+        STFTSettings.from_configuration(conf)
 
 
 def test_flush_and_reset_begin_anew():

@@ -114,8 +114,8 @@ def test_each_codebook_codes_what_the_earlier_ones_left(folder):
     embedding = torch.randn(1, 50, 8, generator=torch.Generator().manual_seed(0))
     errors = [(codec.quantize(embedding, num_codebooks=count)[0] - embedding).square().mean() for count in range(1, 7)]
     assert sorted(errors, reverse=True) == errors and errors[-1] < 0.3 * errors[0]
-    residual = embedding[0, 0] - codec.codebooks[0][codec.quantize(embedding)[1][0, 0, 0]]
-    distances = (codec.codebooks[1] - residual).square().sum(1)
+    residual = embedding[0, 0] - codec.quantizer.codebooks[0][codec.quantize(embedding)[1][0, 0, 0]]
+    distances = (codec.quantizer.codebooks[1] - residual).square().sum(1)
     assert distances.argmin() == codec.quantize(embedding)[1][0, 1, 0]
 
 

@@ -10,7 +10,7 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from espnet_codecse.audio import audio_info, read_audio
+from espnet_codecse.audio import audio_info, read_audio, read_audio_bytes
 from espnet_codecse.container.byte_ranges import ByteRanges
 from espnet_codecse.errors import UserError
 
@@ -59,6 +59,7 @@ def test_recorder_that_was_killed_and_pipe(write, name, options, mark, offset, v
         ("a.au", {}),
         ("a.caf", {}),
         ("a.sph", {"format": "NIST"}),
+        ("a.voc", {}),
     ],
 )
 @pytest.mark.parametrize("share", [0.5, 0.9])
@@ -184,3 +185,20 @@ def test_any_length_rate_and_number_of_channels(write, form, num_samples, rate, 
     samples = read_audio(path)[0]
     assert samples.shape == (num_samples, channels)
     assert np.array_equal(read_audio(path, min(start, num_samples))[0], samples[start:])
+
+
+def test_content_without_a_file_is_read_in_the_same_way(write):
+    path, data = write("a.wav", 2000)
+    samples, rate = read_audio_bytes(data, ".wav")
+    np.testing.assert_array_equal(samples, read_audio(path)[0])
+    assert rate == read_audio(path)[1]
+    with pytest.raises(UserError, match=r"^cut short: \d+ of \d+ bytes of audio are there"):
+        read_audio_bytes(data[: len(data) // 3], ".wav")
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_U8", "ULAW"])
+@pytest.mark.parametrize("num_samples", [1, 100000])
+def test_whole_voc_files(tmp_path, num_samples, subtype, channels):
+    soundfile.write(tmp_path / "a.voc", np.zeros((num_samples, channels)), 16000, subtype=subtype)
+    assert len(read_audio(tmp_path / "a.voc")[0]) == soundfile.info(tmp_path / "a.voc").frames >= num_samples

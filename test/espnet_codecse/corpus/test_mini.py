@@ -55,6 +55,22 @@ def signals(path):
         )
 
 
+def test_noises_of_another_rate_are_ready_for_dynamic_mixing(corpus, tmp_path):
+    path = corpus / "train" / "noise" / "kind1.wav"
+    samples, _ = soundfile.read(path)
+    soundfile.write(path, np.repeat(samples, 3), 3 * RATE)
+    prepare(tmp_path / "data", MiniSettings(num_train=4, num_valid=4), 1, corpus)
+    before = contents(tmp_path / "data")
+    tables = read_data_dir(tmp_path / "data" / "noise_train")
+    assert set(tables["utt2fs"].values()) == {str(RATE)}
+    for utterance, file in tables["wav.scp"].items():
+        info = soundfile.info(file)
+        assert info.samplerate == RATE and info.frames == int(tables["utt2num_samples"][utterance])
+        assert str(corpus) in file or utterance == "kind1"
+    prepare(tmp_path / "data", MiniSettings(num_train=4, num_valid=4), 1, corpus)
+    assert contents(tmp_path / "data") == before
+
+
 def contents(path):
     return {file.relative_to(path): file.read_bytes() for file in sorted(path.rglob("*.flac"))}
 
@@ -136,7 +152,8 @@ def test_two_speakers(corpus, tmp_path):
         np.testing.assert_allclose(audio["wav.scp"], first + second, atol=1e-4)
         assert 20 * np.log10(rms(first) / rms(second)) == pytest.approx(float(tables["utt2sir"][utterance]), abs=0.05)
         assert float(tables["utt2sir"][utterance]) in TEST_RATIOS
-        assert tables["utt2spk"][utterance][:7] != tables["utt2spk"][utterance][8:]
+        assert tables["utt2spk1"][utterance] != tables["utt2spk2"][utterance]
+        assert tables["utt2spk"][utterance] == f"{tables['utt2spk1'][utterance]}_{tables['utt2spk2'][utterance]}"
 
 
 def test_reverberant_mixture_differs_from_its_dry_reference(corpus, tmp_path):
@@ -251,3 +268,17 @@ def test_extra_and_altered_noises_are_of_train_alone_and_rooms_are_listed(corpus
     assert sum(name.startswith("altered_") for name in noises["train"]) == 5
     assert len(noises["train"]) == 15 and len(noises["valid"]) == len(noises["test"]) == 3
     assert len(read_data_dir(tmp_path / "data" / "rooms_train")["wav.scp"]) == 3
+
+
+def test_recorded_rooms_join_the_simulated_ones_at_the_rate(corpus, tmp_path):
+    rooms = tmp_path / "rooms"
+    rooms.mkdir()
+    soundfile.write(rooms / "hall 1.wav", np.eye(1, 2 * RATE)[0], 2 * RATE)
+    (rooms / "broken.wav").write_bytes(b"RIFF")
+    settings = MiniSettings(MixtureSettings(rate=RATE), num_train=4, num_valid=2, num_rooms=2)
+    prepare(tmp_path / "data", settings, 1, clean_dir=corpus, room_dir=rooms)
+    written = read_data_dir(tmp_path / "data" / "rooms_train")
+    assert sorted(written["wav.scp"]) == ["hall_1", "room_0000", "room_0001"]
+    response, rate = soundfile.read(written["wav.scp"]["hall_1"])
+    assert rate == RATE and len(response) == RATE and np.argmax(np.abs(response)) == 0
+    assert "broken.wav" in (tmp_path / "data/audio/skipped.tsv").read_text()

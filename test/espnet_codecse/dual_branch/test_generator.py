@@ -2,14 +2,16 @@
 
 import pytest
 import torch
-from tiny_dual_branch import DAC, MDCT, ROFORMER, tiny_generator
+from tiny_dual_branch import DAC, LYRA, MDCT, ROFORMER, tiny_generator
+from tiny_lyra import save_lyra
 
 from espnet_codecse.codec import load_codec
 from espnet_codecse.dual_branch.coder import build_coder, coder_description
+from espnet_codecse.dual_branch.quantizer import BranchQuantizer
 from espnet_codecse.errors import UserError
 
 
-@pytest.mark.parametrize("coder", [MDCT, DAC], ids=["mdct", "dac"])
+@pytest.mark.parametrize("coder", [MDCT, DAC, LYRA], ids=["mdct", "dac", "lyra"])
 @pytest.mark.parametrize("num_quantizers", [0, 2])
 def test_batch_equals_one_by_one(coder, num_quantizers):
     generator = tiny_generator(coder, num_quantizers=num_quantizers).eval()
@@ -31,7 +33,7 @@ def test_batch_equals_one_by_one(coder, num_quantizers):
     assert together.clean[3, 700:].abs().max() == 0
 
 
-@pytest.mark.parametrize("coder", [MDCT, DAC], ids=["mdct", "dac"])
+@pytest.mark.parametrize("coder", [MDCT, DAC, LYRA], ids=["mdct", "dac", "lyra"])
 def test_every_part_learns(coder):
     generator = tiny_generator(coder).train()
     speech = 0.05 * torch.randn(2, 1280, generator=torch.Generator().manual_seed(0))
@@ -44,6 +46,23 @@ def test_every_part_learns(coder):
             assert not parameters
             continue
         assert sum(float(p.grad.abs().sum()) for p in parameters if p.grad is not None) > 0, name
+
+
+def test_codebooks_are_dropped_only_where_asked():
+    embedding = torch.randn(8, 30, 4 * 2**3, generator=torch.Generator().manual_seed(0))
+    for dropout in (0.0, 0.5):
+        # In DAC's layout, which has a dropout of its own training.
+        generator = tiny_generator(DAC, num_quantizers=3, quantizer_dropout=dropout)
+        quantizer = generator.quantizers["speech"]
+        expected = quantizer.eval()(embedding)[0]
+        quantizer.train()
+        torch.manual_seed(1)
+        changed = [(quantizer(embedding)[0] - expected).abs().amax((1, 2)) > 1e-5 for _ in range(8)]
+        assert torch.stack(changed).any(0).tolist() == [dropout > 0] * 4 + [False] * 4
+    with pytest.raises(UserError, match="quantizer_dropout: 0.5; .* 0 for the small codec"):
+        tiny_generator(MDCT, quantizer_dropout=0.5)
+    with pytest.raises(UserError, match="quantizer_dropout: 2"):
+        tiny_generator(DAC, quantizer_dropout=2)
 
 
 def test_frozen_parts():
@@ -92,10 +111,35 @@ def test_dac_from_a_folder(tmp_path):
     assert coder.hop == 64 and coder.dim == 32
 
 
+def test_lyra_from_a_folder(tmp_path):
+    folder = str(save_lyra(tmp_path / "lyra"))
+    description, codec = coder_description(folder), load_codec(folder)
+    coder, quantizer = build_coder(description, folder)
+    assert (coder.hop, coder.dim, coder.sample_rate) == (320, 8, 16000)
+    speech = 0.05 * torch.randn(1, 3200, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        embedding, lengths = codec.encode(speech, torch.tensor([3200]))
+        own = coder.encode(speech, 10)
+        torch.testing.assert_close(own, embedding)
+        torch.testing.assert_close(coder.decode(own, 3200), codec.decode(embedding, lengths, 3200))
+        for number in (2, 6):
+            quantized, commitment, codebook = BranchQuantizer(quantizer, number)(own)
+            expected = codec.quantize(embedding, lengths, number)[0]
+            torch.testing.assert_close(quantized, expected, rtol=1e-4, atol=1e-5)
+            residuals = [embedding - codec.quantize(embedding, lengths, used)[0] for used in range(1, number + 1)]
+            total = sum(residual.square().mean() for residual in residuals)
+            assert commitment.item() == pytest.approx(total.item(), rel=1e-4) == codebook.item()
+    fresh = build_coder(description)[0]
+    assert not torch.equal(fresh.encode(speech, 10), own)
+
+
 @pytest.mark.parametrize(
     "coder, options, message",
     [
-        ({"kind": "mp3"}, {}, "coder_conf kind: 'mp3' is unknown; known: mdct, dac"),
+        ({"kind": "mp3"}, {}, "coder_conf kind: 'mp3' is unknown; known: mdct, dac, lyra"),
+        (LYRA, {"quantizer_dropout": 0.5}, "quantizer_dropout: 0.5; give .* or 0 for the small codec.*Lyra V2"),
+        ({**LYRA, "encoder": []}, {}, "coder_conf: builds no lyra network .*without convolutions"),
+        ({**LYRA, "decoder": [{"conv": 3}]}, {}, "coder_conf: builds no lyra network"),
         ({**MDCT, "colour": 1}, {}, "coder_conf: builds no mdct network .*colour"),
         (MDCT, {"num_quantizers": 4}, "num_quantizers: 4 of 3"),
     ],

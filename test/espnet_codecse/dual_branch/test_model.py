@@ -108,6 +108,60 @@ def test_each_loss_alone_reaches_its_branch():
         assert all(p.grad is None for p in model.discriminators.parameters())  # it is not their turn
 
 
+def test_warm_up_trains_the_discriminators_alone_until_they_tell():
+    schedule = {"warm_up_accuracy": 0.8, "warm_up_steps": 500}
+    model, batch = tiny_model(schedule=schedule), tiny_batch()
+    optimizers = optimizers_of(model)
+    generator = [parameter.clone() for parameter in model.generator.parameters()]
+    num_steps = 0
+    while model.schedule.warming_up:
+        results = train_step(model, batch, optimizers)
+        assert "loss_adversarial_clean" not in results[0]["stats"]
+        assert all(0 <= results[1]["stats"][f"accuracy_{name}"] <= 1 for name in ("clean", "noise", "noisy"))
+        num_steps += 1
+    assert 20 <= num_steps < 500
+    assert float(model.schedule.accuracy.min()) / (1 - 0.95**num_steps) > 0.8
+    assert all(torch.equal(a, b) for a, b in zip(generator, model.generator.parameters()))
+    generator_turn, _ = train_step(model, batch, optimizers)
+    assert "loss_adversarial_clean" in generator_turn["stats"]
+    assert any(not torch.equal(a, b) for a, b in zip(generator, model.generator.parameters()))
+    # A training without a warm-up starts from this one's weights, and one that resumes does not warm up again.
+    tiny_model().load_state_dict(model.state_dict())
+    resumed = tiny_model(schedule=schedule)
+    resumed.load_state_dict(model.state_dict())
+    assert not resumed.schedule.warming_up
+    resumed.schedule.restart()
+    assert resumed.schedule.warming_up
+
+
+def test_warm_up_has_an_end():
+    model = tiny_model(schedule={"warm_up_accuracy": 1.0, "warm_up_steps": 3})
+    optimizers, batch = optimizers_of(model), tiny_batch()
+    warming = []
+    for _ in range(4):
+        warming.append(model.schedule.warming_up)
+        train_step(model, batch, optimizers)
+    assert warming == [True, True, True, False]
+
+
+def test_held_out_items_train_nothing():
+    model, batch = tiny_model(schedule={"warm_up_accuracy": 1.0}), tiny_batch()
+    size = len(batch["speech_mix"])
+    gradients = []
+    for scale in (1.0, 3.0):
+        model.zero_grad()
+        changed = {name: value.clone() for name, value in batch.items()}
+        for name, value in changed.items():
+            if not name.endswith("_lengths"):
+                value[-1] = value[-1].roll(int(scale))  # another held-out item
+        model(**changed)
+        model(forward_generator=False, **changed)["loss"].backward()
+        gradients.append([p.grad.clone() for p in model.discriminators.parameters()])
+    assert size > 1
+    for one, other in zip(*gradients):
+        torch.testing.assert_close(one, other)
+
+
 def test_schedule():
     model = tiny_model(schedule={"discriminator_start": 2, "adversarial_start": 3, "discriminator_interval": 2})
     batch, heard, learned = tiny_batch(), [], []

@@ -19,10 +19,12 @@ from tiny_codecs import save_codec
 from espnet_codecse.audio import resample
 from espnet_codecse.codec import load_codec
 from espnet_codecse.embedding import EmbeddingReader
+from espnet_codecse.embedding.description import check_levels
 from espnet_codecse.embedding.extract import check_disk, extract, make_batches
 from espnet_codecse.embedding.parts import SourceFile
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import read_scp, write_scp
+from espnet_codecse.level import LevelRule
 
 ROOT = Path(__file__).resolve().parents[3]
 CODE = (
@@ -114,6 +116,28 @@ def test_fewer_codebooks(codec_folder, data_dir, tmp_path):
         extract(codec_folder, data_dir, tmp_path / "none", layer="codes", num_codebooks=4)
     with pytest.raises(UserError, match="'continuous' lies before the quantiser"):
         extract(codec_folder, data_dir, tmp_path / "none", num_codebooks=2)
+
+
+@pytest.mark.parametrize("levels", [LevelRule(1.0, 1.0), LevelRule(0.9), LevelRule(1.0, 0.5)])
+def test_recordings_are_scaled_as_the_rule_says(codec_folder, data_dir, tmp_path, levels):
+    extract(codec_folder, data_dir, tmp_path / "emb", compression="none", levels=levels, with_noise=True)
+    codec, mixtures = load_codec(codec_folder), read_scp(data_dir / "wav.scp")
+    for stream, scp in (("mix", "wav.scp"), ("ref1", "spk1.scp"), ("ref2", "spk2.scp"), ("noise1", "noise1.scp")):
+        reader = EmbeddingReader(tmp_path / "emb", stream, codec)
+        for key, path in read_scp(data_dir / scp).items():
+            own = stream != "mix" and levels.reference_peak is not None
+            loudest = np.abs(soundfile.read(path if own else mixtures[key], dtype="float32")[0]).max()
+            gain = (levels.reference_peak if own else levels.peak) / loudest
+            speech = gain * soundfile.read(path, dtype="float32")[0]
+            expected = codec.encode(torch.from_numpy(speech)[None], torch.tensor([len(speech)]))[0][0].numpy()
+            assert np.allclose(reader[key], expected, atol=2e-4 * np.abs(expected).max())
+    assert reader.description.levels == levels
+    check_levels(tmp_path / "emb", levels)
+    for other in (None, LevelRule(0.8, levels.reference_peak)):
+        with pytest.raises(UserError, match="codec.yaml: the embeddings were made with another level"):
+            check_levels(tmp_path / "emb", other)
+        with pytest.raises(UserError, match="made with another --peak or --reference_peak; choose another folder"):
+            extract(codec_folder, data_dir, tmp_path / "emb", levels=other)
 
 
 @pytest.mark.slow

@@ -31,7 +31,8 @@ def store(tmp_path):
 
 def test_streamed_statistics_equal_those_of_all_frames_at_once(store):
     folder, frames = store
-    mean, std, count = channel_statistics(EmbeddingReader(folder))
+    reader = EmbeddingReader(folder)
+    mean, std, count = channel_statistics((reader[name] for name in reader), reader.description.dim)
     assert count == 58
     assert np.allclose(mean, frames.mean(axis=0), rtol=1e-12) and np.allclose(std, frames.std(axis=0), rtol=1e-9)
 
@@ -46,11 +47,12 @@ def test_files_for_training(store, tmp_path):
         assert read_scp(tmp_path / "stats" / name) == {"a": "7,3", "b": "1,3", "c": "50,3", "empty": "0,3"}
 
 
+@pytest.mark.parametrize("stream", ["mix", "ref1", "noise1"])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_matrix_that_is_not_finite_is_named(store, tmp_path, value):
+def test_a_matrix_that_is_not_finite_is_named(store, tmp_path, value, stream):
     folder, _ = store
-    ark = folder / "parts" / "emb_mix.1.ark"
-    offset = int(read_scp(folder / "emb_mix.scp")["c"].rsplit(":")[-1])
+    ark = folder / "parts" / f"emb_{stream}.1.ark"
+    offset = int(read_scp(folder / f"emb_{stream}.scp")["c"].rsplit(":")[-1])
     content = bytearray(ark.read_bytes())
     start = offset + len(b"\0BFM \4....\4....")
     content[start : start + 4] = np.float32(value).tobytes()

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from espnet_codecse.enh.enhancer import EmbeddingEnhancer
+from espnet_codecse.enh.share import by_power
 from espnet_codecse.errors import UserError
 
 
@@ -152,6 +153,60 @@ def test_long_embeddings_in_segments(codec, voice):
     assert torch.allclose(joined[0], embedding[0], atol=1e-5) and torch.allclose(joined[1], -embedding[0], atol=1e-5)
 
 
+class Centred(Identity):
+    """A separator that sees statistics of the whole embedding."""
+
+    def forward(self, embedding, lengths, additional):
+        return [embedding - embedding.mean(1, keepdim=True)], lengths, {}
+
+
+def separated(enhancer, embedding, powers=None):
+    def read_powers(start, count):
+        return powers[start : start + count]
+
+    read = None if powers is None else read_powers
+    pieces = enhancer.separate_long(lambda start, count: embedding[start : start + count], len(embedding), read)
+    return torch.from_numpy(np.concatenate(list(pieces), axis=1))[0]
+
+
+def test_pauses_of_an_embedding_are_left_out(codec):
+    torch.manual_seed(0)
+    enhancer = EmbeddingEnhancer(codec, Centred())
+    speech, frames = 1 + torch.randn(60, codec.dim), round(0.5 * codec.sample_rate / codec.hop)
+    alone = separated(enhancer, speech)
+    for floor in (0.0, 1e-6):
+        pause = torch.full((frames, codec.dim), floor)
+        powers = np.concatenate([np.full(frames, floor), np.ones(60), np.full(frames, floor)])
+        found = separated(enhancer, torch.cat([pause, speech, pause]), powers)
+        # The frames at the borders of the pauses are cross-faded, and change the mean a little.
+        assert torch.allclose(found[frames : frames + 60], alone, atol=0.05)
+        whole = separated(enhancer, torch.cat([pause, speech, pause]))
+        assert not torch.allclose(whole[frames : frames + 60], alone, atol=0.2)
+        expected = pause if floor == 0.0 else whole[:frames]
+        assert torch.equal(found[: frames - 1], expected[: frames - 1])
+
+
+def test_embeddings_without_pauses_and_silence(codec):
+    enhancer = EmbeddingEnhancer(codec, Centred(), segment_seconds=1.0, overlap_seconds=0.4)
+    embedding = torch.randn(500, codec.dim)
+    powers = np.random.default_rng(0).uniform(0.5, 1.0, 500)
+    assert torch.equal(separated(enhancer, embedding, powers), separated(enhancer, embedding))
+    for num_frames in (1, 500):
+        assert torch.allclose(separated(enhancer, embedding[:num_frames], np.zeros(num_frames)), embedding[:num_frames])
+
+
+def test_segments_of_frames_end_in_pauses_of_all_channels(codec):
+    enhancer = EmbeddingEnhancer(codec, Centred(), segment_seconds=4.0, overlap_seconds=0.4)
+    second = round(codec.sample_rate / codec.hop)
+    powers = np.ones((2, 10 * second))
+    powers[0, 2 * second : 3 * second] = 0  # a pause of one channel
+    first = next(enhancer.frame_segments(powers.shape[1], lambda start, count: powers[:, start : start + count]))
+    assert first[1] == enhancer.segment_samples // codec.hop
+    powers[1, 2 * second : 3 * second] = 0
+    first = next(enhancer.frame_segments(powers.shape[1], lambda start, count: powers[:, start : start + count]))
+    assert 2 * second < first[1] < 3 * second
+
+
 class Listening(Identity):
     """A separator that keeps what it was given."""
 
@@ -171,6 +226,72 @@ def test_recordings_are_brought_to_the_trainings_peak_and_back(codec, voice):
     assert np.allclose(outputs[1]["continuous"], 0.02 * expected, atol=1e-5)
     silent = enhancer.enhance_batch([np.zeros(640, np.float32)])[0]["continuous"]
     assert np.array_equal(silent, np.zeros((1, 640), np.float32))
+
+
+class AtOwnPeak(Identity):
+    """A separator of a low and a high tone whose estimates have one peak, whatever their level in the mixture is."""
+
+    def __init__(self, codec, tones, shift: bool):
+        super().__init__(2)
+        rolled = [np.roll(tone, 7 * shift) for tone in tones]  # another phase, as a codec's decoder makes it
+        speech = torch.from_numpy(np.stack([tone / np.abs(tone).max() for tone in rolled]))
+        self.estimates = codec.encode(speech, torch.full((2,), speech.shape[1]))[0].split(1)
+
+    def forward(self, embedding, lengths, additional):
+        return [estimate.expand_as(embedding) for estimate in self.estimates], lengths, {}
+
+
+@pytest.mark.parametrize("shift", [False, True], ids=["in_phase", "out_of_phase"])
+@pytest.mark.parametrize("gains", [(0.5, 0.5), (0.6, 0.1), (0.01, 0.02)])
+def test_estimates_at_their_own_peak_get_their_share_of_the_mixture(codec, gains, shift):
+    time = np.arange(16000) / 16000
+    tones = [
+        (gain * np.sin(2 * np.pi * frequency * time)).astype(np.float32)
+        for gain, frequency in zip(gains, (150, 500))  # inside the tiny codec's 32 channels
+    ]
+    alone = [whole(EmbeddingEnhancer(codec), tone)["continuous"][0] for tone in tones]
+    enhancer = EmbeddingEnhancer(codec, AtOwnPeak(codec, tones, shift), peak=1.0, reference_peak=1.0)
+    assert enhancer.restore_level and enhancer.needs_level
+    outputs = enhancer.enhance_batch([sum(tones), 0.1 * sum(tones)])
+    for factor, output in zip((1.0, 0.1), outputs):
+        for speaker, expected in zip(output["continuous"], alone):
+            assert np.std(speaker) == pytest.approx(factor * np.std(expected), rel=0.15)
+        assert np.abs(output["continuous"]).max() <= 1.1 * factor * np.abs(sum(tones)).max()
+        if not shift:
+            total = output["continuous"].sum(0)
+            assert np.std(total - factor * sum(alone)) < 0.15 * np.std(factor * sum(alone))
+
+
+def test_estimates_that_sound_alike_share_the_mixture(codec, voice):
+    samples = voice(8000)
+    outputs = whole(EmbeddingEnhancer(codec, Identity(2), peak=1.0, reference_peak=1.0), samples)["continuous"]
+    assert np.allclose(outputs[0], -outputs[1], atol=1e-5)
+    power = np.square(whole(EmbeddingEnhancer(codec), samples)["continuous"]).sum()
+    assert np.square(outputs).sum() == pytest.approx(power, rel=0.3)
+
+
+def test_no_estimate_is_silenced_where_two_sound_nearly_alike(voice):
+    mixture, rng = voice(16000), np.random.default_rng(0)
+    for seed in range(5):
+        noise = rng.standard_normal((2, 1, 16000)).astype(np.float32) * np.std(mixture)
+        estimates = np.stack([mixture, mixture])[:, None] + 0.2 * noise
+        scaled = by_power(mixture[None], estimates)
+        first, second = np.square(scaled).mean((1, 2))
+        assert 0.5 < first / second < 2, seed
+        assert first + second == pytest.approx(np.square(mixture).mean(), rel=0.3)
+
+
+class Mute(Identity):
+    """A separator whose second estimate is silent."""
+
+    def forward(self, embedding, lengths, additional):
+        return [embedding, 0 * embedding], lengths, {}
+
+
+def test_a_silent_estimate_stays_silent(codec, voice):
+    samples = voice(8000)
+    decoded = whole(EmbeddingEnhancer(codec, Mute(2), peak=1.0, reference_peak=1.0), samples)["continuous"]
+    assert np.isfinite(decoded).all() and np.square(decoded[1]).sum() < 1e-3 * np.square(decoded[0]).sum()
 
 
 class Saturating(Identity):

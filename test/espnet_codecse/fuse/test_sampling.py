@@ -8,7 +8,7 @@ from diffusers import DDIMScheduler
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.fuse.build import DIFFUSION
-from espnet_codecse.fuse.sampling import sample, sampling_times, seeded_noise
+from espnet_codecse.fuse.sampling import ddim_step, sample, sampling_times, seeded_noise
 
 MEAN, DEVIATION = 0.7, 0.4
 
@@ -41,16 +41,17 @@ def test_mean_and_deviation(kind, schedule):
     assert result.std().item() == pytest.approx(DEVIATION, rel=0.08)
 
 
-@pytest.mark.parametrize("num_steps", [1, 2, 6, 10, 50])
+@pytest.mark.parametrize("num_steps", [1, 2, 6, 7, 10, 50])
 def test_each_step_is_the_closed_form(num_steps):
     ddim = scheduler()
     noise = torch.tensor([-1.5, 0.2, 2.0]).double().reshape(1, 1, 1, 3)
     result = sample(ddim, optimal(ddim), noise, torch.zeros_like(noise), num_steps)
     latent = noise
     alphas = ddim.alphas_cumprod.double()
-    for time in sampling_times(ddim, num_steps, 1.0):
+    times = sampling_times(ddim, num_steps, 1.0)
+    for time, next_time in zip(times, [*times[1:], None]):
         alpha = alphas[time]
-        after = alphas[time - 1000 // num_steps] if time >= 1000 // num_steps else torch.tensor(1.0)
+        after = torch.tensor(1.0) if next_time is None else alphas[next_time]
         variance = alpha * DEVIATION**2 + 1 - alpha
         epsilon = (1 - alpha).sqrt() * (latent - alpha.sqrt() * MEAN) / variance
         clean = MEAN + DEVIATION**2 * alpha.sqrt() * (latent - alpha.sqrt() * MEAN) / variance  # posterior mean
@@ -58,7 +59,40 @@ def test_each_step_is_the_closed_form(num_steps):
     assert torch.allclose(result, latent, atol=1e-4)
 
 
+@pytest.mark.parametrize("start", [1.0, 0.5])
+@pytest.mark.parametrize("kind", ["epsilon", "sample", "v_prediction"])
+def test_an_oracle_ends_at_the_clean_latent_with_any_number_of_steps(kind, start):
+    ddim = scheduler(prediction_type=kind, clip_sample=True)
+    generator = torch.Generator().manual_seed(1)
+    clean, noise, noisy = (torch.randn(1, 2, 8, 8, generator=generator).double() for _ in range(3))
+
+    def oracle(latent, times):
+        alpha = ddim.alphas_cumprod[int(times[0])].double()
+        epsilon = (latent - alpha.sqrt() * clean) / (1 - alpha).sqrt()
+        velocity = alpha.sqrt() * epsilon - (1 - alpha).sqrt() * clean
+        return {"epsilon": epsilon, "sample": clean, "v_prediction": velocity}[kind]
+
+    for num_steps in range(1, 51):
+        result = sample(ddim, oracle, noise, noisy, num_steps, start)
+        assert (result - clean).square().mean() < 1e-9 * clean.square().mean(), num_steps  # -90 dB
+
+
+@pytest.mark.parametrize("kind", ["epsilon", "sample", "v_prediction"])
+@pytest.mark.parametrize("clip", [True, False])
+def test_steps_are_those_of_diffusers_where_these_meet_the_next_time(kind, clip):
+    ddim = scheduler(prediction_type=kind, clip_sample=clip, clip_sample_range=0.5)
+    generator = torch.Generator().manual_seed(1)
+    latent, prediction = (torch.randn(1, 2, 4, 4, generator=generator) for _ in range(2))
+    times = sampling_times(ddim, 10, 1.0)
+    for time, after in zip(times, [*times[1:], -1]):
+        expected = ddim.step(prediction, time, latent, eta=0.0).prev_sample
+        assert torch.allclose(ddim_step(ddim, prediction, time, after, latent), expected, atol=1e-5)
+
+
 def test_times():
+    for total in (6, 61, 122, 201):  # the last three make diffusers' spacing add a time
+        times = sampling_times(scheduler(), min(total, 50), min(total, 50) / total)
+        assert len(times) == min(total, 50) and times[-1] > 0 and times == sorted(set(times), reverse=True)
     assert sampling_times(scheduler(), 1, 1.0) == [999]
     assert sampling_times(scheduler(), 4, 1.0) == [999, 749, 499, 249]
     assert sampling_times(scheduler(), 5, 0.5) == [499, 399, 299, 199, 99]

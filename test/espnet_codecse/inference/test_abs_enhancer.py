@@ -106,7 +106,7 @@ def test_segments_end_in_pauses():
     samples = np.concatenate([tone(500), np.zeros(200, np.float32), tone(600), np.zeros(400, np.float32), tone(900)])
     enhancer = Echo()
     assert np.allclose(enhance_long(enhancer, samples), samples, atol=1e-6)
-    first, second, *_ = enhancer._segments(lambda start, count: samples[start : start + count], len(samples))
+    first, second, *_ = enhancer.segments(lambda start, count: samples[start : start + count], len(samples))
     assert first == (0, pytest.approx(650, abs=20), False)
     assert second[0] == first[1] - 100 and 1300 < sum(second[:2]) <= 1700
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from metric_signals import RATE, noisy, score, speech_like
 
 from espnet_codecse.metrics.abs_metric import Signals
@@ -46,6 +47,18 @@ def test_pesq_of_equal_signals_is_the_top_of_the_scale():
     assert score("PESQ", speech, speech) == pytest.approx(4.64, abs=0.005)
     assert score("PESQ_NB", speech[::2], speech[::2], 8000) == pytest.approx(4.55, abs=0.005)
     assert score("PESQ", speech, noisy(speech, 20)) > score("PESQ", speech, noisy(speech, 0))
+
+
+@pytest.mark.parametrize("seconds", [0.3, 5.0, 11.0])
+def test_distillmos_agrees_with_its_package(seconds, capsys):
+    package = pytest.importorskip("distillmos")
+    speech = noisy(speech_like(seconds), 5)
+    with torch.inference_mode():
+        expected = float(package.ConvTransformerSQAModel().eval()(torch.from_numpy(speech)[None]))
+    capsys.readouterr()
+    assert score("DISTILLMOS", None, speech) == pytest.approx(expected, abs=1e-5)
+    assert np.isnan(score("DISTILLMOS", None, np.zeros_like(speech)))
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("name", ["SI_SDR", "SDR", "PESQ", "STOI", "ESTOI"])
@@ -170,6 +183,22 @@ def test_dnsmos_equals_the_package_that_publishes_the_networks(seconds):
     ours = family.compute(Signals(estimate, RATE))
     for column, key in (("SIG", "sig_mos"), ("BAK", "bak_mos"), ("OVRL", "ovrl_mos"), ("P808", "p808_mos")):
         assert ours[f"DNSMOS_{column}"] == pytest.approx(float(expected[key]), abs=1e-4)
+
+
+@pytest.mark.slow
+def test_dnsmos_at_the_peak_does_not_depend_on_level():
+    pytest.importorskip("speechmos")
+    estimate = noisy(speech_like(3.0), 15)
+    loud = (estimate / np.abs(estimate).max()).astype(np.float32)
+    family, usual = (family_of(f"{name}_OVRL")() for name in ("DNSMOS_PEAK", "DNSMOS"))
+    family.load()
+    usual.load()
+    expected = list(usual.compute(Signals(loud, RATE)).values())
+    for gain in (1.0, 0.05, 3.0):
+        found = family.compute(Signals(gain * loud, RATE))
+        assert list(found) == [f"DNSMOS_PEAK_{name}" for name in ("SIG", "BAK", "OVRL", "P808")]
+        assert list(found.values()) == pytest.approx(expected, abs=1e-3)
+    assert usual.compute(Signals(0.05 * loud, RATE))["DNSMOS_OVRL"] != pytest.approx(expected[2], abs=0.01)
 
 
 @pytest.mark.slow

@@ -109,6 +109,29 @@ def test_long_recordings_at_one_level(tmp_path, run, model_with_peak):
         assert np.abs(found - expected).max() < 1e-5
 
 
+@pytest.mark.parametrize("target", ["wave", "codes"])
+def test_channels_that_pause_at_different_times(tmp_path, run, model, target):
+    samples = np.stack([voice(16000 * 6, seed) for seed in range(2)], axis=1)
+    samples[12000:32000, 0] = samples[50000:90000, 1] = 0
+    soundfile.write(tmp_path / "a.wav", samples, 16000, subtype="FLOAT")
+    run([tmp_path / "a.wav"], target=target, segment_seconds=2.5)
+    if target == "wave":
+        output = read(tmp_path / "out" / "a.wav")
+        assert output.shape == samples.shape and np.square(output).mean() > 0
+        assert not output[16000:28000, 0].any() and not output[60000:80000, 1].any()
+    else:
+        assert codes_of(tmp_path / "out" / "a.cse")[1].shape[0] == 2
+
+
+def test_rumble_does_not_change_codes(tmp_path, run, model_with_peak):
+    samples = 0.2 * voice(16000 * 4)
+    for name, offset in (("plain", 0.0), ("offset", 0.2)):
+        soundfile.write(tmp_path / f"{name}.wav", samples + offset, 16000, subtype="FLOAT")
+    run([tmp_path / "plain.wav", tmp_path / "offset.wav"], model=model_with_peak, target="codes", segment_seconds=1.5)
+    plain, offset = (codes_of(tmp_path / "out" / f"{name}.cse")[1] for name in ("plain", "offset"))
+    assert np.mean(plain == offset) > 0.9
+
+
 def test_codes_are_made_at_the_level_of_the_training(tmp_path, run, model_with_peak, capsys):
     samples = 0.4 * voice(16000)
     for name, gain in (("loud", 1.0), ("soft", 0.25)):

@@ -17,6 +17,7 @@ COMMAND_LINES = {
     "plan": "--train_sets a b --test_sets c --config no.yaml",
     "check": "--codec nowhere --fs 16k",
     "benchmark": "codec --codec nowhere",
+    "demo": "--no_browser",
 }
 
 

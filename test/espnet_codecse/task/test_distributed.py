@@ -1,4 +1,4 @@
-"""Two processes train as one with the same global batch does; what launchers set is understood."""
+"""Two processes train as one with the same global batch does, in every configuration; launchers are understood."""
 
 import json
 import os
@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from tiny_codecs import save_mdct
+from tiny_codecs import save_lyra, save_mdct
+from tiny_configurations import TEMPLATE, tiny_configurations
+from tiny_features import save_beats, save_wav2vec2
 
 from espnet_codecse.bin.main import main
 from espnet_codecse.checkpoint import load_checkpoint
 from espnet_codecse.embedding.extract import extract
 from espnet_codecse.errors import UserError
+from espnet_codecse.task.configuration import known_systems
 from espnet_codecse.task.device import device_options
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -131,3 +134,29 @@ def test_random_numbers_differ_between_processes():
     assert all(len(set(numbers)) > 15 for numbers in draws)
     assert all(sum(a == b for a, b in zip(draws[i], draws[j])) < 3 for i, j in ((0, 1), (0, 2), (1, 2)))
     assert draws[1] == draw(1) and draw(1, train=False) == [0] * 20
+
+
+@pytest.mark.slow
+def test_every_configuration_trains_in_two_processes(tmp_path):
+    configurations = tiny_configurations(
+        str(save_mdct(tmp_path / "codec")),
+        str(save_lyra(tmp_path / "lyra")),
+        save_beats(tmp_path / "beats.pt").removeprefix("beats:"),
+        save_wav2vec2(tmp_path / "wav2vec2").removeprefix("transformers:"),
+    )
+    systems = {name.split("/")[1] for name in configurations}
+    assert systems == set(known_systems(TEMPLATE)) and len(configurations) > 50
+    (tmp_path / "configurations.json").write_text(json.dumps(configurations))
+    helpers = ROOT / "test/helpers"
+    result = subprocess.run(
+        [sys.executable, str(helpers / "distributed_steps.py"), str(tmp_path / "configurations.json")],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{helpers}", "OMP_NUM_THREADS": "1"},
+        timeout=900,
+    )
+    assert result.returncode == 0, result.stderr
+    errors = json.loads(result.stdout.splitlines()[-1])
+    assert errors.keys() == configurations.keys()
+    assert {name: error for name, error in errors.items() if error} == {}

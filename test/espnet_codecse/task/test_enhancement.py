@@ -12,9 +12,11 @@ import yaml
 from tiny_codecs import save_encodec, save_mdct
 
 from espnet_codecse.codec import load_codec
+from espnet_codecse.embedding.extract import extract
 from espnet_codecse.errors import UserError
+from espnet_codecse.level import LevelRule
 from espnet_codecse.preprocess.paired_crop import PairedCrop
-from espnet_codecse.task.enhancement import EmbeddingEnhancementTask
+from espnet_codecse.task.enhancement import EmbeddingEnhancementTask, training_data
 from espnet_codecse.task.loading import load_trained_model
 from espnet_codecse.task.register import _add
 
@@ -194,6 +196,7 @@ def test_inference_does_without_espnets_task(experiment):
 def test_speed_is_changed_of_waveforms_only(codec_folder):
     args = options(codec_folder, speed_perturb=[80], equalize_db=0.0, band_limit_prob=0.0, preprocessor=None)
     args.train_data_path_and_name_and_type = [("spk1.scp", "speech_ref1", "sound")]
+    args.valid_data_path_and_name_and_type = []
     perturb = EmbeddingEnhancementTask.build_preprocess_fn(args, True)
     speech = np.random.default_rng(0).standard_normal(4000).astype(np.float32)
     data = {"speech_mix": speech, "speech_ref1": speech}
@@ -213,6 +216,7 @@ def test_stored_embeddings_keep_speed_and_colour(codec_folder, option, value):
 def test_training_segments_are_coloured_and_validation_is_not(codec_folder):
     args = options(codec_folder, speed_perturb=[], equalize_db=6.0, band_limit_prob=0.0, preprocessor=None)
     args.train_data_path_and_name_and_type = [("spk1.scp", "speech_ref1", "sound")]
+    args.valid_data_path_and_name_and_type = []
     speech = np.random.default_rng(0).standard_normal(4000).astype(np.float32)
     data = {"speech_mix": speech, "speech_ref1": speech}
     coloured = EmbeddingEnhancementTask.build_preprocess_fn(args, True)("utterance", data)
@@ -221,9 +225,56 @@ def test_training_segments_are_coloured_and_validation_is_not(codec_folder):
     assert EmbeddingEnhancementTask.build_preprocess_fn(args, False)("utterance", data) == data
 
 
+def test_training_and_validation_are_scaled_before_they_are_cut(codec_folder):
+    args = options(codec_folder, speed_perturb=[80, 120], equalize_db=0.0, band_limit_prob=0.0, preprocessor=None)
+    args.train_data_path_and_name_and_type = args.valid_data_path_and_name_and_type = []
+    speech = 0.1 * np.random.default_rng(0).standard_normal((2, 8000)).astype(np.float32)
+    speech[:, 100] = 2.0
+    data = {"speech_mix": speech.sum(0), "speech_ref1": speech[0], "speech_ref2": speech[1]}
+    for model_conf, mixture, reference in (
+        ({"peak": 0.9, "reference_peak": None}, 0.9, None),
+        ({"peak": 1.0, "reference_peak": 1.0}, 1.0, 1.0),
+        ({"peak": 0.9}, None, None),  # an earlier configuration
+    ):
+        args.model_conf = model_conf
+        for train in (True, False):
+            levelled = EmbeddingEnhancementTask.build_preprocess_fn(args, train)("a", data)
+            total = levelled["speech_ref1"] + levelled["speech_ref2"]
+            assert mixture is None or np.abs(levelled["speech_mix"]).max() == pytest.approx(mixture)
+            assert np.allclose(total, levelled["speech_mix"], atol=1e-4) == (reference is None)
+            assert reference is None or np.abs(levelled["speech_ref2"]).max() == pytest.approx(reference)
+    args.model_conf, args.crop_seconds, args.speed_perturb = {"peak": 1.0, "reference_peak": 1.0}, 0.02, []
+    cut = EmbeddingEnhancementTask.build_preprocess_fn(args, True)
+    assert min(np.abs(cut("a", data)["speech_mix"]).max() for _ in range(9)) < 0.5  # the peak lies outside
+
+
+def test_stored_embeddings_of_another_level_are_refused(codec_folder, make_data_dir, tmp_path):
+    data, folder = make_data_dir(), tmp_path / "emb"
+    extract(codec_folder, data, folder, levels=LevelRule(1.0, 1.0))
+    configuration = vars(options(codec_folder, model_conf={"peak": 1.0, "reference_peak": 1.0}))
+    folders = {"embeddings": (folder, folder)}
+    assert training_data(configuration, (data, data), folders)
+    for model_conf in ({}, {"peak": 0.9}, {"peak": 0.9, "reference_peak": None}, {"peak": 1.0, "reference_peak": 0.5}):
+        with pytest.raises(UserError, match="made with another level than the training needs"):
+            training_data({**configuration, "model_conf": model_conf}, (data, data), folders)
+    unchanged = {"speed_perturb": [], "equalize_db": 0.0, "band_limit_prob": 0.0, "preprocessor": None}
+    args = options(codec_folder, model_conf={}, **unchanged)
+    args.train_data_path_and_name_and_type = [(str(folder / "emb_mix.scp"), "speech_mix", "kaldi_ark")]
+    args.valid_data_path_and_name_and_type = []
+    with pytest.raises(UserError, match="made with another level"):
+        EmbeddingEnhancementTask.build_preprocess_fn(args, True)
+    configuration["model_conf"] = {"peak": 1.0, "reference_peak": None}
+    extract(codec_folder, data, tmp_path / "mixture_level", levels=LevelRule(1.0))
+    configuration["criterions"] = [{**LOSS[0], "name": "snr"}]
+    with pytest.raises(UserError, match="snr compares levels, .* train with --embedding_source on_the_fly"):
+        training_data(configuration, (data, data), {"embeddings": (tmp_path / "mixture_level",) * 2})
+
+
 @pytest.mark.parametrize("peak", [0, -1, 2.0, "loud"])
 def test_a_peak_out_of_range_is_refused(experiment, peak):
     config = experiment / "config.yaml"
     content = yaml.safe_load(config.read_text())
     config.write_text(yaml.safe_dump({**content, "model_conf": {"peak": peak}}))
+    assert "no model can be built" in refused(experiment)
+    config.write_text(yaml.safe_dump({**content, "model_conf": {"peak": 1.0, "reference_peak": peak}}))
     assert "no model can be built" in refused(experiment)

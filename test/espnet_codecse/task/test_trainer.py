@@ -1,7 +1,9 @@
 """Saving that survives a kill, and going on after one."""
 
+import contextlib
 import datetime
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -79,6 +81,44 @@ def test_saving_is_as_before_afterwards(tmp_path):
         assert torch.save is not plain
         raise RuntimeError
     assert torch.save is plain
+
+
+@contextlib.contextmanager
+def no_file_left():
+    """Yield while this process can open no further file."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(name) for name in os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 2, limits[1]))
+    taken = []
+    with contextlib.suppress(OSError):
+        while True:
+            taken.append(os.open(os.devnull, os.O_RDONLY))
+    try:
+        yield
+    finally:
+        for number in taken:
+            os.close(number)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_saving_without_file_descriptors(tmp_path):
+    target = tmp_path / "checkpoint.pth"
+    torch.save({"epoch": torch.tensor(1)}, target)
+    expected = pytest.raises(UserError, match="cannot be written .*; raise the limit of open files: ulimit -n 4096")
+    with no_file_left(), expected, atomic_saving():
+        torch.save({"epoch": torch.tensor(2)}, target)
+    assert load_checkpoint(target)["epoch"] == 1 and os.listdir(tmp_path) == ["checkpoint.pth"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_what_the_writer_of_torch_raises_is_one_line(tmp_path, monkeypatch):
+    target = tmp_path / "checkpoint.pth"
+    torch.save({"epoch": torch.tensor(1)}, target)
+    plain = torch.save
+    monkeypatch.setattr(torch, "save", lambda value, path: plain(value, "/dev/full"))
+    with pytest.raises(UserError, match="checkpoint.pth: cannot be written .*; is the disk full"), atomic_saving():
+        torch.save({"epoch": torch.zeros(1_000_000)}, target)
+    assert load_checkpoint(target)["epoch"] == 1 and os.listdir(tmp_path) == ["checkpoint.pth"]
 
 
 class Reporter:

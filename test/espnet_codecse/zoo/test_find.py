@@ -7,7 +7,7 @@ import pytest
 from zoo_packs import STEP
 
 from espnet_codecse.errors import UserError
-from espnet_codecse.zoo import find, hub
+from espnet_codecse.zoo import catalogue, find, hub
 from espnet_codecse.zoo.find import find_model
 
 
@@ -76,9 +76,10 @@ def test_the_last_step_and_the_last_epoch(experiment, tmp_path):
 
 def test_a_carried_model(pack, tmp_path, monkeypatch):
     unzipped(pack, tmp_path / "carried" / "nac_tiny")
-    monkeypatch.setattr(find, "PRETRAINED", tmp_path / "carried")
+    for module in (find, catalogue):
+        monkeypatch.setattr(module, "PRETRAINED", tmp_path / "carried")
     assert find_model("nac_tiny").folder == tmp_path / "carried" / "nac_tiny"
-    assert refused("nac_other").endswith("models that come with the package: nac_tiny")
+    assert refused("nac_tino").endswith("did you mean nac_tiny?; models that come with the package: nac_tiny")
 
 
 def test_no_such_model(tmp_path):

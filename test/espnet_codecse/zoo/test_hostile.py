@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from tiny_features import save_wav2vec2
 from zoo_packs import STEP, edit_yaml, read_members, saved
 
 from espnet_codecse import zip_limits
 from espnet_codecse.bin.main import main
 from espnet_codecse.errors import UserError
+from espnet_codecse.features import load_features
 from espnet_codecse.zoo.find import find_model
-from espnet_codecse.zoo.load import load_enhancer
+from espnet_codecse.zoo.load import _load_named_features, load_enhancer
 from espnet_codecse.zoo.manifest import MANIFEST
 
 MODEL, CONFIG = f"{STEP}/valid.loss.best.pth", f"{STEP}/config.yaml"
@@ -337,6 +339,40 @@ def test_a_pack_starts_no_download(forge, monkeypatch, capsys):
     assert "--codec somebody/codec: no such folder or published codec" in refused(forged)
     assert main(["verify", str(forged)]) == 1
     assert "no such folder or published codec" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("key", ["teacher_conf", "guidance_conf"])
+def test_a_pack_starts_no_download_of_features(forge, monkeypatch, key):
+    """Nor of a codec that they are the embedding of, and that no other part of the configuration uses."""
+    import huggingface_hub.constants as constants
+    from transformers import AutoModel
+
+    asked = []
+
+    def load(name, **_):
+        asked.append((name, constants.HF_HUB_OFFLINE))
+        raise OSError("not in the cache")
+
+    monkeypatch.setattr(AutoModel, "from_pretrained", load)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    conf = {"kind": "transformers", "model": "somebody/features"}
+    message = refused(forge(lambda members, _: edit_yaml(members, CONFIG, **{key: conf})))
+    assert "somebody/features: cannot be loaded (not in the cache); the pack only names them: download" in message
+    assert asked == [("somebody/features", True)]
+    _load_named_features({key: {"kind": "transformers", "model": "facebook/wav2vec2-base"}}, None)
+    _load_named_features({key: {"kind": "none"}, "codec": "somebody/codec"}, None)
+    assert len(asked) == 1  # building the model loads what is published
+    with pytest.raises(UserError, match="--codec somebody/codec: no such folder or published codec"):
+        _load_named_features({key: {"kind": "codec"}, "codec": "somebody/codec", "coder_conf": {"a": 1}}, None)
+
+
+def test_features_on_this_machine_are_loaded_offline(tmp_path, monkeypatch):
+    import huggingface_hub.constants as constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    source = save_wav2vec2(tmp_path / "wav2vec2")
+    _load_named_features({"teacher_conf": {"kind": "transformers", "model": source.split(":", 1)[1]}}, None)
+    assert load_features(source).dim == 16 and not constants.HF_HUB_OFFLINE
 
 
 def test_verification_keeps_the_hubs_library_from_the_network(monkeypatch):

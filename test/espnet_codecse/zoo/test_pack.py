@@ -1,6 +1,7 @@
 """What a pack holds and what it leaves out; the model zoo's own downloader takes it."""
 
 import io
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -11,7 +12,7 @@ import pytest
 import torch
 import yaml
 from tiny_codecs import save_codec
-from tiny_models import save_experiment
+from tiny_models import save_causal_experiment, save_encoder_experiment, save_experiment
 from zoo_packs import STEP, read_members
 
 from espnet_codecse.bin.main import main
@@ -59,16 +60,40 @@ def test_the_same_model_gives_the_same_bytes(experiment, tmp_path):
 
 
 @pytest.mark.slow
-def test_lyra_is_named_and_not_carried(tmp_path, monkeypatch):
-    lyra = save_codec(tmp_path / "model_coeffs", "lyra")
-    model = find_model(str(save_experiment(tmp_path / "model", str(lyra))))
-    pack_model(model, tmp_path / "m.zip", PackOptions(codec=str(lyra)))
+def test_a_codec_that_only_training_used_stays_out(tmp_path, voice):
+    codec = save_codec(tmp_path / "tiny", "mdct")
+    model = find_model(str(save_causal_experiment(tmp_path / "model", distilled_from=str(codec))))
+    pack_model(model, tmp_path / "m.zip", PackOptions())
     members = read_members(tmp_path / "m.zip")
+    assert yaml.safe_load(members[MANIFEST])["codec"] is None and not any("codec/" in name for name in members)
+    shutil.rmtree(codec)
+    for name in (str(tmp_path / "m.zip"), str(tmp_path / "model")):
+        enhanced = load_enhancer(name).enhance_batch([voice(4000)])[0]["waveform"]
+        assert enhanced.shape == (1, 4000) and enhanced.any()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "save, network",
+    [(save_experiment, "nac_se"), (save_encoder_experiment, "denoising_codec")],
+    ids=["separator", "encoder"],
+)
+def test_lyra_is_named_and_not_carried(tmp_path, monkeypatch, save, network):
+    lyra = save_codec(tmp_path / "model_coeffs", "lyra")
+    model = find_model(str(save(tmp_path / "model", str(lyra))))
+    lines = pack_model(model, tmp_path / "m.zip", PackOptions(codec=str(lyra)))
+    assert any(f"M parameters of {network}," in line for line in lines)
+    members = read_members(tmp_path / "m.zip")
+    assert f"| network | `{network}`, ".encode() in members["README.md"]
     assert yaml.safe_load(members[MANIFEST])["codec"]["name"] == "lyra_v2"
     assert not [name for name in members if name.endswith(".tflite")]
     monkeypatch.setenv("CODECSE_LYRA", str(lyra))
     load_codec.cache_clear()
-    assert load_enhancer(str(tmp_path / "m.zip")).codec.name == "lyra_v2"
+    packed, own = load_enhancer(str(tmp_path / "m.zip")), load_enhancer(str(tmp_path / "model"), codec=str(lyra))
+    assert packed.codec.name == "lyra_v2"
+    noise = 0.1 * np.random.default_rng(0).standard_normal(3200).astype(np.float32)
+    results = [enhancer.enhance_batch([noise])[0]["continuous"] for enhancer in (packed, own)]
+    np.testing.assert_allclose(*results, atol=1e-6)
     load_codec.cache_clear()
 
 

@@ -11,6 +11,7 @@ fs=16k                       # sample rate, such as 16000 or 16k
 nj=0                         # processes; 0: one per core
 clean_dir=                   # clean recordings, one folder per speaker, or train/valid/test folders; default: synthesised
 noise_dir=                   # noise recordings
+room_dir=                    # recorded room responses for dynamic mixing: <datadir>/rooms_train
 num_speakers=1               # speakers in a mixture, 1 to 3; --num_spk of run.sh sets it
 snr_range="-5 20"            # SNR, dB (train and valid)
 test_snrs="-5 0 5 10 15"     # SNRs of the test mixtures, in turn, dB
@@ -26,14 +27,14 @@ num_valid=0                  # valid mixtures; 0: 30 if synthesised, else 2 per 
 train_copies=4               # mixtures per train utterance
 num_extra_noises=0           # synthesised noises, including babble, added to the train noises
 num_altered_noises=0         # altered train noises (speed, colour, direction, sums of two) added to the train noises
-num_rooms=0                  # simulated room responses for dynamic mixing: <datadir>/rooms_train
+num_rooms=0                  # simulated room responses that join them
 max_duration=8               # longer train and valid speech is cut, seconds
 seed=0                       # seed of train and valid; the test set never changes
 
 help_message="Usage: local/data.sh [options]
 Writes <datadir>/{train,valid,test} and <datadir>/{clean,noise}_{train,valid,test}. Options (defaults):
   --datadir ${datadir}
-  --fs ${fs}  --nj ${nj}  --clean_dir DIR  --noise_dir DIR  --num_speakers ${num_speakers}
+  --fs ${fs}  --nj ${nj}  --clean_dir DIR  --noise_dir DIR  --room_dir DIR  --num_speakers ${num_speakers}
   --snr_range \"${snr_range}\"  --test_snrs \"${test_snrs}\"  --ratio_range \"${ratio_range}\"  --level_range \"${level_range}\"
   --noise_probability P  --reverb_probability ${reverb_probability}
   --test_reverb_probability ${test_reverb_probability}  --rt60_range \"${rt60_range}\"  --reverb_target ${reverb_target}
@@ -56,7 +57,7 @@ fi
 # shellcheck disable=SC2086
 codecse prepare_mini --dst "${datadir}" --downloads "${MINI}" --fs "${fs}" --nj "${nj}" --num_speakers "${num_speakers}" \
     ${clean_dir:+--clean_dir "${clean_dir}"} ${noise_dir:+--noise_dir "${noise_dir}"} \
-    ${noise_probability:+--noise_probability "${noise_probability}"} \
+    ${room_dir:+--room_dir "${room_dir}"} ${noise_probability:+--noise_probability "${noise_probability}"} \
     --snr_range ${snr_range} --test_snrs ${test_snrs} --ratio_range ${ratio_range} --level_range ${level_range} --rt60_range ${rt60_range} \
     --reverb_probability "${reverb_probability}" --test_reverb_probability "${test_reverb_probability}" \
     --reverb_target "${reverb_target}" --num_train "${num_train}" --num_valid "${num_valid}" \

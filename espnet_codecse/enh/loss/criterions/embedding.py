@@ -1,12 +1,13 @@
 """Losses between embeddings."""
 
 import torch
-from espnet2.enh.loss.criterions.abs_loss import AbsEnhLoss
+
+from espnet_codecse.enh.loss.criterions.layer_loss import LayerLoss
 
 LAYERS = ("continuous", "quantized")
 
 
-class EmbeddingMSE(AbsEnhLoss):
+class EmbeddingMSE(LayerLoss):
     """Mean squared error between the estimated and the reference embedding.
 
     ``layer: continuous`` is the loss of LatentSE and Codecformer-EL before the quantiser. ``layer: quantized`` is the
@@ -25,21 +26,10 @@ class EmbeddingMSE(AbsEnhLoss):
     """
 
     def __init__(self, layer: str = "continuous", decibel: bool = False, name: str = ""):
-        super().__init__()
+        super().__init__(layer, name or f"embedding_mse_{layer}")
         if layer not in LAYERS:
             raise ValueError(f"layer '{layer}' is neither 'continuous' nor 'quantized'")
-        self.layer, self.decibel = layer, decibel
-        self._name = name or f"embedding_mse_{layer}"
-
-    @property
-    def name(self) -> str:
-        """Name in logs."""
-        return self._name
-
-    @property
-    def only_for_test(self) -> bool:
-        """Always False: the loss is used in training."""
-        return False
+        self.decibel = decibel
 
     def forward(self, ref: torch.Tensor, inf: torch.Tensor) -> torch.Tensor:
         """Return ``(batch,)`` for two tensors ``(batch, frame, channel)``."""

@@ -30,9 +30,28 @@ def test_estimates_are_mask_times_mixture(num_spk, input_dim):
 
 
 @pytest.mark.parametrize("normalize", ["none", "global", "utterance"])
-def test_padding_changes_nothing(normalize):
+def test_mappings_are_of_the_embeddings_scale(normalize):
     torch.manual_seed(0)
-    separator = NacSeSeparator(24, 2, **{**TINY, "normalize": normalize}).eval()
+    separator = NacSeSeparator(24, 2, **{**TINY, "normalize": normalize, "output": "mapping"})
+    separator.normalization.set_statistics(torch.full((24,), 3.0), torch.full((24,), 2.0))
+    mixture, lengths = torch.randn(2, 11, 24), torch.tensor([11, 7])
+    estimates, _, others = separator(mixture, lengths)
+    assert len(estimates) == 2 and all(item.shape == mixture.shape for item in estimates) and not others
+    torch.nn.init.zeros_(separator.mapping.weight)
+    torch.nn.init.ones_(separator.mapping.bias)
+    (estimate, _), _, _ = separator(mixture, lengths)
+    scale = {"none": 1.0, "global": 5.0, "utterance": separator.normalization(mixture, lengths)[1]}[normalize]
+    torch.testing.assert_close(estimate[0], (scale * torch.ones(2, 11, 24))[0])
+    assert not estimate[1, 7:].any()
+    with pytest.raises(ValueError, match="output 'spectrum' is none of mask, mapping"):
+        NacSeSeparator(24, **{**TINY, "output": "spectrum"})
+
+
+@pytest.mark.parametrize("output", ["mask", "mapping"])
+@pytest.mark.parametrize("normalize", ["none", "global", "utterance"])
+def test_padding_changes_nothing(normalize, output):
+    torch.manual_seed(0)
+    separator = NacSeSeparator(24, 2, **{**TINY, "normalize": normalize, "output": output}).eval()
     mixture = torch.randn(1, 9, 24)
     padded = torch.nn.functional.pad(mixture, (0, 0, 0, 6))
     for alone, together in zip(separator(mixture, torch.tensor([9]))[0], separator(padded, torch.tensor([9]))[0]):

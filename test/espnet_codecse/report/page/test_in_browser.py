@@ -1,9 +1,12 @@
 """The page in a real browser, opened as a file: what a user does with it, and nothing in the console."""
 
 import json
+import shutil
+import subprocess
 import time
 
 import pytest
+import report_tree
 from chromium import Browser, find_chromium
 from report_tree import SECONDS, make_tree
 
@@ -236,9 +239,50 @@ def test_blind_test_saves_its_answers(browser):
         assert trial["preference"] == "b" and trial["switches"] >= 1 and trial["seconds"] > 0
 
 
+LEFT = "document.querySelector('{}').getBoundingClientRect().left + parseFloat(getComputedStyle({}).paddingLeft)"
+
+
+@pytest.mark.parametrize("width", [800, 1280, 1920])
+def test_heading_and_navigation_begin_at_the_same_place(browser, width):
+    browser.resize(width, 900)
+    heading = browser.evaluate(LEFT.format("h1", "document.querySelector('h1')"))
+    assert browser.evaluate("document.querySelector('.top nav').getBoundingClientRect().left") == heading
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_axe_finds_nothing_serious(browser, axe, scheme, width):
+    browser.resize(width, 900, mobile=width < 500)
+    browser.prefer(scheme)
+    browser.evaluate(axe + ";0")
+    found = browser.evaluate(
+        "axe.run({preload: false}).then((r) => r.violations.map((item) => [item.id, item.impact]))"
+    )
+    browser.prefer("light")
+    assert not [item for item in found if item[1] in ("serious", "critical")], found
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory) -> str:
+    """The script of axe-core, from npm."""
+    if shutil.which("npm") is None:
+        pytest.skip("no npm here, which brings axe-core")
+    folder = tmp_path_factory.mktemp("axe")
+    command = ["npm", "install", "--no-audit", "--no-fund", "axe-core"]
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    if result.returncode:
+        pytest.skip(f"npm cannot install axe-core here: {result.stderr.strip().splitlines()[-1][:200]}")
+    return (folder / "node_modules/axe-core/axe.min.js").read_text()
+
+
 def test_phone_and_dark(browser):
     browser.resize(390, 844, mobile=True)
     assert browser.evaluate("document.documentElement.scrollWidth") <= 390
+    assert browser.evaluate(
+        "[...document.querySelectorAll('.top nav a')].every((link) => {"
+        " const box = link.getBoundingClientRect(); return box.left >= 0 && box.right <= 390; })"
+    )
+    assert browser.evaluate("document.querySelector('#scatter figure').clientWidth") > 300
     browser.evaluate("localStorage.clear()")
     browser.prefer("dark")
     browser.wait("document.documentElement.dataset.theme === 'dark'")
@@ -257,3 +301,14 @@ def test_a_clip_that_is_gone_is_told(chromium, page):
     (folder / "moved.js").rename(folder / "audio.js")
     assert all("ERR_FILE_NOT_FOUND" in problem for problem in chromium.problems)
     chromium.problems.clear()
+
+
+def test_ids_and_labels_with_html_stay_text(chromium, tmp_path, monkeypatch):
+    monkeypatch.setattr(report_tree, "utterances", lambda test_set: [f"{test_set}_<x-id>{n}" for n in range(3)])
+    rows = [word.replace("/continuous|", "/continuous <x-label>|") for word in make_tree(tmp_path)]
+    assert report.main([*rows, "--output_dir", str(tmp_path / "page"), "--num_utterances", "2"]) == 0
+    chromium.open(tmp_path / "page" / "index.html")
+    chromium.wait("typeof player !== 'undefined' && document.querySelectorAll('.clip').length === 2")
+    assert chromium.evaluate("document.querySelectorAll('x-id, x-label').length") == 0
+    assert any("<x-label>" in name for name in names(chromium))
+    assert "<x-id>" in chromium.evaluate("document.body.textContent")

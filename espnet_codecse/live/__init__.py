@@ -1,0 +1,1 @@
+"""Streams of samples from devices, pipes and files through causal models."""

@@ -1,0 +1,1 @@
+"""Inference with ESPnet's networks on waveforms, the baselines of systems on embeddings."""

@@ -1,4 +1,4 @@
-"""Hooks of MkDocs: pages of the repository outside of docs/, links between them, and the commands' help.
+"""Hooks of MkDocs: pages of the repository outside of docs/, links between them, the commands' help, players.
 
 The Markdown of this repository is written to be read in place, with links between files. Here they become links between
 pages. What no page shows, such as a script, keeps its text without a link.
@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 
 from mkdocs.structure.files import File, Files
+
+from espnet_codecse.demo.samples import page_files, page_html
 
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "repository/"
@@ -36,13 +38,15 @@ def on_files(files: Files, config) -> Files:
     for name, path in _outside().items():
         files.append(File.generated(config, name, abs_src_path=str(path)))
     files.append(File.generated(config, "commands.md", content=_commands()))
+    for name, content in page_files(ROOT / "docs/samples").items():
+        files.append(File.generated(config, f"samples/{name}", content=content))
     return files
 
 
 def on_page_markdown(markdown: str, page, config, files: Files) -> str:
     """Turn links between files into links between pages."""
     names = {path.resolve(): name for name, path in _outside().items()}
-    names.update({path.resolve(): path.name for path in (ROOT / "docs").iterdir()})
+    names.update({path.resolve(): path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*")})
     own = page.file.src_uri
     place = {name: path for path, name in names.items()}.get(own, ROOT / "docs" / own)
 
@@ -63,6 +67,11 @@ def on_page_markdown(markdown: str, page, config, files: Files) -> str:
 def on_page_content(html: str, page, config, files: Files) -> str:
     """Take the roles out of docstrings, which are written for readers of the source: ``:class:`` before a name."""
     return ROLE.sub("<code>", html)
+
+
+def on_post_page(output: str, page, config) -> str:
+    """Replace the page of audio samples by one with the players of the demo."""
+    return page_html(page.title, page.content) if page.file.src_uri == "samples.md" else output
 
 
 def _commands() -> str:

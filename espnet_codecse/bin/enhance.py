@@ -10,7 +10,8 @@ with GSM), the output is wav and the report says so. Each channel is enhanced on
 takes no more memory than one of a minute.
 
 The codec small runs at 16 kHz, other codecs at their own rate. For inputs at 44.1 or 48 kHz, nothing above 8 kHz is
-kept unless --mix is below 1; --residual counts that band as removed.
+kept unless --mix is below 1; --residual counts that band as removed. A line at the end names recordings that lost such
+a band, in which no speech was found, or of which steady tones, as in music, are much.
 
 The same command resumes where it stopped. It skips outputs that are newer than their input and were made with the same
 settings. A broken file does not stop the others: failed.tsv in the output folder names it with the reason, and the exit
@@ -95,6 +96,7 @@ def get_parser() -> argparse.ArgumentParser:
         default=30.0,
         help="longer recordings are split into cross-faded segments of this length (default: %(default)s)",
     )
+    add("--quiet", action="store_true", help="print nothing but failures")
     return parser
 
 
@@ -145,6 +147,7 @@ def main(argv: list[str] | None = None) -> int:
         segment_seconds=args.segment_seconds,
         model_options=tuple(args.model_option),
         num_codebooks=args.num_codebooks,
+        listen=not args.quiet,
     )
     # A hash of the weights, not their name: a resumed training writes them under the same name.
     identity = {"model": [sha256_of(Path(file)) for file in (model.train_config, model.model_file)]}
@@ -157,6 +160,7 @@ def main(argv: list[str] | None = None) -> int:
         num_speakers=num_speakers(model.configuration),
         num_jobs=args.jobs,
         batch_seconds=args.batch_seconds,
+        quiet=args.quiet,
     )
     return run(session, args.paths, args.output_dir)
 

@@ -141,16 +141,24 @@ class _Down(nn.Module):
 
 
 class _Up(nn.Module):
-    """A transposed convolution over the bins of a frame, which doubles them."""
+    """A convolution over the bins of a frame, which doubles them.
+
+    It has the support of a transposed convolution, whose processor time it halves: its even and its odd outputs are
+    channels of one convolution, then interleaved.
+    """
 
     def __init__(self, num_inputs: int, num_outputs: int, kernel_bins: int):
         super().__init__()
-        self.conv = nn.ConvTranspose2d(num_inputs, num_outputs, (1, kernel_bins), (1, 2), (0, kernel_bins // 2))
+        reach = kernel_bins // 2
+        self.margin = reach // 2, (reach + 1) // 2
+        self.conv = nn.Conv2d(num_inputs, 2 * num_outputs, (1, sum(self.margin) + 1))
         self.norm = nn.BatchNorm2d(num_outputs)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Map ``(batch, channel, frame, bin)`` to ``(batch, channel, frame, 2 * bin - 1)``."""
-        return nn.functional.elu(self.norm(self.conv(features)))
+        even, odd = self.conv(nn.functional.pad(features, self.margin)).chunk(2, dim=1)
+        hidden = torch.stack([even, odd], dim=-1).flatten(-2)[..., :-1]
+        return nn.functional.elu(self.norm(hidden))
 
 
 class _DualPathBlock(nn.Module):

@@ -11,12 +11,9 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+from espnet_codecse.demo.page import ASSETS, FILES
 from espnet_codecse.demo.work import DONE, Load, Task, Work
-from espnet_codecse.report.page.write import ASSETS as REPORT_ASSETS
 
-ASSETS = Path(__file__).resolve().parent / "assets"
-SHARED = ("style.css", "theme.js", "dom.js", "state.js", "axes.js", "player.js", "clips.js")  # of the report page
-OWN = ("demo.css", "demo.js", "report.js", "record-worklet.js")
 TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript", ".webp": "image/webp"}
 BLOCK = 1 << 16  # bytes
 HEADER = "X-Codecse-Key"
@@ -72,9 +69,8 @@ class _Handler(BaseHTTPRequestHandler):
             settings = json.dumps(values).replace("<", "\\u003c")
             return self._send(page.replace("{{settings}}", settings).encode(), TYPES[".html"])
         name = self._path.removeprefix("/")
-        for folder, names in ((REPORT_ASSETS, SHARED), (ASSETS, OWN)):
-            if name in names:
-                return self._send((folder / name).read_bytes(), TYPES[Path(name).suffix])
+        if asset := FILES.get(name):
+            return self._send(asset.read_bytes(), TYPES[asset.suffix])
         if found := re.fullmatch(r"clips/task_(\d+)/(audio\.js|\d+\.webp)", name):
             path = self.server.work.folder / name
             return self._file(path, TYPES[Path(found.group(2)).suffix])

@@ -24,6 +24,7 @@ class Options:
         segment_seconds: longest segment that is enhanced at once.
         model_options: ``(name, value)`` for the model's enhancer.
         num_codebooks: codes to write per frame; None: as many as the input has, or all of the codec's.
+        listen: notice what users should know about the recordings.
     """
 
     source: str = "wave"
@@ -37,6 +38,7 @@ class Options:
     segment_seconds: float = 30.0
     model_options: tuple[tuple[str, Any], ...] = ()
     num_codebooks: int | None = None
+    listen: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,10 @@ class Job:
     num_channels: int
     carried: Carried = Carried()
     state: str = ""
+
+    def outcome(self, **results: Any) -> "Outcome":
+        """Return the outcome with ``results``, attributes of :class:`Outcome`."""
+        return Outcome(self.recording, self.seconds, **results)
 
     def check_unchanged(self) -> None:
         """Check that the recording is the file whose header was read.
@@ -94,12 +100,14 @@ class Outcome:
         seconds: length, not multiplied by the number of channels.
         error: the reason if it failed, else None.
         num_clipped: samples clipped to the range of the format.
+        notices: see :class:`espnet_codecse.recording.listener.Listener`.
     """
 
     recording: Path
     seconds: float
     error: str | None = None
     num_clipped: int = 0
+    notices: tuple[str, ...] = ()
 
 
 @dataclass

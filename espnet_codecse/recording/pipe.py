@@ -46,6 +46,9 @@ def run_pipe(session: Session) -> int:
             raise UserError(str(error).replace(str(source), NAME)) from None
         if outcome.error is not None:
             raise UserError(f"{NAME}: {outcome.error.replace(str(source), NAME)}")
+        if not session.quiet:
+            for notice in outcome.notices:
+                print(f"{NAME}: {notice}", file=sys.stderr)
         try:
             with open(job.outputs[0], "rb") as stream:
                 shutil.copyfileobj(stream, output, 1 << 20)

@@ -31,12 +31,18 @@ PIECE = 1500  # frames per step if nothing else limits them
 Enhancer = TypeVar("Enhancer", bound=AbsEnhancer)
 
 
-def attempt(job: Job, function: Callable[[], int]) -> Outcome:
-    """Run ``function``, which returns the number of clipped samples, and turn an exception into a failed outcome."""
+def attempt(job: Job, function: Callable[[], Outcome]) -> Outcome:
+    """Run ``function`` and turn an exception into a failed outcome."""
     try:
-        return Outcome(job.recording, job.seconds, num_clipped=function())
+        return function()
     except Exception as error:  # broken recordings raise exceptions of many types
-        return Outcome(job.recording, job.seconds, error=reason_of(error, job.recording))
+        return job.outcome(error=reason_of(error, job.recording))
+
+
+def _outcome(job: Job, reader: RecordingReader, writer: RecordingWriter) -> Outcome:
+    return job.outcome(
+        num_clipped=writer.num_clipped, notices=() if reader.listener is None else reader.listener.notices
+    )
 
 
 def _channel(read: Callable[[int, int], Any], channel: int) -> Callable[[int, int], Any]:
@@ -56,8 +62,8 @@ class Processor(Generic[Enhancer]):
     def __init__(self, enhancer: Enhancer, options: Options, count: Callable[[float], None]):
         self.enhancer, self.options, self._count = enhancer, options, count
 
-    def _reader(self, job: Job) -> RecordingReader:
-        return RecordingReader(job.recording, self.enhancer.sample_rate, self.options.mono)
+    def _reader(self, job: Job, listen: bool = False) -> RecordingReader:
+        return RecordingReader(job.recording, self.enhancer.sample_rate, self.options.mono, listen)
 
     def _writer(self, job: Job, rate: int, num_samples: int) -> RecordingWriter:
         assert job.form is not None  # set for waveform outputs
@@ -89,26 +95,26 @@ class WaveformProcessor(Processor[AbsEnhancer]):
         outcomes, readers, batch = {}, {}, {}
         for job in jobs:
 
-            def read(job=job) -> int:
-                with self._reader(job) as reader:
+            def read(job=job) -> Outcome:
+                with self._reader(job, self.options.listen) as reader:
                     batch[job] = reader.read(0, reader.num_output)
                     readers[job] = reader
-                return 0
+                return job.outcome()
 
             outcome = attempt(job, read)
             if outcome.error is not None:
                 outcomes[job] = outcome
         for job, estimates in self._enhance(batch).items():
 
-            def write(job=job, estimates=estimates) -> int:
+            def write(job=job, estimates=estimates) -> Outcome:
                 if isinstance(estimates, Exception):
                     raise estimates
                 reader = readers[job]
                 with self._writer(job, reader.rate, reader.num_samples) as writer:
-                    writer.write(estimates)
+                    self._write(estimates, reader, writer)
                     writer.finish()
                     job.check_unchanged()
-                return writer.num_clipped
+                return _outcome(job, reader, writer)
 
             outcomes[job] = attempt(job, write)
         return [outcomes[job] for job in jobs]
@@ -136,9 +142,12 @@ class WaveformProcessor(Processor[AbsEnhancer]):
         half = len(items) // 2
         return {**self._enhance(dict(items[:half])), **self._enhance(dict(items[half:]))}
 
-    def enhance_alone(self, job: Job) -> int:
+    def enhance_alone(self, job: Job) -> Outcome:
         """Enhance one recording of any length, all channels in parallel; long ones are split into segments."""
-        with self._reader(job) as reader, self._writer(job, reader.rate, reader.num_samples) as writer:
+        with (
+            self._reader(job, self.options.listen) as reader,
+            self._writer(job, reader.rate, reader.num_samples) as writer,
+        ):
             levels: Sequence[Level | None] = [None] * reader.num_channels
             if self.enhancer.needs_level and not self.enhancer.fits_segment(reader.num_output):
                 levels = self._levels(job)
@@ -150,11 +159,17 @@ class WaveformProcessor(Processor[AbsEnhancer]):
             ]
             for pieces in zip(*channels):
                 estimates = np.stack([self._speakers(piece) for piece in pieces], axis=1)
-                writer.write(estimates)
+                self._write(estimates, reader, writer)
                 self._count(estimates.shape[-1] / self.enhancer.sample_rate)
             writer.finish()
             job.check_unchanged()
-        return writer.num_clipped
+        return _outcome(job, reader, writer)
+
+    @staticmethod
+    def _write(estimates: np.ndarray, reader: RecordingReader, writer: RecordingWriter) -> None:
+        writer.write(estimates)
+        if reader.listener is not None:
+            reader.listener.hear_output(estimates)
 
     def _speakers(self, estimates: dict[str, np.ndarray]) -> np.ndarray:
         """Return the speakers ``(speaker, sample)`` among an enhancer's outputs; some systems also return noise."""
@@ -164,7 +179,7 @@ class WaveformProcessor(Processor[AbsEnhancer]):
 class EmbeddingProcessor(Processor[AbsEmbeddingEnhancer]):
     """Encodes, decodes and enhances codes; from codes to codes, a waveform is only computed to find pauses."""
 
-    def encode(self, job: Job) -> int:
+    def encode(self, job: Job) -> Outcome:
         """Read a waveform and write codes."""
         with self._reader(job) as reader:
             header = self._header(reader)
@@ -175,8 +190,7 @@ class EmbeddingProcessor(Processor[AbsEmbeddingEnhancer]):
                 waveform = MeasuredWaveform(clean.read, num_samples, codec)
                 read, read_powers = waveform.read, waveform.read_powers
             frames = FramesOfWaveform(codec, self._scaled(read, job), num_samples)
-            self._write_codes(job, header, self._separated(frames, header, read_powers))
-        return 0
+            return self._write_codes(job, header, self._separated(frames, header, read_powers))
 
     def _scaled(self, read: Read, job: Job) -> Read:
         """Return ``read`` with each channel at the level of the training, if the system needs it."""
@@ -185,8 +199,8 @@ class EmbeddingProcessor(Processor[AbsEmbeddingEnhancer]):
         gains = np.array([[self.enhancer.input_gain(level)] for level in self._levels(job)], np.float32)
         return lambda start, count: read(start, count) * gains
 
-    def process_codes(self, job: Job, stored: BitstreamReader) -> int:
-        """Read codes and write codes or a waveform; return the number of clipped samples."""
+    def process_codes(self, job: Job, stored: BitstreamReader) -> Outcome:
+        """Read codes and write codes or a waveform."""
         stored.check_codec(self.enhancer.codec)
         header = replace(stored.header, num_codebooks=self.options.num_codebooks or stored.header.num_codebooks)
         codec = self.enhancer.codec
@@ -194,8 +208,7 @@ class EmbeddingProcessor(Processor[AbsEmbeddingEnhancer]):
         read_powers = DecodedPowers(codec, frames.read).read_powers if self.enhancer.divides else None
         pieces = self._separated(frames, header, read_powers)
         if self.options.target == "codes":
-            self._write_codes(job, header, pieces)
-            return 0
+            return self._write_codes(job, header, pieces)
         return self._decode(job, header, pieces)
 
     def _header(self, reader: RecordingReader) -> Header:
@@ -233,7 +246,7 @@ class EmbeddingProcessor(Processor[AbsEmbeddingEnhancer]):
         for pieces in zip(*channels):
             yield np.stack(pieces, axis=1)
 
-    def _write_codes(self, job: Job, header: Header, pieces: Iterator[np.ndarray]) -> None:
+    def _write_codes(self, job: Job, header: Header, pieces: Iterator[np.ndarray]) -> Outcome:
         codec = self.enhancer.codec
         with ExitStack() as stack:
             writers = [
@@ -248,8 +261,9 @@ class EmbeddingProcessor(Processor[AbsEmbeddingEnhancer]):
                         writer.write(codes.cpu().numpy())
                 self._count(piece.shape[2] * header.hop / header.sample_rate)
             job.check_unchanged()
+        return job.outcome()
 
-    def _decode(self, job: Job, header: Header, pieces: Iterator[np.ndarray]) -> int:
+    def _decode(self, job: Job, header: Header, pieces: Iterator[np.ndarray]) -> Outcome:
         codec, num_speakers = self.enhancer.codec, len(job.outputs)
 
         def next_piece() -> torch.Tensor | None:
@@ -265,4 +279,4 @@ class EmbeddingProcessor(Processor[AbsEmbeddingEnhancer]):
                 self._count(speech.shape[-1] / header.sample_rate)
             writer.finish()
             job.check_unchanged()
-        return writer.num_clipped
+        return job.outcome(num_clipped=writer.num_clipped)

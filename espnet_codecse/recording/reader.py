@@ -9,6 +9,7 @@ from espnet_codecse.audio import StreamingResampler, open_audio
 from espnet_codecse.codec.streaming import ForwardBuffer
 from espnet_codecse.container.audio_file import BLOCK, AudioFile
 from espnet_codecse.errors import UserError
+from espnet_codecse.recording.listener import Listener
 
 # A decoder of mp3 may skip a damaged frame or two of 1152 samples.
 MP3_TOLERANCE = 4 * 1152
@@ -26,6 +27,7 @@ class RecordingReader:
         path: the file.
         codec_rate: sample rate of the codec, Hz.
         mono: average the channels.
+        listen: make a ``listener``.
 
     Attributes:
         rate: sample rate of the file, Hz.
@@ -34,12 +36,13 @@ class RecordingReader:
         format, subtype: libsndfile's names.
         num_output: samples at the codec's rate.
         num_read: samples of the file that were read so far.
+        listener: hears what is read; None without ``listen``.
 
     Raises:
         UserError: the file is unreadable, empty, shorter than its header says, or contains NaN.
     """
 
-    def __init__(self, path: Path, codec_rate: int, mono: bool = False):
+    def __init__(self, path: Path, codec_rate: int, mono: bool = False, listen: bool = False):
         self.path, self._mono = path, mono
         self._file = open_audio(path)
         self.rate, self.num_samples = self._file.rate, self._file.num_samples
@@ -50,6 +53,7 @@ class RecordingReader:
         self.num_channels = 1 if mono else self._file.num_channels
         self.num_output = samples_at(self.num_samples, self.rate, codec_rate)
         self.num_read = 0
+        self.listener = Listener(codec_rate, self.rate) if listen else None
         self._num_left = self.num_output
         self._resampler: StreamingResampler | None = StreamingResampler(self.rate, codec_rate, self.num_channels)
         self._buffer = ForwardBuffer(self._produce, axis=1)
@@ -72,6 +76,8 @@ class RecordingReader:
         else:
             block = read_block(self._file, self.path, self.num_read, self._mono, "float32")
             self.num_read += len(block)
+            if self.listener is not None:
+                self.listener.hear_file(block)
             last = len(block) == 0
             if last:
                 self._check_length()
@@ -79,7 +85,10 @@ class RecordingReader:
             if last:
                 self._resampler = None
         self._num_left -= len(piece)
-        return np.ascontiguousarray(piece.T)
+        samples = np.ascontiguousarray(piece.T)
+        if self.listener is not None:
+            self.listener.hear_input(samples)
+        return samples
 
     def _check_length(self) -> None:
         missing = self.num_samples - self.num_read

@@ -18,6 +18,7 @@ from espnet_codecse.recording.find import check_outputs, find_recordings
 from espnet_codecse.recording.folder import FAILED, OutputFolder, output_folder
 from espnet_codecse.recording.formats import SUFFIXES
 from espnet_codecse.recording.job import Job, Options, Outcome, Report
+from espnet_codecse.recording.listener import group_notices
 from espnet_codecse.recording.make_jobs import make_jobs, make_units
 from espnet_codecse.recording.work import run_unit, start_worker
 
@@ -38,6 +39,7 @@ class Session:
         num_speakers: outputs per recording.
         num_jobs: processes; 0: one per core, if memory allows and each has several minutes of audio to process.
         batch_seconds: padded seconds per batch.
+        quiet: print nothing but failures.
     """
 
     verb: str
@@ -48,6 +50,7 @@ class Session:
     num_speakers: int = 1
     num_jobs: int = 0
     batch_seconds: float = 60.0
+    quiet: bool = False
 
     def run(self, arguments: Sequence[str], output: Path) -> int:
         """Process the recordings that ``arguments`` name, and report.
@@ -100,7 +103,7 @@ class Session:
         units = make_units(jobs, self.options, self._batch_seconds(self._num_processes(jobs, len(jobs))))
         done = multiprocessing.get_context("spawn").Value("d", 0.0)
         num_jobs = self._num_processes(jobs, len(units))
-        with _progress(sum(job.seconds for job in jobs), done, self.verb):
+        with _progress(sum(job.seconds for job in jobs), done, self.verb, self.quiet):
             threads, arguments = max(1, num_cores() // num_jobs), (self.options, done, monotonic())
             reports = map_unordered(run_unit, units, num_jobs, threads, start_worker, arguments)
             for report in reports:
@@ -141,6 +144,10 @@ class Session:
     ) -> None:
         succeeded = [outcome for outcome in report.outcomes if outcome.error is None]
         seconds = sum(outcome.seconds for outcome in succeeded)
+        for outcome in failed[:10]:
+            print(f"{outcome.recording}: {outcome.error}", file=sys.stderr)
+        if self.quiet:
+            return
         for job in jobs:
             if job.form is not None and job.form.is_fallback:
                 print(f"{job.recording}: its format cannot be written; {job.outputs[0].name} is {job.form.subtype} wav")
@@ -152,8 +159,8 @@ class Session:
         if lost:
             counts = (f"{name} ({count} file{'s' * (count > 1)})" for name, count in sorted(lost.items()))
             print(f"not kept from the recordings: {', '.join(counts)}")
-        for outcome in failed[:10]:
-            print(f"{outcome.recording}: {outcome.error}", file=sys.stderr)
+        for line in group_notices((str(outcome.recording), outcome.notices) for outcome in succeeded):
+            print(line)
         parts = [f"{len(succeeded)} {self.verb}", f"{skipped} skipped (already done)", f"{len(failed)} failed"]
         print(f"{len(succeeded) + skipped + len(failed)} files: {', '.join(parts)}", end="")
         print(f" (all in {folder.folder / FAILED})" if failed else "")
@@ -173,15 +180,15 @@ class Session:
 
 
 @contextmanager
-def _progress(seconds: float, done: Any, verb: str) -> Iterator[None]:
-    """On a terminal, show a bar with the seconds done and the real-time factor."""
+def _progress(seconds: float, done: Any, verb: str, quiet: bool) -> Iterator[None]:
+    """On a terminal, unless ``quiet``, show a bar with the seconds done and the real-time factor."""
     from tqdm import tqdm
 
     with tqdm(
         total=round(seconds, 1),
         desc=verb,
         unit="s",
-        disable=None,
+        disable=quiet or None,
         bar_format="{l_bar}{bar}| {n:.0f}/{total:.0f} s of audio [{elapsed}<{remaining}{postfix}]",
     ) as bar:
         started, finished = perf_counter(), threading.Event()

@@ -62,7 +62,7 @@ class Worker:
             return processor.enhance_together(jobs)
         return [attempt(jobs[0], lambda: processor.enhance_alone(jobs[0]))]
 
-    def _from_codes(self, job: Job) -> int:
+    def _from_codes(self, job: Job) -> Outcome:
         with BitstreamReader(job.recording) as stored:
             if self.options.model is None and self.options.codec is None:
                 self._enhancer = self._build(known_codec(stored))

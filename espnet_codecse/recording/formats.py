@@ -69,8 +69,13 @@ class AudioFormat:
         return _PCM_BITS.get(self.subtype)
 
     @property
+    def largest(self) -> float:
+        """The largest sample of formats with a limit."""
+        return 1.0 if self.bits is None else 1.0 - 2.0 ** (1 - self.bits)
+
+    @property
     def has_limit(self) -> bool:
-        """Whether samples beyond full scale are clipped."""
+        """Whether samples beyond full scale cannot be stored."""
         return self.subtype not in ("FLOAT", "DOUBLE")
 
 

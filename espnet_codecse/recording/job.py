@@ -99,14 +99,14 @@ class Outcome:
         recording: path of the recording.
         seconds: length, not multiplied by the number of channels.
         error: the reason if it failed, else None.
-        num_clipped: samples clipped to the range of the format.
+        num_limited: samples beyond full scale that were turned down.
         notices: see :class:`espnet_codecse.recording.listener.Listener`.
     """
 
     recording: Path
     seconds: float
     error: str | None = None
-    num_clipped: int = 0
+    num_limited: int = 0
     notices: tuple[str, ...] = ()
 
 

@@ -41,7 +41,7 @@ def attempt(job: Job, function: Callable[[], Outcome]) -> Outcome:
 
 def _outcome(job: Job, reader: RecordingReader, writer: RecordingWriter) -> Outcome:
     return job.outcome(
-        num_clipped=writer.num_clipped, notices=() if reader.listener is None else reader.listener.notices
+        num_limited=writer.num_limited, notices=() if reader.listener is None else reader.listener.notices
     )
 
 
@@ -279,4 +279,4 @@ class EmbeddingProcessor(Processor[AbsEmbeddingEnhancer]):
                 self._count(speech.shape[-1] / header.sample_rate)
             writer.finish()
             job.check_unchanged()
-        return job.outcome(num_clipped=writer.num_clipped)
+        return job.outcome(num_limited=writer.num_limited)

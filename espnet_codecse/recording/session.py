@@ -152,8 +152,8 @@ class Session:
             if job.form is not None and job.form.is_fallback:
                 print(f"{job.recording}: its format cannot be written; {job.outputs[0].name} is {job.form.subtype} wav")
         for outcome in succeeded:
-            if outcome.num_clipped:
-                print(f"{outcome.recording}: {outcome.num_clipped} samples beyond full scale were clipped")
+            if outcome.num_limited:
+                print(f"{outcome.recording}: {outcome.num_limited} samples beyond full scale were limited")
         done = {outcome.recording for outcome in succeeded}
         lost = Counter(name for job in jobs if job.recording in done for name in job.carried.not_kept)
         if lost:

@@ -13,6 +13,7 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
 from espnet_codecse.recording.carried import Carried
 from espnet_codecse.recording.formats import AudioFormat
+from espnet_codecse.recording.limiter import Limiter
 from espnet_codecse.recording.reader import read_block
 
 
@@ -36,7 +37,7 @@ class RecordingWriter:
         carried: tags and channel mask of the outputs.
 
     Attributes:
-        num_clipped: samples clipped to the range of the format.
+        num_limited: samples beyond full scale that were turned down for a format with a limit.
     """
 
     def __init__(
@@ -58,9 +59,14 @@ class RecordingWriter:
         self._mix, self._mono = mix, mono
         self._carried = carried
         self._recording = recording if mix < 1.0 or residual is not None else None
-        self._num_samples, self._num_written = num_samples, 0
+        self._num_samples, self._num_put = num_samples, 0
+        self._limiter = Limiter(rate, form.largest) if form.has_limit else None
         self._resampler = StreamingResampler(codec_rate, rate, len(paths) * num_channels)
-        self.num_clipped = 0
+
+    @property
+    def num_limited(self) -> int:
+        """See the attribute of this name."""
+        return 0 if self._limiter is None else self._limiter.num_limited
 
     def __enter__(self) -> "RecordingWriter":
         with ExitStack() as stack:
@@ -102,29 +108,35 @@ class RecordingWriter:
         """Write the remaining samples of the resampler, padded with silence if rounding left them short."""
         width = len(self._paths) * self._num_channels
         self._put(self._resampler.push(np.zeros((0, width), np.float32), last=True))
-        self._put(np.zeros((self._num_samples - self._num_written, width), np.float32))
+        self._put(np.zeros((self._num_samples - self._num_put, width), np.float32))
 
     def _put(self, estimates: np.ndarray) -> None:
-        """Write ``(sample, speaker * channel)`` at the output's rate, at most up to the recording's length."""
-        estimates = estimates[: self._num_samples - self._num_written].astype(np.float64)
+        """Take ``(sample, speaker * channel)`` at the output's rate, at most up to the recording's length."""
+        estimates = estimates[: self._num_samples - self._num_put].astype(np.float64)
         outputs = estimates.reshape(len(estimates), len(self._paths), self._num_channels).transpose(1, 0, 2)
+        dry = None
         if self._dry is not None:
             assert self._recording is not None  # the source of self._dry
-            dry = read_block(self._dry, self._recording, self._num_written, self._mono, "float64", len(estimates))
+            dry = read_block(self._dry, self._recording, self._num_put, self._mono, "float64", len(estimates))
             outputs = self._mix * outputs[:, : len(dry)] + (1.0 - self._mix) * dry
+        self._num_put += len(estimates)
+        if self._limiter is not None:
+            outputs, dry = self._limiter.push(outputs, dry, self._num_put == self._num_samples)
+        self._write_ready(outputs, dry)
+
+    def _write_ready(self, outputs: np.ndarray, dry: np.ndarray | None) -> None:
+        """Write ``(speaker, sample, channel)``, and what is left of ``dry (sample, channel)``."""
         outputs = self._stored(outputs)
         for file, path, samples in zip(self._files, self._paths, outputs):
             self._write(file, path, samples)
         if self._residual_file is not None:
-            assert self._residual is not None  # the path of that file
+            assert self._residual is not None and dry is not None  # the path of that file, and its source
             self._write(self._residual_file, self._residual, self._stored(dry - outputs.sum(0)))
-        self._num_written += len(estimates)
 
     def _stored(self, samples: np.ndarray) -> np.ndarray:
-        """Return ``samples`` as the format stores them, clipped and rounded."""
+        """Return ``samples`` as the format stores them, rounded."""
         if not self._form.has_limit:
             return samples.astype(np.float32).astype(np.float64) if self._form.subtype == "FLOAT" else samples
-        self.num_clipped += int((np.abs(samples) > 1.0).sum())
         if self._form.bits is None:
             return samples.clip(-1.0, 1.0)
         steps = 2.0 ** (self._form.bits - 1)

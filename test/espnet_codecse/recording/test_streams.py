@@ -76,20 +76,24 @@ def test_nothing_mixed_in_is_the_input_itself_and_the_residual_adds_up(tmp_path,
     output, residual = tmp_path / f"b.{suffix}", tmp_path / f"r.{suffix}"
     writer = copy(path, output, mix=0.0, residual=residual)
     assert np.array_equal(soundfile.read(output)[0], given)
-    assert not soundfile.read(residual)[0].any() and writer.num_clipped == 0
+    assert not soundfile.read(residual)[0].any() and writer.num_limited == 0
     assert soundfile.info(output).subtype == subtype
     copy(path, output, gain=0.4, mix=0.5, residual=residual)
     total = soundfile.read(output)[0] + soundfile.read(residual)[0]
     assert np.abs(total - given).max() <= (2e-7 if subtype == "FLOAT" else 0.0)
 
 
-def test_beyond_full_scale_is_clipped_and_counted(tmp_path, write):
-    path = write(tmp_path / "a.wav")
-    writer = copy(path, tmp_path / "b.wav", gain=40.0)
+@pytest.mark.parametrize("rate", [16000, 44100])
+def test_beyond_full_scale_is_limited_and_counted(tmp_path, write, rate):
+    path = write(tmp_path / "a.wav", rate=rate, channels=2)
+    writer = copy(path, tmp_path / "b.wav", gain=40.0, residual=tmp_path / "r.wav")
     samples = soundfile.read(tmp_path / "b.wav", dtype="int16")[0]
-    assert writer.num_clipped > 100 and samples.max() == 32767 and samples.min() == -32768
+    assert writer.num_limited > 100 and -32768 < samples.min() < -30000 and samples.max() > 30000
+    # Limited, not cut: no two neighbours are both at the limit.
+    at_limit = np.abs(samples.astype(int)).max(1) >= 32767
+    assert not (at_limit[1:] & at_limit[:-1]).any() and len(samples) == soundfile.info(path).frames
     path = write(tmp_path / "f.wav", subtype="FLOAT")
-    assert copy(path, tmp_path / "g.wav", gain=40.0).num_clipped == 0
+    assert copy(path, tmp_path / "g.wav", gain=40.0).num_limited == 0
     assert np.abs(soundfile.read(tmp_path / "g.wav")[0]).max() > 2
 
 

@@ -1,0 +1,67 @@
+"""A look-ahead limiter: peaks beyond full scale are turned down smoothly instead of being cut off."""
+
+import numpy as np
+from scipy.ndimage import minimum_filter1d, uniform_filter1d
+
+REACH_SECONDS = 0.005  # the gain falls and rises over this much before and after a peak
+
+
+class Limiter:
+    """Turns down what exceeds full scale, all channels of an output by the same gain; everything else is unchanged.
+
+    Blocks come out late, because a peak is turned down before it begins. The levels of peaks and of what is around them
+    keep their proportion, as the gain has no corners.
+
+    Args:
+        sample_rate: Hz.
+        ceiling: largest absolute sample that the format stores.
+    """
+
+    def __init__(self, sample_rate: int, ceiling: float):
+        self._reach, self._ceiling = max(1, round(REACH_SECONDS * sample_rate)), ceiling
+        self._outputs: np.ndarray | None = None
+        self._beside: np.ndarray | None = None
+        self._num_context = 0  # samples at the beginning of the buffer that are out already
+        self.num_limited = 0
+
+    def push(
+        self, outputs: np.ndarray, beside: np.ndarray | None = None, last: bool = False
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Take samples and return those that no later one changes.
+
+        Args:
+            outputs: ``(output, sample, channel)``.
+            beside: ``(sample, channel)`` of a signal that is delayed like the outputs and not limited.
+            last: nothing follows.
+
+        Returns:
+            ``(output, sample, channel)`` and the samples of ``beside``; with ``last``, all that remain.
+        """
+        if self._outputs is not None:
+            outputs = np.concatenate([self._outputs, outputs], axis=1)
+        if beside is not None and self._beside is not None:
+            beside = np.concatenate([self._beside, beside])
+        margin = 2 * self._reach
+        end = outputs.shape[1] if last else max(self._num_context, outputs.shape[1] - margin)
+        ready = np.array([self._limited(samples)[self._num_context : end] for samples in outputs])
+        with_context = max(0, end - margin)
+        self._outputs = outputs[:, with_context:]
+        ready_beside = None
+        if beside is not None:
+            ready_beside, self._beside = beside[self._num_context : end], beside[with_context:]
+        peaks = np.abs(outputs[:, self._num_context : end]).max(axis=2, initial=0.0)
+        self.num_limited += int((peaks > 1.0).sum())
+        self._num_context = end - with_context
+        return ready, ready_beside
+
+    def _limited(self, samples: np.ndarray) -> np.ndarray:
+        """Return ``samples (sample, channel)`` at the gain that the peaks within them need."""
+        peaks = np.abs(samples).max(axis=1, initial=0.0)
+        if not (peaks > 1.0).any():
+            return samples
+        needed = np.where(peaks > 1.0, self._ceiling / np.maximum(peaks, 1.0), 1.0)
+        width = 2 * self._reach + 1
+        # Each mean is over gains that do not exceed what the sample in their middle needs.
+        lowest = minimum_filter1d(needed, width, mode="constant", cval=1.0)
+        gain = uniform_filter1d(lowest, width, mode="nearest")
+        return samples * np.minimum(gain, needed)[:, None]

@@ -29,6 +29,24 @@ def checked_dtype(name: str) -> str:
     return name
 
 
+def network_dtype(name: str, device: torch.device) -> torch.dtype | None:
+    """Return the type in which a network's products are computed under autocast; None: in float32.
+
+    Args:
+        name: the model's own setting, ``float32`` or ``bfloat16``.
+        device: device of the network; under autocast around the model (``use_amp``), its type decides.
+    """
+    if torch.is_autocast_enabled(device.type):
+        return torch.get_autocast_dtype(device.type)
+    return torch.bfloat16 if name == "bfloat16" else None
+
+
+def autocast(device: torch.device, dtype: torch.dtype | None) -> torch.autocast:
+    """Return the context of products in ``dtype``; None or float32: all in float32, whatever context is around it."""
+    enabled = dtype not in (None, torch.float32)
+    return torch.autocast(device.type, dtype if enabled else torch.bfloat16, enabled=enabled)
+
+
 @cache
 def has_bfloat16_lstm() -> bool:
     """Whether this processor runs an LSTM in bfloat16 at all: those with AVX2 alone have no kernel for it."""

@@ -1,15 +1,12 @@
 """Short measurements for the estimate of a recipe's cost."""
 
-import argparse
 import statistics
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-import yaml
-
+from espnet_codecse.benchmark.steps import Training
 from espnet_codecse.benchmark.timing import measure_in_turns
 
 PROBE_SECONDS = 4.0  # of audio
@@ -31,38 +28,10 @@ def training_step_cost(configuration: dict[str, Any], device: str, stored: bool,
         stored: train on embeddings instead of waveforms, as far as the losses allow it.
         seconds: length of a mixture, from the configuration's crops or from the data.
     """
-    from espnet_codecse.task.configuration import needs_waveform_reference
-    from espnet_codecse.task.loading import quiet_imports
-
-    with quiet_imports():
-        from espnet_codecse.task.enhancement import EmbeddingEnhancementTask
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder) / "train.yaml"
-        config.write_text(yaml.safe_dump(configuration))
-        parser = EmbeddingEnhancementTask.get_parser()
-        args: argparse.Namespace = parser.parse_args(["--config", str(config), "--output_dir", folder])
-        args.embedding_stats = None
-        model = EmbeddingEnhancementTask.build_model(args).to(device).train()
-    codec = model.encoder.codec(torch.device(device))
-    batch_size, num_spk = int(args.batch_size), model.num_spk
-    num_samples = round(seconds * codec.sample_rate)
-    waveforms = 0.05 * torch.randn(num_spk + 1, batch_size, num_samples, device=device)
-    lengths = torch.full((batch_size,), num_samples, device=device)
-    embeddings = [codec.encode(batch, lengths) for batch in waveforms] if stored else []
-    names = ["speech_mix", *(f"speech_ref{index + 1}" for index in range(num_spk))]
-    batch: dict[str, torch.Tensor] = {}
-    for index, name in enumerate(names):
-        as_waveform = not stored or (index > 0 and needs_waveform_reference(configuration))
-        batch[name], batch[f"{name}_lengths"] = (waveforms[index], lengths) if as_waveform else embeddings[index]
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
-
-    def step() -> float:
-        optimizer.zero_grad(set_to_none=True)
-        model(**batch)[0].backward()
-        optimizer.step()
-        return 0.0
-
-    cost = measure_in_turns({"step": step}, device, 2, 1)["step"]
+    training = Training(configuration)
+    training.to(device)
+    batch, _ = training.batch(int(training.args.batch_size), seconds, stored)
+    cost = measure_in_turns({"step": training.step(batch)}, device, 2, 1)["step"]
     return StepCost(statistics.median(cost.seconds), cost.peak_bytes)
 
 

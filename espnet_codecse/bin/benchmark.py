@@ -5,6 +5,7 @@
     codecse benchmark separation --device cuda --output benchmark.md
     codecse benchmark enhancement --num_threads 1
     codecse benchmark quality --noisy noisy/ --clean clean/ --peers deepfilternet --output_dir quality
+    codecse benchmark training --config exp/nac_se/1_enhance/train.yaml --device cuda --dtypes float32 bfloat16
     codecse benchmark dual_branch --config exp/dual_branch_small/2_two_branches/train.yaml
 
 codec: parameters and real-time factors of encoder, quantiser and decoder. model: parameters and multiplications of a
@@ -13,8 +14,9 @@ multiplications of Codecformer; training steps per second and peak memory of Cod
 embeddings, Codecformer (loss on waveforms) and SepFormer. All systems take turns in one run, on audio of the same
 length. enhancement: parameters, multiplications and real-time factors of nac_se in the paper's size and of SepFormer,
 for one speaker at 16 kHz (needs SpeechBrain too). quality: scores of trained models beside those of other enhancers, on
-pairs of recordings. dual_branch: how the time of a training step divides among generator,
-losses, discriminators and spectra.
+pairs of recordings. training: steps per second, real-time factor, and share of the device's arithmetic that is used
+(MFU) of any system's steps. dual_branch: how the time of a training step divides among generator, losses,
+discriminators and spectra.
 """
 
 import argparse
@@ -93,6 +95,17 @@ def get_parser() -> argparse.ArgumentParser:
     add("--nj", type=natural, default=0, help="processes that score (default: as many as cores and memory allow)")
     add("--output", type=Path, help="markdown file to write (default: standard output)")
 
+    add = kinds.add_parser("training", parents=[common], help="speed and MFU of a training's steps").add_argument
+    add("--config", type=Path, required=True, help="yaml of a step, written by codecse config")
+    add("--dtypes", nargs="+", default=["float32"], choices=["float32", "bfloat16"], help="(default: float32)")
+    add("--batch_size", type=positive, help="recordings per step (default: the configuration's)")
+    add("--seconds", type=above_zero, help="length of a recording, s (default: the configuration's crops, or 4)")
+    add("--stored", action="store_true", help="train on embeddings, as far as the losses allow it")
+    add("--peak_tflops", type=above_zero, help="peak of the device, TFLOP/s (default: of a known GPU, or measured)")
+    add("--rounds", type=positive, default=5, help="rounds over all types (default: %(default)s)")
+    add("--steps", type=positive, default=2, help="steps of a type in each round (default: %(default)s)")
+    add("--output", type=Path, help="markdown file to write (default: standard output)")
+
     add = kinds.add_parser("dual_branch", parents=[common], help="a training step of dual_branch").add_argument
     add("--config", type=Path, required=True, help="yaml of a step, written by codecse config")
     add("--batch_size", type=positive, help="recordings per step (default: the configuration's)")
@@ -117,6 +130,7 @@ def main(argv: list[str] | None = None) -> None:
         "separation": _separation,
         "enhancement": _enhancement,
         "quality": _quality,
+        "training": _training,
         "dual_branch": _dual_branch,
     }
     text = reports[args.kind](args)
@@ -188,6 +202,20 @@ def _quality(args: argparse.Namespace) -> str:
         args.num_threads,
         args.nj or default_nj(mem_per_job=1.0),
     )
+
+
+def _training(args: argparse.Namespace) -> str:
+    from espnet_codecse.benchmark.training import training_report
+    from espnet_codecse.errors import UserError
+    from espnet_codecse.task.model_types import EMBEDDING, model_type_name
+    from espnet_codecse.task.training import read_configuration
+
+    if args.stored and model_type_name(read_configuration(args.config)) != EMBEDDING:
+        raise UserError("--stored: only systems on embeddings of a codec train on stored ones; leave it out")
+    return training_report(
+        args.config, args.device, args.num_threads, args.dtypes, args.batch_size, args.seconds, args.stored,
+        args.peak_tflops, args.rounds, args.steps,
+    )  # fmt: skip
 
 
 def _dual_branch(args: argparse.Namespace) -> str:

@@ -58,7 +58,8 @@ def _summary(manifest: Mapping[str, Any]) -> str:
     rate = codec.get("sample_rate", 16000)
     parts = [f"separation of {speakers} speakers" if speakers > 1 else "enhancement"]
     parts += [str(manifest.get("separator") or manifest.get("task")), f"codec {codec['name']}" if codec else "no codec"]
-    parts += [f"{rate / 1000:g} kHz", f"{(manifest.get('num_parameters') or 0) / 1e6:.2f} M parameters"]
+    size = sum(entry["bytes"] for entry in manifest["files"].values()) / 1e6
+    parts += [f"{rate / 1000:g} kHz", f"{(manifest.get('num_parameters') or 0) / 1e6:.2f} M parameters, {size:.1f} MB"]
     return ", ".join([*parts, f"licence {manifest.get('license') or 'unknown'}"])
 
 

@@ -1,7 +1,7 @@
 """Enhance a stream frame by frame, as on a device, keeping the state of the causal network between frames.
 
-    codecse stream --model exp/dpcrn --input_device default --output_device default
-    codecse stream --model exp/dpcrn noisy.wav enhanced.wav --report
+    codecse stream --input_device default --output_device default
+    codecse stream noisy.wav enhanced.wav --report
     arecord -t raw -f S16_LE -r 48000 | codecse stream --model model.onnx --raw_rate 48k - - | aplay -f S16_LE -r 48000
     codecse stream --model exp/nac_se_lyra_v2_encoder - clean.cse --num_codebooks 16
 
@@ -34,7 +34,12 @@ def get_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("input", nargs="?", help="sound file, or -")
     add("output", nargs="?", help="wav or flac to write, .cse for codes, or -")
-    add("--model", help="causal model (as in codecse enhance), or a graph of codecse export_onnx")
+    add(
+        "--model",
+        default="causal",
+        help="causal model (as in codecse enhance), or a graph of codecse export_onnx (default: %(default)s, which the "
+        "package carries)",
+    )
     add("--input_device", metavar="NAME", help="microphone instead of an input: number, part of the name, or default")
     add("--output_device", metavar="NAME", help="loudspeaker instead of an output")
     add("--list_devices", action="store_true", help="list the devices and end")
@@ -75,8 +80,6 @@ def _parsed(argv: list[str]) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.list_devices:
         return args
-    if args.model is None:
-        parser.error("--model: missing")
     places = [value for value in (args.input, args.output) if value is not None]
     if args.input_device is not None:
         places.insert(0, "")

@@ -50,6 +50,12 @@ def get_parser() -> argparse.ArgumentParser:
         "wandb, with --use_wandb true) (default: %(default)s)",
     )
     add("--batch_size", type=positive, help="mixtures per step (default: the configuration's)")
+    add(
+        "--sync_debug",
+        choices=["none", "warn", "error"],
+        default="none",
+        help="report code of a training step that makes the host wait for the GPU (default: %(default)s)",
+    )
     return parser
 
 
@@ -78,8 +84,11 @@ def main(argv: list[str] | None = None) -> None:
     options += ["--num_att_plot", str(args.log_audio)]
     if args.batch_size is not None:
         options += ["--batch_size", str(args.batch_size)]
-    from espnet_codecse.task.device import device_options
+    from espnet_codecse.task.device import check_sync_debug, device_options
 
+    on_devices = device_options(espnet_options)
+    check_sync_debug(args.sync_debug, [*on_devices, *espnet_options])
+    options += ["--sync_debug", args.sync_debug] if args.sync_debug != "none" else []
     _check_initial_weights(args.config, espnet_options)
     task = model_type_of(read_configuration(args.config)).load("task")
     command = ["--config", str(args.config), "--output_dir", str(args.output_dir), "--resume", "true"]
@@ -87,7 +96,7 @@ def main(argv: list[str] | None = None) -> None:
     # Processes that train together share the folder; the first one holds it.
     rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or "0"
     with exclusive(args.output_dir) if rank == "0" else nullcontext():
-        task.main(cmd=[*command, *device_options(espnet_options), *options, *espnet_options])
+        task.main(cmd=[*command, *on_devices, *options, *espnet_options])
 
 
 def _num_workers(config: Path, espnet_options: list[str]) -> int:

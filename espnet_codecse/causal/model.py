@@ -1,13 +1,15 @@
 """Training of the causal network: enhancement, distillation from self-supervised features, or both."""
 
+from typing import Any
+
 import torch
 from espnet2.enh.espnet_model import ESPnetEnhancementModel
-from espnet2.torch_utils.device_funcs import force_gatherable
 
 from espnet_codecse.causal.alignment import align
 from espnet_codecse.features import load_features
-from espnet_codecse.length_mask import length_mask
-from espnet_codecse.precision import checked_dtype
+from espnet_codecse.length_mask import length_mask, on_host
+from espnet_codecse.precision import autocast, checked_dtype, network_dtype
+from espnet_codecse.step_result import step_result
 
 TEACHERS = ("none", "noisy", "clean")
 
@@ -70,23 +72,31 @@ class CausalEnhancementModel(ESPnetEnhancementModel):
         Args:
             speech_mix: ``(batch, sample)``.
             speech_mix_lengths: ``(batch,)`` samples.
-            kwargs: ``speech_ref1`` and, for stored features, ``emb_mix`` or ``emb_ref1 (batch, frame, channel)``.
+            kwargs: ``speech_ref1`` and, for stored features, ``emb_mix`` or ``emb_ref1 (batch, frame, channel)``; and
+                the lengths on the host, see :func:`espnet_codecse.length_mask.on_host`.
         """
-        if speech_mix_lengths is None:
-            speech_mix_lengths = torch.full((len(speech_mix),), speech_mix.shape[1], device=speech_mix.device)
+        dtype = network_dtype(self.separator_dtype, speech_mix.device)
+        with autocast(speech_mix.device, None):
+            return self._step({**kwargs, "speech_mix": speech_mix, "speech_mix_lengths": speech_mix_lengths}, dtype)
+
+    def _step(
+        self, batch: dict[str, Any], dtype: torch.dtype | None
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
+        """Return the result of :meth:`forward`; ``dtype`` is that of the network under autocast."""
+        speech_mix, speech_mix_lengths = batch["speech_mix"], on_host(batch, "speech_mix")
         # Pad to whole hops, because ESPnet's decoder cannot invert samples that no window covers.
         hop = self.encoder.hop_length
         rest = -speech_mix.shape[1] % hop
         mixture, reference = (
-            torch.nn.functional.pad(speech, (0, rest)) for speech in (speech_mix, kwargs["speech_ref1"])
+            torch.nn.functional.pad(speech, (0, rest)) for speech in (speech_mix, batch["speech_ref1"])
         )
         lengths = torch.full_like(speech_mix_lengths, mixture.shape[1])
-        data = {**kwargs, "speech_mix": speech_mix, "lengths": speech_mix_lengths}
+        data = {**batch, "lengths": speech_mix_lengths}
         spectrum, num_frames = self.encoder(mixture, lengths)
         additional = {}
         if self.given != "none":
             additional["embedding"] = self._features(self.given, spectrum.shape[1], data)
-        with torch.autocast(spectrum.device.type, torch.bfloat16, enabled=self.separator_dtype == "bfloat16"):
+        with autocast(spectrum.device, dtype):
             estimates, _, others = self.separator(spectrum, num_frames, additional)
         valid = length_mask(speech_mix_lengths, mixture.shape[1], mixture.device)
         loss, stats = spectrum.real.new_zeros(()), {}
@@ -102,7 +112,7 @@ class CausalEnhancementModel(ESPnetEnhancementModel):
             stats["distillation_loss"] = difference.detach()
             loss = loss + self.distillation_weight * difference
         stats["loss"] = loss.detach()
-        return force_gatherable((loss, stats, len(speech_mix)), loss.device)
+        return step_result(loss, stats, len(speech_mix))
 
     def _enhancement(self, speech, references, lengths):
         """Return ESPnet's enhancement loss and its statistics."""

@@ -53,7 +53,8 @@ class AbsCodec(ABC, torch.nn.Module):
             lengths: ``(batch,)`` samples.
 
         Returns:
-            ``(embedding (batch, frame, channel), frame_lengths (batch,))``; embeddings are zero after each length.
+            ``(embedding (batch, frame, channel), frame_lengths (batch,))``; embeddings are zero after each length. The
+            frame lengths are on the device of ``lengths``.
         """
 
     @abstractmethod

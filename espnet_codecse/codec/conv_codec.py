@@ -108,7 +108,8 @@ class ConvCodec(AbsCodec):
     def _encode(
         self, encoder: list[Segment], speech: torch.Tensor, lengths: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        frame_lengths = torch.tensor([self.num_frames(n) for n in lengths.tolist()], device=speech.device)
+        # On the device of the lengths: in training, that is the host, which then need not wait for another device.
+        frame_lengths = torch.tensor([self.num_frames(n) for n in lengths.tolist()], device=lengths.device)
         num_frames = int(frame_lengths.max())
         # Pad with zeros up to the encoder's reach, so that no valid frame depends on the length of the batch.
         target = (num_frames + self._encoder_context) * self.hop

@@ -1,6 +1,7 @@
 """Schedule and inputs of the discriminators."""
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,13 +11,14 @@ from espnet_codecse.dual_branch.branches import SIGNALS
 from espnet_codecse.dual_branch.discriminator import SpectrumDiscriminators, scores_of
 from espnet_codecse.dual_branch.generator import without_gradient
 from espnet_codecse.dual_branch.losses import AdversarialLoss
+from espnet_codecse.host_value import HostValue
 
 MOMENTUM = 0.95  # of the running mean of an accuracy, per step
 LEAST_WARM_UP = 20  # observations; before, a running mean says little
 
 
 class Pair(NamedTuple):
-    """Signals that an ensemble discriminates: ``(item, sample)``, and their lengths ``(item,)`` in samples.
+    """Signals that an ensemble discriminates: ``(item, sample)``, and their lengths ``(item,)`` in samples, on the CPU.
 
     Attributes:
         paired: whether the i-th fake is an estimate of the i-th real signal, which feature matching requires.
@@ -62,44 +64,54 @@ class Schedule(torch.nn.Module):
             self.register_buffer("warm", torch.zeros((), dtype=torch.bool))
             self.register_buffer("accuracy", torch.zeros(len(SIGNALS)))
             self.register_buffer("num_observed", torch.zeros((), dtype=torch.long))
+        self._num_steps, self._warm, self._num_observed = HostValue(), HostValue(), HostValue()
 
     def restart(self) -> None:
         """Reset the state, because a checkpoint that a training starts from contains its own."""
         for buffer in self.buffers():
             buffer.zero_()
 
+    def count(self, num_steps: int) -> None:
+        """Add ``num_steps`` to the number of steps."""
+        self._num_steps.add(self.num_steps, num_steps)
+
     @property
     def warming_up(self) -> bool:
         """Whether only the discriminators are trained in this step."""
-        return self.warm_up_accuracy is not None and not bool(self.warm)
+        return self.warm_up_accuracy is not None and not self._warm.read(self.warm)
 
     @property
     def held_out_share(self) -> float:
         """Share of the items that the discriminators are not trained on, but judged by."""
         return 0.25 if self.warming_up else 0.0
 
-    def observe(self, accuracies: Mapping[str, float]) -> None:
-        """Take the accuracies of all ensembles on held-out items in the warm-up, which may end."""
-        self.num_observed += 1
-        for name, value in accuracies.items():
-            self.accuracy[SIGNALS.index(name)].mul_(MOMENTUM).add_((1 - MOMENTUM) * value)
+    def observe(self, accuracies: Mapping[str, torch.Tensor]) -> None:
+        """Take the accuracies of all ensembles on held-out items in the warm-up, which may end.
+
+        They decide what the next step does, so that the host waits for them, but only in the warm-up.
+        """
+        self._num_observed.add(self.num_observed, 1)
+        num_observed = self._num_observed.read(self.num_observed)
+        num_steps = self._num_steps.read(self.num_steps) + 1
         # The running means start at zero.
-        share = 1 - MOMENTUM ** int(self.num_observed)
-        reached = min(float(self.accuracy[SIGNALS.index(name)]) / share for name in accuracies)
-        enough = int(self.num_observed) >= LEAST_WARM_UP and reached > (self.warm_up_accuracy or 0.0)
-        if enough or int(self.num_steps) + 1 >= self.warm_up_steps:
-            logging.info(f"discriminators: warm-up ends after {int(self.num_steps) + 1} steps, accuracy {reached:.2f}")
+        share, reached = 1 - MOMENTUM**num_observed, math.inf
+        for name, value in accuracies.items():
+            mean = self.accuracy[SIGNALS.index(name)].mul_(MOMENTUM).add_((1 - MOMENTUM) * float(value))
+            reached = min(reached, float(mean) / share)
+        enough = num_observed >= LEAST_WARM_UP and reached > (self.warm_up_accuracy or 0.0)
+        if enough or num_steps >= self.warm_up_steps:
+            logging.info(f"discriminators: warm-up ends after {num_steps} steps, accuracy {reached:.2f}")
             self.warm.fill_(True)
 
     @property
     def adversarial(self) -> bool:
         """Whether the generator gets adversarial losses in this step."""
-        return not self.warming_up and int(self.num_steps) >= self.adversarial_start
+        return not self.warming_up and self._num_steps.read(self.num_steps) >= self.adversarial_start
 
     @property
     def discriminating(self) -> bool:
         """Whether the discriminators are trained in this step."""
-        late = int(self.num_steps) - self.discriminator_start
+        late = self._num_steps.read(self.num_steps) - self.discriminator_start
         return self.warming_up or (late >= 0 and late % self.discriminator_interval == 0)
 
     def draw(self, num_nets: int) -> list[int]:
@@ -143,8 +155,8 @@ def discriminator_losses(
     chosen: Sequence[int],
     dtype: torch.dtype,
     held_out_share: float = 0.0,
-) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
-    """Return the losses ``real_<ensemble>`` and ``fake_<ensemble>``, and the accuracies of the ensembles.
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Return the losses ``real_<ensemble>`` and ``fake_<ensemble>``, and the accuracies ``()`` of the ensembles.
 
     Each network processes fake and real signals in one batch.
 
@@ -170,7 +182,7 @@ def discriminator_losses(
         first_fake = count - held_fake if held_fake else 0
         first_real = total - held_real if held_real else count
         correct = torch.cat([~decided[first_fake:count], decided[first_real:]])
-        accuracies[name] = float(correct.float().mean())
+        accuracies[name] = correct.float().mean()
     return losses, accuracies
 
 

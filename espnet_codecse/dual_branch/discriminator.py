@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from espnet2.gan_codec.shared.discriminator.msstft_discriminator import DiscriminatorSTFT
 
-from espnet_codecse.length_mask import length_mask
+from espnet_codecse.precision import autocast
 
 Scores = list[list[Any]]
 
@@ -81,7 +81,7 @@ class SpectrumDiscriminators(torch.nn.Module):
 
         Args:
             signals: input of each ensemble, ``(item, sample)``, zero after the end of each item.
-            lengths: ``(item,)`` samples.
+            lengths: ``(item,)`` samples; on the CPU, the host need not wait for the device.
             chosen: indices of the discriminators to run; None: all.
             dtype: data type of the matrix products; spectra are always float32.
 
@@ -93,15 +93,15 @@ class SpectrumDiscriminators(torch.nn.Module):
         together = torch.cat(
             [torch.nn.functional.pad(speech, (0, num_samples - speech.shape[1])) for speech in signals.values()]
         )
+        ends = {name: value.tolist() for name, value in lengths.items()}
         results: dict[str, Scores] = {name: [] for name in signals}
         for index in range(len(self.n_ffts)) if chosen is None else chosen:
             hop = self.n_ffts[index] // 4
             spectra = self.spectrum(together, self.n_ffts[index])
             for name, spectrum in zip(signals, spectra.split([len(speech) for speech in signals.values()])):
-                with torch.autocast(spectrum.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
+                with autocast(spectrum.device, dtype):
                     score, features = self.ensembles[name][index](spectrum)
-                valid = length_mask(-(-lengths[name] // hop), score.shape[2], score.device)
-                own_scores = [item[0, mask].to(together.dtype) for item, mask in zip(score, valid)]
+                own_scores = [item[0, : -(-end // hop)].to(together.dtype) for item, end in zip(score, ends[name])]
                 results[name].append([*features, own_scores])
         return results
 

@@ -13,7 +13,8 @@ from espnet_codecse.dual_branch.coder import build_coder
 from espnet_codecse.dual_branch.quantizer import BranchQuantizer
 from espnet_codecse.dual_branch.roformer import RoFormer
 from espnet_codecse.errors import UserError
-from espnet_codecse.length_mask import length_mask
+from espnet_codecse.length_mask import has_padding, length_mask, on_device
+from espnet_codecse.precision import autocast
 
 PARTS = ("encoder", "decoder", "speech_branch", "noise_branch", "speech_quantizer", "noise_quantizer")
 OUTPUT_NAMES = ("spk1", "noise1", "reconstruction")
@@ -86,7 +87,7 @@ class DualBranchGenerator(torch.nn.Module):
 
     def gain(self, speech: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return gains ``(batch, 1)`` that bring ``speech (batch, sample)`` to the generator's level; 1 for silence."""
-        return self.gain_of_power(speech.square().sum(1) / lengths.to(speech))
+        return self.gain_of_power(speech.square().sum(1) / on_device(lengths, speech.device).to(speech.dtype))
 
     def gain_of_power(self, power: torch.Tensor) -> torch.Tensor:
         """Return the gains ``(batch, 1)`` of :meth:`gain` for signals of ``power (batch,)``, the mean square."""
@@ -98,20 +99,20 @@ class DualBranchGenerator(torch.nn.Module):
 
         Args:
             speech: ``(batch, sample)`` at the generator's level, zero after each length.
-            lengths: ``(batch,)`` samples.
+            lengths: ``(batch,)`` samples; on the CPU, the host need not wait for the device.
             dtype: data type of the transformers' matrix products.
         """
         num_samples = speech.shape[1]
-        frames = torch.tensor([self.coder.num_frames(n) for n in lengths.tolist()], device=speech.device)
+        frames = torch.tensor([self.coder.num_frames(n) for n in lengths.tolist()])
         # The result of an item must not depend on the length of its batch. Training segments have equal lengths and do
         # not need this.
         num_frames = int(frames.max()) + (0 if self.training else self.margin)
         mask = length_mask(frames, num_frames, speech.device)
         embedding = self.coder.encode(speech, num_frames) * mask.unsqueeze(-1)
-        attention_mask = None if bool(mask.all()) else mask
+        attention_mask = mask if has_padding(frames, num_frames) else None
         estimates, commitment, codebook = [], speech.new_zeros(()), speech.new_zeros(())
         for name, branch in self.branches.items():
-            with torch.autocast(speech.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
+            with autocast(speech.device, dtype):
                 estimate = branch(embedding, attention_mask)
             estimate = estimate.to(embedding.dtype)
             if self.num_quantizers:

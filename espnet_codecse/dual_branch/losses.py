@@ -62,9 +62,10 @@ class ReconstructionLoss(torch.nn.Module):
                 is left out.
         """
         sounds = (reference.square().mean(1) > SILENCE) & (estimate.detach().square().mean(1) > SILENCE)
-        values = {"si_sdr": estimate.new_zeros(())}
-        if bool(sounds.any()):
-            values["si_sdr"] = self.si_sdr(reference[sounds], estimate[sounds]).mean()
+        values: dict[str, torch.Tensor] = {}
+        # Items are masked, not chosen: the host would wait for their number. No gradient passes through silent ones.
+        heard = (torch.where(sounds[:, None], signal, 1.0) for signal in (reference, estimate))
+        values["si_sdr"] = torch.where(sounds, self.si_sdr(*heard), 0.0).sum() / sounds.sum().clamp(min=1)
         if self.weights["mel"]:
             values["mel"] = torch.stack([loss(estimate, reference) for loss in self.mel]).mean()
         if self.weights["stft"]:
@@ -120,9 +121,7 @@ def balanced_loss(
         squares = [gradient.square().sum() for gradient in gradients if gradient is not None]
         size = torch.stack(squares).sum().sqrt() if squares else value.new_zeros(())
         sizes[name] = size
-        if not squares or not bool(size > 0):
-            continue
         for sum_, gradient in zip(combined, gradients):
             if gradient is not None:
-                sum_ += weight / total * gradient / size
+                sum_ += torch.where(size > 0, weight / total * gradient / size, 0.0)
     return sum((output * gradient).sum() for output, gradient in zip(outputs, combined)), sizes

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.train.abs_gan_espnet_model import AbsGANESPnetModel
 
 from espnet_codecse.dual_branch.adversaries import Pair, Schedule, discriminator_losses, generator_losses
@@ -14,6 +13,9 @@ from espnet_codecse.dual_branch.discriminator import SpectrumDiscriminators
 from espnet_codecse.dual_branch.generator import DualBranchGenerator
 from espnet_codecse.dual_branch.losses import AdversarialLoss, ReconstructionLoss, balanced_loss
 from espnet_codecse.errors import UserError
+from espnet_codecse.length_mask import on_device, on_host
+from espnet_codecse.precision import autocast, network_dtype
+from espnet_codecse.step_result import step_result
 
 WEIGHTS = (*SIGNALS, *(f"adversarial_{name}" for name in SIGNALS), "feature_matching", "commitment", "codebook")
 SELECTIONS = ("reconstruction", "latest")
@@ -21,7 +23,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 class Batch(NamedTuple):
-    """Signals ``(batch, sample)`` at the generator's level, None if unknown, and lengths ``(batch,)`` in samples."""
+    """Signals ``(batch, sample)`` at the generator's level, None if unknown, and lengths ``(batch,)``, on the host."""
 
     speech: torch.Tensor
     lengths: torch.Tensor
@@ -48,7 +50,8 @@ class DualBranchModel(AbsGANESPnetModel):
         supervised: use the references of the input.
         prior_level_db: ranges from which the levels of unpaired signals are drawn, dB relative to full scale (RMS).
         balance_gradients: interpret weights as shares of the gradient at the branches.
-        dtype: data type of the matrix products of transformers and discriminators: float32 or bfloat16.
+        dtype: data type of the matrix products of transformers and discriminators: float32 or bfloat16. With
+            ``use_amp``, it is that of autocast.
         micro_batch_size: number of items that are processed at once, to save memory; None: all.
         selection: validation loss: ``reconstruction``: the losses that are not adversarial; ``latest``: a value that
             falls with every step, for trainings whose reconstruction loss does not reflect the enhancement.
@@ -88,6 +91,7 @@ class DualBranchModel(AbsGANESPnetModel):
         self.dtype, self.micro_batch_size = DTYPES[dtype], micro_batch_size
         self._kept: list[dict[str, Pair]] = []  # from the generator's turn, for the discriminators' turn
         self._chosen: list[int] = []
+        self._turn_dtype = self.dtype  # of this turn's products
 
     def inference_state_dict(self) -> dict[str, torch.Tensor]:
         """Return the weights that inference needs: those of the generator, with their names in a checkpoint."""
@@ -112,9 +116,17 @@ class DualBranchModel(AbsGANESPnetModel):
             forward_generator: True for the generator's turn. Each step has a turn of the generator, followed by one of
                 the discriminators, which reuse the generator's outputs (the trainer's ``generator_first: true``).
             others: ``speech_ref1``, ``noise_ref1``, ``clean_prior``, ``noise_prior`` ``(batch, sample)`` and their
-                ``_lengths (batch,)``. Without ``noise_ref1``, the noise is the mixture minus the speech.
+                ``_lengths (batch,)``, also on the host (see :func:`espnet_codecse.length_mask.on_host`). Without
+                ``noise_ref1``, the noise is the mixture minus the speech.
         """
-        batch = {"speech_mix": speech_mix, **others}
+        name = "bfloat16" if self.dtype == torch.bfloat16 else "float32"
+        self._turn_dtype = network_dtype(name, speech_mix.device) or torch.float32
+        with autocast(speech_mix.device, None):
+            return self._turn({"speech_mix": speech_mix, **others}, forward_generator)
+
+    def _turn(self, batch: dict[str, Any], forward_generator: bool) -> dict[str, Any]:
+        """Return the result of :meth:`forward`."""
+        speech_mix = batch["speech_mix"]
         size = len(speech_mix)
         part = self.micro_batch_size if self.training and self.micro_batch_size else size
         starts = range(0, size, part)
@@ -133,17 +145,17 @@ class DualBranchModel(AbsGANESPnetModel):
                 loss.backward()  # the trainer calls this for the last part
         if not forward_generator:
             self._kept = []
-            self.schedule.num_steps += int(self.training)
-        loss, stats, weight = force_gatherable((loss, stats, size), speech_mix.device)
+            self.schedule.count(int(self.training))
+        loss, stats, weight = step_result(loss, stats, size)
         return {"loss": loss, "stats": stats, "weight": weight, "optim_idx": 0 if forward_generator else 1}
 
     def collect_feats(self, **batch: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return nothing: lengths come from the data directories."""
         return {}
 
-    def _prepare(self, batch: Mapping[str, torch.Tensor]) -> Batch:
+    def _prepare(self, batch: Mapping[str, Any]) -> Batch:
         """Scale all signals to the generator's level; references get the gain of the input."""
-        speech, lengths = batch["speech_mix"], _lengths(batch, "speech_mix")
+        speech, lengths = batch["speech_mix"], on_host(batch, "speech_mix")
         gain = self.generator.gain(speech, lengths)
         clean, noise = batch.get("speech_ref1"), batch.get("noise_ref1")
         if noise is None and clean is not None:
@@ -151,9 +163,9 @@ class DualBranchModel(AbsGANESPnetModel):
         priors = {}
         for name in ("clean", "noise"):
             if f"{name}_prior" in batch:
-                prior, prior_lengths = batch[f"{name}_prior"], _lengths(batch, f"{name}_prior")
+                prior, prior_lengths = batch[f"{name}_prior"], on_host(batch, f"{name}_prior")
                 low, high = self.prior_level_db[name]
-                drawn = torch.rand(len(prior), 1).to(prior) * (high - low) + low
+                drawn = on_device(torch.rand(len(prior), 1), prior.device).to(prior.dtype) * (high - low) + low
                 scale = self.generator.gain(prior, prior_lengths) * 10 ** ((drawn - self.generator.level_db) / 20)
                 priors[name] = (prior * scale, prior_lengths)
         clean, noise = (None if signal is None else signal * gain for signal in (clean, noise))
@@ -173,11 +185,11 @@ class DualBranchModel(AbsGANESPnetModel):
             pairs[name] = Pair(fakes[name], batch.lengths, *real, paired)
         return pairs
 
-    def _generator_turn(self, batch: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def _generator_turn(self, batch: Mapping[str, Any]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         prepared = self._prepare(batch)
         warming_up = self.training and self.schedule.warming_up and bool(self.discriminators.ensembles)
         with torch.no_grad() if warming_up else contextlib.nullcontext():
-            branches = self.generator(prepared.speech, prepared.lengths, self.dtype)
+            branches = self.generator(prepared.speech, prepared.lengths, self._turn_dtype)
         stats = branch_statistics(prepared.speech, branches, prepared.clean, prepared.noise)
         losses = self._reconstruction_losses(prepared, branches, stats)
         if self.training and self.discriminators.ensembles:
@@ -231,8 +243,8 @@ class DualBranchModel(AbsGANESPnetModel):
         return losses
 
     def _adversarial_losses(self, pairs: Mapping[str, Pair]) -> dict[str, torch.Tensor]:
-        matching = bool(self.weights["feature_matching"])
-        return generator_losses(self.discriminators, self.adversarial, pairs, self._chosen, matching, self.dtype)
+        matching, dtype = bool(self.weights["feature_matching"]), self._turn_dtype
+        return generator_losses(self.discriminators, self.adversarial, pairs, self._chosen, matching, dtype)
 
     def _discriminator_turn(self, index: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         learning = self.training and self.schedule.discriminating
@@ -243,13 +255,13 @@ class DualBranchModel(AbsGANESPnetModel):
             self.adversarial,
             self._kept[index],
             self._chosen,
-            self.dtype,
+            self._turn_dtype,
             self.schedule.held_out_share,
         )
         if self.schedule.warming_up:
             self.schedule.observe(accuracies)
         total = sum(losses.values())
-        logged = {f"accuracy_{name}": torch.tensor(value) for name, value in accuracies.items()}
+        logged = {f"accuracy_{name}": value for name, value in accuracies.items()}
         return total, {**losses, **logged, "discriminator_loss": total}
 
     def _nothing_to_learn(self) -> torch.Tensor:
@@ -277,10 +289,5 @@ def ensemble_names(weights: Mapping[str, float], noise_branch: bool) -> list[str
     return names
 
 
-def _lengths(batch: Mapping[str, torch.Tensor], name: str) -> torch.Tensor:
-    signal = batch[name]
-    return batch.get(f"{name}_lengths", torch.full((len(signal),), signal.shape[1], device=signal.device))
-
-
-def _cut(batch: Mapping[str, torch.Tensor], start: int, count: int) -> dict[str, torch.Tensor]:
+def _cut(batch: Mapping[str, Any], start: int, count: int) -> dict[str, Any]:
     return {name: value[start : start + count] for name, value in batch.items()}

@@ -1,16 +1,18 @@
 """ESPnet's enhancement model with losses on embeddings; it decodes only if a loss needs a waveform."""
 
+from typing import Any
+
 import torch
 from espnet2.enh.espnet_model import ESPnetEnhancementModel
-from espnet2.torch_utils.device_funcs import force_gatherable
 
 from espnet_codecse.enh.decoder.codec_decoder import straight_through
 from espnet_codecse.enh.encoder.codec_encoder import CodecEncoder
 from espnet_codecse.enh.loss.criterions.code_cross_entropy import PADDING
 from espnet_codecse.enh.loss.criterions.layer_loss import LayerLoss
-from espnet_codecse.length_mask import length_mask
+from espnet_codecse.length_mask import length_mask, on_device, on_host
 from espnet_codecse.level import LevelRule
-from espnet_codecse.precision import checked_dtype
+from espnet_codecse.precision import autocast, checked_dtype, network_dtype
+from espnet_codecse.step_result import step_result
 
 
 class EmbeddingEnhancementModel(ESPnetEnhancementModel):
@@ -21,8 +23,8 @@ class EmbeddingEnhancementModel(ESPnetEnhancementModel):
     soft ones.
 
     Args:
-        separator_dtype: ``bfloat16`` runs the separator under autocast in training; codec and losses stay float32. This
-            is faster on a GPU and on a CPU with native bfloat16, and slow on other CPUs.
+        separator_dtype: ``bfloat16`` runs the separator under autocast in training; codec and losses stay float32, also
+            with ``use_amp``. This is faster on a GPU and on a CPU with native bfloat16, and slow on other CPUs.
         compile_separator: compile the separator with ``torch.compile``; this takes a minute and needs a C++ compiler.
         quantize_mixture: quantise the mixture's embedding before it enters the separator, here and in inference.
         peak, reference_peak: peaks of mixtures and references before encoding, in training and inference; see
@@ -53,18 +55,27 @@ class EmbeddingEnhancementModel(ESPnetEnhancementModel):
         Args:
             speech_mix: ``(batch, sample)`` or ``(batch, frame, channel)``.
             speech_mix_lengths: ``(batch,)`` samples or frames.
-            kwargs: ``speech_ref1`` ... and their ``_lengths``, of the same kinds.
+            kwargs: ``speech_ref1`` ... and their ``_lengths``, of the same kinds, and their lengths on the host; see
+                :func:`espnet_codecse.length_mask.on_host`.
         """
         if not isinstance(self.encoder, CodecEncoder):
             return super().forward(speech_mix, speech_mix_lengths, **kwargs)
-        references = [kwargs[f"speech_ref{index + 1}"] for index in range(self.num_spk)]
-        if speech_mix_lengths is None:
-            speech_mix_lengths = torch.full((len(speech_mix),), speech_mix.shape[1], device=speech_mix.device)
-        reference_lengths = kwargs.get("speech_ref1_lengths", speech_mix_lengths)
-        mixture, lengths = self.encoder(speech_mix, speech_mix_lengths)
+        dtype = network_dtype(self.separator_dtype, speech_mix.device)
+        batch = {"speech_ref1_lengths": speech_mix_lengths, **kwargs}
+        batch.update(speech_mix=speech_mix, speech_mix_lengths=speech_mix_lengths)
+        with autocast(speech_mix.device, None):
+            return self._step(batch, dtype)
+
+    def _step(
+        self, batch: dict[str, Any], dtype: torch.dtype | None
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
+        """Return the result of :meth:`forward`; ``dtype`` is that of the separator under autocast."""
+        speech_mix, reference_lengths = batch["speech_mix"], on_host(batch, "speech_ref1")
+        references = [batch[f"speech_ref{index + 1}"] for index in range(self.num_spk)]
+        mixture, lengths = self.encoder(speech_mix, on_host(batch, "speech_mix"))
         if self.quantize_mixture:
             mixture = self.encoder.codec(mixture.device).quantize(mixture, lengths)[0]
-        with torch.autocast(mixture.device.type, torch.bfloat16, enabled=self.separator_dtype == "bfloat16"):
+        with autocast(mixture.device, dtype):
             estimates, _, others = self.separator(mixture, lengths, {})
         estimates = [estimate.float() for estimate in estimates]
         losses, stats = [], {}
@@ -89,7 +100,7 @@ class EmbeddingEnhancementModel(ESPnetEnhancementModel):
         loss = torch.stack(losses).sum()
         stats = {key: value.detach() if torch.is_tensor(value) else value for key, value in stats.items()}
         stats["loss"] = loss.detach()
-        return force_gatherable((loss, stats, len(speech_mix)), loss.device)
+        return step_result(loss, stats, len(speech_mix))
 
     @torch.no_grad()
     def _codes(self, references, lengths, reference_lengths) -> list[torch.Tensor]:
@@ -113,7 +124,7 @@ class EmbeddingEnhancementModel(ESPnetEnhancementModel):
             estimates = [straight_through(codec, estimate, lengths) for estimate in estimates]
         num_frames = estimates[0].shape[1]
         valid = length_mask(lengths, num_frames, estimates[0].device)
-        lengths = lengths.to(valid.device)[:, None]
+        lengths = on_device(lengths, valid.device)[:, None]
         # A criterion averages over all frames of the batch. This factor turns that into the mean over an item's frames.
         weight = (valid * (num_frames / lengths).sqrt()).unsqueeze(-1)
         if self.normalize_variance:

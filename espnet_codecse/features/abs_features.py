@@ -40,7 +40,7 @@ class AbsFeatures(ABC, torch.nn.Module):
         """Return ``(features (batch, frame, dim), frames (batch,))`` of ``speech (batch, sample)``, as codecs do."""
         each = [self.features(row[None, :length])[0] for row, length in zip(speech, lengths.tolist())]
         padded = torch.nn.utils.rnn.pad_sequence(each, batch_first=True)
-        return padded, torch.tensor([len(item) for item in each], device=speech.device)
+        return padded, torch.tensor([len(item) for item in each], device=lengths.device)
 
 
 def hash_of_weights(network: torch.nn.Module, left_out: tuple[str, ...] = ()) -> str:

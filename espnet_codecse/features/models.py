@@ -33,7 +33,7 @@ class CodecFeatures(AbsFeatures):
 
     def features(self, speech: torch.Tensor) -> torch.Tensor:
         """See the base class."""
-        return self.codec.encode(speech, torch.full((len(speech),), speech.shape[1], device=speech.device))[0]
+        return self.codec.encode(speech, torch.full((len(speech),), speech.shape[1]))[0]
 
 
 class TransformersFeatures(AbsFeatures):

@@ -3,6 +3,8 @@
 import torch
 from torch.optim.swa_utils import AveragedModel
 
+from espnet_codecse.host_value import HostValue
+
 
 class WeightAverage(AveragedModel):
     """Exponential moving average of a network's weights, part of the checkpoint.
@@ -16,14 +18,9 @@ class WeightAverage(AveragedModel):
     """
 
     def __init__(self, network: torch.nn.Module, decay: float):
-        @torch.no_grad()
-        def move(averages, weights, number):
-            step = int(number)
-            torch._foreach_lerp_(list(averages), list(weights), 1 - min(decay, (1 + step) / (10 + step)))
-
-        super().__init__(network, multi_avg_fn=move)
+        super().__init__(network)
         self.requires_grad_(False).eval()
-        self._seen = None
+        self.decay, self._count, self._seen = decay, HostValue(), None
 
     def follow(self, network: torch.nn.Module) -> None:
         """Update the average if an optimiser has changed the weights since the last call.
@@ -35,6 +32,19 @@ class WeightAverage(AveragedModel):
         if version != self._seen:
             self.update_parameters(network)
             self._seen = version
+
+    @torch.no_grad()
+    def update_parameters(self, network: torch.nn.Module) -> None:
+        """Move the average towards the weights of ``network``; unlike PyTorch's, it does not make the host wait."""
+        averages, weights = list(self.module.parameters()), [weight.detach() for weight in network.parameters()]
+        step = self._count.read(self.n_averaged)
+        if step:
+            torch._foreach_lerp_(averages, weights, 1 - min(self.decay, (1 + step) / (10 + step)))
+        else:
+            torch._foreach_copy_(averages, weights)
+        for own, buffer in zip(self.module.buffers(), network.buffers()):
+            own.copy_(buffer)
+        self._count.add(self.n_averaged, 1)
 
     def train(self, mode: bool = True) -> "WeightAverage":
         """Do nothing: the average stays in evaluation mode."""

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import torch
 from diffusers import DDIMScheduler
-from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.train.abs_espnet_model import AbsESPnetModel
 
 from espnet_codecse.errors import UserError
@@ -14,7 +13,11 @@ from espnet_codecse.fuse.average import WeightAverage
 from espnet_codecse.fuse.sampling import sample, sampling_times, seeded_noise
 from espnet_codecse.fuse.spectrogram import CompressedSpectrogram
 from espnet_codecse.fuse.vae import NoVAE, SpectrogramVAE
+from espnet_codecse.host_value import HostValue
+from espnet_codecse.length_mask import on_device
 from espnet_codecse.level import peak_gain
+from espnet_codecse.precision import autocast
+from espnet_codecse.step_result import step_result
 
 
 class FuseModel(AbsESPnetModel):
@@ -59,6 +62,7 @@ class FuseModel(AbsESPnetModel):
         self.matched_portion = matched_portion
         self.matched_times = sampling_times(scheduler, matched_steps, 1.0) if matched_portion else []
         self.latents_fingerprint = latents_fingerprint
+        self._num_batches = HostValue()
         self.spectrogram, self.window_frames = spectrogram, window_frames
         self.vae = vae.requires_grad_(False).eval()
         self.denoiser = denoiser
@@ -105,7 +109,9 @@ class FuseModel(AbsESPnetModel):
             UserError: the VAE is not trained, or the stored latents are from another VAE.
         """
         self._check_vae()
-        with torch.no_grad():
+        given = speech_mix if latent_mix is None else latent_mix
+        assert given is not None  # latents or waveforms
+        with torch.no_grad(), autocast(given.device, None):  # as stored latents and features were computed
             if latent_mix is not None:
                 noisy, clean = self.from_stored(latent_mix), self.from_stored(latent_ref1)
             else:
@@ -117,11 +123,11 @@ class FuseModel(AbsESPnetModel):
                 guidance = self.features(speech_mix.device).features(speech_mix)
         loss = self.loss(clean, noisy, guidance)
         stats = {"loss": loss.detach()}
-        return force_gatherable((loss, stats, len(clean)), loss.device)
+        return step_result(loss, stats, len(clean))
 
     def _check_vae(self) -> None:
         """Raise an error if the VAE, whose weights are loaded after it was built, cannot be used for training."""
-        if not int(self.vae.num_batches):
+        if not self._num_batches.read(self.vae.num_batches):
             raise UserError("the VAE has random weights; train 1_vae first and pass --init_param <its checkpoint>")
         if self.latents_fingerprint:
             own = hash_of_weights(self.vae)
@@ -155,16 +161,16 @@ class FuseModel(AbsESPnetModel):
             self.average.follow(self.denoiser)
             network = self.denoiser
             noise = torch.randn_like(clean)
-            times = self._draw_times(len(clean)).to(clean.device)
+            times = on_device(self._draw_times(len(clean)), clean.device)
             if network.guidance is not None:
                 kept = network.guidance.draw_kept(len(clean), clean.device)
         else:
             network = self.average
             noise = seeded_noise(0, 0, clean.shape, clean.device)
-            times = ((torch.arange(len(clean)) + 0.5) / len(clean) * total).long().to(clean.device)
+            times = on_device(((torch.arange(len(clean)) + 0.5) / len(clean) * total).long(), clean.device)
         noised = self.scheduler.add_noise(clean, noise, times)
         prediction = network(noised, times, noisy, guidance, kept)
-        return (prediction - self._target(clean, noise, times)).square().mean()
+        return (prediction.float() - self._target(clean, noise, times)).square().mean()
 
     def _draw_times(self, batch: int) -> torch.Tensor:
         """Draw training times ``(batch,)``."""

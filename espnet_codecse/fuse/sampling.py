@@ -11,6 +11,7 @@ import torch
 from diffusers import DDIMScheduler
 
 from espnet_codecse.errors import UserError
+from espnet_codecse.length_mask import on_device
 
 MAX_STEPS = 50
 
@@ -103,4 +104,4 @@ def seeded_noise(seed: int, number: int, shape, device) -> torch.Tensor:
     It is drawn on the CPU, so that it does not depend on the device or on the batch.
     """
     generator = torch.Generator().manual_seed(seed * 1_000_003 + number)
-    return torch.randn(shape, generator=generator).to(device)
+    return on_device(torch.randn(shape, generator=generator), device)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 
 # The statistics of the latents are an exponential moving average over this many batches.
 STATISTICS_BATCHES = 200
@@ -76,10 +77,13 @@ class SpectrogramVAE(torch.nn.Module):
         return self._decode(latent), divergence
 
     def _posterior(self, spectrogram: torch.Tensor):
-        return self.network.encode(F.pixel_unshuffle(spectrogram * self.scale, self.patch)).latent_dist
+        posterior = self.network.encode(F.pixel_unshuffle(spectrogram * self.scale, self.patch)).latent_dist
+        if posterior.parameters.dtype == torch.float32:
+            return posterior
+        return DiagonalGaussianDistribution(posterior.parameters.float())  # for sums, under autocast
 
     def _decode(self, latent: torch.Tensor) -> torch.Tensor:
-        return F.pixel_shuffle(self.network.decode(latent).sample, self.patch) / self.scale
+        return F.pixel_shuffle(self.network.decode(latent).sample.float(), self.patch) / self.scale
 
     def reconstruct(self, spectrogram: torch.Tensor) -> torch.Tensor:
         """Return ``(batch, 2, bin, frame)`` after encoding and decoding the mean of the posterior."""

@@ -1,12 +1,12 @@
 """Training of the VAE, the first step."""
 
 import torch
-from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.train.abs_espnet_model import AbsESPnetModel
 
 from espnet_codecse.fuse.spectrogram import CompressedSpectrogram
 from espnet_codecse.fuse.vae import SpectrogramVAE
 from espnet_codecse.level import peak_gain
+from espnet_codecse.step_result import step_result
 
 
 class FuseVAEModel(AbsESPnetModel):
@@ -57,7 +57,7 @@ class FuseVAEModel(AbsESPnetModel):
             loss = loss + self.time_weight * difference
             stats["time"] = difference.detach()
         stats["loss"] = loss.detach()
-        return force_gatherable((loss, stats, len(speech_mix)), loss.device)
+        return step_result(loss, stats, len(speech_mix))
 
     def collect_feats(self, speech_mix: torch.Tensor, **kwargs: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the tensors for ESPnet's statistics, which are not used."""

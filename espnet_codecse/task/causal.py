@@ -18,7 +18,9 @@ from espnet_codecse.features import configured_features
 from espnet_codecse.preprocess.paired_crop import PairedCrop
 from espnet_codecse.preprocess.random_filters import add_filter_options, with_filters
 from espnet_codecse.preprocess.rank_seed import with_rank_seed
+from espnet_codecse.task.collation import HostLengths
 from espnet_codecse.task.enhancement import build_loss_wrappers
+from espnet_codecse.task.sync_debug import add_step_options
 from espnet_codecse.task.trainer import CrashSafeTrainer
 from espnet_codecse.task.training import Pair, check_size, data_entry, shape_file
 
@@ -38,6 +40,12 @@ class CausalTask(enh.EnhancementTask):
         group.add_argument("--teacher_conf", action=NestedDictAction, default={}, help="Kind and model of the features")
         group.add_argument("--crop_seconds", type=float, default=None, help="Length of random training segments, s")
         add_filter_options(group)
+        add_step_options(group)
+
+    @classmethod
+    def build_collate_fn(cls, args: argparse.Namespace, train: bool):
+        """Return ESPnet's collation, with the lengths on the host."""
+        return HostLengths(super().build_collate_fn(args, train))
 
     @classmethod
     def optional_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:

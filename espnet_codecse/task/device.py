@@ -106,6 +106,22 @@ def device_options(argv: Sequence[str]) -> list[str]:
     return [*options, "--multiprocessing_distributed", "true"] if ngpu > 1 else options
 
 
+def check_sync_debug(mode: str, argv: Sequence[str]) -> None:
+    """Check that a training with ``--sync_debug`` runs on a GPU.
+
+    Args:
+        mode: ``none``, ``warn`` or ``error``.
+        argv: the training's options, including those of :func:`device_options`.
+
+    Raises:
+        UserError: it runs on a CPU.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--ngpu", type=int, default=0)
+    if mode != "none" and not parser.parse_known_args(list(argv))[0].ngpu:
+        raise UserError(f"--sync_debug {mode}: needs a GPU, and this training runs on the CPU; leave it out")
+
+
 def num_threads() -> int:
     """Return the cores for this process: those it may run on, divided among the processes on this machine."""
     cores = num_cores()

@@ -21,7 +21,9 @@ from espnet_codecse.preprocess.dynamic_mixing import DynamicMixing
 from espnet_codecse.preprocess.paired_crop import PairedCrop
 from espnet_codecse.preprocess.rank_seed import with_rank_seed
 from espnet_codecse.preprocess.unpaired_priors import UnpairedPriors
+from espnet_codecse.task.collation import HostLengths
 from espnet_codecse.task.padding_task import PaddingTask
+from espnet_codecse.task.sync_debug import add_step_options
 from espnet_codecse.task.trainer import CrashSafeGANTrainer
 from espnet_codecse.task.training import Pair, check_size, data_entry, shape_file
 
@@ -67,6 +69,7 @@ class DualBranchTask(PaddingTask):
         for mode in ("train", "valid"):
             for kind in ("clean", "noise"):
                 group.add_argument(f"--{mode}_{kind}_prior", default=None, help=f"scp of unpaired {kind} recordings")
+        add_step_options(group)
 
     @classmethod
     def build_preprocess_fn(
@@ -85,6 +88,11 @@ class DualBranchTask(PaddingTask):
         given = {f"{kind}_prior": getattr(args, f"{mode}_{kind}_prior") for kind in ("clean", "noise")}
         lists = {name: scp for name, scp in given.items() if scp}
         return UnpairedPriors(train, lists, num_frames * hop, rate, before) if lists else before
+
+    @classmethod
+    def build_collate_fn(cls, args: argparse.Namespace, train: bool):
+        """Return the collation of padded batches, with the lengths on the host."""
+        return HostLengths(super().build_collate_fn(args, train))
 
     @classmethod
     def required_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:

@@ -26,7 +26,9 @@ from espnet_codecse.preprocess.peak_level import PeakLevel
 from espnet_codecse.preprocess.random_filters import add_filter_options, with_filters
 from espnet_codecse.preprocess.rank_seed import with_rank_seed
 from espnet_codecse.preprocess.speed_perturbation import SpeedPerturbation
+from espnet_codecse.task.collation import HostLengths
 from espnet_codecse.task.configuration import check_embedding_source, level_rule, needs_waveform_reference
+from espnet_codecse.task.sync_debug import add_step_options
 from espnet_codecse.task.trainer import CrashSafeTrainer
 from espnet_codecse.task.training import Pair, check_size, data_entry, shape_file
 
@@ -49,6 +51,7 @@ class EmbeddingEnhancementTask(enh.EnhancementTask):
             "--speed_perturb", type=int, nargs="*", default=[], help="Speeds of training speakers, percent: 95 100 105"
         )
         add_filter_options(group)
+        add_step_options(group)
         group.add_argument(
             "--embedding_stats",
             default=None,
@@ -66,6 +69,12 @@ class EmbeddingEnhancementTask(enh.EnhancementTask):
             codec = load_codec(args.encoder_conf["codec"], device="cuda" if args.ngpu > 0 else "cpu")
             args.embedding_stats = str(training_statistics(args, cls.build_preprocess_fn(args, True), codec))
         super().main_worker(args)
+
+    @classmethod
+    def build_collate_fn(cls, args: argparse.Namespace, train: bool):
+        """Return ESPnet's collation, with the lengths on the host for models on embeddings."""
+        collate = super().build_collate_fn(args, train)
+        return HostLengths(collate) if args.encoder in ENCODERS else collate
 
     @staticmethod
     def _normalizes_globally(args: argparse.Namespace) -> bool:

@@ -19,6 +19,7 @@ from espnet_codecse.fuse.vae_model import FuseVAEModel
 from espnet_codecse.preprocess.rank_seed import with_rank_seed
 from espnet_codecse.preprocess.window_crop import LevelledCrop, WindowCrop
 from espnet_codecse.task.padding_task import PaddingTask
+from espnet_codecse.task.sync_debug import add_step_options
 from espnet_codecse.task.trainer import CrashSafeTrainer
 from espnet_codecse.task.training import Pair, check_size, data_entry, shape_file
 
@@ -58,6 +59,7 @@ class FuseVAETask(PaddingTask):
         group.add_argument(
             "--stored_hops", action=NestedDictAction, default={}, help="Samples per frame of stored sequences"
         )
+        add_step_options(group)
 
     @classmethod
     def build_preprocess_fn(
@@ -131,6 +133,7 @@ class SGMSETask(enh.EnhancementTask):
         group.add_argument("--codec", type=str_or_none, default=None, help="Not used")
         group.add_argument("--window_frames", type=int, default=256, help="Frames of a window at inference")
         group.add_argument("--train_frames", type=int, default=None, help="Frames of a training window, if shorter")
+        add_step_options(group)
 
     @classmethod
     def build_preprocess_fn(cls, args: argparse.Namespace, train: bool):

@@ -17,6 +17,7 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
 from espnet_codecse.report.training_log import MACHINE
 from espnet_codecse.task.device import describe_device
+from espnet_codecse.task.sync_debug import SyncDebug
 
 
 @contextlib.contextmanager
@@ -83,15 +84,24 @@ class _CrashSafe:
     """Mixin for ESPnet's trainers; it must come first among the bases."""
 
     _criteria: Sequence[Sequence[str]] = ()  # for the best model: (phase, value, min or max)
+    _sync_debug = "none"
 
     @classmethod
-    def run(cls, *args, **kwargs) -> None:
+    def build_options(cls, args):
+        """Return ESPnet's options of the trainer; see ESPnet's method."""
+        cls._sync_debug = getattr(args, "sync_debug", "none")
+        return super().build_options(args)  # type: ignore[misc]  # defined by ESPnet's trainer
+
+    @classmethod
+    def run(cls, model, optimizers, *args, **kwargs) -> None:
         """Train as in ESPnet, with atomic saving."""
         options = kwargs["trainer_options"]
+        if cls._sync_debug != "none":
+            SyncDebug(cls._sync_debug).attach(model, optimizers)
         cls._criteria = options.best_model_criterion
         logging.info(MACHINE + describe_device("cuda" if options.ngpu else "cpu", torch.get_num_threads()))
         with atomic_saving():
-            super().run(*args, **kwargs)  # type: ignore[misc]  # defined by ESPnet's trainer
+            super().run(model, optimizers, *args, **kwargs)  # type: ignore[misc]  # defined by ESPnet's trainer
 
     @classmethod
     def train_one_epoch(cls, *args, reporter, **kwargs) -> bool:

@@ -9,6 +9,7 @@ from espnet2.utils.types import str_or_none
 
 from espnet_codecse.preprocess.paired_crop import PairedCrop
 from espnet_codecse.preprocess.rank_seed import with_rank_seed
+from espnet_codecse.task.sync_debug import add_step_options
 from espnet_codecse.task.trainer import CrashSafeTrainer
 from espnet_codecse.task.training import Pair, check_size, data_entry, shape_file
 
@@ -26,6 +27,7 @@ class WaveformTask(enh.EnhancementTask):
         group.add_argument("--task", default="waveform", help="Type of model")
         group.add_argument("--codec", type=str_or_none, default=None, help="Not used")
         group.add_argument("--crop_seconds", type=float, default=None, help="Length of random training segments, s")
+        add_step_options(group)
 
     @classmethod
     def build_preprocess_fn(cls, args: argparse.Namespace, train: bool):

@@ -18,10 +18,11 @@ class SpeechStream:
         latency_seconds: what must follow a sample before it is returned.
 
     Examples:
-        >>> stream = SpeechStream.from_pretrained("exp/dpcrn", fs=48000)  # doctest: +SKIP
-        >>> for block in blocks:  # (sample,), of any length  # doctest: +SKIP
-        ...     play(stream.process(block))
-        >>> play(stream.flush())  # doctest: +SKIP
+        >>> stream = SpeechStream.from_pretrained("causal", fs=48000)
+        >>> blocks = np.zeros((100, 480), np.float32)  # of any length; what is final comes back
+        >>> enhanced = [stream.process(block) for block in blocks] + [stream.flush()]
+        >>> sum(map(len, enhanced))
+        48000
     """
 
     def __init__(self, streams, fs: int, num_channels: int):

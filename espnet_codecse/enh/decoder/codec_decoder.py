@@ -30,7 +30,7 @@ class CodecDecoder(AbsDecoder):
             fs: unused; the codec has one rate.
         """
         codec = load_codec(self.codec_name, str(input.device))
-        frame_lengths = torch.tensor([codec.num_frames(n) for n in ilens.tolist()], device=input.device)
+        frame_lengths = torch.tensor([codec.num_frames(n) for n in ilens.tolist()], device=ilens.device)
         if self.quantize:
             input = straight_through(codec, input, frame_lengths)
         return codec.decode(input, frame_lengths, int(ilens.max()), self.bandwidth), ilens

@@ -5,6 +5,7 @@ from torch.nn import functional as F
 
 from espnet_codecse.codec.mdct.layers import zero_initialised
 from espnet_codecse.enh.separator.ordered_channels import NUM_FEATURES, OrderedChannelsSeparator, Padding, cleared
+from espnet_codecse.length_mask import on_device
 from espnet_codecse.precision import LSTM
 
 
@@ -32,7 +33,7 @@ def _reversed(features: torch.Tensor, lengths: torch.Tensor | None) -> torch.Ten
     if lengths is None:
         return features.flip(1)
     positions = torch.arange(features.shape[1], device=features.device)[None]
-    lengths = lengths.to(features.device)[:, None]
+    lengths = on_device(lengths, features.device)[:, None]
     index = torch.where(positions < lengths, lengths - 1 - positions, positions)
     return features[torch.arange(len(features), device=features.device)[:, None], index]
 

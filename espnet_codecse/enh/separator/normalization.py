@@ -2,6 +2,8 @@
 
 import torch
 
+from espnet_codecse.length_mask import on_device
+
 MODES = ("none", "global", "utterance")
 
 
@@ -44,7 +46,9 @@ class EmbeddingNormalization(torch.nn.Module):
         if self.mode == "global":
             return (embedding - self.mean) / self.std, self.std
         if self.mode == "utterance":
-            count = embedding.shape[1] if lengths is None else lengths.to(embedding).clamp(min=1)[:, None, None]
+            count: int | torch.Tensor = embedding.shape[1]
+            if lengths is not None:
+                count = on_device(lengths, embedding.device).to(embedding.dtype).clamp(min=1)[:, None, None]
             power = embedding.square().sum((1, 2), keepdim=True) / (count * embedding.shape[2])
             scale = power.sqrt() + 1e-5
             return embedding / scale, scale

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from espnet_codecse.codec.mdct.layers import zero_initialised
 from espnet_codecse.enh.separator.normalization import EmbeddingNormalization
 from espnet_codecse.espnet_base import AbsSeparator
-from espnet_codecse.length_mask import length_mask
+from espnet_codecse.length_mask import has_padding, length_mask
 
 NUM_FEATURES = 3  # planes of :func:`local_features`
 FILTER_SCALE = 0.1  # many weights without a sigmoid contribute to each value; without scaling, training was noisy
@@ -47,7 +47,7 @@ class Padding(NamedTuple):
     Attributes:
         lengths: ``(batch,)`` frames.
         frame_mask: ``(batch, 1, frame)``, 1 for frames of the recordings, 0 for padding.
-        num_full: number of leading frames that are valid in all recordings.
+        num_full: number of leading frames that are valid in all recordings; 0 where it is not used.
     """
 
     lengths: torch.Tensor
@@ -160,8 +160,11 @@ class OrderedChannelsSeparator(AbsSeparator):
         normalized, scale = self.normalization(input, ilens)
         features = local_features(normalized, frame_mask).contiguous(memory_format=torch.channels_last)
         # Clearing takes a tenth of the time, and is not needed without padding.
-        shortest = int(ilens.min())
-        padding = None if shortest == input.shape[1] else Padding(ilens, frame_mask.transpose(1, 2), shortest)
+        padding = None
+        if has_padding(ilens, input.shape[1]):
+            used = not (torch.is_grad_enabled() or torch.compiler.is_compiling())
+            num_full = int(ilens.min()) if used else 0
+            padding = Padding(ilens, frame_mask.transpose(1, 2), num_full)
         planes = self._planes(features, padding)
         # Cast the features to the type of the planes. Float32 features would convert all planes to float32, and back
         # for the convolutions.

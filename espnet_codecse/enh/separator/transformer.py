@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from espnet_codecse.length_mask import length_mask
+from espnet_codecse.length_mask import has_padding, length_mask
 
 
 def sinusoidal_positions(num_frames: int, width: int, device: torch.device) -> torch.Tensor:
@@ -40,7 +40,7 @@ class TransformerStack(torch.nn.Module):
     def forward(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Map ``(batch, frame, width)`` with ``lengths (batch,)`` frames to the same shape."""
         num_frames, width = features.shape[1:]
-        padding = ~length_mask(lengths, num_frames, features.device)
-        positions = sinusoidal_positions(num_frames, width, features.device).to(features.dtype)
         # Without padding, no mask is passed, so that attention takes its fast path.
-        return self.layers(features + positions, src_key_padding_mask=padding if padding.any() else None)
+        padding = ~length_mask(lengths, num_frames, features.device) if has_padding(lengths, num_frames) else None
+        positions = sinusoidal_positions(num_frames, width, features.device).to(features.dtype)
+        return self.layers(features + positions, src_key_padding_mask=padding)

@@ -26,7 +26,8 @@ def test_what_the_package_carries(capsys):
     lines = listed(capsys)
     start = lines.index("nac_se  (package)")
     summary, figures = lines[start + 1 : start + 3]
-    assert summary.strip() == ("enhancement, embedding_unet, codec small, 16 kHz, 3.12 M parameters, licence cc-by-4.0")
+    parts = "enhancement, embedding_unet, codec small, 16 kHz, 3.12 M parameters, 12.6 MB, licence cc-by-4.0"
+    assert summary.strip() == parts
     assert figures.strip().startswith("PESQ 1.37 -> 2.08, STOI 0.78 -> 0.85")
     for line in lines:
         if not line.startswith(" "):

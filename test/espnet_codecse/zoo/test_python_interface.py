@@ -9,6 +9,7 @@ import torch
 from tiny_models import save_causal_experiment, save_experiment
 
 import espnet_codecse.zoo.speech_enhancer
+import espnet_codecse.zoo.speech_stream
 from espnet_codecse import SpeechEnhancer, SpeechSeparator, SpeechStream
 from espnet_codecse.bin import enhance
 from espnet_codecse.errors import UserError
@@ -142,5 +143,6 @@ def test_a_stream_in_blocks(voice, tmp_path, fs):
 
 
 def test_the_examples_of_the_documentation():
-    found = doctest.testmod(espnet_codecse.zoo.speech_enhancer)
-    assert found.attempted >= 6 and not found.failed
+    for module, least in ((espnet_codecse.zoo.speech_enhancer, 6), (espnet_codecse.zoo.speech_stream, 4)):
+        found = doctest.testmod(module)
+        assert found.attempted >= least and not found.failed

@@ -93,7 +93,7 @@ class PESQLoss(TimeDomainLoss):
         lost = 0.1 * pooled[0] + 0.0309 * pooled[1]
         if not self.mapped:
             return lost
-        return listening_quality(lost.new_tensor(BEST_RAW_SCORE)) - listening_quality(BEST_RAW_SCORE - lost)
+        return listening_quality(lost.new_full((), BEST_RAW_SCORE)) - listening_quality(BEST_RAW_SCORE - lost)
 
     def _to(self, device: torch.device) -> None:
         for name in ("widths", "bands", "threshold", "exponent", "speech_band", "high_pass", "window"):

@@ -1,4 +1,4 @@
-"""Plot what systems reach against the time of their training and the compute of their use.
+"""Plot what systems reach against the time of their training and the compute of their use, where that was counted.
 
     python3 local/plot_quality.py local/quality.csv quality.png
 
@@ -32,12 +32,13 @@ def main(source: str, target: str) -> None:
     colours = pyplot.get_cmap("tab10").colors
     for (column, label), plot in zip(AXES.items(), plots):
         for colour, points in zip(colours, series.values()):
-            _draw(plot, points, column, colour)
+            _draw(plot, [row for row in points if row[column]], column, colour)
         plot.axhline(noisy, color="0.5", linewidth=1, linestyle=":")
-        plot.set_xscale("log")
         plot.set_xlabel(label)
         plot.grid(alpha=0.3, which="both")
-        plot.margins(x=0.15, y=0.08)
+        plot.margins(x=0.3, y=0.08)
+    plots[0].set_xscale("log")
+    plots[0].xaxis.set_major_formatter("{x:g}")
     plots[0].set_ylabel("PESQ (wide band), 84 test mixtures")
     plots[0].annotate("noisy", (1, noisy), xycoords=("axes fraction", "data"), ha="right", va="bottom", color="0.4")
     figure.suptitle("filled: an approximation of PESQ was among the training losses", fontsize=9, y=0.02, va="bottom")

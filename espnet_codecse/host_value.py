@@ -1,5 +1,7 @@
 """The value of a counter that is a buffer of a module, without a wait for the device in every step."""
 
+from typing import Any
+
 import torch
 
 
@@ -7,13 +9,13 @@ class HostValue:
     """Remember the value of a tensor of one element; it is read again only after others have changed the tensor."""
 
     def __init__(self):
-        self._tensor: torch.Tensor | None = None
+        self._tensor: Any = None
         self._version = -1
         self._value = 0
 
     def read(self, tensor: torch.Tensor) -> int:
         """Return the value of ``tensor``."""
-        if tensor is not self._tensor or tensor._version != self._version:
+        if self._tensor is not tensor or self._version != tensor._version:
             self._remember(tensor, int(tensor))
         return self._value
 

@@ -88,6 +88,8 @@ class AdversarialLoss(torch.nn.Module):
         """Return ``adversarial`` and, if the scores of the real counterparts are given, ``features``."""
         losses = {"adversarial": self.generator(fake)}
         if real is not None:
+            # In bfloat16, a mean over thousands of features would be off.
+            fake, real = ([[*(f.float() for f in item[:-1]), item[-1]] for item in scores] for scores in (fake, real))
             losses["features"] = self.features(fake, real)
         return losses
 

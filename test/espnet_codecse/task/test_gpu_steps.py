@@ -1,5 +1,6 @@
 """What a GPU needs of a training step, without one: the host waits for nothing, and autocast changes losses little."""
 
+import importlib.metadata
 import json
 import os
 import subprocess
@@ -20,6 +21,11 @@ from espnet_codecse.length_mask import on_host
 from espnet_codecse.task.collation import HostLengths
 from espnet_codecse.task.device import check_sync_debug
 from espnet_codecse.task.sync_debug import SyncDebug
+
+
+def espnet_version() -> str:
+    return importlib.metadata.version("espnet")
+
 
 ROOT = Path(__file__).resolve().parents[3]
 NAMES = [
@@ -143,6 +149,7 @@ with PretendGPU() as gpu:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(espnet_version() != "202511", reason="the list of ESPnet's own waits is that of 202511")
 def test_the_host_waits_for_nothing_in_a_step(configurations, tmp_path):
     first = "TEMPLATE/nac_se/1_enhance"
     given = {**configurations, first + STORED: configurations[first]}

@@ -8,13 +8,11 @@ import json
 import os
 import socket
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
-from tiny_configurations import random_batch
+from tiny_configurations import build, random_batch
 from torch.distributed import init_process_group, new_group
 from torch.nn.parallel import DistributedDataParallel
 
@@ -23,18 +21,8 @@ LIMIT = datetime.timedelta(seconds=60)  # a process that waits for one that has 
 
 def train(configuration: dict[str, Any]) -> None:
     """Take two steps as ESPnet's trainers do; PyTorch finds parameters without a gradient in the next step."""
-    from espnet_codecse.task.model_types import model_type_of
-
     group = new_group(timeout=LIMIT)
-    torch.manual_seed(0)
-    task = model_type_of(configuration).load("task")
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder) / "train.yaml"
-        config.write_text(yaml.safe_dump(configuration))
-        args = task.get_parser().parse_args(["--config", str(config), "--output_dir", folder])
-    model = task.build_model(args).train()
-    if getattr(args, "task", None) == "fuse":
-        model.vae.num_batches.fill_(1)  # as after the first step
+    task, args, model = build(configuration)
     parallel = DistributedDataParallel(
         model, process_group=group, find_unused_parameters=bool(getattr(args, "unused_parameters", False))
     )

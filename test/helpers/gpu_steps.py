@@ -7,31 +7,13 @@ step, libraries move constants to the device.
 
 import json
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from pretend_gpu import NAME, PretendGPU, Wait
-from tiny_configurations import random_batch
-
-
-def build(configuration: dict[str, Any]) -> tuple[Any, Any, torch.nn.Module]:
-    """Return task, options and model."""
-    from espnet_codecse.task.model_types import model_type_of
-
-    torch.manual_seed(0)
-    task = model_type_of(configuration).load("task")
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder) / "train.yaml"
-        config.write_text(yaml.safe_dump(configuration))
-        args = task.get_parser().parse_args(["--config", str(config), "--output_dir", folder])
-    model = task.build_model(args).train()
-    if getattr(args, "task", None) == "fuse":
-        model.vae.num_batches.fill_(1)  # as after the first step
-    return task, args, model
+from tiny_configurations import build, random_batch
 
 
 def collated(

@@ -1,11 +1,13 @@
 """Every configuration that the template and the recipes offer, at a size for tests, and a batch for each."""
 
 import json
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "egs2/TEMPLATE/enh1/conf"
@@ -123,3 +125,19 @@ def random_batch(configuration: Mapping[str, Any], model: torch.nn.Module) -> di
     if kind in ("fuse", "fuse_vae"):
         batch["peak"] = batch["speech_mix"].abs().amax(1, keepdim=True)
     return batch
+
+
+def build(configuration: dict[str, Any]) -> tuple[Any, Any, torch.nn.Module]:
+    """Return task, options and model in training mode."""
+    from espnet_codecse.task.model_types import model_type_of
+
+    torch.manual_seed(0)
+    task = model_type_of(configuration).load("task")
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "train.yaml"
+        config.write_text(yaml.safe_dump(configuration))
+        args = task.get_parser().parse_args(["--config", str(config), "--output_dir", folder])
+    model = task.build_model(args).train()
+    if getattr(args, "task", None) == "fuse":
+        model.vae.num_batches.fill_(1)  # as after the first step
+    return task, args, model

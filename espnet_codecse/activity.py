@@ -49,7 +49,11 @@ def find_pauses(
 
 def _quiet(powers: np.ndarray, frame_seconds: float) -> np.ndarray:
     """Return the mask of frames that are far below the loudest stretch of ``powers (frame,)``."""
+    return powers <= loudest_power(powers, frame_seconds) * 10.0 ** (PAUSE_DB / 10.0)
+
+
+def loudest_power(powers: np.ndarray, frame_seconds: float = FRAME_SECONDS) -> float:
+    """Return the mean of the loudest :data:`LOUDEST_SECONDS` of ``powers (frame,)``; 0 without frames."""
     width = max(1, min(len(powers), round(LOUDEST_SECONDS / frame_seconds)))
     sums = np.concatenate([[0.0], np.cumsum(powers)])
-    loudest = float(np.max(sums[width:] - sums[:-width], initial=0.0)) / width
-    return powers <= loudest * 10.0 ** (PAUSE_DB / 10.0)
+    return float(np.max(sums[width:] - sums[:-width], initial=0.0)) / width

@@ -6,6 +6,7 @@ the shapes of the states. What else a stream needs is in the metadata.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,11 +55,25 @@ def export_step(
         external_data=False,
     )
     model = program.model_proto
+    _forget_source(model.graph)
     for key, value in metadata.items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value
     with atomic_path(path) as temporary:
         onnx.save(model, temporary)
+
+
+def _forget_source(graph: Any) -> None:
+    """Remove the exporter's notes on where each node comes from: they hold paths of the machine that exports."""
+    for node in graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                _forget_source(attribute.g)
+    for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        del value.metadata_props[:]
+        value.doc_string = ""
 
 
 class OnnxStep:

@@ -12,6 +12,7 @@ from espnet_codecse.benchmark.timing import measure_in_turns
 from espnet_codecse.dual_branch.adversaries import Pair, discriminator_losses, generator_losses
 from espnet_codecse.dual_branch.model import DualBranchModel
 from espnet_codecse.report.environment import environment_lines
+from espnet_codecse.task.device import describe_device
 from espnet_codecse.task.training import read_configuration
 
 NOTE = """\
@@ -46,7 +47,7 @@ def dual_branch_report(
     share = 1 / model.schedule.discriminator_interval
     weights = {name: share if name.endswith("their turn") else 0.0 if name == "spectra" else 1.0 for name in parts}
     total = sum(weights[name] * seconds for name, seconds in medians.items())
-    where = torch.cuda.get_device_name() if device != "cpu" else f"CPU, {num_threads} threads"
+    where = describe_device(device, num_threads)
     lines = [
         "# A training step of dual_branch",
         "",

@@ -12,6 +12,7 @@ from espnet_codecse.benchmark.sepformer import Sepformer
 from espnet_codecse.benchmark.timing import measure_in_turns
 from espnet_codecse.enh.separator.nac_se import NacSeSeparator
 from espnet_codecse.report.environment import environment_lines
+from espnet_codecse.task.device import describe_device
 
 SAMPLE_RATE = 16000  # Hz
 HOP, DIM = 320, 1024  # of DAC at 16 kHz
@@ -65,7 +66,7 @@ def enhancement_report(
         counts.append(_count(system))
         steps[system.title] = _timed(system, system.build().to(device).eval(), torch.device(device))
     costs = measure_in_turns(steps, device, num_rounds, 1)
-    where = torch.cuda.get_device_name() if device != "cpu" else f"CPU, {num_threads} threads"
+    where = describe_device(device, num_threads)
     lines = [
         f"<!-- codecse benchmark enhancement --device {device} --num_threads {num_threads} --seconds {seconds:g} "
         f"--rounds {num_rounds} -->",

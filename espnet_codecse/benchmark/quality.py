@@ -12,7 +12,7 @@ import soundfile
 from espnet_codecse.audio import read_audio, write_audio
 from espnet_codecse.benchmark.peers import PEERS
 from espnet_codecse.errors import UserError
-from espnet_codecse.fileio import atomic_path, read_scp
+from espnet_codecse.fileio import atomic_path, file_stem, read_scp
 from espnet_codecse.metrics.score import score_set
 from espnet_codecse.metrics.score_inputs import read_table
 from espnet_codecse.recording.one import enhance_recording
@@ -62,9 +62,9 @@ def quality_report(
     scores = {NOISY: _scores(clean, noisy, output_dir / "scores" / NOISY, metrics, nj)}
     factors = {NOISY: ""}
     for title, load in systems.items():
-        folder = output_dir / "enhanced" / _folder_name(title)
+        folder = output_dir / "enhanced" / file_stem(title)
         factors[title] = f"{_enhance(recordings, folder, load):.4f}"
-        scores[title] = _scores(clean, str(folder), output_dir / "scores" / _folder_name(title), metrics, nj)
+        scores[title] = _scores(clean, str(folder), output_dir / "scores" / file_stem(title), metrics, nj)
     lines = ["# Quality beside others", "", *environment_lines(), ""]
     lines += [f"{len(recordings)} recordings of {noisy}", ""]
     rows = [
@@ -85,10 +85,6 @@ def quality_report(
         lines += table(["other", *scores[NOISY]], rows)
     lines.append(NOTE.format(num_threads=num_threads, s="s" if num_threads > 1 else ""))
     return "\n".join(lines)
-
-
-def _folder_name(title: str) -> str:
-    return "".join(character if character.isalnum() or character in "_.-" else "_" for character in title)
 
 
 def _model(name: str) -> Process:

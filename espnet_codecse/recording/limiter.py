@@ -43,20 +43,19 @@ class Limiter:
             beside = np.concatenate([self._beside, beside])
         margin = 2 * self._reach
         end = outputs.shape[1] if last else max(self._num_context, outputs.shape[1] - margin)
-        ready = np.array([self._limited(samples)[self._num_context : end] for samples in outputs])
+        peaks = np.abs(outputs).max(axis=2, initial=0.0)
+        ready = np.array([self._limited(*pair)[self._num_context : end] for pair in zip(outputs, peaks)])
         with_context = max(0, end - margin)
         self._outputs = outputs[:, with_context:]
         ready_beside = None
         if beside is not None:
             ready_beside, self._beside = beside[self._num_context : end], beside[with_context:]
-        peaks = np.abs(outputs[:, self._num_context : end]).max(axis=2, initial=0.0)
-        self.num_limited += int((peaks > 1.0).sum())
+        self.num_limited += int((peaks[:, self._num_context : end] > 1.0).sum())
         self._num_context = end - with_context
         return ready, ready_beside
 
-    def _limited(self, samples: np.ndarray) -> np.ndarray:
-        """Return ``samples (sample, channel)`` at the gain that the peaks within them need."""
-        peaks = np.abs(samples).max(axis=1, initial=0.0)
+    def _limited(self, samples: np.ndarray, peaks: np.ndarray) -> np.ndarray:
+        """Return ``samples (sample, channel)`` at the gain that their ``peaks (sample,)`` need."""
         if not (peaks > 1.0).any():
             return samples
         needed = np.where(peaks > 1.0, self._ceiling / np.maximum(peaks, 1.0), 1.0)

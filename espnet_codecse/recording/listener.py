@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from espnet_codecse.activity import LOUDEST_SECONDS, frame_powers, frame_size
+from espnet_codecse.activity import frame_powers, frame_size, loudest_power
 
 NO_SPEECH = "no speech found, and nearly everything was removed; --mix 0.5 keeps half of the input"
 TONES = "steady tones, as in music, are much of it; the model keeps speech only"
@@ -88,10 +88,7 @@ class _Powers:
 
     def loudest(self) -> float:
         """Return the power of the loudest stretch; what is shorter than a frame has none."""
-        powers = np.concatenate([[0.0], *self._powers])
-        width = round(LOUDEST_SECONDS * self._sample_rate / self._size)
-        sums = np.cumsum(np.pad(powers, (0, width)))
-        return float(np.max(sums[width:] - sums[:-width], initial=0.0)) / width
+        return loudest_power(np.concatenate([[], *self._powers]))
 
 
 class _Tones:

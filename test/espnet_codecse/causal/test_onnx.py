@@ -65,6 +65,10 @@ def test_as_by_pytorch(exported):
     assert by_graph.num_not_finite == 2 and len(stream(by_graph, samples[:1])) == 1
 
 
+def test_a_graph_names_no_file_of_the_machine_that_exports(exported):
+    assert b'File "' not in exported[-1].read_bytes()
+
+
 def test_a_graph_alone_needs_nothing_but_samples(exported):
     model, settings, _, path = exported
     samples = 0.1 * np.random.default_rng(0).standard_normal(30 * settings.hop).astype(np.float32)

@@ -1,7 +1,6 @@
 """A look-ahead limiter: peaks beyond full scale are turned down smoothly instead of being cut off."""
 
 import numpy as np
-from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
 REACH_SECONDS = 0.005  # the gain falls and rises over this much before and after a peak
 
@@ -59,8 +58,25 @@ class Limiter:
         if not (peaks > 1.0).any():
             return samples
         needed = np.where(peaks > 1.0, self._ceiling / np.maximum(peaks, 1.0), 1.0)
-        width = 2 * self._reach + 1
         # Each mean is over gains that do not exceed what the sample in their middle needs.
-        lowest = minimum_filter1d(needed, width, mode="constant", cval=1.0)
-        gain = uniform_filter1d(lowest, width, mode="nearest")
-        return samples * np.minimum(gain, needed)[:, None]
+        lowest = _running_minimum(needed, self._reach)
+        gain = np.minimum(_running_mean(lowest, self._reach), needed)
+        gain[_running_minimum(lowest, self._reach) == 1.0] = 1.0  # which the mean is but for rounding
+        return samples * gain[:, None]
+
+
+def _running_minimum(values: np.ndarray, reach: int) -> np.ndarray:
+    """Return the smallest of ``values (sample,)`` up to ``reach`` samples away; beyond the ends they are 1."""
+    width, span = 2 * reach + 1, 1
+    lowest = np.pad(values, reach, constant_values=1.0)
+    while 2 * span <= width:
+        lowest = np.minimum(lowest[:-span], lowest[span:])
+        span *= 2
+    return np.minimum(lowest[: len(values)], lowest[width - span :])
+
+
+def _running_mean(values: np.ndarray, reach: int) -> np.ndarray:
+    """Return the mean of ``values (sample,)`` up to ``reach`` samples away; the ends continue."""
+    width = 2 * reach + 1
+    sums = np.cumsum(np.pad(values, (reach + 1, reach), mode="edge"))
+    return (sums[width:] - sums[:-width]) / width

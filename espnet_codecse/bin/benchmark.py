@@ -1,6 +1,6 @@
 """Measure the cost of codecs and models on this machine.
 
-    codecse benchmark codec --codec small lyra_v2 --random dac_16khz encodec_24khz --num_threads 2
+    codecse benchmark codec --codec small lyra_v2 --random dac_16khz encodec_24khz --codec_dtypes float32 bfloat16
     codecse benchmark model --model nac_se --dtypes float32 bfloat16 --batch_sizes 1 8 --lengths 4 30
     codecse benchmark separation --device cuda --output benchmark.md
     codecse benchmark enhancement --num_threads 1
@@ -43,6 +43,13 @@ def get_parser() -> argparse.ArgumentParser:
     add = kinds.add_parser("codec", parents=[common], help="real-time factors of codecs").add_argument
     add("--codec", nargs="+", default=["small"], help="names or folders (default: small)")
     add("--random", nargs="+", default=[], choices=list(BUILDERS), help="codecs to measure with random weights")
+    add(
+        "--codec_dtypes",
+        nargs="+",
+        default=["float32"],
+        choices=["auto", "float32", "bfloat16"],
+        help="data types of matrix products (default: float32)",
+    )
     add("--seconds", type=above_zero, default=10.0, help="length of the signal, s (default: %(default)s)")
     add("--runs", type=positive, default=7, help="runs; their median is reported (default: %(default)s)")
     add("--output", type=Path, help="markdown file to write (default: standard output)")
@@ -146,7 +153,7 @@ def main(argv: list[str] | None = None) -> None:
 def _codec(args: argparse.Namespace) -> str:
     from espnet_codecse.benchmark.codec import report
 
-    return report(args.codec, args.random, args.device, args.num_threads, args.seconds, args.runs)
+    return report(args.codec, args.random, args.codec_dtypes, args.device, args.num_threads, args.seconds, args.runs)
 
 
 def _model(args: argparse.Namespace) -> str:

@@ -42,6 +42,13 @@ def get_parser() -> argparse.ArgumentParser:
         "are)",
     )
     add("--reference_peak", type=above_zero, help="scale each reference to this peak of its own; needs --peak")
+    add(
+        "--codec_dtype",
+        default="auto",
+        choices=["auto", "float32", "bfloat16"],
+        help="data type of the codec's matrix products; auto: bfloat16 for DAC on a CPU with hardware for it, "
+        "otherwise float32 (default: %(default)s)",
+    )
     add("--noise", action="store_true", help="also extract noise1.scp, ...")
     add("--batch_size", type=positive, default=16, help="largest number of recordings per batch (default: %(default)s)")
     add(
@@ -89,6 +96,7 @@ def main(argv: list[str] | None = None) -> int:
             submitter("extract", args, argv, args.out_dir / "log", nj),
             num_codebooks=args.num_codebooks,
             levels=levels,
+            codec_dtype=args.codec_dtype,
         )
     return 0
 

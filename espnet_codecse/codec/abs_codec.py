@@ -33,6 +33,7 @@ class AbsCodec(ABC, torch.nn.Module):
     dim: int  # number of channels of the embedding
     activation: str  # last activation of the encoder: "snake", "elu" or "leaky_relu"; a mask gate must match it
     fingerprint: str  # hash of configuration and weights
+    product_dtype: torch.dtype = torch.float32  # of matrix products; inputs and outputs are float32
     num_codebooks: int
     codebook_size: int  # number of entries per codebook
     # Number of frames on each side that an output depends on; None: the whole past, as with an LSTM.

@@ -10,6 +10,7 @@ import torch
 
 from espnet_codecse.building import building
 from espnet_codecse.checkpoint import load_checkpoint, load_strictly
+from espnet_codecse.codec.acceleration import fold_weight_norm, use_bfloat16
 from espnet_codecse.codec.conv_codec import ConvCodec, fingerprint_of
 from espnet_codecse.documents import read_yaml
 from espnet_codecse.errors import UserError
@@ -27,12 +28,13 @@ class EspnetCodec(ConvCodec):
         config_file: ``config.yaml`` of the experiment.
         model_file: checkpoint of the experiment; its keys start with ``codec.``.
         name: value of ``--codec``.
+        bfloat16: compute products in bfloat16; see :mod:`espnet_codecse.codec.acceleration`.
 
     Raises:
         UserError: the files are missing, belong to another task, or do not match each other.
     """
 
-    def __init__(self, config_file: Path, model_file: Path, name: str):
+    def __init__(self, config_file: Path, model_file: Path, name: str, bfloat16: bool = False):
         super().__init__()
         config = _read_config(config_file)
         state = _generator_state(model_file)
@@ -46,6 +48,10 @@ class EspnetCodec(ConvCodec):
         self.codebook_size = int(self.generator.quantizer.bins)
         self.activation = "snake" if params.get("encdec_activation", "ELU").lower().startswith("snake") else "elu"
         self.fingerprint = fingerprint_of({"codec": config["codec"], "codec_conf": config["codec_conf"]}, state)
+        fold_weight_norm(self.generator)
+        if bfloat16:
+            self.product_dtype = torch.bfloat16
+            use_bfloat16(self.generator.encoder, self.generator.decoder)
         self._freeze(list(self.generator.encoder.model), list(self.generator.decoder.model))
 
     def _quantize(self, embedding: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -9,6 +9,7 @@ from espnet_codecse.building import building
 from espnet_codecse.codec.abs_codec import AbsCodec
 from espnet_codecse.documents import read_json
 from espnet_codecse.errors import UserError
+from espnet_codecse.precision import has_native_bfloat16
 
 PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
 
@@ -40,21 +41,39 @@ def cache_dir() -> Path:
     return Path(os.environ.get("CODECSE_CACHE", default))
 
 
-@lru_cache(maxsize=4)
-def load_codec(name: str, device: str = "cpu") -> AbsCodec:
-    """Load a codec; calls with the same name and device return the same object.
+def load_codec(name: str, device: str = "cpu", dtype: str = "float32") -> AbsCodec:
+    """Load a codec; calls with the same arguments return the same object.
 
     Args:
         name: ``small`` (part of the package), ``lyra_v2`` (see :func:`lyra_folder`), a short name (``dac_16khz``),
             a Hugging Face id, a model-zoo tag (``espnet/...``), a folder (Hugging Face, ESPnet experiment, small
             codec, Lyra V2) or a model-zoo zip.
         device: torch device.
+        dtype: data type of matrix products: ``float32``, ``bfloat16`` or ``auto``: bfloat16 for DAC on a CPU that has
+            it in hardware, which halves its time, otherwise float32. The small codec and Lyra V2, which take little
+            time, always use float32.
 
     Raises:
-        UserError: the codec does not exist (the message lists the places searched), or its files are damaged.
+        UserError: the codec does not exist (the message lists the places searched), its files are damaged, or bfloat16
+            is requested on a GPU.
     """
+    on_cpu = device.startswith("cpu")
+    if dtype == "bfloat16" and not on_cpu:
+        raise UserError(f"--codec_dtype bfloat16: codecs use it on a CPU only, not on {device}; give auto or float32")
+    if dtype == "auto" and not (on_cpu and has_native_bfloat16(device)):
+        dtype = "float32"
+    return _loaded(str(name), device, dtype)
+
+
+@lru_cache(maxsize=4)
+def _loaded(name: str, device: str, dtype: str) -> AbsCodec:
     with building(f"--codec {name}: no codec can be built from its files", "copy or download it again"):
-        return _load(str(name)).to(device)
+        return _load(name, dtype).to(device)
+
+
+def forget_codecs() -> None:
+    """Load codecs anew in the next calls, because their files may have changed."""
+    _loaded.cache_clear()
 
 
 def check_num_codebooks(codec: AbsCodec, num_codebooks: int | None) -> None:
@@ -110,7 +129,7 @@ def codec_label(name: str) -> str:
     return Path(name.rstrip("/")).name.removesuffix(".zip")
 
 
-def _load(name: str) -> AbsCodec:
+def _load(name: str, dtype: str) -> AbsCodec:
     if (PRETRAINED / f"{name}_codec").is_dir():
         from espnet_codecse.codec.mdct.codec import MDCTCodec
 
@@ -119,22 +138,22 @@ def _load(name: str) -> AbsCodec:
         return _lyra()
     path = Path(name).expanduser()
     if path.is_dir():
-        return _from_folder(path, name)
+        return _from_folder(path, name, dtype)
     if path.is_file():
         if path.suffix != ".zip":
             raise UserError(f"{name}: a codec file must be a model-zoo zip; pass its folder instead")
         from espnet_codecse.codec.espnet_codec import EspnetCodec, find_experiment, unpack
 
-        return EspnetCodec(*find_experiment(unpack(path, cache_dir())), name)
+        return EspnetCodec(*find_experiment(unpack(path, cache_dir())), name, dtype == "bfloat16")
     if name.startswith("espnet/"):
         from espnet_codecse.codec.espnet_codec import EspnetCodec, download
 
-        return EspnetCodec(*download(name), name)
+        return EspnetCodec(*download(name), name, dtype == "bfloat16")
     source = TRANSFORMERS_IDS.get(name, name)
     if source.count("/") != 1 or source.startswith((".", "/", "~")):
         known = ", ".join(["small", *TRANSFORMERS_IDS, LYRA, *ESPNET_TAGS])
         raise UserError(f"--codec {name}: no such folder, zip or codec; known names: {known}")
-    return _from_transformers(source, name, "encodec" if "encodec" in source.lower() else "dac")
+    return _from_transformers(source, name, "encodec" if "encodec" in source.lower() else "dac", dtype)
 
 
 def _lyra() -> AbsCodec:
@@ -150,7 +169,7 @@ def _lyra() -> AbsCodec:
     return LyraCodec(folder, LYRA)
 
 
-def _from_folder(path: Path, name: str) -> AbsCodec:
+def _from_folder(path: Path, name: str, dtype: str) -> AbsCodec:
     from espnet_codecse.codec.lyra.codec import ENCODER, LyraCodec
 
     if (path / ENCODER).is_file():
@@ -161,21 +180,24 @@ def _from_folder(path: Path, name: str) -> AbsCodec:
         return MDCTCodec(path, name)
     if (path / "config.json").is_file():
         document = read_json(path / "config.json", "download it again")
-        return _from_transformers(str(path), name, document.get("model_type") if isinstance(document, dict) else None)
+        return _from_transformers(
+            str(path), name, document.get("model_type") if isinstance(document, dict) else None, dtype
+        )
     if (path / "config.yaml").is_file() or (path / "meta.yaml").is_file():
         from espnet_codecse.codec.espnet_codec import EspnetCodec, find_experiment
 
-        return EspnetCodec(*find_experiment(path), name)
+        return EspnetCodec(*find_experiment(path), name, dtype == "bfloat16")
     raise UserError(
         f"{path}: not a codec folder; it needs config.json (Hugging Face), config.yaml (ESPnet, small) or {ENCODER} "
         "(Lyra V2)"
     )
 
 
-def _from_transformers(source: str, name: str, family: Any) -> AbsCodec:
+def _from_transformers(source: str, name: str, family: Any, dtype: str) -> AbsCodec:
     from espnet_codecse.codec.transformers_codec import DacCodec, EncodecCodec
 
     classes = {"dac": DacCodec, "encodec": EncodecCodec}
     if not isinstance(family, str) or family not in classes:
         raise UserError(f"{source}: model_type is '{family}'; supported: {', '.join(classes)}")
-    return classes[family](source, name)
+    bfloat16 = dtype == "bfloat16" or (dtype == "auto" and family == "dac")
+    return classes[family](source, name, bfloat16)

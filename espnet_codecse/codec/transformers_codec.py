@@ -4,15 +4,9 @@ from pathlib import Path
 
 import torch
 
+from espnet_codecse.codec.acceleration import fold_weight_norm, use_bfloat16
 from espnet_codecse.codec.conv_codec import ConvCodec, fingerprint_of
 from espnet_codecse.errors import UserError
-
-
-def _fold_weight_norm(model: torch.nn.Module) -> None:
-    """Replace weight-normalised weights by their values, so that a frozen codec does not compute them in every call."""
-    for module in model.modules():
-        if torch.nn.utils.parametrize.is_parametrized(module, "weight"):
-            torch.nn.utils.parametrize.remove_parametrizations(module, "weight")
 
 
 def _download(source: str) -> str:
@@ -35,18 +29,27 @@ def _download(source: str) -> str:
 
 
 class _TransformersCodec(ConvCodec):
-    """Base of both families: loading and identity."""
+    """Base of both families: loading and identity.
+
+    Args:
+        source: folder, or id on the hub.
+        name: value of ``--codec``.
+        bfloat16: compute products in bfloat16; see :mod:`espnet_codecse.codec.acceleration`.
+    """
 
     model_class: str
 
-    def __init__(self, source: str, name: str):
+    def __init__(self, source: str, name: str, bfloat16: bool):
         super().__init__()
         self.model = self._load(source)
         config = self.model.config
         self.name, self.sample_rate, self.codebook_size = name, config.sampling_rate, config.codebook_size
         identity = {key: value for key, value in config.to_diff_dict().items() if "version" not in key}
         self.fingerprint = fingerprint_of(identity, self.model.state_dict())
-        _fold_weight_norm(self.model)
+        fold_weight_norm(self.model)
+        if bfloat16:
+            self.product_dtype = torch.bfloat16
+            use_bfloat16(self.model.encoder, self.model.decoder)
 
     def _load(self, source: str) -> torch.nn.Module:
         import transformers
@@ -77,8 +80,8 @@ class DacCodec(_TransformersCodec):
 
     model_class, activation = "DacModel", "snake"
 
-    def __init__(self, source: str, name: str):
-        super().__init__(source, name)
+    def __init__(self, source: str, name: str, bfloat16: bool = False):
+        super().__init__(source, name, bfloat16)
         config = self.model.config
         # The published 16 and 24 kHz configurations state hop_length 512; the strides give the true 320.
         self.hop = int(torch.tensor(config.downsampling_ratios).prod())
@@ -99,8 +102,8 @@ class EncodecCodec(_TransformersCodec):
 
     model_class, activation = "EncodecModel", "elu"
 
-    def __init__(self, source: str, name: str):
-        super().__init__(source, name)
+    def __init__(self, source: str, name: str, bfloat16: bool = False):
+        super().__init__(source, name, bfloat16)
         config = self.model.config
         if config.normalize or config.audio_channels != 1:
             raise UserError(f"{source}: a stereo or level-normalising EnCodec is not supported; use encodec_24khz")

@@ -29,6 +29,7 @@ class EmbeddingDescription:
         version: version of this package that wrote them.
         num_codebooks: how many of the codec's first codebooks were used; None: all.
         peak, reference_peak: the :class:`LevelRule` of the recordings; None: encoded as they were.
+        codec_dtype: data type of the codec's matrix products, which is not part of its identity.
     """
 
     codec: str
@@ -42,6 +43,7 @@ class EmbeddingDescription:
     num_codebooks: int | None = None
     peak: float | None = None
     reference_peak: float | None = None
+    codec_dtype: str = "float32"
 
     @classmethod
     def of(
@@ -68,7 +70,9 @@ class EmbeddingDescription:
             "none" if layer == "codes" else compression,
             __version__,
             num_codebooks,
-            *(levels or (None, None)),
+            None if levels is None else levels.peak,
+            None if levels is None else levels.reference_peak,
+            str(getattr(codec, "product_dtype", "float32")).removeprefix("torch."),
         )
 
     @property
@@ -100,7 +104,7 @@ def read_description(folder: Path) -> EmbeddingDescription:
     values = {field.name: document.get(field.name, field.default) for field in fields(EmbeddingDescription)}
     numbers = [values[name] for name in ("sample_rate", "hop", "dim")]
     numbers += [] if values["num_codebooks"] is None else [values["num_codebooks"]]
-    texts = [values[name] for name in ("codec", "fingerprint", "layer", "compression", "version")]
+    texts = [values[name] for name in ("codec", "fingerprint", "layer", "compression", "version", "codec_dtype")]
     plain = all(type(number) is int and number > 0 for number in numbers) and all(type(t) is str for t in texts)
     try:
         LevelRule.of(values["peak"], values["reference_peak"])

@@ -36,15 +36,16 @@ _WORKER: dict[str, Any] = {}  # codec and settings of this process
 CODEC = "espnet_codecse.codec:load_codec"
 
 
-def load_encoder(loader: str, name: str, device: str) -> Any:
-    """Call ``loader`` (``module:function``) with a name and a device.
+def load_encoder(loader: str, name: str, device: str, codec_dtype: str) -> Any:
+    """Call ``loader`` (``module:function``) with a name and a device, and :data:`CODEC` with a data type.
 
     Returns:
         An object with the attributes of :class:`EmbeddingDescription` and the codecs' ``num_frames`` and ``encode``.
         With ``at_peak_of_mixture`` it gets recordings as loud as makes their mixture's largest sample 1.
     """
     module, function = loader.split(":")
-    return getattr(importlib.import_module(module), function)(name, device=device)
+    options = {"dtype": codec_dtype} if loader == CODEC else {}
+    return getattr(importlib.import_module(module), function)(name, device=device, **options)
 
 
 def make_batches(
@@ -61,7 +62,9 @@ def make_batches(
         yield batch
 
 
-def start_worker(loader: str, codec: str, device: str, threads: int, settings: dict[str, Any]) -> None:
+def start_worker(
+    loader: str, codec: str, codec_dtype: str, device: str, threads: int, settings: dict[str, Any]
+) -> None:
     """Load the codec once per process; with several GPUs each process takes another one."""
     import multiprocessing
 
@@ -71,7 +74,7 @@ def start_worker(loader: str, codec: str, device: str, threads: int, settings: d
     if device == "cuda" and torch.cuda.device_count() > 1:
         identity = multiprocessing.current_process()._identity
         device = f"cuda:{(identity[0] if identity else 0) % torch.cuda.device_count()}"
-    _WORKER.update(settings, codec=load_encoder(loader, codec, device), device=device)
+    _WORKER.update(settings, codec=load_encoder(loader, codec, device, codec_dtype), device=device)
 
 
 def read_recording(recording: SourceFile, sample_rate: int) -> np.ndarray:
@@ -215,6 +218,7 @@ def extract(
     loader: str = CODEC,
     num_codebooks: int | None = None,
     levels: LevelRule | None = None,
+    codec_dtype: str = "float32",
 ) -> int:
     """Write the embeddings of a data directory; a second run does only what is missing or has changed.
 
@@ -238,6 +242,7 @@ def extract(
         loader: what loads ``codec_name``; see :func:`load_encoder`.
         num_codebooks: how many of the codec's first codebooks the layers ``quantized`` and ``codes`` use; None: all.
         levels: scale recordings to these levels before encoding; None: encode them as they are.
+        codec_dtype: data type of the codec's matrix products; see :func:`espnet_codecse.codec.load_codec`.
 
     Returns:
         Number of utterances in the lists; 0 with ``share``.
@@ -247,7 +252,9 @@ def extract(
     """
     if submit is not None:
         device = "cpu"  # the jobs' machines have the GPUs
-    codec = load_encoder(loader, codec_name, "cpu" if nj > 1 else device)
+    if codec_dtype == "auto" and not device.startswith("cpu"):
+        codec_dtype = "float32"  # also where the codec is only loaded on the CPU to be described
+    codec = load_encoder(loader, codec_name, "cpu" if nj > 1 else device, codec_dtype)
     description = EmbeddingDescription.of(codec, layer, compression, num_codebooks, levels)
     if num_codebooks is not None:
         from espnet_codecse.codec.resolve import check_num_codebooks
@@ -289,7 +296,7 @@ def extract(
             "max_batch_seconds": max_batch_seconds,
             "num_codebooks": num_codebooks,
         }
-        _run(missing, codec, (loader, codec_name), device, min(nj, len(missing)), settings)
+        _run(missing, codec, (loader, codec_name, codec_dtype), device, min(nj, len(missing)), settings)
     if share is not None:
         return 0
     num_utterances = merge(parts, out_dir, description)
@@ -304,7 +311,12 @@ def _remove_leftovers(out_dir: Path) -> None:
 
 
 def _run(
-    parts: list[ExtractionPart], codec: Any, source: tuple[str, str], device: str, nj: int, settings: dict[str, Any]
+    parts: list[ExtractionPart],
+    codec: Any,
+    source: tuple[str, str, str],
+    device: str,
+    nj: int,
+    settings: dict[str, Any],
 ) -> None:
     threads = max(1, num_cores() // nj)
     results: Iterable[float]

@@ -101,7 +101,7 @@ class EmbeddingEnhancer(AbsEmbeddingEnhancer):
         blind_to_level = all(item["name"] in BLIND_TO_LEVEL for item in training.criterions)
         names = ("quantize_mixture", "peak", "reference_peak")
         handling = {key: value for key, value in training.model_conf.items() if key in names}
-        codec = model.encoder.trained_codec(run.device)
+        codec = model.encoder.trained_codec(run.device, "float32" if run.dtype == torch.float32 else "auto")
         enhancer = cls(codec, separator, run.layers, run.segment_seconds, restore_level=blind_to_level, **handling)
         if not enhancer.enhances_codes:
             enhancer.network = model.encoder  # its weights are those of the model

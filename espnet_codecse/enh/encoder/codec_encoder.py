@@ -40,9 +40,9 @@ class CodecEncoder(AbsEncoder):
         """Return the codec on ``device``; it is loaded once per process."""
         return load_codec(self.codec_name, str(device))
 
-    def trained_codec(self, device) -> AbsCodec:
-        """Return the codec of a trained model on ``device``, with the encoder that the model uses."""
-        return self.codec(device)
+    def trained_codec(self, device, dtype: str = "float32") -> AbsCodec:
+        """Return the codec of a trained model, with the encoder that the model uses; see :func:`load_codec`."""
+        return load_codec(self.codec_name, str(device), dtype)
 
     def encode_reference(self, input: torch.Tensor, ilens: torch.Tensor) -> torch.Tensor:
         """Return the embedding ``(batch, frame, channel)`` that an estimate should have; see :meth:`forward`."""

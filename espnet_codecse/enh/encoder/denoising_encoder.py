@@ -25,9 +25,9 @@ class DenoisingEncoder(CodecEncoder):
         if not any(True for _ in self.layers.parameters()):
             raise UserError(f"--codec {codec}: its encoder has no weights to train; use another codec")
 
-    def trained_codec(self, device) -> AbsCodec:
+    def trained_codec(self, device, dtype: str = "float32") -> AbsCodec:
         """See :meth:`CodecEncoder.trained_codec`."""
-        return self.codec(device).with_encoder(self.layers)
+        return super().trained_codec(device, dtype).with_encoder(self.layers)
 
     def encode_reference(self, input: torch.Tensor, ilens: torch.Tensor) -> torch.Tensor:
         """Return the embedding ``(batch, frame, channel)`` by the codec's own encoder."""

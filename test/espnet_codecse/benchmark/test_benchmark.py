@@ -74,10 +74,18 @@ def test_codec(codec_folder, capsys):
     arguments = ["--codec", codec_folder, "--seconds", "0.5", "--runs", "1", "--num_threads", "1"]
     assert main(["benchmark", "codec", *arguments]) == 0
     *_, head, rule, row = capsys.readouterr().out.splitlines()
-    assert head.count("|") == rule.count("|") == row.count("|") == 10
-    cells = row.strip("|").split("|")
-    assert cells[0] == Path(codec_folder).name and cells[2:5] == ["16000", "320", "64"]
-    assert all(float(cell) > 0 for cell in cells[5:8])
+    assert head.count("|") == rule.count("|") == row.count("|") == 12
+    cells = row[1:-1].split("|")
+    assert cells[0] == Path(codec_folder).name and cells[2:6] == ["16000", "320", "64", "float32"]
+    assert all(float(cell) > 0 for cell in cells[6:9]) and not cells[10]
+
+
+def test_codec_with_two_data_types(tmp_path, capsys):
+    arguments = ["--codec", str(save_dac(tmp_path / "dac")), "--codec_dtypes", "float32", "bfloat16"]
+    assert main(["benchmark", "codec", *arguments, "--seconds", "0.5", "--runs", "1", "--num_threads", "1"]) == 0
+    rows = [line[1:-1].split("|") for line in capsys.readouterr().out.splitlines() if line.startswith("|dac|")]
+    assert [row[5] for row in rows] == ["float32", "bfloat16"]
+    assert not rows[0][10] and all(float(snr) > 35 for snr in rows[1][10].split(", "))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from espnet_codecse.codec.lyra import tflite_file
 from espnet_codecse.codec.lyra.codec import DECODER, ENCODER, FILES, QUANTIZER, LyraCodec
 from espnet_codecse.codec.lyra.network import read_codebooks, read_coder
 from espnet_codecse.codec.lyra.tflite_file import TfliteFile
-from espnet_codecse.codec.resolve import check_num_codebooks, codec_files
+from espnet_codecse.codec.resolve import check_num_codebooks, codec_files, forget_codecs
 from espnet_codecse.errors import UserError
 
 
@@ -28,9 +28,9 @@ def folder(tmp_path_factory) -> Path:
 def own_cache(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("CODECSE_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("CODECSE_LYRA", raising=False)
-    load_codec.cache_clear()
+    forget_codecs()
     yield tmp_path / "cache"
-    load_codec.cache_clear()
+    forget_codecs()
 
 
 def refused(function, *arguments) -> str:
@@ -57,7 +57,7 @@ def test_found_in_the_cache_by_the_variable_and_as_a_folder(folder, own_cache, t
     assert load_codec(str(folder)).fingerprint == codec.fingerprint
     other = save_lyra(tmp_path / "other", seed=1)
     monkeypatch.setenv("CODECSE_LYRA", str(other))
-    load_codec.cache_clear()
+    forget_codecs()
     assert load_codec("lyra_v2").fingerprint == LyraCodec(other, "").fingerprint != codec.fingerprint
 
 

@@ -16,6 +16,7 @@ from tiny_codecs import save_codec, save_dac, save_encodec, save_espnet, save_md
 
 from espnet_codecse.codec import codec_label, load_codec, resolve
 from espnet_codecse.codec.espnet_codec import find_experiment, unpack
+from espnet_codecse.codec.resolve import forget_codecs
 from espnet_codecse.errors import UserError
 
 
@@ -23,9 +24,9 @@ from espnet_codecse.errors import UserError
 def own_cache(tmp_path, monkeypatch):
     """Keep unpacked archives out of the user's cache, and codecs of earlier tests out of the process's."""
     monkeypatch.setenv("CODECSE_CACHE", str(tmp_path / "cache"))
-    load_codec.cache_clear()
+    forget_codecs()
     yield
-    load_codec.cache_clear()
+    forget_codecs()
 
 
 def refused(name: object) -> str:

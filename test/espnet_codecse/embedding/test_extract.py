@@ -63,6 +63,21 @@ def test_stored_embeddings_equal_those_encoded_one_by_one(codec_folder, data_dir
     assert not (tmp_path / "emb" / "emb_noise1.scp").exists()
 
 
+@pytest.mark.parametrize("nj", [1, 2])
+def test_embeddings_in_bfloat16_are_those_of_the_same_codec(data_dir, tmp_path, nj):
+    folder = str(save_codec(tmp_path / "dac", "dac"))
+    readers = []
+    for dtype in ("float32", "bfloat16"):
+        out = tmp_path / dtype
+        extract(folder, data_dir, out, compression="none", nj=nj, codec_dtype=dtype)
+        assert yaml.safe_load((out / "codec.yaml").read_text())["codec_dtype"] == dtype
+        readers.append(EmbeddingReader(out, "mix", load_codec(folder)))
+    for key in readers[0]:
+        exact, fast = (reader[key] for reader in readers)
+        assert not np.array_equal(exact, fast)
+        assert 10 * np.log10(np.square(exact).sum() / np.square(exact - fast).sum()) > 40
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["dac", "encodec"])
 def test_other_codecs_and_rates(data_dir, tmp_path, family):

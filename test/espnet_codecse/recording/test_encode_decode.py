@@ -10,8 +10,8 @@ from tiny_codecs import save_codec
 from tiny_models import save_experiment
 
 from espnet_codecse.bin.main import main
-from espnet_codecse.codec import load_codec
 from espnet_codecse.codec.bitstream import BitstreamReader
+from espnet_codecse.codec.resolve import forget_codecs
 from espnet_codecse.recording.reader import samples_at
 
 
@@ -60,7 +60,7 @@ def bits_per_second(file):
 def test_lyra_at_several_rates(recordings, tmp_path_factory, monkeypatch, capsys):
     lyra = save_codec(tmp_path_factory.mktemp("recording") / "lyra", "lyra")
     monkeypatch.setenv("CODECSE_LYRA", str(lyra))
-    load_codec.cache_clear()
+    forget_codecs()
     wave = str(recordings / "in" / "sub" / "ü.flac")
     model = str(save_experiment(recordings / "model", "lyra_v2"))
     better, back = str(recordings / "better"), str(recordings / "back")
@@ -89,16 +89,16 @@ def test_lyra_at_several_rates(recordings, tmp_path_factory, monkeypatch, capsys
         assert "--num_codebooks 7: the codec 'lyra_v2' has 6" in capsys.readouterr().err
     assert main(["enhance", wave, "-o", better, "--model", model, "--num_codebooks", "2"]) == 1
     assert "--num_codebooks applies to codes that are written; add --to codes" in capsys.readouterr().err
-    load_codec.cache_clear()
+    forget_codecs()
 
 
 def test_codes_of_lyra_without_its_files(recordings, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("CODECSE_LYRA", str(save_codec(tmp_path / "lyra", "lyra")))
-    load_codec.cache_clear()
+    forget_codecs()
     codes = str(recordings / "codes")
     assert main(["encode", str(recordings / "in" / "one.mp3"), "-o", codes, "--codec", "lyra_v2"]) == 0
     monkeypatch.setenv("CODECSE_LYRA", str(tmp_path / "elsewhere"))
-    load_codec.cache_clear()
+    forget_codecs()
     assert main(["decode", codes, "-o", str(recordings / "back")]) == 1
     assert "run tools/installers/lyra.sh" in (recordings / "back" / "failed.tsv").read_text()
 

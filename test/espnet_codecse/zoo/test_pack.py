@@ -17,6 +17,7 @@ from zoo_packs import STEP, read_members
 
 from espnet_codecse.bin.main import main
 from espnet_codecse.codec import load_codec
+from espnet_codecse.codec.resolve import forget_codecs
 from espnet_codecse.zoo.find import find_model
 from espnet_codecse.zoo.load import load_enhancer
 from espnet_codecse.zoo.manifest import MANIFEST
@@ -88,13 +89,13 @@ def test_lyra_is_named_and_not_carried(tmp_path, monkeypatch, save, network):
     assert yaml.safe_load(members[MANIFEST])["codec"]["name"] == "lyra_v2"
     assert not [name for name in members if name.endswith(".tflite")]
     monkeypatch.setenv("CODECSE_LYRA", str(lyra))
-    load_codec.cache_clear()
+    forget_codecs()
     packed, own = load_enhancer(str(tmp_path / "m.zip")), load_enhancer(str(tmp_path / "model"), codec=str(lyra))
     assert packed.codec.name == "lyra_v2"
     noise = 0.1 * np.random.default_rng(0).standard_normal(3200).astype(np.float32)
     results = [enhancer.enhance_batch([noise])[0]["continuous"] for enhancer in (packed, own)]
     np.testing.assert_allclose(*results, atol=1e-6)
-    load_codec.cache_clear()
+    forget_codecs()
 
 
 def test_card(pack):
@@ -167,7 +168,6 @@ def test_a_large_codec_is_named_not_carried(experiment, tmp_path, codec_folder, 
 def test_espnets_own_codec_is_reduced_to_its_generator(tmp_path):
     from tiny_codecs import save_espnet
 
-    from espnet_codecse.codec import load_codec
     from espnet_codecse.zoo.codec_files import codec_files
 
     source = save_espnet(tmp_path / "codec", "soundstream")

@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F
 
-OUTPUTS = ("direct", "gate")
+OUTPUTS = ("direct", "residual", "gate")
 
 
 def rotation(num_frames: int, head_dim: int, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -71,10 +71,10 @@ class RoFormer(torch.nn.Module):
         dim: number of channels of the embedding.
         num_layers: number of layers.
         width, num_heads, ffn_width, dropout: see :class:`RoFormerLayer`.
-        output: ``direct``: the network's output is the branch's embedding, as published; ``gate``: the embedding is
-            ``gate * input + offset`` with gates in 0 .. 1. Use ``gate`` for embeddings that are close to the signal,
-            such as a lapped transform; in a training of minutes, the network would otherwise have to learn first to
-            pass speech.
+        output: ``direct``: the network's output is the branch's embedding, as published; ``residual``: it is added to
+            the input; ``gate``: the embedding is ``gate * input + offset`` with gates in 0 .. 1. In a training of
+            hours, ``direct`` has to learn first to pass speech. Use ``residual`` for learned embeddings, whose scale is
+            far from 1, and ``gate`` for those that are close to the signal, such as a lapped transform.
         initial_gate: initial bias of the gates.
         log_magnitude: add the logarithmic magnitude of the embedding to the input, which is not visible in signed
             values.
@@ -102,10 +102,12 @@ class RoFormer(torch.nn.Module):
         )
         self.norm = torch.nn.LayerNorm(width)
         self.project = torch.nn.Linear(width, 2 * dim if output == "gate" else dim)
-        if output == "gate":
+        if output != "direct":
             with torch.no_grad():
                 self.project.weight *= 0.1
                 self.project.bias.zero_()
+        if output == "gate":
+            with torch.no_grad():
                 self.project.bias[:dim] = initial_gate
 
     def forward(self, embedding: torch.Tensor, frame_mask: torch.Tensor | None) -> torch.Tensor:
@@ -127,4 +129,6 @@ class RoFormer(torch.nn.Module):
         if self.output == "gate":
             gate, offset = output.chunk(2, dim=-1)
             output = gate.sigmoid() * embedding + offset
+        elif self.output == "residual":
+            output = embedding + output
         return output if frame_mask is None else output * frame_mask.unsqueeze(-1)

@@ -19,7 +19,7 @@ def test_products_depend_on_distance_only():
     assert queries.norm(dim=1).numpy() == pytest.approx(query.norm().expand(12).numpy(), rel=1e-5)
 
 
-@pytest.mark.parametrize("output", ["direct", "gate"])
+@pytest.mark.parametrize("output", ["direct", "residual", "gate"])
 def test_padding_is_not_seen(output):
     torch.manual_seed(0)
     network = RoFormer(6, 16, 2, 2, 32, 0.0, output, log_magnitude=True).eval()

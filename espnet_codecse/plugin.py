@@ -13,10 +13,23 @@ from types import ModuleType
 
 from espnet_codecse.postponed import postpone
 
-# ESPnet's module, and what it imports for the text of other tasks: seconds, and a look for data on the network.
+# ESPnet's module, and what it imports for other tasks or rare options: seconds, and a look for data on the network.
+# With a colon, it imports a function, or a class that it only calls.
 POSTPONED = {
     "espnet2.text.phoneme_tokenizer": ("g2p_en",),
+    "espnet2.text.build_tokenizer": (
+        "espnet2.text.hugging_face_tokenizer:HuggingFaceTokenizer",
+        "espnet2.text.qwen2audio_tokenizer:Qwen2AudioTokenizer",
+    ),
     "espnet2.text.cleaner": ("tacotron_cleaner", "tacotron_cleaner.cleaners"),
+    "espnet2.train.preprocessor": (
+        "espnet2.text.hugging_face_token_id_converter:HuggingFaceTokenIDConverter",
+        "scipy.signal",
+    ),
+    "espnet2.enh.diffusion.sampling": ("scipy.integrate",),
+    "espnet2.tasks.abs_task": ("espnet2.layers.create_adapter:create_adapter",),
+    "espnet2.train.trainer": ("espnet2.main_funcs.calculate_all_attentions:calculate_all_attentions",),
+    "espnet2.enh.loss.criterions.time_domain": ("fast_bss_eval",),
 }
 # ESPnet's module: the function of task/register.py that adds to it.
 REGISTRARS = {
@@ -56,7 +69,7 @@ class _TaskFinder(MetaPathFinder):
     def find_spec(self, fullname, path, target=None) -> ModuleSpec | None:
         """Return the spec of a task's module; None for all others."""
         for module in POSTPONED.get(fullname, ()):
-            postpone(module)
+            postpone(*module.split(":"))
         if fullname not in REGISTRARS:
             return None
         for finder in sys.meta_path:

@@ -3,12 +3,15 @@
 import importlib
 import importlib.util
 import sys
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 
-def postpone(name: str) -> None:
+def postpone(name: str, *functions: str) -> None:
     """Put a stand-in for the module ``name`` into ``sys.modules``, which imports it when an attribute is asked for.
+
+    ``from name import function`` asks for an attribute; for ``functions``, it gets one that imports when it is called.
 
     Nothing is done if the module is imported already, or if it or its package is not installed.
     ``importlib.util.LazyLoader`` does not serve: ``inspect`` asks every module for its file, which torch has it do
@@ -32,7 +35,13 @@ def postpone(name: str) -> None:
             del sys.modules[name]
         return getattr(importlib.import_module(name), attribute)
 
-    vars(stand_in)["__getattr__"] = of_the_module
+    def calling(function: str) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            return of_the_module(function)(*arguments, **options)
+
+        return call
+
+    vars(stand_in).update({function: calling(function) for function in functions}, __getattr__=of_the_module)
     sys.modules[name] = stand_in
     parent, _, part = name.rpartition(".")
     if parent:

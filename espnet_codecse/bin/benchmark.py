@@ -6,6 +6,7 @@
     codecse benchmark enhancement --num_threads 1
     codecse benchmark quality --noisy noisy/ --clean clean/ --peers deepfilternet --output_dir quality
     codecse benchmark training --config exp/nac_se/1_enhance/train.yaml --device cuda --dtypes float32 bfloat16
+    codecse benchmark reading --num_utterances 1000 100000
     codecse benchmark dual_branch --config exp/dual_branch_small/2_two_branches/train.yaml
 
 codec: parameters and real-time factors of encoder, quantiser and decoder. model: parameters and multiplications of a
@@ -15,7 +16,8 @@ embeddings, Codecformer (loss on waveforms) and SepFormer. All systems take turn
 length. enhancement: parameters, multiplications and real-time factors of nac_se in the paper's size and of SepFormer,
 for one speaker at 16 kHz (needs SpeechBrain too). quality: scores of trained models beside those of other enhancers, on
 pairs of recordings. training: steps per second, real-time factor, and share of the device's arithmetic that is used
-(MFU) of any system's steps. dual_branch: how the time of a training step divides among generator, losses,
+(MFU) of any system's steps. reading: how long a training on generated embeddings takes to start, its memory, and how
+long an utterance takes to read. dual_branch: how the time of a training step divides among generator, losses,
 discriminators and spectra.
 """
 
@@ -113,6 +115,15 @@ def get_parser() -> argparse.ArgumentParser:
     add("--steps", type=positive, default=2, help="steps of a type in each round (default: %(default)s)")
     add("--output", type=Path, help="markdown file to write (default: standard output)")
 
+    add = kinds.add_parser("reading", parents=[common], help="training on many stored embeddings").add_argument
+    add("--num_utterances", nargs="+", type=positive, default=[1000, 100_000], metavar="N", help="sizes of the sets")
+    add(
+        "--dir",
+        type=Path,
+        help="folder for the generated arks, 0.2 MB per utterance (default: that of temporary files)",
+    )
+    add("--output", type=Path, help="markdown file to write (default: standard output)")
+
     add = kinds.add_parser("dual_branch", parents=[common], help="a training step of dual_branch").add_argument
     add("--config", type=Path, required=True, help="yaml of a step, written by codecse config")
     add("--batch_size", type=positive, help="recordings per step (default: the configuration's)")
@@ -138,6 +149,7 @@ def main(argv: list[str] | None = None) -> None:
         "enhancement": _enhancement,
         "quality": _quality,
         "training": _training,
+        "reading": _reading,
         "dual_branch": _dual_branch,
     }
     text = reports[args.kind](args)
@@ -223,6 +235,12 @@ def _training(args: argparse.Namespace) -> str:
         args.config, args.device, args.num_threads, args.dtypes, args.batch_size, args.seconds, args.stored,
         args.peak_tflops, args.rounds, args.steps,
     )  # fmt: skip
+
+
+def _reading(args: argparse.Namespace) -> str:
+    from espnet_codecse.benchmark.reading import reading_report
+
+    return reading_report(args.num_utterances, args.num_threads, args.dir)
 
 
 def _dual_branch(args: argparse.Namespace) -> str:

@@ -1,5 +1,6 @@
 """Matrices in Kaldi arks: one part written atomically, one matrix read with a clear error."""
 
+import os
 import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -98,10 +99,9 @@ def check_arks(scp: Path) -> None:
         offsets.setdefault(place[0], []).append((place[1], key))
     for path, places in offsets.items():
         try:
-            with open(path, "rb") as stream:
+            with open(path, "rb", buffering=0) as stream:
                 for start, key in sorted(places):
-                    stream.seek(start)
-                    if stream.read(2) != _BINARY:
+                    if os.pread(stream.fileno(), 2, start) != _BINARY:
                         raise UserError(
                             f"{scp}: '{key}' is no matrix at byte {start} of {path}; extract the embeddings again"
                         )

@@ -129,3 +129,15 @@ def test_the_papers_size_has_the_published_multiplications():
     network, frames = NacSeSeparator(1024, normalize="none", **paper_size()), 50
     macs = count_macs(lambda: network(torch.zeros(1, frames, 1024), torch.tensor([frames])))
     assert macs / 1e9 == pytest.approx(3.94, rel=0.01)  # attention within a second is the difference
+
+
+@pytest.mark.slow
+def test_reading(tmp_path, capsys):
+    arguments = ["--num_utterances", "20", "160", "--num_threads", "1", "--dir", str(tmp_path)]
+    assert main(["benchmark", "reading", *arguments]) == 0
+    rows = [
+        line[1:-1].split("|") for line in capsys.readouterr().out.splitlines() if line.startswith(("|20|", "|160|"))
+    ]
+    assert [row[2] for row in rows] == ["2", "6"]  # arks of two streams
+    assert all(float(cell) > 0 for row in rows for cell in row[4:])
+    assert not list(tmp_path.iterdir())

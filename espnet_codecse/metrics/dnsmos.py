@@ -7,12 +7,12 @@ import numpy as np
 
 from espnet_codecse.level import scaled
 from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric, Signals
+from espnet_codecse.metrics.dnsmos_network import WINDOW_SAMPLES, SlidingNetwork, one_thread
 from espnet_codecse.metrics.mel import mel_filterbank, mel_power_db
 from espnet_codecse.metrics.registry import register
 
 SAMPLE_RATE = 16000  # Hz
 WINDOW_SECONDS = 9.01
-WINDOW_SAMPLES = int(WINDOW_SECONDS * SAMPLE_RATE)
 # Polynomials from raw network outputs to the published scale of SIG, BAK and OVRL (DNS-Challenge dnsmos_local.py).
 Polynomials = tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]
 FIT: Polynomials = (
@@ -36,7 +36,7 @@ def _columns(prefix: str, variant: str) -> tuple[Metric, ...]:
             False,
             (1.0, 5.0),
             True,
-            "speechmos onnxruntime",
+            "speechmos onnx onnxruntime",
             f"DNSMOS P.835 {text}{variant}",
         )
         for name, text in (("SIG", "speech quality"), ("BAK", "background quality"), ("OVRL", "overall quality"))
@@ -45,7 +45,7 @@ def _columns(prefix: str, variant: str) -> tuple[Metric, ...]:
 
 def _p808(prefix: str, variant: str) -> Metric:
     text = f"DNSMOS P.808 overall quality{variant}"
-    return Metric(f"{prefix}_P808", SAMPLE_RATE, False, (1.0, 5.0), True, "speechmos onnxruntime", text)
+    return Metric(f"{prefix}_P808", SAMPLE_RATE, False, (1.0, 5.0), True, "speechmos onnx onnxruntime", text)
 
 
 class _Dnsmos(AbsMetricFamily):
@@ -54,7 +54,7 @@ class _Dnsmos(AbsMetricFamily):
     The networks are those of the speechmos package. Recordings shorter than 9.01 s are repeated until they are longer.
     Scores are means over windows of 9.01 s, one per second. Scores depend on the level, which only ``DNSMOS_PEAK``
     normalises; samples beyond full scale are clipped. Sessions are kept between files and use one thread, since
-    utterances are scored in parallel.
+    utterances are scored in parallel; the windows share most of their work (:class:`SlidingNetwork`).
 
     speechmos, and the script of the DNS-Challenge before it, compute the end of each window in floating point. Rounding
     makes some windows a sample too short, and these are left out: of a recording of 32 s, 16 of 23. Papers report
@@ -67,47 +67,37 @@ class _Dnsmos(AbsMetricFamily):
     at_peak = False  # bring the largest sample to 1 first
 
     def load(self) -> None:
-        import onnxruntime
-
-        # Only the model files are used: importing speechmos.dnsmos takes seconds and starts sessions on all cores.
-        found = importlib.util.find_spec("speechmos")
-        if found is None or found.origin is None:
-            raise ImportError("No module named 'speechmos'")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self._sessions = [
-            onnxruntime.InferenceSession(
-                str(Path(found.origin).parent / name), options, providers=["CPUExecutionProvider"]
-            )
-            for name in self._networks()
-        ]
-
-    def _networks(self) -> list[str]:
-        return [f"{self.folder}/sig_bak_ovr.onnx"]
+        self._network = SlidingNetwork(_folder_of_speechmos() / self.folder / "sig_bak_ovr.onnx")
 
     def compute(self, signals: Signals) -> dict[str, float]:
         speech = signals.estimate
         if self.at_peak:
             speech = scaled(speech, speech, 1.0)
-        speech = np.clip(speech, -1.0, 1.0)
+        speech = np.clip(speech, -1.0, 1.0).astype(np.float32)
         while len(speech) < WINDOW_SAMPLES:
             speech = np.concatenate([speech, speech])
         num_windows = max(1, int(len(speech) // SAMPLE_RATE - 9.01) + 1)
-        rows = []
+        starts = []
         for start in range(0, num_windows * SAMPLE_RATE, SAMPLE_RATE):
             end = start + WINDOW_SAMPLES
             if not self.all_windows:  # as speechmos computes it
                 end = int((start // SAMPLE_RATE + WINDOW_SECONDS) * SAMPLE_RATE)
-            window = speech[start:end]
-            if len(window) < WINDOW_SAMPLES:
-                continue
-            rows.append(self._score_window(window.astype(np.float32)))
-        return dict(zip((column.name for column in self.columns), np.mean(rows, axis=0).tolist()))
+            if min(end, len(speech)) - start == WINDOW_SAMPLES:
+                starts.append(start)
+        return dict(zip((column.name for column in self.columns), self._scores(speech, starts).mean(0).tolist()))
 
-    def _score_window(self, window: np.ndarray) -> np.ndarray:
-        """Return SIG, BAK and OVRL of one window ``(144160,)``."""
-        raw = self._sessions[0].run(None, {"input_1": window[None]})[0][0]
-        return np.array([np.polyval(fit, value) for fit, value in zip(self.polynomials, raw)], dtype=np.float64)
+    def _scores(self, speech: np.ndarray, starts: list[int]) -> np.ndarray:
+        """Return the columns ``(window, column)`` of the windows that begin at the samples ``starts``."""
+        raw = self._network.scores(speech, starts).astype(np.float64)
+        return np.stack([np.polyval(fit, value) for fit, value in zip(self.polynomials, raw.T)], axis=1)
+
+
+def _folder_of_speechmos() -> Path:
+    """Return the folder of the networks; importing speechmos.dnsmos takes seconds and starts sessions on all cores."""
+    found = importlib.util.find_spec("speechmos")
+    if found is None or found.origin is None:
+        raise ImportError("No module named 'speechmos'")
+    return Path(found.origin).parent
 
 
 @register(group="DNSMOS")
@@ -116,17 +106,21 @@ class Dnsmos(_Dnsmos):
 
     columns = (*_columns("DNSMOS", ""), _p808("DNSMOS", ""))
 
-    def _networks(self) -> list[str]:
-        return [*super()._networks(), f"{self.folder}/model_v8.onnx"]
-
     def load(self) -> None:
         super().load()
+        import onnxruntime
+
+        path = _folder_of_speechmos() / self.folder / "model_v8.onnx"
+        self._p808 = onnxruntime.InferenceSession(str(path), one_thread(), providers=["CPUExecutionProvider"])
         self._filterbank = mel_filterbank(SAMPLE_RATE, 321, 120)
 
-    def _score_window(self, window: np.ndarray) -> np.ndarray:
-        mel = (mel_power_db(window[:-160], self._filterbank, 321, 160) + 40.0) / 40.0
-        p808 = self._sessions[1].run(None, {"input_1": mel[None].astype(np.float32)})[0][0][0]
-        return np.append(super()._score_window(window), p808)
+    def _scores(self, speech: np.ndarray, starts: list[int]) -> np.ndarray:
+        rows = []
+        for start in starts:
+            window = speech[start : start + WINDOW_SAMPLES - 160]
+            mel = (mel_power_db(window, self._filterbank, 321, 160) + 40.0) / 40.0
+            rows.append(self._p808.run(None, {"input_1": mel[None].astype(np.float32)})[0][0])
+        return np.concatenate([super()._scores(speech, starts), rows], axis=1)
 
 
 @register(group="DNSMOS_PEAK")

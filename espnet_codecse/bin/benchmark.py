@@ -7,6 +7,7 @@
     codecse benchmark quality --noisy noisy/ --clean clean/ --peers deepfilternet --output_dir quality
     codecse benchmark training --config exp/nac_se/1_enhance/train.yaml --device cuda --dtypes float32 bfloat16
     codecse benchmark reading --num_utterances 1000 100000
+    codecse benchmark scoring --metrics "PESQ STOI ESTOI SI_SDR DNSMOS"
     codecse benchmark dual_branch --config exp/dual_branch_small/2_two_branches/train.yaml
 
 codec: parameters and real-time factors of encoder, quantiser and decoder. model: parameters and multiplications of a
@@ -17,8 +18,8 @@ length. enhancement: parameters, multiplications and real-time factors of nac_se
 for one speaker at 16 kHz (needs SpeechBrain too). quality: scores of trained models beside those of other enhancers, on
 pairs of recordings. training: steps per second, real-time factor, and share of the device's arithmetic that is used
 (MFU) of any system's steps. reading: how long a training on generated embeddings takes to start, its memory, and how
-long an utterance takes to read. dual_branch: how the time of a training step divides among generator, losses,
-discriminators and spectra.
+long an utterance takes to read. scoring: time of each metric, and of a test set with more processes. dual_branch: how
+the time of a training step divides among generator, losses, discriminators and spectra.
 """
 
 import argparse
@@ -124,6 +125,14 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add("--output", type=Path, help="markdown file to write (default: standard output)")
 
+    add = kinds.add_parser("scoring", help="metrics on pairs of recordings").add_argument
+    add("--metrics", default="PESQ STOI ESTOI SI_SDR DNSMOS", help="separated by spaces (default: %(default)s)")
+    add("--num_pairs", type=positive, default=32, help="pairs that are measured (default: %(default)s)")
+    add("--seconds", type=above_zero, default=4.0, help="length of a recording, s (default: %(default)s)")
+    add("--runs", type=positive, default=7, help="runs of a metric; their median is reported (default: %(default)s)")
+    add("--set_size", type=positive, default=10_000, help="pairs of the predicted set (default: %(default)s)")
+    add("--output", type=Path, help="markdown file to write (default: standard output)")
+
     add = kinds.add_parser("dual_branch", parents=[common], help="a training step of dual_branch").add_argument
     add("--config", type=Path, required=True, help="yaml of a step, written by codecse config")
     add("--batch_size", type=positive, help="recordings per step (default: the configuration's)")
@@ -140,6 +149,8 @@ def main(argv: list[str] | None = None) -> None:
 
     from espnet_codecse.task.device import resolve_device
 
+    if args.kind == "scoring":  # its processes have one thread each
+        args.device, args.num_threads = "cpu", 1
     args.device = resolve_device(args.device)
     torch.set_num_threads(args.num_threads)
     reports = {
@@ -150,6 +161,7 @@ def main(argv: list[str] | None = None) -> None:
         "quality": _quality,
         "training": _training,
         "reading": _reading,
+        "scoring": _scoring,
         "dual_branch": _dual_branch,
     }
     text = reports[args.kind](args)
@@ -241,6 +253,12 @@ def _reading(args: argparse.Namespace) -> str:
     from espnet_codecse.benchmark.reading import reading_report
 
     return reading_report(args.num_utterances, args.num_threads, args.dir)
+
+
+def _scoring(args: argparse.Namespace) -> str:
+    from espnet_codecse.benchmark.scoring import scoring_report
+
+    return scoring_report(args.metrics.split(), args.num_pairs, args.seconds, args.runs, args.set_size)
 
 
 def _dual_branch(args: argparse.Namespace) -> str:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -81,13 +82,18 @@ def score_utterance(task: Task) -> tuple[str, Scores]:
     references, estimates = signals[:count], signals[count:]
     order = best_permutation(references, estimates)
     scores: Scores = {metric: [] for metric in metrics}
-    for kind in dict.fromkeys(family_of(metric) for metric in metrics):
-        family = _family(kind.columns[0].name)
-        target_rate = kind.columns[0].sample_rate or rate
+
+    @cache
+    def resampled(target_rate: int) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray | None]:
         clean, outputs = (
             [resample(signal, rate, target_rate) for signal in signals] for signals in (references, estimates)
         )
-        unprocessed = None if mixture is None else resample(mixture, rate, target_rate)
+        return clean, outputs, None if mixture is None else resample(mixture, rate, target_rate)
+
+    for kind in dict.fromkeys(family_of(metric) for metric in metrics):
+        family = _family(kind.columns[0].name)
+        target_rate = kind.columns[0].sample_rate or rate
+        clean, outputs, unprocessed = resampled(target_rate)
         for speaker, index in enumerate(order):
             others = tuple(clean[:speaker] + clean[speaker + 1 :])
             reference = clean[speaker] if clean else None

@@ -11,6 +11,7 @@ from tiny_codecs import save_dac
 from espnet_codecse.benchmark.enhancement import enhancement_report, paper_size
 from espnet_codecse.benchmark.macs import count_macs
 from espnet_codecse.benchmark.random_codecs import save_random_codec
+from espnet_codecse.benchmark.scoring import makespan
 from espnet_codecse.benchmark.timing import measure_in_turns
 from espnet_codecse.bin.main import main
 from espnet_codecse.codec import load_codec
@@ -141,3 +142,20 @@ def test_reading(tmp_path, capsys):
     assert [row[2] for row in rows] == ["2", "6"]  # arks of two streams
     assert all(float(cell) > 0 for row in rows for cell in row[4:])
     assert not list(tmp_path.iterdir())
+
+
+def test_makespan():
+    assert makespan([3.0, 1.0, 1.0, 1.0], 1) == 6.0
+    assert makespan([3.0, 1.0, 1.0, 1.0], 2) == 3.0
+    assert makespan([1.0], 8) == 1.0
+
+
+@pytest.mark.slow
+def test_scoring(capsys):
+    arguments = ["--metrics", "SI_SDR PESQ", "--num_pairs", "3", "--seconds", "1", "--runs", "1", "--set_size", "30"]
+    assert main(["benchmark", "scoring", *arguments]) == 0
+    rows = [line[1:-1].split("|") for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    assert [row[0] for row in rows[2:5]] == ["SI_SDR", "PESQ", "all"]
+    assert [row[0] for row in rows[7:]] == ["1", "2", "4", "8"]
+    minutes = [float(row[2]) for row in rows[7:]]
+    assert minutes == sorted(minutes, reverse=True)

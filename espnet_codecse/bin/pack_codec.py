@@ -42,8 +42,9 @@ def main(argv: list[str] | None = None) -> None:
     prefix = "codec.generator."
     state = load_checkpoint(checkpoint)
     load_strictly(net, {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}, checkpoint)
-    for parameter in net.decoder.learned[-1].parameters():
-        parameter.data.mul_(args.high_band_gain)
+    if net.decoder.learned is not None:
+        for parameter in net.decoder.learned[-1].parameters():
+            parameter.data.mul_(args.high_band_gain)
     save_mdct_codec(net, Path(args.output_dir))
     codec = MDCTCodec(Path(args.output_dir), "packed")
     num_parameters = sum(value.numel() for value in codec.net.state_dict().values())

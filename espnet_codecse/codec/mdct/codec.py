@@ -92,9 +92,10 @@ def _check_model(model: Any, file: Path) -> None:
     """
     wrong = not isinstance(model, dict) or model.keys() != {*_LARGEST, "widths", "strides", "power"}
     if not wrong:
-        wrong = any(not _is_count(model[name], largest) for name, largest in _LARGEST.items())
+        counts = {**model, "num_refiners": model["num_refiners"] or 1}  # none is allowed
+        wrong = any(not _is_count(counts[name], largest) for name, largest in _LARGEST.items())
         for name, largest in (("widths", _LARGEST_WIDTH), ("strides", _LARGEST_HOP)):
-            wrong = wrong or not isinstance(model[name], list) or not model[name]
+            wrong = wrong or not isinstance(model[name], list) or (name == "strides" and not model[name])
             wrong = wrong or any(not _is_count(value, largest) for value in model[name])
     wrong = wrong or math.prod(model["strides"]) > _LARGEST_HOP
     if wrong or type(model["power"]) not in (int, float) or not 0 < model["power"] <= 1:

@@ -33,7 +33,7 @@ class MDCTDecoder(torch.nn.Module):
     """The inverse transform, and a learned path for the band above it.
 
     Only the part of the learned path's output that the transform does not span is kept, so that training cannot degrade
-    the band that the embedding contains.
+    the band that the embedding contains. With all coefficients, nothing is left for a learned path.
     """
 
     def __init__(
@@ -42,6 +42,10 @@ class MDCTDecoder(torch.nn.Module):
         super().__init__()
         self.transform, self.companding = transform, Companding(power)
         self.register_buffer("scale", torch.ones(num_channels, 1))
+        self.reach: float = 4 * transform.hop
+        self.learned: torch.nn.Module | None = None
+        if not widths:
+            return
         layers = [torch.nn.Conv1d(num_channels, num_channels, 3, padding=1)]
         for width, next_width, stride in zip([num_channels, *widths[:0:-1]], widths[::-1], strides[:0:-1]):
             layers += [Snake(width), Upsample(width, next_width, stride), ResidualUnit(next_width)]
@@ -49,10 +53,12 @@ class MDCTDecoder(torch.nn.Module):
         zero_initialised(last.convolution)
         self.learned = torch.nn.Sequential(*layers, Snake(widths[0]), last)
         # The transform and its inverse follow the learned path.
-        self.reach = reach_in_samples([self.learned], transform.hop) + 4 * transform.hop
+        self.reach += reach_in_samples([self.learned], transform.hop)
 
     def forward(self, embedding: torch.Tensor) -> torch.Tensor:
         """Map ``(batch, channel, frame)`` to ``(batch, 1, sample)``."""
+        if self.learned is None:
+            return self.low(embedding)
         learned = self.learned(embedding)
         # Subtract the part of the learned path that the transform spans, so that only the band above it remains.
         return learned + self.transform.inverse(self._coefficient(embedding) - self.transform(learned))
@@ -82,8 +88,9 @@ class MDCTCodecNet(torch.nn.Module):
 
     Args:
         sample_rate: Hz.
-        num_channels: number of channels of the embedding.
-        widths: channels of the decoder's learned path before each stride except the first, starting at the waveform.
+        num_channels: number of channels of the embedding; with as many as the hop, it holds the whole signal.
+        widths: channels of the decoder's learned path before each stride except the first, starting at the waveform;
+            empty: no learned path, which needs as many channels as the hop.
         strides: factors of the hop, starting at the waveform; the first is large because layers at the sample rate take
             most of the time.
         power: exponent of the companding.
@@ -117,6 +124,8 @@ class MDCTCodecNet(torch.nn.Module):
             "codebook_dim": codebook_dim,
         }
         self.hop = int(torch.tensor(strides).prod())
+        if not widths and num_channels != self.hop:
+            raise ValueError(f"no widths, but {num_channels} channels cannot hold {self.hop} samples per frame")
         transform = LappedTransform(self.hop, num_channels)
         self.encoder = MDCTEncoder(transform, num_channels, power)
         refiner = torch.nn.Sequential(*(Refiner(num_channels, 2 * num_channels) for _ in range(num_refiners)))

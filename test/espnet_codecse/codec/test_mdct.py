@@ -40,6 +40,21 @@ def test_full_transform_reconstructs_perfectly():
     assert coefficients.square().sum().item() == pytest.approx(speech[..., 160:-160].square().sum().item(), rel=0.05)
 
 
+def test_a_codec_with_all_coefficients_returns_the_signal(tmp_path):
+    net = tiny_net(widths=(), strides=(320,), num_refiners=0)
+    net.set_scale(torch.linspace(0.5, 2.0, 320))
+    save_mdct_codec(net, tmp_path)
+    codec = MDCTCodec(tmp_path, "lossless")
+    speech = 0.1 * draw(1, 320 * 20 + 7)
+    embedding, lengths = codec.encode(speech, torch.tensor([speech.shape[1]]))
+    decoded = codec.decode(embedding, lengths, speech.shape[1])
+    assert torch.allclose(decoded[:, 160:], speech[:, 160:], atol=1e-4)  # the first half frame has no neighbour
+    quantized, codes = codec.quantize(embedding)
+    assert quantized.shape == embedding.shape and codes.shape[1] == 3
+    with pytest.raises(ValueError, match="no widths, but 256 channels cannot hold 320 samples per frame"):
+        tiny_net(num_channels=256, widths=(), strides=(320,))
+
+
 def test_fewer_channels_keep_the_lower_band():
     time = torch.arange(320 * 30) / 16000
     kernel = mdct_kernel(320, 256)

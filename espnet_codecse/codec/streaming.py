@@ -5,6 +5,7 @@ each side, which are then cropped. A codec with an LSTM depends on the whole pas
 so that its memory grows with the length.
 """
 
+import itertools
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -164,5 +165,5 @@ class ForwardBuffer:
 
 
 def device_of(codec: AbsCodec) -> torch.device:
-    """Return the device of the codec's weights."""
-    return next(iter(codec.parameters())).device
+    """Return the device of the codec's weights; those of a codec that is fitted are buffers."""
+    return next(itertools.chain(codec.parameters(), codec.buffers())).device

@@ -36,7 +36,7 @@ def measure_in_turns(
     peaks = dict.fromkeys(steps, 0)
     for number in range(num_rounds + 1):
         for name, step in steps.items():
-            before = _start_peak(device)
+            before = start_peak(device)
             for _ in range(steps_a_round if number else 1):
                 started = perf_counter()
                 reading = step()
@@ -45,11 +45,11 @@ def measure_in_turns(
                 if number:
                     seconds[name].append(perf_counter() - started)
                     waited[name] += reading
-            peaks[name] = max(peaks[name], _peak(device) - before)
+            peaks[name] = max(peaks[name], peak_memory(device) - before)
     return {name: Cost(seconds[name], waited[name] / sum(seconds[name]), peaks[name]) for name in steps}
 
 
-def _start_peak(device: str) -> int:
+def start_peak(device: str) -> int:
     """Reset the peak and return the bytes in use."""
     if device != "cpu":
         torch.cuda.synchronize()
@@ -61,7 +61,8 @@ def _start_peak(device: str) -> int:
     return _status("VmRSS")
 
 
-def _peak(device: str) -> int:
+def peak_memory(device: str) -> int:
+    """Return the largest number of bytes in use since :func:`start_peak`."""
     return torch.cuda.max_memory_allocated() if device != "cpu" else _status("VmHWM")
 
 

@@ -7,6 +7,7 @@
     codecse benchmark quality --noisy noisy/ --clean clean/ --peers deepfilternet --output_dir quality
     codecse benchmark training --config exp/nac_se/1_enhance/train.yaml --device cuda --dtypes float32 bfloat16
     codecse benchmark reading --num_utterances 1000 100000
+    codecse benchmark lists --num_entries 1000000 10000000
     codecse benchmark scoring --metrics "PESQ STOI ESTOI SI_SDR DNSMOS"
     codecse benchmark dual_branch --config exp/dual_branch_small/2_two_branches/train.yaml
 
@@ -18,8 +19,9 @@ length. enhancement: parameters, multiplications and real-time factors of nac_se
 for one speaker at 16 kHz (needs SpeechBrain too). quality: scores of trained models beside those of other enhancers, on
 pairs of recordings. training: steps per second, real-time factor, and share of the device's arithmetic that is used
 (MFU) of any system's steps. reading: how long a training on generated embeddings takes to start, its memory, and how
-long an utterance takes to read. scoring: time of each metric, and of a test set with more processes. dual_branch: how
-the time of a training step divides among generator, losses, discriminators and spectra.
+long an utterance takes to read. lists: time and memory of lists of utterances. scoring: time of each metric, and of a
+test set with more processes. dual_branch: how the time of a training step divides among generator, losses,
+discriminators and spectra.
 """
 
 import argparse
@@ -125,6 +127,13 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add("--output", type=Path, help="markdown file to write (default: standard output)")
 
+    add = kinds.add_parser("lists", parents=[common], help="lists of millions of utterances").add_argument
+    add(
+        "--num_entries", nargs="+", type=positive, default=[1_000_000, 10_000_000], metavar="N", help="lengths of lists"
+    )
+    add("--dir", type=Path, help="folder for the generated lists (default: that of temporary files)")
+    add("--output", type=Path, help="markdown file to write (default: standard output)")
+
     add = kinds.add_parser("scoring", help="metrics on pairs of recordings").add_argument
     add("--metrics", default="PESQ STOI ESTOI SI_SDR DNSMOS", help="separated by spaces (default: %(default)s)")
     add("--num_pairs", type=positive, default=32, help="pairs that are measured (default: %(default)s)")
@@ -161,6 +170,7 @@ def main(argv: list[str] | None = None) -> None:
         "quality": _quality,
         "training": _training,
         "reading": _reading,
+        "lists": _lists,
         "scoring": _scoring,
         "dual_branch": _dual_branch,
     }
@@ -253,6 +263,12 @@ def _reading(args: argparse.Namespace) -> str:
     from espnet_codecse.benchmark.reading import reading_report
 
     return reading_report(args.num_utterances, args.num_threads, args.dir)
+
+
+def _lists(args: argparse.Namespace) -> str:
+    from espnet_codecse.benchmark.lists import lists_report
+
+    return lists_report(args.num_entries, args.dir)
 
 
 def _scoring(args: argparse.Namespace) -> str:

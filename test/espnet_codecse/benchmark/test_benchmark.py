@@ -9,6 +9,7 @@ import torch
 from tiny_codecs import save_dac
 
 from espnet_codecse.benchmark.enhancement import enhancement_report, paper_size
+from espnet_codecse.benchmark.lists import WORK
 from espnet_codecse.benchmark.macs import count_macs
 from espnet_codecse.benchmark.random_codecs import save_random_codec
 from espnet_codecse.benchmark.scoring import makespan
@@ -159,3 +160,14 @@ def test_scoring(capsys):
     assert [row[0] for row in rows[7:]] == ["1", "2", "4", "8"]
     minutes = [float(row[2]) for row in rows[7:]]
     assert minutes == sorted(minutes, reverse=True)
+
+
+@pytest.mark.slow
+def test_lists(tmp_path, capsys):
+    assert main(["benchmark", "lists", "--num_entries", "100", "20000", "--dir", str(tmp_path)]) == 0
+    rows = [
+        line[1:-1].split("|") for line in capsys.readouterr().out.splitlines() if line.startswith(("|100|", "|20000|"))
+    ]
+    assert [row[2] for row in rows[:4]] == [row[2] for row in rows[4:]] == list(WORK)
+    assert float(rows[4][4]) > 1.0  # MB
+    assert not list(tmp_path.iterdir())

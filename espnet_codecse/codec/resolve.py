@@ -45,9 +45,9 @@ def load_codec(name: str, device: str = "cpu", dtype: str = "float32") -> AbsCod
     """Load a codec; calls with the same arguments return the same object.
 
     Args:
-        name: ``small`` (part of the package), ``lyra_v2`` (see :func:`lyra_folder`), a short name (``dac_16khz``),
-            a Hugging Face id, a model-zoo tag (``espnet/...``), a folder (Hugging Face, ESPnet experiment, small
-            codec, Lyra V2) or a model-zoo zip.
+        name: ``small`` or ``small_lossless`` (part of the package), ``lyra_v2`` (see :func:`lyra_folder`), a short name
+            (``dac_16khz``), a Hugging Face id, a model-zoo tag (``espnet/...``), a folder (Hugging Face, ESPnet
+            experiment, small codec, Lyra V2) or a model-zoo zip.
         device: torch device.
         dtype: data type of matrix products: ``float32``, ``bfloat16`` or ``auto``: bfloat16 for DAC on a CPU that has
             it in hardware, which halves its time, otherwise float32. The small codec and Lyra V2, which take little
@@ -151,7 +151,7 @@ def _load(name: str, dtype: str) -> AbsCodec:
         return EspnetCodec(*download(name), name, dtype == "bfloat16")
     source = TRANSFORMERS_IDS.get(name, name)
     if source.count("/") != 1 or source.startswith((".", "/", "~")):
-        known = ", ".join(["small", *TRANSFORMERS_IDS, LYRA, *ESPNET_TAGS])
+        known = ", ".join(["small", "small_lossless", *TRANSFORMERS_IDS, LYRA, *ESPNET_TAGS])
         raise UserError(f"--codec {name}: no such folder, zip or codec; known names: {known}")
     return _from_transformers(source, name, "encodec" if "encodec" in source.lower() else "dac", dtype)
 

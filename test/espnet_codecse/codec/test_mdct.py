@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_codecs import save_mdct
 
+from espnet_codecse.codec import load_codec
 from espnet_codecse.codec.mdct.codec import MDCTCodec, save_mdct_codec
 from espnet_codecse.codec.mdct.layers import Upsample
 from espnet_codecse.codec.mdct.model import MDCTCodecNet
@@ -53,6 +54,18 @@ def test_a_codec_with_all_coefficients_returns_the_signal(tmp_path):
     assert quantized.shape == embedding.shape and codes.shape[1] == 3
     with pytest.raises(ValueError, match="no widths, but 256 channels cannot hold 320 samples per frame"):
         tiny_net(num_channels=256, widths=(), strides=(320,))
+
+
+def test_the_packaged_codec_with_all_coefficients_has_no_seam():
+    codec, speech = load_codec("small_lossless"), 0.05 * draw(1, 16000)
+    embedding, lengths = codec.encode(speech, torch.tensor([16000]))
+    error = codec.decode(embedding, lengths, 16000)[:, 160:-160] - speech[:, 160:-160]
+    spectra = [
+        torch.stft(signal, 640, window=torch.hann_window(640), return_complex=True).abs() for signal in (error, speech)
+    ]
+    for start in range(0, 320, 16):  # bands of 400 Hz
+        noise, signal = (spectrum[:, start : start + 16].square().sum() for spectrum in spectra)
+        assert noise < 1e-5 * signal
 
 
 def test_fewer_channels_keep_the_lower_band():

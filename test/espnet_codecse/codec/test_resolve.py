@@ -238,7 +238,7 @@ def test_stereo_encodec_is_refused(tmp_path):
 def test_unknown_name_lists_the_known(tmp_path):
     for name in ("smal", str(tmp_path / "not" / "there"), "./nothing"):
         message = refused(name)
-        assert "small, dac_16khz" in message and "espnet/amuse_dac_16k" in message
+        assert "small, small_lossless, dac_16khz" in message and "espnet/amuse_dac_16k" in message
 
 
 @pytest.mark.parametrize("name", ["descript/dac_16khz", "dac_16khz", "espnet/amuse_dac_16k"])

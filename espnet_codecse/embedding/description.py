@@ -80,6 +80,11 @@ class EmbeddingDescription:
         """The levels of the recordings; None: as they were."""
         return LevelRule.of(self.peak, self.reference_peak)
 
+    @property
+    def bytes_per_second(self) -> float:
+        """Size of a second's embedding; codes, which are smaller, count as an embedding does."""
+        return self.sample_rate / self.hop * self.dim * (2 if self.compression == "3" else 4)
+
     def fields(self) -> dict[str, Any]:
         """Return all attributes that say something, as they are stored."""
         return {name: value for name, value in asdict(self).items() if value is not None}

@@ -14,7 +14,8 @@ from espnet_codecse.identity import file_state
 from espnet_codecse.level import LevelRule
 
 PART_SECONDS = 300.0
-MAX_PARTS = 500  # per stream: a large set gets larger parts instead of thousands of files
+MAX_PARTS = 500  # per stream: a large set gets larger parts instead of thousands of files, up to this size
+LARGEST_PART = 4e9  # bytes; what is done anew after an interruption
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def make_plan(
             if stream != "mix" and levels.reference_peak is not None:
                 loudest, peak = paths, levels.reference_peak
             recordings = [replace(recording, loudest=loudest[recording.id], peak=peak) for recording in recordings]
-        limit = max(part_seconds, sum(seconds.values()) / MAX_PARTS)
+        limit = max(part_seconds, min(sum(seconds.values()) / MAX_PARTS, LARGEST_PART / description.bytes_per_second))
         current: list[SourceFile] = []
         groups, filled = [current], 0.0
         for recording in recordings:
@@ -157,7 +158,9 @@ def make_plan(
 
 
 def _hash(recordings: list[SourceFile], description: EmbeddingDescription) -> str:
-    layout = {**description.fields(), "version": None, "codec": None}  # the fingerprint says which codec it is
+    # The fingerprint says which codec it is; embeddings that it made with another data type are its own too.
+    layout = {**description.fields(), "version": None, "codec": None}
+    del layout["codec_dtype"]
     digest = hashlib.sha256(json.dumps(layout).encode())
     for recording in recordings:
         for path in filter(None, (recording.path, recording.loudest)):

@@ -19,9 +19,9 @@ from tiny_codecs import save_codec
 from espnet_codecse.audio import resample
 from espnet_codecse.codec import load_codec
 from espnet_codecse.embedding import EmbeddingReader
-from espnet_codecse.embedding.description import check_levels
+from espnet_codecse.embedding.description import EmbeddingDescription, check_levels
 from espnet_codecse.embedding.extract import check_disk, extract, make_batches
-from espnet_codecse.embedding.parts import SourceFile
+from espnet_codecse.embedding.parts import SourceFile, make_plan
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import read_scp, write_scp
 from espnet_codecse.level import LevelRule
@@ -72,6 +72,9 @@ def test_embeddings_in_bfloat16_are_those_of_the_same_codec(data_dir, tmp_path, 
         extract(folder, data_dir, out, compression="none", nj=nj, codec_dtype=dtype)
         assert yaml.safe_load((out / "codec.yaml").read_text())["codec_dtype"] == dtype
         readers.append(EmbeddingReader(out, "mix", load_codec(folder)))
+    before = {ark: ark.stat().st_mtime_ns for ark in (tmp_path / "float32").rglob("*.ark")}
+    extract(folder, data_dir, tmp_path / "float32", compression="none", codec_dtype="bfloat16")  # nothing to do
+    assert before == {ark: ark.stat().st_mtime_ns for ark in (tmp_path / "float32").rglob("*.ark")}
     for key in readers[0]:
         exact, fast = (reader[key] for reader in readers)
         assert not np.array_equal(exact, fast)
@@ -287,3 +290,12 @@ def test_batches_keep_order_and_budget():
     recordings = tuple(SourceFile(str(i), "", seconds) for i, seconds in enumerate([1, 1, 2, 3, 3, 9]))
     batches = [[item.id for item in batch] for batch in make_batches(recordings, 3, 6.0)]
     assert batches == [["0", "1", "2"], ["3", "4"], ["5"]]
+
+
+def test_a_large_set_gets_larger_parts_up_to_a_size(data_dir, tmp_path, codec_folder, monkeypatch):
+    description = EmbeddingDescription.of(load_codec(codec_folder), "continuous", "none")
+    count = len(make_plan(data_dir, tmp_path, description, False, 0.1, only_mixtures=True))
+    monkeypatch.setattr("espnet_codecse.embedding.parts.MAX_PARTS", 2)
+    assert len(make_plan(data_dir, tmp_path, description, False, 0.1, only_mixtures=True)) < count
+    monkeypatch.setattr("espnet_codecse.embedding.parts.LARGEST_PART", 0.1 * description.bytes_per_second)
+    assert len(make_plan(data_dir, tmp_path, description, False, 0.1, only_mixtures=True)) == count

@@ -33,6 +33,7 @@ max_duration=30              # longer training utterances are left out, seconds
 # Embeddings
 codec=small                  # small, a folder, a Hugging Face id, a model-zoo tag or zip
 layer=continuous             # stored embeddings: continuous or quantized
+codec_dtype=auto             # data type of the codec's products in stage 3: auto, float32 or bfloat16
 compression=3                # compression of the arks: 3 (two bytes per value) or none (float32)
 embedding_source=stored      # stored, or on_the_fly: waveforms through the frozen encoder
 # System
@@ -260,8 +261,8 @@ if [ ${stage} -le 3 ] && [ ${stop_stage} -ge 3 ]; then
         log "Stage 3: embeddings -> ${embeddings}"
         for set in ${train_set} ${valid_set}; do
             # shellcheck disable=SC2086
-            codecse extract --codec "${codec}" ${level_opts} --layer "${layer}" --compression "${compression}" \
-                "${embedding_jobs[@]}" --device "${device}" "${dumpdir}/raw/${set}" "${embeddings}/${set}"
+            codecse extract --codec "${codec}" --codec_dtype "${codec_dtype}" ${level_opts} --layer "${layer}" \
+                --compression "${compression}" "${embedding_jobs[@]}" --device "${device}" "${dumpdir}/raw/${set}" "${embeddings}/${set}"
         done
         took 3 "${since}" "${embeddings}"
     else

@@ -64,10 +64,11 @@ class EmbeddingEnhancementTask(enh.EnhancementTask):
         if args.encoder in ENCODERS and args.embedding_stats is None and cls._normalizes_globally(args):
             if any(kind == "kaldi_ark" for _, _, kind in args.train_data_path_and_name_and_type):
                 raise UserError("--embedding_stats: missing, but the separator normalises by them; run stage 4")
-            from espnet_codecse.task.statistics import training_statistics
+            from espnet_codecse.task.statistics import logging_left_alone, training_statistics
 
             codec = load_codec(args.encoder_conf["codec"], device="cuda" if args.ngpu > 0 else "cpu")
-            args.embedding_stats = str(training_statistics(args, cls.build_preprocess_fn(args, True), codec))
+            with logging_left_alone():
+                args.embedding_stats = str(training_statistics(args, cls.build_preprocess_fn(args, True), codec))
         super().main_worker(args)
 
     @classmethod

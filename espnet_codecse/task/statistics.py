@@ -49,14 +49,13 @@ def training_statistics(args: argparse.Namespace, preprocess: Preprocess, codec:
             yield encode_batch(codec, [preprocess(name, data)[STREAM]], "continuous", device)[0]
 
     set_all_random_seed(args.seed)
-    with _logging_left_alone():
-        mean, std, num_frames = channel_statistics(embeddings(), codec.dim)
+    mean, std, num_frames = channel_statistics(embeddings(), codec.dim)
     write_statistics(path, mean, std, num_frames, codec.fingerprint)
     return path
 
 
 @contextmanager
-def _logging_left_alone() -> Iterator[None]:
+def logging_left_alone() -> Iterator[None]:
     """Keep warnings of ESPnet's preprocessor from configuring logging, which ESPnet does only after this."""
     handler = logging.NullHandler()
     logging.root.addHandler(handler)

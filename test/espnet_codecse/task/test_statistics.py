@@ -10,6 +10,7 @@ from tiny_codecs import save_mdct
 from espnet_codecse.codec import load_codec
 from espnet_codecse.embedding.extract import encode_batch
 from espnet_codecse.fileio import read_scp
+from espnet_codecse.task.enhancement import EmbeddingEnhancementTask
 from espnet_codecse.task.statistics import training_statistics
 
 
@@ -37,13 +38,24 @@ def test_of_what_the_preprocessor_makes(training, tmp_path):
     assert training_statistics(args, None, codec) == path and path.stat().st_mtime_ns == before
 
 
-def test_warnings_of_the_preprocessor_do_not_configure_logging(training, monkeypatch):
-    args, codec = training
-    monkeypatch.setattr(logging.root, "handlers", [])
+def test_warnings_of_the_preprocessor_do_not_configure_logging(training, monkeypatch, tmp_path):
+    args, _ = training
+    seen = []
 
     def warning(name, data):
         logging.warning("a short sample")
         return data
 
-    training_statistics(args, warning, codec)
-    assert logging.root.handlers == []
+    class Task(EmbeddingEnhancementTask):
+        @classmethod
+        def build_preprocess_fn(cls, args, train):
+            logging.warning("please ensure the sampling rates")
+            return warning
+
+    worker = classmethod(lambda cls, args: seen.append(list(logging.root.handlers)))
+    monkeypatch.setattr(EmbeddingEnhancementTask.__mro__[1], "main_worker", worker)
+    monkeypatch.setattr(logging.root, "handlers", [])
+    args.encoder, args.encoder_conf, args.embedding_stats = "codec", {"codec": str(tmp_path / "codec")}, None
+    args.separator, args.separator_conf = "nac_se", {}
+    Task.main_worker(args)
+    assert seen == [[]] and (tmp_path / "embedding_stats.npz").is_file()

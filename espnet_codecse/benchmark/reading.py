@@ -107,34 +107,13 @@ def _start_training(folder: Path, num_threads: int) -> tuple[float, int]:
     Raises:
         UserError: the training fails.
     """
-    options = [
-        "--batch_size",
-        "2",
-        "--max_epoch",
-        "1",
-        "--num_iters_per_epoch",
-        "2",
-        "--log_interval",
-        "1",
-        "--num_workers",
-        "1",
-    ]
+    options = "--batch_size 2 --max_epoch 1 --num_iters_per_epoch 2 --log_interval 1 --num_workers 1".split()
     folders = [f"--{kind}_{name}" for kind in ("train", "valid") for name in ("dir", "embeddings")]
     places = [folder / "raw" / "train", folder / "train", folder / "raw" / "valid", folder / "valid"]
     command = [sys.executable, "-m", "espnet_codecse.bin.main"]
     config = [
         *command,
-        "config",
-        "--system",
-        "nac_se",
-        "--step",
-        "1_enhance",
-        "--codec",
-        CODEC,
-        "--loss",
-        "pre",
-        "--output",
-        "train.yaml",
+        *f"config --system nac_se --step 1_enhance --codec {CODEC} --loss pre --output train.yaml".split(),
     ]
     subprocess.run(config, cwd=folder, check=True)
     train = [*command, "train", "--config", "train.yaml", "--output_dir", "exp", *options]
@@ -145,12 +124,13 @@ def _start_training(folder: Path, num_threads: int) -> tuple[float, int]:
     with open(folder / "train.log", "w") as log:
         environment = {**os.environ, "OMP_NUM_THREADS": str(num_threads)}
         process = subprocess.Popen(train, cwd=folder, stdout=log, stderr=subprocess.STDOUT, env=environment)
-        seconds = 0.0
-        while not seconds and process.poll() is None:
+        seconds, ended = 0.0, False
+        while not ended:
             time.sleep(0.05)
-            if STEP.search((folder / "train.log").read_text(errors="replace")):
+            if not seconds and STEP.search((folder / "train.log").read_text(errors="replace")):
                 seconds = time.perf_counter() - started
-        _, status, usage = os.wait4(process.pid, 0)
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+            ended = pid == process.pid
     if status or not seconds:
         reason = (folder / "train.log").read_text(errors="replace").splitlines()[-1:]
         raise UserError(f"the training of the benchmark failed ({' '.join(reason)[:200]})")

@@ -107,7 +107,8 @@ def _start_training(folder: Path, num_threads: int) -> tuple[float, int]:
     Raises:
         UserError: the training fails.
     """
-    options = "--batch_size 2 --max_epoch 1 --num_iters_per_epoch 2 --log_interval 1 --num_workers 1".split()
+    values = {"batch_size": 2, "max_epoch": 1, "num_iters_per_epoch": 2, "log_interval": 1, "num_workers": 1}
+    options = [text for name, value in values.items() for text in (f"--{name}", str(value))]
     folders = [f"--{kind}_{name}" for kind in ("train", "valid") for name in ("dir", "embeddings")]
     places = [folder / "raw" / "train", folder / "train", folder / "raw" / "valid", folder / "valid"]
     command = [sys.executable, "-m", "espnet_codecse.bin.main"]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 
 from espnet_codecse.benchmark.random_codecs import save_random_codec
-from espnet_codecse.benchmark.timing import measure_in_turns
+from espnet_codecse.benchmark.timing import measure_in_turns, not_reading
 from espnet_codecse.codec import AbsCodec, codec_label, load_codec
 from espnet_codecse.report.environment import environment_lines
 from espnet_codecse.task.device import describe_device
@@ -35,7 +35,7 @@ def codec_speeds(codecs: Mapping[str, AbsCodec], device: str, seconds: float, nu
     for name, codec in codecs.items():
         num_samples = codec.num_frames(round(seconds * codec.sample_rate)) * codec.hop
         for part, function in _parts(codec, num_samples, device).items():
-            steps[name, part] = _step(function)
+            steps[name, part] = not_reading(function)
     with torch.no_grad():
         cost = measure_in_turns(steps, device, num_runs, 1)
     speeds = {}
@@ -48,10 +48,15 @@ def codec_speeds(codecs: Mapping[str, AbsCodec], device: str, seconds: float, nu
     return speeds
 
 
+def _noise(num_samples: int, device: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return a batch of one signal, the same in every call, and its length."""
+    speech = 0.05 * torch.randn(1, num_samples, generator=torch.Generator().manual_seed(0))
+    return speech.to(device), torch.tensor([num_samples], device=device)
+
+
 def _parts(codec: AbsCodec, num_samples: int, device: str) -> dict[str, Callable[[], Any]]:
     """Return what encodes, quantises and decodes the same noise for every codec."""
-    speech = 0.05 * torch.randn(1, num_samples, generator=torch.Generator().manual_seed(0)).to(device)
-    lengths = torch.tensor([num_samples], device=device)
+    speech, lengths = _noise(num_samples, device)
     with torch.no_grad():
         embedding, frame_lengths = codec.encode(speech, lengths)
     return {
@@ -61,19 +66,10 @@ def _parts(codec: AbsCodec, num_samples: int, device: str) -> dict[str, Callable
     }
 
 
-def _step(function: Callable[[], Any]) -> Callable[[], float]:
-    def run() -> float:
-        function()
-        return 0.0
-
-    return run
-
-
 def agreement(codec: AbsCodec, exact: AbsCodec, device: str, seconds: float) -> tuple[float, float]:
     """Return the SNR in dB of the embedding and of the decoded signal of ``codec`` to those of ``exact``."""
     num_samples = round(seconds * codec.sample_rate)
-    speech = 0.05 * torch.randn(1, num_samples, generator=torch.Generator().manual_seed(0)).to(device)
-    lengths = torch.tensor([num_samples], device=device)
+    speech, lengths = _noise(num_samples, device)
     with torch.no_grad():
         wanted, frame_lengths = exact.encode(speech, lengths)
         pairs = [

@@ -4,13 +4,14 @@ import heapq
 import statistics
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 
 from espnet_codecse.audio import write_audio
-from espnet_codecse.benchmark.timing import measure_in_turns
+from espnet_codecse.benchmark.timing import measure_in_turns, not_reading
 from espnet_codecse.metrics.registry import family_of, select
 from espnet_codecse.metrics.score import score_set, score_utterance
 from espnet_codecse.metrics.score_inputs import Utterance, read_inputs
@@ -44,15 +45,9 @@ def _of_metrics(metrics: Sequence[str], utterances: Sequence[Utterance], num_rou
     """Return a table with the time of each family of metrics, in turn."""
     chosen = [metric.name for metric in select(metrics)]
     families = {family_of(name): [other for other in chosen if family_of(other) is family_of(name)] for name in chosen}
-
-    def step(names: list[str]):
-        def run() -> float:
-            score_utterance((utterances[0], tuple(names)))
-            return 0.0
-
-        return run
-
-    cost = measure_in_turns({" ".join(names): step(names) for names in families.values()}, "cpu", num_rounds, 1)
+    tasks = {" ".join(names): (utterances[0], tuple(names)) for names in families.values()}
+    steps = {name: not_reading(partial(score_utterance, task)) for name, task in tasks.items()}
+    cost = measure_in_turns(steps, "cpu", num_rounds, 1)
     medians = {name: statistics.median(item.seconds) for name, item in cost.items()}
     lines = ["|metrics|ms a pair|share|", "|---|---|---|"]
     for name, value in medians.items():

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from time import perf_counter
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 
@@ -18,6 +18,16 @@ class Cost(NamedTuple):
     seconds: list[float]
     reading_share: float
     peak_bytes: int
+
+
+def not_reading(function: Callable[[], Any]) -> Callable[[], float]:
+    """Return ``function`` as a step of :func:`measure_in_turns` that never waits for data."""
+
+    def step() -> float:
+        function()
+        return 0.0
+
+    return step
 
 
 def measure_in_turns(

@@ -106,9 +106,8 @@ class RoFormer(torch.nn.Module):
             with torch.no_grad():
                 self.project.weight *= 0.1
                 self.project.bias.zero_()
-        if output == "gate":
-            with torch.no_grad():
-                self.project.bias[:dim] = initial_gate
+                if output == "gate":
+                    self.project.bias[:dim] = initial_gate
 
     def forward(self, embedding: torch.Tensor, frame_mask: torch.Tensor | None) -> torch.Tensor:
         """Map ``embedding (batch, frame, channel)`` to the same shape.

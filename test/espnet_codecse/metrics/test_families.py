@@ -218,5 +218,5 @@ def test_dnsmos_of_all_windows():
     raw = np.concatenate([network.run(None, {"input_1": window[None]})[0] for window in windows])
     wanted = [np.polyval(fit, values).mean() for fit, values in zip(FIT, raw.T)]
     found = family.compute(Signals(estimate, RATE))
-    assert list(found.values()) == pytest.approx(wanted, abs=1e-4)
+    assert list(found.values()) == pytest.approx(wanted, abs=1e-6)
     assert abs(found["DNSMOS_ALL_WINDOWS_OVRL"] - usual.compute(Signals(estimate, RATE))["DNSMOS_OVRL"]) > 0.01

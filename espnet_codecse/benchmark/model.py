@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from espnet_codecse.benchmark.macs import count_macs, count_module_macs, num_parameters
-from espnet_codecse.benchmark.timing import measure_in_turns
+from espnet_codecse.benchmark.timing import measure_in_turns, not_reading
 from espnet_codecse.codec.streaming import device_of
 from espnet_codecse.enh.enhancer import EmbeddingEnhancer
 from espnet_codecse.inference.abs_enhancer import AbsEnhancer
@@ -133,12 +133,7 @@ def _speed_table(model, codec, device, dtypes, batch_sizes, lengths, num_rounds,
         enhancer = load_enhancer(model, codec, device, dtype, segment_seconds=max(lengths) + 1, **options)
         for batch_size, seconds in product(batch_sizes, lengths):
             batch = [_noise(enhancer, seconds) for _ in range(batch_size)]
-
-            def run(enhancer: AbsEnhancer = enhancer, batch: list[np.ndarray] = batch) -> float:
-                enhancer.enhance_batch(batch)
-                return 0.0
-
-            runs[dtype, batch_size, seconds] = run
+            runs[dtype, batch_size, seconds] = not_reading(partial(enhancer.enhance_batch, batch))
     measured = measure_in_turns(runs, device, num_rounds, 1)
     lines = ["|type of number|batch|length, s|real-time factor [fastest, slowest]|memory, MB|", "|---|---|---|---|---|"]
     for (dtype, batch_size, seconds), cost in measured.items():

@@ -16,6 +16,7 @@ from voices import voice
 
 from espnet_codecse.bin import decode, encode, enhance, export_onnx, stream
 from espnet_codecse.codec import load_codec
+from espnet_codecse.codec.resolve import forget_codecs
 from espnet_codecse.codec.bitstream import BitstreamReader
 from espnet_codecse.enh.enhancer import EmbeddingEnhancer
 from espnet_codecse.enh.streaming import CodecStream
@@ -173,7 +174,7 @@ def test_ctrl_c_ends_a_stream_as_its_input_does(model, noisy, tmp_path, monkeypa
 def test_exported_graph(model, lyra, noisy, tmp_path, monkeypatch):
     pytest.importorskip("onnxscript")
     monkeypatch.setenv("CODECSE_LYRA", lyra)
-    load_codec.cache_clear()
+    forget_codecs()
     export_onnx.main([model, "--output", str(tmp_path / "m.onnx")])
     for name in (model, str(tmp_path / "m.onnx")):
         stream.main(["--model", name, str(noisy), str(tmp_path / "out.wav")])
@@ -187,7 +188,7 @@ def test_exported_graph(model, lyra, noisy, tmp_path, monkeypatch):
     other = str(save_lyra(tmp_path / "other", seed=1))
     with pytest.raises(UserError, match="use that codec"):
         stream.main(["--model", str(tmp_path / "m.onnx"), "--codec", other, str(noisy), str(tmp_path / "out.wav")])
-    load_codec.cache_clear()
+    forget_codecs()
 
 
 def test_a_graph_must_not_name_any_codec(tmp_path):

@@ -1,5 +1,6 @@
 """``codecse enhance`` on folders of recordings as people have them; killed, piped, in several processes."""
 
+import json
 import os
 import shutil
 import signal
@@ -230,16 +231,19 @@ def test_killed_and_started_again(tmp_path, write, enhance, model):
         script(*command, "--segment_seconds", "10"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 600
-    while process.poll() is None and time.monotonic() < deadline and not (out / "00.wav").exists():
+    ledger = out / ".made_of.1.jsonl"
+    while process.poll() is None and time.monotonic() < deadline and not (ledger.exists() and ledger.stat().st_size):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    done = [path for path in visible(out) if path.endswith(".wav") and not path.startswith(".")]
-    assert 0 < len(done) < 40
+    finished = [path for path in visible(out) if path.endswith(".wav") and not path.startswith(".")]
+    for path in finished:  # whole, whenever the run was killed
+        assert soundfile.info(out / path).frames == soundfile.info(tmp_path / "in" / path).frames
+    # Killed between the writing of an output and its entry in the ledger, a run leaves a file that is made again.
+    done = [json.loads(line)[0] for line in ledger.read_text().splitlines() if line.endswith("]")]
+    assert set(done) <= set(finished) and 0 < len(done) < 40
     (out / ".39.abcdefgh.wav").write_bytes(b"left of a killed run")
     kept = {path: (out / path).stat().st_mtime_ns for path in done}
-    for path in done:  # whole, whenever the run was killed
-        assert soundfile.info(out / path).frames == soundfile.info(tmp_path / "in" / path).frames
     status, text, _ = enhance("--batch_seconds", 2, "--segment_seconds", 10)
     assert status == 0 and f"{40 - len(done)} enhanced, {len(done)} skipped (already done)" in text
     assert {path: (out / path).stat().st_mtime_ns for path in done} == kept

@@ -16,8 +16,8 @@ from voices import voice
 
 from espnet_codecse.bin import decode, encode, enhance, export_onnx, stream
 from espnet_codecse.codec import load_codec
-from espnet_codecse.codec.resolve import forget_codecs
 from espnet_codecse.codec.bitstream import BitstreamReader
+from espnet_codecse.codec.resolve import forget_codecs
 from espnet_codecse.enh.enhancer import EmbeddingEnhancer
 from espnet_codecse.enh.streaming import CodecStream
 from espnet_codecse.errors import UserError

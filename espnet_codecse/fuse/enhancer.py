@@ -156,4 +156,5 @@ class FuseEnhancer(WindowEnhancer):
             features = None
             if self.model.features_source is not None:
                 features = self.model.features(windows.device).features(speech)
-            return self.model.enhance(windows, features, numbers, **self.options).float()
+            options = {**self.options, "overlap_frames": self.overlap_frames}
+            return self.model.enhance(windows, features, numbers, **options).float()

@@ -58,7 +58,10 @@ class FuseDiffusion(AbsDiffusion):
         enhanced = []
         for item in spectrogram:
             windows, starts = cut_windows(item, self.model.window_frames, self.overlap_frames)
-            output = self.model.enhance(windows, self._features(windows), list(range(len(starts))), self.num_steps)
+            numbers = list(range(len(starts)))
+            output = self.model.enhance(
+                windows, self._features(windows), numbers, self.num_steps, overlap_frames=self.overlap_frames
+            )
             enhanced.append(join_windows(output, starts, self.overlap_frames, item.shape[-1]))
         return torch.complex(*torch.stack(enhanced).unbind(1)).transpose(1, 2)
 

@@ -10,7 +10,7 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.features import AbsFeatures, hash_of_weights, load_features
 from espnet_codecse.fuse.abs_denoiser import AbsDenoiser
 from espnet_codecse.fuse.average import WeightAverage
-from espnet_codecse.fuse.sampling import sample, sampling_times, seeded_noise
+from espnet_codecse.fuse.sampling import sample, sampling_times, seeded_noise, window_noise
 from espnet_codecse.fuse.spectrogram import CompressedSpectrogram
 from espnet_codecse.fuse.vae import NoVAE, SpectrogramVAE
 from espnet_codecse.host_value import HostValue
@@ -197,6 +197,7 @@ class FuseModel(AbsESPnetModel):
         guidance_scale: float = 1.0,
         seed: int = 0,
         start: float = 1.0,
+        overlap_frames: int = 0,
     ) -> torch.Tensor:
         """Enhance windows.
 
@@ -210,6 +211,7 @@ class FuseModel(AbsESPnetModel):
             seed: seed of the noise.
             start: 1: start from pure noise; less: start at this fraction of the diffusion, from the noised latent of
                 the noisy speech.
+            overlap_frames: frames of the spectrogram that neighbouring windows share.
 
         Returns:
             Enhanced spectrogram ``(window, 2, bin, frame)``.
@@ -226,10 +228,9 @@ class FuseModel(AbsESPnetModel):
             return without + guidance_scale * (self.average(latent, times, noisy, features) - without)
 
         total = torch.zeros_like(spectrogram)
+        overlap = overlap_frames * noisy.shape[-1] // spectrogram.shape[-1]
         for draw in range(num_samples):
-            noise = torch.stack(
-                [seeded_noise(seed + 7919 * draw, number, noisy.shape[1:], noisy.device) for number in numbers]
-            )
+            noise = window_noise(seed + 7919 * draw, numbers, noisy.shape[1:], overlap, noisy.device)
             total += self.vae.decode(sample(self.scheduler, network, noise, noisy, num_steps, start))
         return total / num_samples
 

@@ -5,7 +5,7 @@ scheduler's own ``step`` always goes ``num_train_timesteps // num_steps`` times 
 not divide the number of times, it misses the next time, and a last noise of -40 dB remains.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from diffusers import DDIMScheduler
@@ -96,6 +96,27 @@ def sample(
         prediction = network(latent, torch.full((len(latent),), time, device=latent.device))
         latent = ddim_step(scheduler, prediction, time, after, latent)
     return latent
+
+
+def window_noise(seed: int, numbers: Sequence[int], shape: Sequence[int], overlap: int, device) -> torch.Tensor:
+    """Return noise ``(window, *shape)`` for windows of one recording.
+
+    Neighbours have the same noise where they overlap, so that their samples agree there and cross-fade without a seam.
+
+    Args:
+        seed: seed of the recording.
+        numbers: the number of each window in its recording.
+        shape: of a window, frames last.
+        overlap: frames that neighbours share.
+        device: torch device.
+    """
+    hop = shape[-1] - overlap
+    num_blocks = -(-shape[-1] // hop)
+    windows = [
+        torch.cat([seeded_noise(seed, number + step, (*shape[:-1], hop), device) for step in range(num_blocks)], dim=-1)
+        for number in numbers
+    ]
+    return torch.stack(windows)[..., : shape[-1]]
 
 
 def seeded_noise(seed: int, number: int, shape, device) -> torch.Tensor:

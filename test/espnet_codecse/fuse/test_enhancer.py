@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from espnet_codecse.errors import UserError
-from espnet_codecse.fuse.enhancer import FuseEnhancer
+from espnet_codecse.fuse.enhancer import FuseEnhancer, WindowEnhancer
 from espnet_codecse.fuse.sgmse import SGMSEEnhancer
+from espnet_codecse.fuse.spectrogram import CompressedSpectrogram
 from espnet_codecse.inference.abs_enhancer import RunSettings
 from espnet_codecse.level import Level
 
@@ -63,6 +64,26 @@ def test_vae_alone_is_the_ceiling(vae_model, voice):
     expected = spectrogram.inverse(vae_model.vae.reconstruct(padded), 31 * 128).detach().numpy() / gain
     # Before the second window begins, the first one is all there is.
     assert np.allclose(result[:, : 22 * 128], expected[:, : 22 * 128], atol=1e-4)
+
+
+class Unchanged(WindowEnhancer):
+    """Returns windows as they are, so that only the cutting and joining acts."""
+
+    def enhance_windows(self, windows, speech, numbers):
+        return windows
+
+
+@pytest.mark.parametrize("frequency", [440.0, 3000.0])
+def test_a_steady_tone_keeps_its_energy_at_joins(frequency):
+    tone = 0.3 * np.sin(2 * np.pi * frequency * np.arange(5 * 16000) / 16000).astype(np.float32)
+    enhancer = Unchanged(CompressedSpectrogram(), window_frames=64, device="cpu", segment_seconds=2.0)
+    pieces = enhancer.enhance_long(lambda start, count: tone[start : start + count], len(tone))
+    whole = np.concatenate([piece["waveform"][0] for piece in pieces])
+    assert whole.shape == tone.shape
+    inner = whole[1600 : len(tone) // 160 * 160 - 1600].reshape(-1, 160)
+    expected = tone[1600 : len(tone) // 160 * 160 - 1600].reshape(-1, 160)
+    change = 10 * np.log10(np.square(inner).sum(1) / np.square(expected).sum(1))
+    assert np.abs(change).max() < 0.1
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from diffusers import DDIMScheduler
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.fuse.build import DIFFUSION
-from espnet_codecse.fuse.sampling import ddim_step, sample, sampling_times, seeded_noise
+from espnet_codecse.fuse.sampling import ddim_step, sample, sampling_times, seeded_noise, window_noise
 
 MEAN, DEVIATION = 0.7, 0.4
 
@@ -124,3 +124,13 @@ def test_noise():
     assert all(
         abs(float(torch.dot(seeded_noise(1, 2, (1000,), "cpu"), other))) < 4 * math.sqrt(1000) for other in others
     )
+
+
+@pytest.mark.parametrize("overlap", [0, 2, 5])
+def test_windows_share_the_noise_where_they_overlap(overlap):
+    noise = window_noise(1, [3, 4, 5], (2, 4, 8), overlap, "cpu")
+    assert noise.shape == (3, 2, 4, 8)
+    hop = 8 - overlap
+    assert torch.equal(noise[:-1, ..., hop:], noise[1:, ..., :overlap])
+    assert not torch.equal(noise[0, ..., :hop], noise[1, ..., :hop])
+    assert torch.equal(window_noise(1, [4], (2, 4, 8), overlap, "cpu")[0], noise[1])  # whatever else is in the batch

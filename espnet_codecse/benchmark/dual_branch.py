@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from espnet_codecse.benchmark.macs import num_parameters
-from espnet_codecse.benchmark.timing import measure_in_turns
+from espnet_codecse.benchmark.timing import measure_in_turns, not_reading
 from espnet_codecse.dual_branch.adversaries import Pair, discriminator_losses, generator_losses
 from espnet_codecse.dual_branch.model import DualBranchModel
 from espnet_codecse.report.environment import environment_lines
@@ -75,38 +75,32 @@ def _parts(model: DualBranchModel, speech: torch.Tensor) -> dict[str, Callable[[
     kept = {name: pair._replace(fake=fake.detach()) for name, pair in pairs.items()}
     terms = [name for name in ("clean", "noise", "noisy") if model.weights[name]]
 
-    def generator() -> float:
+    def generator() -> None:
         branches = model.generator(speech, lengths, model.dtype)
-        return _backward(branches.reconstruction().square().mean() + branches.commitment + branches.codebook)
+        (branches.reconstruction().square().mean() + branches.commitment + branches.codebook).backward()
 
-    def reconstruction() -> float:
-        return _backward(sum(model.reconstruction(fake, speech)["loss"] for _ in terms))
+    def reconstruction() -> None:
+        sum(model.reconstruction(fake, speech)["loss"] for _ in terms).backward()
 
-    def in_generator_turn() -> float:
+    def in_generator_turn() -> None:
         chosen = model.schedule.draw(len(model.discriminators.n_ffts))
         matching = bool(model.weights["feature_matching"])
         losses = generator_losses(model.discriminators, model.adversarial, pairs, chosen, matching, model.dtype)
-        return _backward(sum(losses.values()))
+        sum(losses.values()).backward()
 
-    def in_own_turn() -> float:
+    def in_own_turn() -> None:
         chosen = model.schedule.draw(len(model.discriminators.n_ffts))
         losses, _ = discriminator_losses(model.discriminators, model.adversarial, kept, chosen, model.dtype)
-        return _backward(sum(losses.values()))
+        sum(losses.values()).backward()
 
-    def spectra() -> float:
+    def spectra() -> None:
         together = torch.cat([speech] * (2 * len(ensembles)))
         for index in model.schedule.draw(len(model.discriminators.n_ffts)):
             model.discriminators.spectrum(together, model.discriminators.n_ffts[index])
-        return 0.0
 
     parts = {"generator": generator, "reconstruction losses": reconstruction}
     if ensembles:
         parts["discriminators, the generator's turn"] = in_generator_turn
         parts["discriminators, their turn"] = in_own_turn
         parts["spectra"] = spectra
-    return parts
-
-
-def _backward(loss: torch.Tensor) -> float:
-    loss.backward()
-    return 0.0  # seconds spent waiting for data
+    return {name: not_reading(part) for name, part in parts.items()}

@@ -9,7 +9,7 @@ import torch
 
 from espnet_codecse.benchmark.macs import count_macs, count_module_macs, num_parameters
 from espnet_codecse.benchmark.sepformer import Sepformer
-from espnet_codecse.benchmark.timing import measure_in_turns
+from espnet_codecse.benchmark.timing import measure_in_turns, not_reading
 from espnet_codecse.enh.separator.nac_se import NacSeSeparator
 from espnet_codecse.report.environment import environment_lines
 from espnet_codecse.task.device import describe_device
@@ -112,8 +112,7 @@ def _count(system: _System) -> tuple[int, int, int]:
 
 def _timed(system: _System, network: torch.nn.Module, device: torch.device) -> Callable[[], float]:
     @torch.inference_mode()
-    def step() -> float:
+    def run() -> None:
         system.run(network, device)
-        return 0.0
 
-    return step
+    return not_reading(run)

@@ -59,12 +59,12 @@ def quality_report(
         raise UserError(f"{noisy}: no recordings; give a folder or an scp file")
     systems: dict[str, Callable[[], Process]] = {name: partial(_model, name) for name in models}
     systems.update({PEERS[name].title: partial(_peer, name) for name in peers})
-    scores = {NOISY: _scores(clean, noisy, output_dir / "scores" / NOISY, metrics, nj)}
+    scores = {NOISY: _scores(clean, noisy, noisy, output_dir / "scores" / NOISY, metrics, nj)}
     factors = {NOISY: ""}
     for title, load in systems.items():
         folder = output_dir / "enhanced" / file_stem(title)
         factors[title] = f"{_enhance(recordings, folder, load):.4f}"
-        scores[title] = _scores(clean, str(folder), output_dir / "scores" / file_stem(title), metrics, nj)
+        scores[title] = _scores(clean, str(folder), noisy, output_dir / "scores" / file_stem(title), metrics, nj)
     lines = ["# Quality beside others", "", *environment_lines(), ""]
     lines += [f"{len(recordings)} recordings of {noisy}", ""]
     rows = [
@@ -127,8 +127,10 @@ def _enhance(recordings: dict[str, str], folder: Path, load: Callable[[], Proces
     return sum(seconds[name] for name in recordings) / audio
 
 
-def _scores(clean: str, estimates: str, folder: Path, metrics: Sequence[str], nj: int) -> dict[str, np.ndarray]:
+def _scores(
+    clean: str, estimates: str, noisy: str, folder: Path, metrics: Sequence[str], nj: int
+) -> dict[str, np.ndarray]:
     """Return ``{metric: (recording,)}``, in the order of the recordings' names."""
-    summaries = score_set([clean], [estimates], folder, metrics, nj)
+    summaries = score_set([clean], [estimates], folder, metrics, nj, mixtures=noisy)
     columns = {item.metric: read_scp(folder / f"{item.metric}_spk1") for item in summaries if item.num_values}
     return {name: np.array([float(column[key]) for key in sorted(column)]) for name, column in columns.items()}

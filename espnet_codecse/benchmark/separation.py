@@ -9,6 +9,7 @@ import torch
 
 from espnet_codecse.benchmark.macs import count_macs, count_module_macs, num_parameters
 from espnet_codecse.benchmark.sepformer import SAMPLE_RATE, Sepformer
+from espnet_codecse.benchmark.timing import not_reading
 from espnet_codecse.codec import load_codec
 from espnet_codecse.embedding.ark import read_ark, write_ark
 from espnet_codecse.enh.decoder.codec_decoder import CodecDecoder
@@ -161,11 +162,10 @@ def _sepformer_step(setting: Setting) -> Callable[[], float]:
     mixture = speech.pop("speech_mix")
     loss = ThresholdPITSolver(SISNRLoss(eps=1e-7))
 
-    def step() -> float:
+    def step() -> None:
         optimizer.zero_grad(set_to_none=True)
         loss(list(speech.values()), model(mixture))[0].backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimizer.step()
-        return 0.0
 
-    return step
+    return not_reading(step)

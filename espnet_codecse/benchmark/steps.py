@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import yaml
 
+from espnet_codecse.benchmark.timing import not_reading
 from espnet_codecse.length_mask import HOST_LENGTHS
 from espnet_codecse.precision import autocast
 
@@ -103,18 +104,17 @@ class Training:
                 self._backward(batch, dtype, turn)
 
     def step(self, batch: Batch, dtype: torch.dtype = torch.float32) -> Callable[[], float]:
-        """Return a function that takes a step and returns the seconds that it waited for data, none."""
+        """Return a function that takes a step, for :func:`espnet_codecse.benchmark.timing.measure_in_turns`."""
         optimizers = self.task.build_optimizers(self.args, self.model)
 
-        def take() -> float:
+        def take() -> None:
             for turn, optimizer in zip(self._turns(), optimizers):
                 self.model.zero_grad(set_to_none=True)
                 self._backward(batch, dtype, turn)
                 torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.args.grad_clip)
                 optimizer.step()
-            return 0.0
 
-        return take
+        return not_reading(take)
 
     def _turns(self) -> list[dict[str, bool]]:
         return [{"forward_generator": turn} for turn in (True, False)] if self.task.num_optimizers == 2 else [{}]

@@ -36,6 +36,7 @@ def separation_report(
     seconds: float,
     num_rounds: int,
     steps_a_round: int,
+    accum_grad: int = 1,
 ) -> str:
     """Measure and return the whole report.
 
@@ -45,10 +46,11 @@ def separation_report(
         device, num_threads: torch device, and number of threads for the text.
         batch_size, seconds: number and length of the mixtures.
         num_rounds, steps_a_round: see :func:`measure_in_turns`.
+        accum_grad: parts of a batch with a loss on waveforms.
     """
     with tempfile.TemporaryDirectory() as folder:
         name = codec or str(save_random_codec("dac_16khz", Path(folder)))
-        setting = Setting(name, device, batch_size, seconds)
+        setting = Setting(name, device, batch_size, seconds, accum_grad)
         loaded = load_codec(name)
         title = f"{'DAC-16k, random weights' if codec is None else loaded.name}, {loaded.dim} channels"
         costs = _costs("sepformer" in systems, name, title)
@@ -56,12 +58,12 @@ def separation_report(
         measured = measure_in_turns(steps, device, num_rounds, steps_a_round)
     where = describe_device(device, num_threads)
     options = {"device": device, "num_threads": num_threads, "batch_size": batch_size, "seconds": f"{seconds:g}"}
-    options.update({"codec": codec} if codec else {}, rounds=num_rounds, steps=steps_a_round)
+    options.update({"codec": codec} if codec else {}, rounds=num_rounds, steps=steps_a_round, accum_grad=accum_grad)
     command = " ".join(f"--{name} {value}" for name, value in options.items())
     heading = f"{where}; {batch_size} x {seconds:g} s a step, {num_rounds} rounds of {steps_a_round} steps in turns"
     lines = [f"<!-- codecse benchmark separation {command} --systems {' '.join(systems)} -->"]
     lines += ["# Cost of separation", "", *environment_lines(), "", "## Multiplications", "", *costs, "", NOTE, ""]
-    lines += ["## Training", "", f"{heading}.", "", *_training_table(systems, measured)]
+    lines += ["## Training", "", f"{heading}.", "", *_training_table(systems, measured, accum_grad)]
     return "\n".join(lines)
 
 
@@ -87,12 +89,12 @@ def _costs(with_sepformer: bool, codec_name: str, title: str) -> list[str]:
     return lines
 
 
-def _training_table(systems: Sequence[str], measured: dict[str, Cost]) -> list[str]:
+def _training_table(systems: Sequence[str], measured: dict[str, Cost], accum_grad: int) -> list[str]:
     slowest = measured.get("codecformer")
     other = measured.get("sepformer")
     lines = [
         "|system|steps per second, median [slowest, fastest]|x Codecformer|x SepFormer|memory at the peak, MB|"
-        "reading, %|",
+        "waiting for data, %|",
         "|---|---|---|---|---|---|",
     ]
     for system in systems:
@@ -103,5 +105,10 @@ def _training_table(systems: Sequence[str], measured: dict[str, Cost]) -> list[s
         lines.append(
             f"|{TITLES[system]}|{speed}|{'|'.join(ratios)}|{cost.peak_bytes / 1e6:.0f}|{100 * cost.reading_share:.1f}|"
         )
-    lines += ["", "Memory is what a step takes above what the process held before it."]
+    lines += [
+        "",
+        "Memory is what a step takes above what the process held before it. Embeddings are read by one worker.",
+    ]
+    if accum_grad > 1:
+        lines.append(f"With a loss on waveforms, the gradients of {accum_grad} parts of the batch add up.")
     return lines

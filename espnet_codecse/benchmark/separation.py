@@ -1,6 +1,6 @@
 """Cost of Codecformer-EL, Codecformer and SepFormer on audio of the same length, as in the paper on Codecformer-EL."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
@@ -24,12 +24,16 @@ Batch = dict[str, torch.Tensor]  # with the names of ESPnet's collation
 
 
 class Setting(NamedTuple):
-    """Input of every system: ``batch_size`` mixtures of ``seconds``; ``codec`` is a name or folder."""
+    """Input of every system: ``batch_size`` mixtures of ``seconds``; ``codec`` is a name or folder.
+
+    With a loss on waveforms, the gradients of ``accum_grad`` parts of the batch add up, to save memory.
+    """
 
     codec: str
     device: str
     batch_size: int
     seconds: float
+    accum_grad: int = 1
 
 
 class Macs(NamedTuple):
@@ -75,7 +79,7 @@ def _macs(model: torch.nn.Module, function: Callable[[], object]) -> Macs:
 
 
 def training_step(system: str, setting: Setting, folder: Path) -> Callable[[], float]:
-    """Return a function that runs one training step of ``system`` and returns the seconds spent on reading data.
+    """Return a function that runs one training step of ``system`` and returns the seconds spent waiting for data.
 
     Args:
         system: one of :data:`SYSTEMS`.
@@ -91,13 +95,15 @@ def training_step(system: str, setting: Setting, folder: Path) -> Callable[[], f
     optimizer = torch.optim.Adam(model.parameters(), lr=1.5e-4)
     batch = _with_lengths(speech, lengths)
     read = _reader(codec, speech, lengths, folder) if system == "codecformer_el_stored" else lambda: batch
+    num_parts = setting.accum_grad if system == "codecformer" else 1
 
     def step() -> float:
         started = perf_counter()
-        batch = read()
+        parts = _parts(read(), num_parts)
         reading = perf_counter() - started
         optimizer.zero_grad(set_to_none=True)
-        model(**batch)[0].backward()
+        for part in parts:
+            (model(**part)[0] / len(parts)).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimizer.step()
         return reading
@@ -105,8 +111,25 @@ def training_step(system: str, setting: Setting, folder: Path) -> Callable[[], f
     return step
 
 
+def _parts(batch: Batch, number: int) -> list[Batch]:
+    """Divide a batch into ``number`` batches, or as many as it has items."""
+    pieces = [value.chunk(number) for value in batch.values()]
+    return [dict(zip(batch, values)) for values in zip(*pieces)]
+
+
+class StoredBatches(torch.utils.data.IterableDataset[Batch]):
+    """Yields what ``read`` returns, again and again."""
+
+    def __init__(self, read: Callable[[], Batch]):
+        self._read = read
+
+    def __iter__(self) -> Iterator[Batch]:
+        while True:
+            yield self._read()
+
+
 def _reader(codec, speech: Batch, lengths: torch.Tensor, folder: Path) -> Callable[[], Batch]:
-    """Store the embeddings of ``speech`` as in stage 3, and return a function that reads the batch."""
+    """Store the embeddings of ``speech`` as in stage 3, and return a function that waits for a worker's next batch."""
     ark, items = folder / "embeddings.ark", []
     for name, value in speech.items():
         embeddings, frame_lengths = codec.encode(value, lengths)
@@ -119,9 +142,10 @@ def _reader(codec, speech: Batch, lengths: torch.Tensor, folder: Path) -> Callab
             name: [torch.from_numpy(read_ark(f"{ark}:{offsets[f'{name}-{i}']}")) for i in range(len(lengths))]
             for name in speech
         }
-        return _with_lengths({name: torch.stack(value).to(device) for name, value in embeddings.items()}, frame_lengths)
+        return _with_lengths({name: torch.stack(value) for name, value in embeddings.items()}, frame_lengths.cpu())
 
-    return read
+    batches = iter(torch.utils.data.DataLoader(StoredBatches(read), batch_size=None, num_workers=1))
+    return lambda: {name: value.to(device) for name, value in next(batches).items()}
 
 
 def _with_lengths(batch: Batch, lengths: torch.Tensor) -> Batch:
@@ -158,13 +182,14 @@ def _sepformer_step(setting: Setting) -> Callable[[], float]:
 
     model = Sepformer(NUM_SPK).to(setting.device).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=1.5e-4)
-    speech = _speech(setting, round(setting.seconds * SAMPLE_RATE))
-    mixture = speech.pop("speech_mix")
+    parts = _parts(_speech(setting, round(setting.seconds * SAMPLE_RATE)), setting.accum_grad)
     loss = ThresholdPITSolver(SISNRLoss(eps=1e-7))
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
-        loss(list(speech.values()), model(mixture))[0].backward()
+        for part in parts:
+            mixture, *speech = part.values()
+            (loss(speech, model(mixture))[0] / len(parts)).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimizer.step()
 

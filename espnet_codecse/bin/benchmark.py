@@ -88,6 +88,13 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add("--batch_size", type=positive, default=1, help="mixtures per step (default: %(default)s)")
     add("--seconds", type=above_zero, default=2.0, help="length of a mixture, s (default: %(default)s)")
+    add(
+        "--accum_grad",
+        type=positive,
+        default=1,
+        help="parts of a batch whose gradients add up, for systems with a loss on waveforms, which need more memory "
+        "(default: %(default)s)",
+    )
     add("--rounds", type=positive, default=5, help="rounds over all systems (default: %(default)s)")
     add("--steps", type=positive, default=2, help="steps of a system in each round (default: %(default)s)")
     add("--output", type=Path, help="markdown file to write (default: standard output)")
@@ -219,7 +226,15 @@ def _separation(args: argparse.Namespace) -> str:
         if name not in SYSTEMS:
             raise UserError(f"--systems {name}: unknown; known: {', '.join(SYSTEMS)}")
     return separation_report(
-        systems, args.codec, args.device, args.num_threads, args.batch_size, args.seconds, args.rounds, args.steps
+        systems,
+        args.codec,
+        args.device,
+        args.num_threads,
+        args.batch_size,
+        args.seconds,
+        args.rounds,
+        args.steps,
+        args.accum_grad,
     )
 
 

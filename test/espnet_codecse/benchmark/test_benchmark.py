@@ -29,6 +29,7 @@ def test_separation(codec_folder, tmp_path):
     output = tmp_path / "benchmark.md"
     systems = ["codecformer_el_stored", "codecformer_el_on_the_fly", "codecformer"]
     arguments = ["--codec", codec_folder, "--systems", *systems, "--seconds", "0.4", "--rounds", "2", "--steps", "1"]
+    arguments += ["--batch_size", "2", "--accum_grad", "2"]
     assert main(["benchmark", "separation", *arguments, "--num_threads", "1", "--output", str(output)]) == 0
     text = output.read_text()
     rows = [line.strip("|").split("|") for line in text.split("## Training")[1].splitlines() if line.startswith("|C")]

@@ -9,9 +9,10 @@ length, channels, level, format and subtype of its input. If libsndfile cannot w
 with GSM), the output is wav and the report says so. Each channel is enhanced on its own. A recording of several hours
 takes no more memory than one of a minute.
 
-The codec small runs at 16 kHz, other codecs at their own rate. For inputs at 44.1 or 48 kHz, nothing above 8 kHz is
-kept unless --mix is below 1; --residual counts that band as removed. A line at the end names recordings that lost such
-a band, in which no speech was found, or of which steady tones, as in music, are much.
+Models at 16 kHz work below 8 kHz. The band above, of recordings at 22.05 kHz and more, passes through gains that follow
+what the model removed below; --bandwidth 8k removes it, as do models of several speakers or at other rates. A line at
+the end names recordings that lost such a band, in which no speech was found, or of which steady tones, as in music, are
+much.
 
 The same command resumes where it stopped. It skips outputs that are newer than their input and were made with the same
 settings. A broken file does not stop the others: failed.tsv in the output folder names it with the reason, and the exit
@@ -57,11 +58,27 @@ def get_parser() -> argparse.ArgumentParser:
     add("--format", choices=list(CHOICES), help="format of the outputs (default: the input's)")
     add("--mono", action="store_true", help="average the channels first")
     add(
+        "--bandwidth",
+        choices=["full", "8k"],
+        default="full",
+        help="full: keep the recording's band above 8 kHz, filtered; 8k: remove it (default: %(default)s)",
+    )
+    shares = parser.add_mutually_exclusive_group()
+    shares.add_argument(
         "--mix",
         type=mix,
         default=1.0,
         help="share of the enhanced signal, 0 to 1; the rest is the input, and 0 "
         "returns the input itself (default: %(default)s)",
+    )
+    shares.add_argument(
+        "--floor_db",
+        dest="mix",
+        type=mix_of_floor,
+        metavar="DB",
+        default=argparse.SUPPRESS,
+        help="leave the background this far below its level in the input, so that pauses do not become silent: "
+        "--floor_db -30 is --mix 0.968 (default: remove it as far as the model does)",
     )
     add(
         "--residual",
@@ -108,6 +125,17 @@ def mix(text: str) -> float:
     return value
 
 
+def mix_of_floor(text: str) -> float:
+    """Parse a level in dB, at most 0, and return the share of the enhanced signal that leaves the input at that level.
+
+    argparse turns the ValueError into a message that names the option.
+    """
+    floor_db = float(text)
+    if not -200.0 <= floor_db <= 0.0:
+        raise ValueError
+    return 1.0 - 10.0 ** (floor_db / 20.0)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Enhance the remaining recordings and report; return 1 if one failed."""
     args = get_parser().parse_args(sys.argv[1:] if argv is None else argv)
@@ -130,6 +158,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.target != "codes" and args.num_codebooks:
         raise UserError("--num_codebooks applies to codes that are written; add --to codes")
     from espnet_codecse.fileio import sha256_of
+    from espnet_codecse.high_band.load import WEIGHTS
     from espnet_codecse.recording.session import Session
     from espnet_codecse.task.configuration import num_speakers
     from espnet_codecse.zoo.find import find_model
@@ -144,6 +173,7 @@ def main(argv: list[str] | None = None) -> int:
         dtype=args.dtype,
         mono=args.mono,
         mix=args.mix,
+        full_band=args.bandwidth == "full",
         segment_seconds=args.segment_seconds,
         model_options=tuple(args.model_option),
         num_codebooks=args.num_codebooks,
@@ -151,6 +181,8 @@ def main(argv: list[str] | None = None) -> int:
     )
     # A hash of the weights, not their name: a resumed training writes them under the same name.
     identity = {"model": [sha256_of(Path(file)) for file in (model.train_config, model.model_file)]}
+    if options.full_band:
+        identity["high_band"] = sha256_of(WEIGHTS)
     session = Session(
         verb="enhanced",
         options=options,

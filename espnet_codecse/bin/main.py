@@ -47,6 +47,7 @@ COMMANDS = {
     "sweep": ("sweep", "draw scores against the number of DDIM steps"),
     "spectrogram": ("spectrogram", "draw noisy / enhanced / clean spectrograms"),
     "init_codec": ("init_codec", "initialise the small codec from speech"),
+    "train_high_band": ("train_high_band", "train the network for the band above 8 kHz"),
     "train_codec": ("train_codec", "train a codec with ESPnet's codec task"),
     "benchmark": ("benchmark", "measure time, memory and multiplications of codecs and models"),
     "plan": ("plan", "estimate time, disk and memory of a recipe's stages"),

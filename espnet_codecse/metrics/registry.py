@@ -14,6 +14,7 @@ FAMILY_MODULES = (
     "stoi",
     "composite",
     "spectral_distance",
+    "high_band",
     "visqol",
     "dnsmos",
     "distillmos",

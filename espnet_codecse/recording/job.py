@@ -25,6 +25,7 @@ class Options:
         model_options: ``(name, value)`` for the model's enhancer.
         num_codebooks: codes to write per frame; None: as many as the input has, or all of the codec's.
         listen: notice what users should know about the recordings.
+        full_band: keep the band above that of the system, filtered; see :mod:`espnet_codecse.high_band`.
     """
 
     source: str = "wave"
@@ -39,6 +40,7 @@ class Options:
     model_options: tuple[tuple[str, Any], ...] = ()
     num_codebooks: int | None = None
     listen: bool = False
+    full_band: bool = True
 
 
 @dataclass(frozen=True)

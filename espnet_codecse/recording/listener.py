@@ -8,7 +8,7 @@ from espnet_codecse.activity import frame_powers, frame_size, loudest_power
 
 NO_SPEECH = "no speech found, and nearly everything was removed; --mix 0.5 keeps half of the input"
 TONES = "steady tones, as in music, are much of it; the model keeps speech only"
-BAND = "what is above {:g} kHz was removed; --mix below 1 keeps a share of it"
+BAND = "what is above {:g} kHz was removed"
 MOST_NAMES = 3  # in a line
 
 # The thresholds were set on mini_real and mini_more: of 84 utterances at -5 dB SNR or better, none lost more than 13 dB
@@ -32,10 +32,12 @@ class Listener:
     Args:
         sample_rate: of the system, Hz.
         file_rate: of the recording, Hz.
+        full_band: the band above that of the system is kept.
     """
 
-    def __init__(self, sample_rate: int, file_rate: int):
-        self._sample_rate, self._file_rate = sample_rate, file_rate
+    def __init__(self, sample_rate: int, file_rate: int, full_band: bool = False):
+        self._sample_rate, self._loses_band = sample_rate, file_rate > sample_rate and not full_band
+        self._file_rate = file_rate
         self._input, self._output = _Powers(sample_rate), _Powers(sample_rate)
         self._tones = _Tones()
         self._band_power = self._file_power = 0.0
@@ -43,7 +45,7 @@ class Listener:
     def hear_file(self, block: np.ndarray) -> None:
         """Take the next ``(sample, channel)`` of the file at its own rate, and look at its beginning."""
         block = block[:_BAND_FRAME]
-        if self._file_rate <= self._sample_rate or len(block) < 2:
+        if not self._loses_band or len(block) < 2:
             return
         spectrum = np.abs(np.fft.rfft(block[:, 0] * np.hanning(len(block)))) ** 2
         first = int(np.ceil(len(block) * self._sample_rate / 2 / self._file_rate)) + 1

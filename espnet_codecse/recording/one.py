@@ -19,6 +19,7 @@ def enhance_recording(
     target: Path,
     mono: bool = False,
     mix: float = 1.0,
+    full_band: bool = True,
     count: Callable[[float], None] = lambda seconds: None,
 ) -> list[Path]:
     """Enhance a recording as ``codecse enhance`` does, and return the files that were written.
@@ -29,6 +30,7 @@ def enhance_recording(
         target: file to write; its suffix chooses the format.
         mono: average the channels.
         mix: share of the enhanced signal in the output, 0 to 1.
+        full_band: keep the band above that of a system at 16 kHz, filtered.
         count: called with the seconds of audio just processed.
 
     Raises:
@@ -36,7 +38,7 @@ def enhance_recording(
     """
     if target.resolve() == source.resolve():
         raise UserError(f"{target}: is the recording itself; name another file")
-    options = Options(mono=mono, mix=mix)
+    options = Options(mono=mono, mix=mix, full_band=full_band)
     choice = None
     if target.suffix.lower() != source.suffix.lower():
         choice = next((name for name, (_, suffix) in CHOICES.items() if suffix == target.suffix.lower()), None)

@@ -28,6 +28,7 @@ class RecordingReader:
         codec_rate: sample rate of the codec, Hz.
         mono: average the channels.
         listen: make a ``listener``.
+        full_band: the band above that of the codec is not lost.
 
     Attributes:
         rate: sample rate of the file, Hz.
@@ -42,7 +43,7 @@ class RecordingReader:
         UserError: the file is unreadable, empty, shorter than its header says, or contains NaN.
     """
 
-    def __init__(self, path: Path, codec_rate: int, mono: bool = False, listen: bool = False):
+    def __init__(self, path: Path, codec_rate: int, mono: bool = False, listen: bool = False, full_band: bool = False):
         self.path, self._mono = path, mono
         self._file = open_audio(path)
         self.rate, self.num_samples = self._file.rate, self._file.num_samples
@@ -53,7 +54,7 @@ class RecordingReader:
         self.num_channels = 1 if mono else self._file.num_channels
         self.num_output = samples_at(self.num_samples, self.rate, codec_rate)
         self.num_read = 0
-        self.listener = Listener(codec_rate, self.rate) if listen else None
+        self.listener = Listener(codec_rate, self.rate, full_band) if listen else None
         self._num_left = self.num_output
         self._resampler: StreamingResampler | None = StreamingResampler(self.rate, codec_rate, self.num_channels)
         self._buffer = ForwardBuffer(self._produce, axis=1)

@@ -11,6 +11,8 @@ from espnet_codecse.audio import StreamingResampler, open_audio
 from espnet_codecse.container.extras import write_channel_mask, write_texts
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
+from espnet_codecse.high_band.filter import HighBandFilter
+from espnet_codecse.high_band.load import load_network
 from espnet_codecse.recording.carried import Carried
 from espnet_codecse.recording.formats import AudioFormat
 from espnet_codecse.recording.limiter import Limiter
@@ -35,6 +37,7 @@ class RecordingWriter:
         mix: share of the estimate, 0 to 1.
         residual: file for the input minus all outputs.
         carried: tags and channel mask of the outputs.
+        full_band: add the input's band above that of the estimates, filtered; for one output.
 
     Attributes:
         num_limited: samples beyond full scale that were turned down for a format with a limit.
@@ -53,12 +56,14 @@ class RecordingWriter:
         mix: float = 1.0,
         residual: Path | None = None,
         carried: Carried = Carried(),
+        full_band: bool = False,
     ):
         self._paths, self._residual = paths, residual
         self._form, self._rate, self._num_channels = form, rate, num_channels
         self._mix, self._mono = mix, mono
         self._carried = carried
-        self._recording = recording if mix < 1.0 or residual is not None else None
+        self._recording = recording if mix < 1.0 or residual is not None or full_band else None
+        self._high_band = HighBandFilter(load_network(), rate, codec_rate, num_channels) if full_band else None
         self._num_samples, self._num_put = num_samples, 0
         self._limiter = Limiter(rate, form.largest) if form.has_limit else None
         self._resampler = StreamingResampler(codec_rate, rate, len(paths) * num_channels)
@@ -108,20 +113,25 @@ class RecordingWriter:
         """Write the remaining samples of the resampler, padded with silence if rounding left them short."""
         width = len(self._paths) * self._num_channels
         self._put(self._resampler.push(np.zeros((0, width), np.float32), last=True))
-        self._put(np.zeros((self._num_samples - self._num_put, width), np.float32))
+        self._put(np.zeros((self._num_samples - self._num_put, width), np.float32), last=True)
 
-    def _put(self, estimates: np.ndarray) -> None:
+    def _put(self, estimates: np.ndarray, last: bool = False) -> None:
         """Take ``(sample, speaker * channel)`` at the output's rate, at most up to the recording's length."""
         estimates = estimates[: self._num_samples - self._num_put].astype(np.float64)
-        outputs = estimates.reshape(len(estimates), len(self._paths), self._num_channels).transpose(1, 0, 2)
         dry = None
         if self._dry is not None:
             assert self._recording is not None  # the source of self._dry
             dry = read_block(self._dry, self._recording, self._num_put, self._mono, "float64", len(estimates))
-            outputs = self._mix * outputs[:, : len(dry)] + (1.0 - self._mix) * dry
+            estimates = estimates[: len(dry)]
         self._num_put += len(estimates)
+        if self._high_band is not None:
+            assert dry is not None  # read for it
+            estimates, dry = self._high_band.push(estimates, dry, last)
+        outputs = estimates.reshape(len(estimates), len(self._paths), self._num_channels).transpose(1, 0, 2)
+        if dry is not None:
+            outputs = self._mix * outputs + (1.0 - self._mix) * dry
         if self._limiter is not None:
-            outputs, dry = self._limiter.push(outputs, dry, self._num_put == self._num_samples)
+            outputs, dry = self._limiter.push(outputs, dry, last)
         self._write_ready(outputs, dry)
 
     def _write_ready(self, outputs: np.ndarray, dry: np.ndarray | None) -> None:

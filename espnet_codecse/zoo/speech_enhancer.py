@@ -9,6 +9,8 @@ import torch
 from tqdm import tqdm
 
 from espnet_codecse.audio import resample
+from espnet_codecse.high_band.filter import HighBandFilter
+from espnet_codecse.high_band.load import has_filter, load_network
 from espnet_codecse.task.model_types import LAYERS
 from espnet_codecse.zoo.audio_input import Audio, as_channels, is_sample_by_channel
 from espnet_codecse.zoo.find import ModelFiles, called, find_model
@@ -31,6 +33,8 @@ class SpeechEnhancer:
             memory stays constant.
         ref_channel: channel to use of ``(batch, sample, channel)`` input.
         normalize_output_wav: scale every output to a peak of 0.9, as SeparateSpeech does.
+        full_band: keep what is above 8 kHz in audio at more than 16 kHz, filtered, if the model enhances one speaker at
+            16 kHz.
         options: options of the model at inference, such as ``num_steps`` of a diffusion model.
 
     Raises:
@@ -65,10 +69,13 @@ class SpeechEnhancer:
         segment_seconds: float = 30.0,
         ref_channel: int = 0,
         normalize_output_wav: bool = False,
+        full_band: bool = True,
         **options: Any,
     ):
         files = ModelFiles.of_training(train_config, model_file)
-        self._load(files, codec, device, dtype, layer, segment_seconds, ref_channel, normalize_output_wav, **options)
+        self._load(
+            files, codec, device, dtype, layer, segment_seconds, ref_channel, normalize_output_wav, full_band, **options
+        )
 
     def _load(
         self,
@@ -80,6 +87,7 @@ class SpeechEnhancer:
         segment_seconds: float = 30.0,
         ref_channel: int = 0,
         normalize_output_wav: bool = False,
+        full_band: bool = True,
         **options: Any,
     ) -> None:
         if layer not in (None, *LAYERS):
@@ -91,6 +99,7 @@ class SpeechEnhancer:
         self.ref_channel, self.normalize_output_wav = ref_channel, normalize_output_wav
         self.num_spk: int = self.enhancer.num_spk
         self.sample_rate: int = self.enhancer.sample_rate
+        self._full_band = full_band and self.num_spk == 1 and has_filter(self.sample_rate)
 
     @classmethod
     def from_pretrained(
@@ -188,7 +197,7 @@ class SpeechEnhancer:
         """
         from espnet_codecse.recording.one import enhance_recording
 
-        return enhance_recording(self.enhancer, Path(source), Path(target), mono, mix)
+        return enhance_recording(self.enhancer, Path(source), Path(target), mono, mix, self._full_band)
 
     def _all_outputs(self, audios: Sequence[Audio], fs: int | None, progress: bool) -> list[list[np.ndarray]]:
         """Return one array per speaker for each item."""
@@ -211,7 +220,11 @@ class SpeechEnhancer:
         pieces = self.enhancer.enhance_long(lambda start, count: at_codec[start : start + count], len(at_codec))
         output = np.concatenate([piece[self.layer][: self.num_spk] for piece in pieces], axis=1)
         output = np.ascontiguousarray(resample(output.T, self.sample_rate, fs).T)[:, : len(samples)]
-        return np.pad(output, ((0, 0), (0, len(samples) - output.shape[1])))
+        output = np.pad(output, ((0, 0), (0, len(samples) - output.shape[1])))
+        if self._full_band and fs > self.sample_rate:
+            high_band = HighBandFilter(load_network(), fs, self.sample_rate, num_channels=1)
+            output = high_band.push(output.T, samples[:, None], last=True)[0].T.astype(np.float32)
+        return output
 
 
 class SpeechSeparator(SpeechEnhancer):

@@ -130,6 +130,8 @@ def test_only_what_is_new_is_done_again(tmp_path, write, enhance):
 def test_mix_residual_mono_and_format(tmp_path, write, enhance):
     path = write(tmp_path / "in" / "a.wav", rate=44100, channels=2)
     assert enhance("--mix", 0, out="dry")[0] == 0
+    assert enhance("--mix", 0.9, out="mixed")[0] == enhance("--floor_db", -20, out="floor")[0] == 0
+    assert np.array_equal(samples(tmp_path / "floor" / "a.wav"), samples(tmp_path / "mixed" / "a.wav"))
     assert (tmp_path / "dry" / "a.wav").read_bytes() == path.read_bytes()
     assert enhance("--residual", out="both")[0] == 0
     assert visible(tmp_path / "both") == [".codecse.json", ".made_of.1.jsonl", "a.residual.wav", "a.wav"]
@@ -182,7 +184,18 @@ def test_wrong_options_stop_before_any_work(tmp_path, write, enhance, options, i
     assert not [path for path in visible(tmp_path) if path.startswith("out") and path.endswith(("wav", "flac"))]
 
 
-@pytest.mark.parametrize("options", [["--mix", "1.5"], ["--mix", "x"], ["--jobs", "0"], ["--format", "m4a"], []])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--mix", "1.5"],
+        ["--mix", "x"],
+        ["--floor_db", "3"],
+        ["--floor_db", "nan"],
+        ["--jobs", "0"],
+        ["--format", "m4a"],
+        [],
+    ],
+)
 def test_options_that_argparse_refuses(options, capsys):
     with pytest.raises(SystemExit) as caught:
         main(["enhance", *options, *(["x.wav", "-o", "y"] if options else [])])
@@ -248,6 +261,27 @@ def test_killed_and_started_again(tmp_path, write, enhance, model):
     assert status == 0 and f"{40 - len(done)} enhanced, {len(done)} skipped (already done)" in text
     assert {path: (out / path).stat().st_mtime_ns for path in done} == kept
     assert visible(out) == sorted([".codecse.json", ".made_of.1.jsonl", *(f"{index:02}.wav" for index in range(40))])
+
+
+def above(path: Path, frequency: float) -> float:
+    """Return the mean square of a recording above ``frequency`` Hz."""
+    samples, rate = soundfile.read(path)
+    spectrum = np.fft.rfft(samples)
+    return float(np.square(np.abs(spectrum[np.fft.rfftfreq(len(samples), 1 / rate) > frequency])).sum()) / len(samples)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_the_band_above_is_kept_unless_it_is_to_go(tmp_path, write, enhance, alone):
+    for name in ("a.wav",) if alone else ("a.wav", "b.wav"):
+        path = write(tmp_path / "in" / name, rate=48000, seconds=3, subtype="FLOAT")
+        hiss = 0.01 * np.random.default_rng(0).standard_normal(3 * 48000)
+        soundfile.write(path, soundfile.read(path)[0] + hiss, 48000, subtype="FLOAT")
+    assert enhance()[0] == enhance("--bandwidth", "8k", out="narrow")[0] == 0
+    assert above(tmp_path / "out" / "a.wav", 8500) > 0
+    assert above(tmp_path / "narrow" / "a.wav", 8500) < 1e-3 * above(tmp_path / "in" / "a.wav", 8500)
+    assert enhance("--mix", 0.0, out="input")[0] == 0  # the input itself, whatever the band above is
+    assert np.array_equal(samples(tmp_path / "input" / "a.wav"), samples(tmp_path / "in" / "a.wav"))
+    assert enhance("--bandwidth", "8k")[1].count("1 enhanced" if alone else "2 enhanced")  # other settings: done anew
 
 
 @pytest.mark.slow

@@ -180,13 +180,13 @@ def main(argv: list[str] | None = None) -> int:
         listen=not args.quiet,
     )
     # A hash of the weights, not their name: a resumed training writes them under the same name.
-    identity = {"model": [sha256_of(Path(file)) for file in (model.train_config, model.model_file)]}
+    files = [Path(model.train_config), Path(model.model_file)]
     if options.full_band:
-        identity["high_band"] = sha256_of(WEIGHTS)
+        files.append(WEIGHTS)
     session = Session(
         verb="enhanced",
         options=options,
-        settings=identity,
+        settings={"model": [sha256_of(file) for file in files]},
         choice=args.format,
         residual=args.residual,
         num_speakers=num_speakers(model.configuration),

@@ -126,7 +126,7 @@ class Mixtures:
         """Return a recording ``(sample,)``, or hiss, of which corpora of noise have little."""
         if rng.random() < HISS_SHARE:
             return coloured(rng, self._num_samples, RATE, rng.uniform(*HISS_EXPONENT))
-        return self._noises[rng.integers(len(self._noises))].astype(np.float64)
+        return self._noises[int(rng.integers(len(self._noises)))].astype(np.float64)
 
     def _utterances(self, rng: np.random.Generator) -> np.ndarray:
         """Return utterances of one kind with pauses between them."""
@@ -135,7 +135,7 @@ class Mixtures:
         position = round(rng.uniform(0.0, PAUSE_SECONDS[1]) * RATE)
         while position < len(signal):
             pool = self._speech if wide else self._narrow
-            utterance = pool[rng.integers(len(pool))]
+            utterance = pool[int(rng.integers(len(pool)))]
             utterance = utterance if wide else self._extension(utterance, rng)
             utterance = utterance[: len(signal) - position] / rms(utterance)
             signal[position : position + len(utterance)] = utterance

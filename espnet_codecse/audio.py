@@ -84,6 +84,12 @@ def resample(samples: np.ndarray, rate: int, target_rate: int) -> np.ndarray:
     return soxr.resample(samples, rate, target_rate, quality="HQ").astype(np.float32, copy=False)
 
 
+def to_length(signal: np.ndarray, num_samples: int) -> np.ndarray:
+    """Cut ``signal (..., sample)``, or pad it with zeros, because the lengths of resampled signals are rounded."""
+    missing = max(0, num_samples - signal.shape[-1])
+    return np.pad(signal, [(0, 0)] * (signal.ndim - 1) + [(0, missing)])[..., :num_samples]
+
+
 class StreamingResampler:
     """Resamples a recording block by block; the result is that of :func:`resample` on the whole, without delay.
 

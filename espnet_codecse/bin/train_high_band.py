@@ -50,6 +50,9 @@ def main(argv: list[str] | None = None) -> None:
     from espnet_codecse.zoo.load import load_enhancer
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    enhancer = load_enhancer(args.model)
+    if not has_filter(enhancer):
+        raise UserError(f"--model {args.model}: give one that enhances one speaker at 16 kHz")
     speech, noise = read_full_band(args.speech, "--speech"), read_full_band(args.noise, "--noise")
     narrow = [] if args.narrow_speech is None else read_narrow(args.narrow_speech)
     extension = Extension(speech)
@@ -60,9 +63,6 @@ def main(argv: list[str] | None = None) -> None:
         read_full_band(args.valid_noise, "--valid_noise"),
         extension,
     )
-    enhancer = load_enhancer(args.model)
-    if enhancer.num_spk > 1 or not has_filter(enhancer.sample_rate):
-        raise UserError(f"--model {args.model}: give one that enhances one speaker at 16 kHz")
     network = train(
         make_examples(training, enhancer, args.num_train, args.seed),
         make_examples(validation, enhancer, args.num_valid, args.seed + 1),

@@ -5,7 +5,7 @@ After the challenge's simulation scripts; what differs is said where it does.
 
 import numpy as np
 
-from espnet_codecse.audio import audio_info, read_audio, read_first_channel, resample
+from espnet_codecse.audio import audio_info, read_audio, read_first_channel, resample, to_length
 from espnet_codecse.corpus.mixing import fit_length, rms
 from espnet_codecse.corpus.recording import NOT_FINITE
 from espnet_codecse.corpus.reverberation import reverberate
@@ -97,8 +97,7 @@ def limit_bandwidth(signal: np.ndarray, rate: int, narrow_rate: int, resampler: 
     The challenge chooses among two windowed-sinc filters of resampy, polyphase and FFT; ``soxr`` stands for the former.
     """
     narrow = _resample(signal, rate, narrow_rate, resampler)
-    wide = _resample(narrow, narrow_rate, rate, resampler)
-    return np.pad(wide, (0, max(0, len(signal) - len(wide))))[: len(signal)]
+    return to_length(_resample(narrow, narrow_rate, rate, resampler), len(signal))
 
 
 def _resample(signal: np.ndarray, rate: int, target_rate: int, resampler: str) -> np.ndarray:

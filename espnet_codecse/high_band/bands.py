@@ -58,10 +58,16 @@ class Bands:
         frames = np.concatenate([pieces[:, :-1], pieces[:, 1:]], axis=2)
         return np.fft.rfft(frames * self._window, axis=2)
 
-    def overlapping(self, spectra: np.ndarray) -> np.ndarray:
-        """Return windowed frames ``(channel, frame, 2, hop)`` of ``spectra (channel, frame, bin)``, to be added."""
+    def overlap_add(self, spectra: np.ndarray, tail: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return ``(signal (sample, channel), tail (channel, hop))`` of ``spectra (channel, frame, bin)``.
+
+        The signal has a hop for each frame, and begins with the ``tail`` of the frames before; None: there are none.
+        """
         frames = np.fft.irfft(spectra, 2 * self.hop, axis=2) * self._window
-        return frames.reshape(*frames.shape[:2], 2, self.hop)
+        early, late = frames[:, :, : self.hop], frames[:, :, self.hop :]
+        tail = np.zeros((len(spectra), self.hop)) if tail is None else tail
+        carried = np.concatenate([tail[:, None], late], axis=1)
+        return (carried[:, :-1] + early).reshape(len(spectra), -1).T, carried[:, -1]
 
     def low_powers(self, spectra: np.ndarray) -> np.ndarray:
         """Return the powers of the bands below 8 kHz ``(..., low band)``, in mean squares of samples."""

@@ -34,7 +34,7 @@ class HighBandFilter:
         self._framed = {"low": begin, "high": begin, "enhanced": begin}
         self._ready = {"recording": nothing, "enhanced": nothing}  # until the upper part is
         self._spectra = np.zeros((num_channels, 0, hop + 1), complex)  # of the upper part, for gains to come
-        self._tail = np.zeros((num_channels, hop))
+        self._tail: np.ndarray | None = None
         self._num_early = LOOK_AHEAD  # gains that are for frames before the first
         self._skip = hop  # samples that come out before the recording's first
 
@@ -88,11 +88,8 @@ class HighBandFilter:
         self._spectra = np.concatenate([self._spectra, high], axis=1)
         gains = self._gains(low, enhanced, high)
         spectra, self._spectra = self._spectra[:, : gains.shape[1]], self._spectra[:, gains.shape[1] :]
-        frames = self._bands.overlapping(spectra * self._bands.gains_of_bins(gains))
-        halves = np.concatenate([self._tail[:, None], frames[:, :, 1]], axis=1)
-        self._tail = halves[:, -1]
-        upper = halves[:, :-1] + frames[:, :, 0]
-        return upper.reshape(len(upper), -1).T
+        upper, self._tail = self._bands.overlap_add(spectra * self._bands.gains_of_bins(gains), self._tail)
+        return upper
 
     @torch.no_grad()
     def _gains(self, low: np.ndarray, enhanced: np.ndarray, high: np.ndarray) -> np.ndarray:

@@ -5,13 +5,14 @@ from pathlib import Path
 
 from espnet_codecse.high_band.bands import CROSSOVER
 from espnet_codecse.high_band.network import HighBandNetwork
+from espnet_codecse.inference.abs_enhancer import AbsEnhancer
 
 WEIGHTS = Path(__file__).parent.parent / "pretrained" / "high_band" / "model.safetensors"
 
 
-def has_filter(sample_rate: int) -> bool:
-    """Return whether the network fits a system at ``sample_rate`` Hz, which ends where the upper band begins."""
-    return sample_rate == 2 * CROSSOVER
+def has_filter(enhancer: AbsEnhancer) -> bool:
+    """Return whether the network fits a system: it ends where the upper band begins, and has one speaker to give it."""
+    return enhancer.num_spk == 1 and enhancer.sample_rate == 2 * CROSSOVER
 
 
 @lru_cache(maxsize=1)

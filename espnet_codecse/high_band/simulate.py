@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from espnet_codecse.audio import resample
+from espnet_codecse.audio import resample, to_length
 from espnet_codecse.corpus.mixing import add_noise, rms, set_level
 from espnet_codecse.corpus.noise import coloured
+from espnet_codecse.corpus.urgent_rules import limit_bandwidth
 from espnet_codecse.high_band.bands import RANGE_DB, Bands, decibel
 
 RATE, NARROW_RATE = 48000, 16000  # Hz
@@ -18,16 +19,6 @@ CLEAN_SHARE = NOISE_SHARE = 0.06  # of the mixtures, which have no noise, or no 
 HISS_SHARE, HISS_EXPONENT = 0.25, (0.0, 1.5)
 # Of the clean speech that has a noise floor, as recordings do, and its level relative to speech.
 FLOOR_SHARE, FLOOR_DB = 0.7, (-90.0, -55.0)
-
-
-def through(signal: np.ndarray, rate: int) -> np.ndarray:
-    """Return ``signal (sample,)`` at 48 kHz after its passage through another rate in Hz."""
-    return fit(resample(resample(signal.astype(np.float32), RATE, rate), rate, RATE), len(signal))
-
-
-def fit(signal: np.ndarray, num_samples: int) -> np.ndarray:
-    """Cut ``signal (sample,)``, or pad it with zeros: a resampler's lengths are rounded."""
-    return np.pad(signal, (0, max(0, num_samples - len(signal))))[:num_samples]
 
 
 class Extension:
@@ -48,35 +39,33 @@ class Extension:
         self._residuals = targets - _with_one(inputs) @ self._map
 
     def _levels(self, utterance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return levels ``(frame, low band)`` and ``(frame, high band)`` in dB, from the loudest frame down."""
-        parts = np.stack([utterance, utterance - through(utterance, NARROW_RATE)], axis=1).astype(np.float64)
-        whole, upper = self._bands.spectra(parts)
-        low, high = decibel(self._bands.low_powers(whole)), decibel(self._bands.high_powers(upper))
-        highest = low.max(initial=-RANGE_DB)
-        return np.maximum(low - highest, -RANGE_DB), np.maximum(high - highest, -RANGE_DB - 20.0)
+        """Return levels ``(frame, low band)`` and ``(frame, high band)`` in dB relative to the highest low one."""
+        low, highest = self._low_levels(utterance)
+        upper = utterance - limit_bandwidth(utterance, RATE, NARROW_RATE, "soxr")
+        (spectra,) = self._bands.spectra(upper[:, None].astype(np.float64))
+        return low, np.maximum(decibel(self._bands.high_powers(spectra)) - highest, -RANGE_DB - 20.0)
+
+    def _low_levels(self, utterance: np.ndarray) -> tuple[np.ndarray, float]:
+        """Return levels ``(frame, low band)`` in dB relative to the highest one, and that one in dB."""
+        (spectra,) = self._bands.spectra(utterance[:, None].astype(np.float64))
+        low = decibel(self._bands.low_powers(spectra))
+        highest = float(low.max(initial=-RANGE_DB))
+        return np.maximum(low - highest, -RANGE_DB), highest
 
     def __call__(self, speech: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return ``speech (sample,)`` at 16 kHz as ``(sample,)`` at 48 kHz with an upper band."""
         wide = resample(speech.astype(np.float32), NARROW_RATE, RATE)
-        low, _ = self._levels(wide)
+        low, highest = self._low_levels(wide)
         if not len(low):
             return wide
         first = int(rng.integers(len(self._residuals)))
         residuals = np.take(self._residuals, np.arange(first, first + len(low)), axis=0, mode="wrap")
-        levels = _with_one(low) @ self._map + residuals
+        levels = _with_one(low) @ self._map + residuals + highest
         noise = self._bands.spectra(rng.standard_normal((len(wide), 1)))
         noise[:, :, : self._bands.high_begin] = 0.0
         missing = levels - decibel(self._bands.high_powers(noise[0]).mean(axis=0))
-        spectra = noise * self._bands.gains_of_bins(10.0 ** (missing / 20.0))
-        frames = self._bands.overlapping(spectra)[0]
-        upper = np.zeros(((len(frames) + 1), self._bands.hop))
-        upper[:-1] += frames[:, 0]
-        upper[1:] += frames[:, 1]
-        loudest = np.sqrt(self._bands.low_powers(self._bands.spectra(wide[:, None].astype(np.float64))).max())
-        upper = upper.reshape(-1) * loudest
-        extended = wide.copy()
-        extended[: len(upper)] += upper[: len(wide)]
-        return extended
+        upper, tail = self._bands.overlap_add(noise * self._bands.gains_of_bins(10.0 ** (missing / 20.0)))
+        return wide + to_length(np.concatenate([upper[:, 0], tail[0]]), len(wide)).astype(np.float32)
 
 
 def _with_one(levels: np.ndarray) -> np.ndarray:

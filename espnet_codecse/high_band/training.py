@@ -6,10 +6,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from espnet_codecse.audio import resample
+from espnet_codecse.audio import resample, to_length
+from espnet_codecse.corpus.urgent_rules import limit_bandwidth
 from espnet_codecse.high_band.bands import RANGE_DB, Bands, Features, decibel
 from espnet_codecse.high_band.network import LOOK_AHEAD, HighBandNetwork
-from espnet_codecse.high_band.simulate import RATE, Mixtures, fit, through
+from espnet_codecse.high_band.simulate import RATE, Mixtures
 from espnet_codecse.inference.abs_enhancer import AbsEnhancer
 
 SCATTER_DB = 60.0**0.5  # between two spectra of noise at the same level
@@ -37,8 +38,10 @@ def make_examples(mixtures: Mixtures, enhancer: AbsEnhancer, number: int, seed: 
         low_rate = enhancer.sample_rate
         narrow = resample(mixture, RATE, low_rate)
         enhanced = enhancer.enhance_batch([narrow])[0][enhancer.layers[0]][0]
-        low, enhanced = (fit(resample(signal, low_rate, RATE), len(mixture)) for signal in (narrow, enhanced))
-        signals = np.stack([low, enhanced, mixture - low, clean - through(clean, low_rate)], axis=1)
+        low, enhanced = (to_length(resample(signal, low_rate, RATE), len(mixture)) for signal in (narrow, enhanced))
+        signals = np.stack(
+            [low, enhanced, mixture - low, clean - limit_bandwidth(clean, RATE, low_rate, "soxr")], axis=1
+        )
         low_spectra, enhanced_spectra, high, clean_high = bands.spectra(signals.astype(np.float64))[:, None]
         features, reference = Features(1)(
             bands.low_powers(low_spectra), bands.low_powers(enhanced_spectra), bands.high_powers(high)
@@ -62,7 +65,9 @@ def loss(network: HighBandNetwork, examples: Examples) -> torch.Tensor:
 def _band_limited(examples: Examples) -> Examples:
     """Empty the highest bands of some mixtures, as in recordings at 22.05 to 44.1 kHz."""
     num_bands = examples.noisy.shape[-1]
-    limits = torch.where(torch.rand(len(examples.noisy)) < 0.3, torch.randint(2, num_bands, (len(examples.noisy),)), 99)
+    limits = torch.where(
+        torch.rand(len(examples.noisy)) < 0.3, torch.randint(2, num_bands, (len(examples.noisy),)), num_bands
+    )
     empty = torch.arange(num_bands) >= limits[:, None, None]
     high = examples.features[..., -num_bands:].masked_fill(empty, -0.5)
     features = torch.cat([examples.features[..., :-num_bands], high], dim=-1)
@@ -91,7 +96,7 @@ def train(
         if step % max(1, num_steps // 20) == 0:
             with torch.no_grad():
                 score = float(loss(network, validation))
-            logging.info("step %d/%d: loss %.4f, valid %.4f", step, num_steps, float(value), score)
+            logging.info("step %d/%d: loss %.4f, valid %.4f", step, num_steps, value.item(), score)
             if score < best:
                 best, kept = score, {name: weight.clone() for name, weight in network.state_dict().items()}
     network.load_state_dict(kept)

@@ -4,21 +4,19 @@ import numpy as np
 
 from espnet_codecse.activity import FRAME_SECONDS, find_pauses, frame_powers
 from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric, Signals
-from espnet_codecse.metrics.frames import windowed_frames
+from espnet_codecse.metrics.frames import FLOOR, log_spectral_distance, power_spectra
 from espnet_codecse.metrics.registry import register
 
 SAMPLE_RATE = 48000  # Hz
 FRAME_SIZE, FRAME_STEP = 1024, 512  # samples
 BAND = (8000.0, 20000.0)  # Hz
-FLOOR = 1e-10  # floor of power, 100 dB below full scale
-UNDEFINED = {"LSD_HIGH": float("nan"), "NR_HIGH": float("nan")}
 
 
 def _power(signal: np.ndarray) -> np.ndarray:
     """Return power spectra ``(frame, bin)`` of the band."""
     frequencies = np.fft.rfftfreq(FRAME_SIZE, 1.0 / SAMPLE_RATE)
     inside = (frequencies >= BAND[0]) & (frequencies < BAND[1])
-    return np.square(np.abs(np.fft.rfft(windowed_frames(signal, FRAME_SIZE, FRAME_STEP))[:, inside]))
+    return power_spectra(signal, FRAME_SIZE, FRAME_STEP)[:, inside]
 
 
 def _in_pauses(speech: np.ndarray, num_frames: int) -> np.ndarray:
@@ -48,12 +46,11 @@ class HighBand(AbsMetricFamily):
 
     def compute(self, signals: Signals) -> dict[str, float]:
         clean, enhanced, noisy = (_power(signal) for signal in (signals.reference, signals.estimate, signals.mixture))
-        if not len(clean):
-            return UNDEFINED
-        levels = [10 * np.log10(power + FLOOR) for power in (clean, enhanced)]
-        distance = float(np.sqrt(np.square(levels[0] - levels[1]).mean(1)).mean())
+        scores = {"LSD_HIGH": float("nan"), "NR_HIGH": float("nan")}
+        if len(clean):
+            scores["LSD_HIGH"] = log_spectral_distance(clean, enhanced)
         pauses = _in_pauses(signals.reference, len(clean))
-        if not pauses.any():
-            return {**UNDEFINED, "LSD_HIGH": distance}
-        left = [power[pauses].mean() + FLOOR for power in (noisy, enhanced)]
-        return {"LSD_HIGH": distance, "NR_HIGH": float(10 * np.log10(left[0] / left[1]))}
+        if pauses.any():
+            left = [power[pauses].mean() + FLOOR for power in (noisy, enhanced)]
+            scores["NR_HIGH"] = float(10 * np.log10(left[0] / left[1]))
+        return scores

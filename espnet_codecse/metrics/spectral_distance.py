@@ -3,19 +3,18 @@
 import numpy as np
 
 from espnet_codecse.metrics.abs_metric import AbsMetricFamily, Metric, Signals
-from espnet_codecse.metrics.frames import windowed_frames
+from espnet_codecse.metrics.frames import FLOOR, log_spectral_distance, power_spectra
 from espnet_codecse.metrics.mel import mel_filterbank
 from espnet_codecse.metrics.registry import register
 
 SAMPLE_RATE = 16000  # Hz
 FRAME_SIZE, FRAME_STEP = 512, 256  # samples
-FLOOR = 1e-10  # floor of power, 100 dB below full scale
 NUM_MELS, NUM_CEPSTRA = 80, 24
 
 
 def _power(speech: np.ndarray) -> np.ndarray:
     """Return power spectra ``(frame, bin)``."""
-    return np.square(np.abs(np.fft.rfft(windowed_frames(speech, FRAME_SIZE, FRAME_STEP))))
+    return power_spectra(speech, FRAME_SIZE, FRAME_STEP)
 
 
 @register()
@@ -28,10 +27,8 @@ class LogSpectralDistance(AbsMetricFamily):
         """Nothing to load."""
 
     def compute(self, signals: Signals) -> dict[str, float]:
-        levels = [10 * np.log10(_power(speech) + FLOOR) for speech in (signals.reference, signals.estimate)]
-        if not len(levels[0]):
-            return {"LSD": float("nan")}
-        return {"LSD": float(np.sqrt(np.square(levels[0] - levels[1]).mean(1)).mean())}
+        clean, enhanced = _power(signals.reference), _power(signals.estimate)
+        return {"LSD": log_spectral_distance(clean, enhanced) if len(clean) else float("nan")}
 
 
 @register()

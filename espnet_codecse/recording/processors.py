@@ -62,16 +62,12 @@ class Processor(Generic[Enhancer]):
 
     def __init__(self, enhancer: Enhancer, options: Options, count: Callable[[float], None]):
         self.enhancer, self.options, self._count = enhancer, options, count
+        self._full_band = options.full_band and options.source == "wave" and has_filter(enhancer)
 
     def _reader(self, job: Job, listen: bool = False) -> RecordingReader:
-        rate, options = self.enhancer.sample_rate, self.options
-        return RecordingReader(job.recording, rate, options.mono, listen, self._keeps_high_band)
+        return RecordingReader(job.recording, self.enhancer.sample_rate, self.options.mono, listen, self._full_band)
 
-    @property
-    def _keeps_high_band(self) -> bool:
-        return self.options.full_band and has_filter(self.enhancer.sample_rate) and self.enhancer.num_spk == 1
-
-    def _writer(self, job: Job, rate: int, num_samples: int, full_band: bool = False) -> RecordingWriter:
+    def _writer(self, job: Job, rate: int, num_samples: int) -> RecordingWriter:
         assert job.form is not None  # set for waveform outputs
         return RecordingWriter(
             list(job.outputs),
@@ -85,7 +81,7 @@ class Processor(Generic[Enhancer]):
             self.options.mix,
             job.residual,
             job.carried,
-            full_band and self._keeps_high_band and rate > self.enhancer.sample_rate,
+            self._full_band and rate > self.enhancer.sample_rate,
         )
 
     def _levels(self, job: Job) -> list[Level]:
@@ -117,7 +113,7 @@ class WaveformProcessor(Processor[AbsEnhancer]):
                 if isinstance(estimates, Exception):
                     raise estimates
                 reader = readers[job]
-                with self._writer(job, reader.rate, reader.num_samples, full_band=True) as writer:
+                with self._writer(job, reader.rate, reader.num_samples) as writer:
                     self._write(estimates, reader, writer)
                     writer.finish()
                     job.check_unchanged()
@@ -153,7 +149,7 @@ class WaveformProcessor(Processor[AbsEnhancer]):
         """Enhance one recording of any length, all channels in parallel; long ones are split into segments."""
         with (
             self._reader(job, self.options.listen) as reader,
-            self._writer(job, reader.rate, reader.num_samples, full_band=True) as writer,
+            self._writer(job, reader.rate, reader.num_samples) as writer,
         ):
             levels: Sequence[Level | None] = [None] * reader.num_channels
             if self.enhancer.needs_level and not self.enhancer.fits_segment(reader.num_output):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from espnet_codecse.audio import StreamingResampler, open_audio
+from espnet_codecse.audio import StreamingResampler, open_audio, to_length
 from espnet_codecse.container.extras import write_channel_mask, write_texts
 from espnet_codecse.errors import UserError
 from espnet_codecse.fileio import atomic_path
@@ -122,7 +122,7 @@ class RecordingWriter:
         if self._dry is not None:
             assert self._recording is not None  # the source of self._dry
             dry = read_block(self._dry, self._recording, self._num_put, self._mono, "float64", len(estimates))
-            estimates = estimates[: len(dry)]
+            dry = to_length(dry.T, len(estimates)).T  # a decoder of mp3 may have skipped samples
         self._num_put += len(estimates)
         if self._high_band is not None:
             assert dry is not None  # read for it

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from espnet_codecse.audio import resample
+from espnet_codecse.audio import resample, to_length
 from espnet_codecse.high_band.filter import HighBandFilter
 from espnet_codecse.high_band.load import has_filter, load_network
 from espnet_codecse.task.model_types import LAYERS
@@ -99,7 +99,7 @@ class SpeechEnhancer:
         self.ref_channel, self.normalize_output_wav = ref_channel, normalize_output_wav
         self.num_spk: int = self.enhancer.num_spk
         self.sample_rate: int = self.enhancer.sample_rate
-        self._full_band = full_band and self.num_spk == 1 and has_filter(self.sample_rate)
+        self._full_band = full_band and has_filter(self.enhancer)
 
     @classmethod
     def from_pretrained(
@@ -219,8 +219,7 @@ class SpeechEnhancer:
         at_codec = at_codec if len(at_codec) else np.zeros(1, np.float32)
         pieces = self.enhancer.enhance_long(lambda start, count: at_codec[start : start + count], len(at_codec))
         output = np.concatenate([piece[self.layer][: self.num_spk] for piece in pieces], axis=1)
-        output = np.ascontiguousarray(resample(output.T, self.sample_rate, fs).T)[:, : len(samples)]
-        output = np.pad(output, ((0, 0), (0, len(samples) - output.shape[1])))
+        output = to_length(np.ascontiguousarray(resample(output.T, self.sample_rate, fs).T), len(samples))
         if self._full_band and fs > self.sample_rate:
             high_band = HighBandFilter(load_network(), fs, self.sample_rate, num_channels=1)
             output = high_band.push(output.T, samples[:, None], last=True)[0].T.astype(np.float32)

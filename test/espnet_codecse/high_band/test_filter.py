@@ -61,7 +61,7 @@ def test_short_recordings_keep_their_length(num_samples):
 
 
 def test_gains_follow_what_was_removed_below():
-    """Where the enhancer keeps a voice the band above stays; where it removes a noise the band above goes too."""
+    """Hiss that the enhancer keeps below 8 kHz is kept above; hiss that it removes goes there too."""
     rate = 48000
     speech = resample(voice(4 * 16000).astype(np.float32), 16000, rate)[:, None].astype(np.float64)
     hiss = 0.02 * noise(rate, 4.0, 1)

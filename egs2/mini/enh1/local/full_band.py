@@ -14,24 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from espnet_codecse.audio import audio_info, write_audio
-from espnet_codecse.corpus.mixing import add_noise, rms, set_level
-from espnet_codecse.corpus.recording import read_recording_channel
-from espnet_codecse.corpus.sources import audio_files
+from espnet_codecse.corpus.mixing import rms
+from espnet_codecse.corpus.pairs import write_pair
 from espnet_codecse.errors import UserError
+from espnet_codecse.high_band.read import read_full_band
+from espnet_codecse.high_band.simulate import RATE
 
-RATE, LEAST_RATE = 48000, 44100  # Hz
 SNRS_DB = (0.0, 5.0, 10.0, 15.0)
-LEVEL_DB = -26.0  # dBFS
 LEAST_SECONDS = 4.0
-
-
-def read_all(folder: Path) -> dict[Path, np.ndarray]:
-    """Return the full-band recordings ``(sample,)`` below a folder."""
-    files = [path for path in audio_files(folder) if audio_info(path)[1] >= LEAST_RATE]
-    if not files:
-        raise UserError(f"{folder}: no recording at {LEAST_RATE} Hz or more; give another folder")
-    return {path: read_recording_channel(path, RATE) for path in files}
 
 
 def speak(utterances: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
@@ -46,17 +36,14 @@ def speak(utterances: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
 def main(speech: Path, noise: Path, output_dir: Path, number: int, seed: int) -> None:
     """Write ``noisy`` and ``clean``."""
     rng = np.random.default_rng(seed)
-    noises = list(read_all(noise).values())
-    speakers: dict[Path, list[np.ndarray]] = {}
-    for path, utterance in read_all(speech).items():
-        speakers.setdefault(path.parent, []).append(utterance)
+    noises = read_full_band(noise, "--noise")
+    speakers = [read_full_band(path, "--speech") for path in sorted(speech.iterdir()) if path.is_dir()]
+    if not speakers:
+        raise UserError(f"--speech {speech}: no folder in it; give one with a folder of each speaker")
     for index in range(number):
-        clean = speak(list(speakers.values())[index % len(speakers)], rng)
-        mixture, _ = add_noise(clean, noises[rng.integers(len(noises))], SNRS_DB[index % len(SNRS_DB)], rng)
-        mixture, (clean,) = set_level(mixture, [clean], LEVEL_DB)
-        for kind, signal in (("noisy", mixture), ("clean", clean)):
-            (output_dir / kind).mkdir(parents=True, exist_ok=True)
-            write_audio(output_dir / kind / f"{index:03}.wav", signal, RATE)
+        clean = speak(speakers[index % len(speakers)], rng)
+        noise_drawn, snr_db = noises[rng.integers(len(noises))], SNRS_DB[index % len(SNRS_DB)]
+        write_pair(output_dir, f"{index:03}", clean, noise_drawn, snr_db, RATE, rng)
 
 
 if __name__ == "__main__":

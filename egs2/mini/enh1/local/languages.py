@@ -15,15 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from espnet_codecse.audio import write_audio
-from espnet_codecse.corpus.mixing import add_noise, set_level
+from espnet_codecse.corpus.pairs import write_pair
 from espnet_codecse.corpus.recording import read_recording_channel
 from espnet_codecse.corpus.synthesis import synthesise
 from espnet_codecse.fileio import read_scp
 
 RATE = 16000  # Hz
 SNRS_DB = (0.0, 5.0, 10.0)
-LEVEL_DB = -26.0  # dBFS
 VOICES = ("", "+f2", "+m3")
 SENTENCES = {
     "de": (
@@ -88,12 +86,8 @@ def main(noise_scp: str, output_dir: Path, seed: int) -> None:
             for sentence in sentences
         ]
         for index, speech in enumerate(synthesise(requests, RATE)):
-            mixture, _ = add_noise(speech, noises[rng.integers(len(noises))], SNRS_DB[index % len(SNRS_DB)], rng)
-            mixture, (speech,) = set_level(mixture, [speech], LEVEL_DB)
-            for kind, signal in (("noisy", mixture), ("clean", speech)):
-                folder = output_dir / language / kind
-                folder.mkdir(parents=True, exist_ok=True)
-                write_audio(folder / f"{language}{index:02}.wav", signal, RATE)
+            noise, snr_db = noises[rng.integers(len(noises))], SNRS_DB[index % len(SNRS_DB)]
+            write_pair(output_dir / language, f"{language}{index:02}", speech, noise, snr_db, RATE, rng)
 
 
 if __name__ == "__main__":

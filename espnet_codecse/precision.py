@@ -5,7 +5,10 @@ from pathlib import Path
 
 import torch
 
+DTYPES = ("auto", "float32", "bfloat16")  # auto: what the device computes fastest
 
+
+@cache
 def has_native_bfloat16(device: str) -> bool:
     """Whether ``device`` multiplies bfloat16 matrices in hardware; emulated, it is slower than float32."""
     if device.startswith("cuda"):
@@ -22,10 +25,10 @@ def checked_dtype(name: str) -> str:
     """Return ``name``, the data type of a separator in training.
 
     Raises:
-        ValueError: it is neither ``float32`` nor ``bfloat16``.
+        ValueError: it is not one of :data:`DTYPES`.
     """
-    if name not in ("float32", "bfloat16"):
-        raise ValueError(f"separator_dtype '{name}' is neither 'float32' nor 'bfloat16'")
+    if name not in DTYPES:
+        raise ValueError(f"separator_dtype '{name}' is not one of {', '.join(DTYPES)}")
     return name
 
 
@@ -33,11 +36,13 @@ def network_dtype(name: str, device: torch.device) -> torch.dtype | None:
     """Return the type in which a network's products are computed under autocast; None: in float32.
 
     Args:
-        name: the model's own setting, ``float32`` or ``bfloat16``.
+        name: the model's own setting, one of :data:`DTYPES`; ``auto``: bfloat16 if the device has it in hardware.
         device: device of the network; under autocast around the model (``use_amp``), its type decides.
     """
     if torch.is_autocast_enabled(device.type):
         return torch.get_autocast_dtype(device.type)
+    if name == "auto":
+        name = "bfloat16" if has_native_bfloat16(str(device)) else "float32"
     return torch.bfloat16 if name == "bfloat16" else None
 
 

@@ -68,7 +68,7 @@ def dual_branch_report(
 
 def _parts(model: DualBranchModel, speech: torch.Tensor) -> dict[str, Callable[[], float]]:
     lengths = torch.full((len(speech),), speech.shape[1], device=speech.device)
-    ensembles = list(model.discriminators.ensembles)
+    ensembles, dtype = list(model.discriminators.ensembles), model.product_dtype(speech.device)
     fake = torch.roll(speech, 1, 0).requires_grad_()
     paired = {"clean": model.supervised, "noise": model.supervised, "noisy": True}
     pairs = {name: Pair(fake, lengths, speech, lengths, paired[name]) for name in ensembles}
@@ -76,7 +76,7 @@ def _parts(model: DualBranchModel, speech: torch.Tensor) -> dict[str, Callable[[
     terms = [name for name in ("clean", "noise", "noisy") if model.weights[name]]
 
     def generator() -> None:
-        branches = model.generator(speech, lengths, model.dtype)
+        branches = model.generator(speech, lengths, dtype)
         (branches.reconstruction().square().mean() + branches.commitment + branches.codebook).backward()
 
     def reconstruction() -> None:
@@ -85,12 +85,12 @@ def _parts(model: DualBranchModel, speech: torch.Tensor) -> dict[str, Callable[[
     def in_generator_turn() -> None:
         chosen = model.schedule.draw(len(model.discriminators.n_ffts))
         matching = bool(model.weights["feature_matching"])
-        losses = generator_losses(model.discriminators, model.adversarial, pairs, chosen, matching, model.dtype)
+        losses = generator_losses(model.discriminators, model.adversarial, pairs, chosen, matching, dtype)
         sum(losses.values()).backward()
 
     def in_own_turn() -> None:
         chosen = model.schedule.draw(len(model.discriminators.n_ffts))
-        losses, _ = discriminator_losses(model.discriminators, model.adversarial, kept, chosen, model.dtype)
+        losses, _ = discriminator_losses(model.discriminators, model.adversarial, kept, chosen, dtype)
         sum(losses.values()).backward()
 
     def spectra() -> None:

@@ -14,12 +14,11 @@ from espnet_codecse.dual_branch.generator import DualBranchGenerator
 from espnet_codecse.dual_branch.losses import AdversarialLoss, ReconstructionLoss, balanced_loss
 from espnet_codecse.errors import UserError
 from espnet_codecse.length_mask import on_device, on_host
-from espnet_codecse.precision import autocast, network_dtype
+from espnet_codecse.precision import DTYPES, autocast, network_dtype
 from espnet_codecse.step_result import step_result
 
 WEIGHTS = (*SIGNALS, *(f"adversarial_{name}" for name in SIGNALS), "feature_matching", "commitment", "codebook")
 SELECTIONS = ("reconstruction", "latest")
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 class Batch(NamedTuple):
@@ -50,8 +49,8 @@ class DualBranchModel(AbsGANESPnetModel):
         supervised: use the references of the input.
         prior_level_db: ranges from which the levels of unpaired signals are drawn, dB relative to full scale (RMS).
         balance_gradients: interpret weights as shares of the gradient at the branches.
-        dtype: data type of the matrix products of transformers and discriminators: float32 or bfloat16. With
-            ``use_amp``, it is that of autocast.
+        dtype: data type of the matrix products of transformers and discriminators: float32, bfloat16,
+            or auto: bfloat16 on a device with hardware for it. With ``use_amp``, it is that of autocast.
         micro_batch_size: number of items that are processed at once, to save memory; None: all.
         selection: validation loss: ``reconstruction``: the losses that are not adversarial; ``latest``: a value that
             falls with every step, for trainings whose reconstruction loss does not reflect the enhancement.
@@ -88,10 +87,9 @@ class DualBranchModel(AbsGANESPnetModel):
         self.weights = {name: float(weights.get(name, 0.0)) for name in WEIGHTS}
         self.supervised, self.balance_gradients, self.selection = supervised, balance_gradients, selection
         self.prior_level_db = {"clean": (-26.0, -26.0), "noise": (-36.0, -26.0), **(prior_level_db or {})}
-        self.dtype, self.micro_batch_size = DTYPES[dtype], micro_batch_size
+        self.dtype, self.micro_batch_size = dtype, micro_batch_size
         self._kept: list[dict[str, Pair]] = []  # from the generator's turn, for the discriminators' turn
         self._chosen: list[int] = []
-        self._turn_dtype = self.dtype  # of this turn's products
 
     def inference_state_dict(self) -> dict[str, torch.Tensor]:
         """Return the weights that inference needs: those of the generator, with their names in a checkpoint."""
@@ -119,13 +117,16 @@ class DualBranchModel(AbsGANESPnetModel):
                 ``_lengths (batch,)``, also on the host (see :func:`espnet_codecse.length_mask.on_host`). Without
                 ``noise_ref1``, the noise is the mixture minus the speech.
         """
-        name = "bfloat16" if self.dtype == torch.bfloat16 else "float32"
-        self._turn_dtype = network_dtype(name, speech_mix.device) or torch.float32
+        dtype = self.product_dtype(speech_mix.device)
         with autocast(speech_mix.device, None):
-            return self._turn({"speech_mix": speech_mix, **others}, forward_generator)
+            return self._turn({"speech_mix": speech_mix, **others}, forward_generator, dtype)
 
-    def _turn(self, batch: dict[str, Any], forward_generator: bool) -> dict[str, Any]:
-        """Return the result of :meth:`forward`."""
+    def product_dtype(self, device: torch.device) -> torch.dtype:
+        """Return the data type of the products of transformers and discriminators on ``device``."""
+        return network_dtype(self.dtype, device) or torch.float32
+
+    def _turn(self, batch: dict[str, Any], forward_generator: bool, dtype: torch.dtype) -> dict[str, Any]:
+        """Return the result of :meth:`forward`; ``dtype`` is that of its products."""
         speech_mix = batch["speech_mix"]
         size = len(speech_mix)
         part = self.micro_batch_size if self.training and self.micro_batch_size else size
@@ -136,7 +137,10 @@ class DualBranchModel(AbsGANESPnetModel):
         stats: dict[str, torch.Tensor] = {}
         for index, start in enumerate(starts):
             piece = _cut(batch, start, part)
-            value, values = self._generator_turn(piece) if forward_generator else self._discriminator_turn(index)
+            if forward_generator:
+                value, values = self._generator_turn(piece, dtype)
+            else:
+                value, values = self._discriminator_turn(index, dtype)
             share = min(part, size - start) / size
             for name, statistic in values.items():
                 stats[name] = stats.get(name, 0.0) + share * statistic.detach()
@@ -185,18 +189,20 @@ class DualBranchModel(AbsGANESPnetModel):
             pairs[name] = Pair(fakes[name], batch.lengths, *real, paired)
         return pairs
 
-    def _generator_turn(self, batch: Mapping[str, Any]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def _generator_turn(
+        self, batch: Mapping[str, Any], dtype: torch.dtype
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         prepared = self._prepare(batch)
         warming_up = self.training and self.schedule.warming_up and bool(self.discriminators.ensembles)
         with torch.no_grad() if warming_up else contextlib.nullcontext():
-            branches = self.generator(prepared.speech, prepared.lengths, self._turn_dtype)
+            branches = self.generator(prepared.speech, prepared.lengths, dtype)
         stats = branch_statistics(prepared.speech, branches, prepared.clean, prepared.noise)
         losses = self._reconstruction_losses(prepared, branches, stats)
         if self.training and self.discriminators.ensembles:
             pairs = self._pairs(prepared, branches)
             self._kept.append({name: pair._replace(fake=pair.fake.detach()) for name, pair in pairs.items()})
             if self.schedule.adversarial:
-                for name, value in self._adversarial_losses(pairs).items():
+                for name, value in self._adversarial_losses(pairs, dtype).items():
                     kind = f"adversarial_{name.split('_')[1]}"
                     matching = self.weights["feature_matching"] if name.startswith("features") else 1.0
                     losses[name] = (self.weights[kind] * matching, value)
@@ -242,21 +248,16 @@ class DualBranchModel(AbsGANESPnetModel):
                     stats[f"{name}_si_sdr"] = self.reconstruction(estimate, reference)["si_sdr"]
         return losses
 
-    def _adversarial_losses(self, pairs: Mapping[str, Pair]) -> dict[str, torch.Tensor]:
-        matching, dtype = bool(self.weights["feature_matching"]), self._turn_dtype
+    def _adversarial_losses(self, pairs: Mapping[str, Pair], dtype: torch.dtype) -> dict[str, torch.Tensor]:
+        matching = bool(self.weights["feature_matching"])
         return generator_losses(self.discriminators, self.adversarial, pairs, self._chosen, matching, dtype)
 
-    def _discriminator_turn(self, index: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def _discriminator_turn(self, index: int, dtype: torch.dtype) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         learning = self.training and self.schedule.discriminating
         if not learning or not self.discriminators.ensembles:
             return self._nothing_to_learn(), {}
         losses, accuracies = discriminator_losses(
-            self.discriminators,
-            self.adversarial,
-            self._kept[index],
-            self._chosen,
-            self._turn_dtype,
-            self.schedule.held_out_share,
+            self.discriminators, self.adversarial, self._kept[index], self._chosen, dtype, self.schedule.held_out_share
         )
         if self.schedule.warming_up:
             self.schedule.observe(accuracies)

@@ -24,7 +24,8 @@ class EmbeddingEnhancementModel(ESPnetEnhancementModel):
 
     Args:
         separator_dtype: ``bfloat16`` runs the separator under autocast in training; codec and losses stay float32, also
-            with ``use_amp``. This is faster on a GPU and on a CPU with native bfloat16, and slow on other CPUs.
+            with ``use_amp``. This is faster on a GPU and on a CPU with native bfloat16, and slow on other CPUs, where
+            ``auto`` uses float32.
         compile_separator: compile the separator with ``torch.compile``; this takes a minute and needs a C++ compiler.
         quantize_mixture: quantise the mixture's embedding before it enters the separator, here and in inference.
         peak, reference_peak: peaks of mixtures and references before encoding, in training and inference; see

@@ -11,13 +11,11 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.features import PUBLISHED as PUBLISHED_FEATURES
 from espnet_codecse.features import load_features
 from espnet_codecse.inference.abs_enhancer import AbsEnhancer, RunSettings
-from espnet_codecse.precision import has_native_bfloat16
+from espnet_codecse.precision import DTYPES, has_native_bfloat16
 from espnet_codecse.task.device import resolve_device
 from espnet_codecse.task.model_types import codec_of, model_type_of
 from espnet_codecse.zoo.find import ModelFiles, called, find_model
 from espnet_codecse.zoo.hub import offline
-
-DTYPES = ("auto", "float32", "bfloat16")
 
 
 def load_enhancer(

@@ -294,7 +294,7 @@ def test_inference_state_is_the_generator():
     [
         ({"weights": {"cleen": 1.0}}, "weights: 'cleen' is unknown; known: clean, noise, noisy"),
         ({"selection": "best"}, "selection is one of reconstruction, latest"),
-        ({"dtype": "float16"}, "dtype one of float32, bfloat16"),
+        ({"dtype": "float16"}, "dtype one of auto, float32, bfloat16"),
     ],
 )
 def test_refuses(options, message):

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from espnet_codecse.errors import UserError
 from espnet_codecse.metrics.dnsmos import FIT, SAMPLE_RATE
 from espnet_codecse.metrics.mel import mel_filterbank
+from espnet_codecse.precision import has_native_bfloat16
 
 P835, P808 = "sig_bak_ovr.onnx", "model_v8.onnx"
 HOP = 160  # samples between the frames of both networks
@@ -76,7 +77,8 @@ class DNSMOSLoss(TimeDomainLoss):
         scores: weight per score: SIG, BAK and OVRL of P.835, and P808.
         num_items: number of items per batch that are scored in training, drawn at random for each batch; None: all. The
             P.835 network takes 2 GMAC per second of audio.
-        bfloat16: compute the convolutions in bfloat16 in training; scores then differ by a few hundredths.
+        bfloat16: compute the convolutions in bfloat16 in training on a device with hardware for it; scores then differ
+            by a few hundredths.
         name: name of the value in logs.
 
     Raises:
@@ -117,9 +119,10 @@ class DNSMOSLoss(TimeDomainLoss):
 
     def _missing(self, ref: torch.Tensor, inf: torch.Tensor) -> torch.Tensor:
         """Return the weighted difference of scores of each item, ``(batch,)``."""
+        bfloat16 = self.bfloat16 and inf.requires_grad and has_native_bfloat16(str(inf.device))
         with torch.no_grad():
-            best = self.predict(ref, self.bfloat16 and inf.requires_grad)
-        reached = self.predict(inf, self.bfloat16 and inf.requires_grad)
+            best = self.predict(ref, bfloat16)
+        reached = self.predict(inf, bfloat16)
         return sum(weight * F.relu(best[name] - reached[name]) for name, weight in self.scores.items())
 
     def predict(self, speech: torch.Tensor, bfloat16: bool = False) -> dict[str, torch.Tensor]:

@@ -96,9 +96,11 @@ class DualBranchModel(AbsGANESPnetModel):
         return {key: value for key, value in self.state_dict().items() if key.startswith("generator.")}
 
     def load_state_dict(self, state_dict: Mapping[str, torch.Tensor], *args, **kwargs):
-        """Load weights; ensembles of the checkpoint that this training does not have (ablations) are ignored."""
+        """Load weights; ensembles and quantisers that this training does not have (ablations) are ignored."""
         ensembles = self.discriminators.ensembles if hasattr(self, "discriminators") else SIGNALS
         absent = [f"discriminators.ensembles.{name}." for name in SIGNALS if name not in ensembles]
+        if not self.generator.num_quantizers:
+            absent.append("generator.quantizers.")
         if not hasattr(getattr(self, "schedule", None), "warm"):
             absent += ["schedule.warm", "schedule.accuracy", "schedule.num_observed"]  # of a training with a warm-up
         own = {key: value for key, value in state_dict.items() if not key.startswith(tuple(absent))}

@@ -197,6 +197,26 @@ def test_ablations_have_no_such_ensemble(missing):
     assert torch.isfinite(train_step(model, tiny_batch())[1]["loss"])
 
 
+@pytest.mark.parametrize(
+    "ablation", ["without_clean_discriminator", "without_noise_discriminator", "without_quantizers"]
+)
+def test_an_ablation_starts_from_the_weights_of_the_whole_model(ablation):
+    weights, generator = dict(SUPERVISED), tiny_generator()
+    if ablation == "without_quantizers":
+        generator = tiny_generator(num_quantizers=0)
+    else:
+        weights[f"adversarial_{ablation.split('_')[1]}"] = 0.0
+    whole, model = tiny_model(), tiny_model(weights, generator=generator)
+    with torch.no_grad():
+        for parameter in whole.parameters():
+            parameter.add_(0.1)
+    model.load_state_dict(whole.state_dict())
+    expected = whole.state_dict()
+    assert all(torch.equal(value, expected[name]) for name, value in model.state_dict().items())
+    with pytest.raises(RuntimeError, match="other.weight"):
+        model.load_state_dict({**expected, "generator.other.weight": torch.zeros(1)})
+
+
 def test_no_ensemble_at_all():
     model = tiny_model({"clean": 1.0})
     _generator, discriminator = train_step(model, tiny_batch())

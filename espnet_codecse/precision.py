@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-DTYPES = ("auto", "float32", "bfloat16")  # auto: what the device computes fastest
+DTYPES = ("auto", "float32", "bfloat16")  # auto: bfloat16 if the device has it in hardware
 
 
 @cache
@@ -19,6 +19,13 @@ def has_native_bfloat16(device: str) -> bool:
         return False
     flags = next((line for line in lines if line.lower().startswith(("flags", "features"))), "").split()
     return any(flag in flags for flag in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+def dtype_on(device: str, name: str) -> torch.dtype:
+    """Return the data type that ``name``, one of :data:`DTYPES`, means on ``device``."""
+    if name == "auto":
+        name = "bfloat16" if has_native_bfloat16(device) else "float32"
+    return getattr(torch, name)
 
 
 def checked_dtype(name: str) -> str:
@@ -36,14 +43,13 @@ def network_dtype(name: str, device: torch.device) -> torch.dtype | None:
     """Return the type in which a network's products are computed under autocast; None: in float32.
 
     Args:
-        name: the model's own setting, one of :data:`DTYPES`; ``auto``: bfloat16 if the device has it in hardware.
+        name: the model's own setting, one of :data:`DTYPES`.
         device: device of the network; under autocast around the model (``use_amp``), its type decides.
     """
     if torch.is_autocast_enabled(device.type):
         return torch.get_autocast_dtype(device.type)
-    if name == "auto":
-        name = "bfloat16" if has_native_bfloat16(str(device)) else "float32"
-    return torch.bfloat16 if name == "bfloat16" else None
+    dtype = dtype_on(str(device), name)
+    return None if dtype == torch.float32 else dtype
 
 
 def autocast(device: torch.device, dtype: torch.dtype | None) -> torch.autocast:

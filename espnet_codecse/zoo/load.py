@@ -11,7 +11,7 @@ from espnet_codecse.errors import UserError
 from espnet_codecse.features import PUBLISHED as PUBLISHED_FEATURES
 from espnet_codecse.features import load_features
 from espnet_codecse.inference.abs_enhancer import AbsEnhancer, RunSettings
-from espnet_codecse.precision import DTYPES, has_native_bfloat16
+from espnet_codecse.precision import DTYPES, dtype_on
 from espnet_codecse.task.device import resolve_device
 from espnet_codecse.task.model_types import codec_of, model_type_of
 from espnet_codecse.zoo.find import ModelFiles, called, find_model
@@ -107,6 +107,4 @@ def resolve_dtype(dtype: str, device: str) -> torch.dtype:
     """
     if dtype not in DTYPES:
         raise UserError(f"--dtype {dtype}: must be one of {', '.join(DTYPES)}")
-    if dtype == "auto":
-        dtype = "bfloat16" if has_native_bfloat16(device) else "float32"
-    return getattr(torch, dtype)
+    return dtype_on(device, dtype)

@@ -1,6 +1,7 @@
 """Cost of Codecformer-EL, Codecformer and SepFormer on audio of the same length, as in the paper on Codecformer-EL."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
@@ -93,19 +94,25 @@ def training_step(system: str, setting: Setting, folder: Path) -> Callable[[], f
     speech, lengths = _speech(setting, num_samples), torch.full((setting.batch_size,), num_samples)
     model = _model(setting, codec, "waveform" if system == "codecformer" else "embedding")
     optimizer = torch.optim.Adam(model.parameters(), lr=1.5e-4)
-    batch = _with_lengths(speech, lengths)
-    read = _reader(codec, speech, lengths, folder) if system == "codecformer_el_stored" else lambda: batch
     num_parts = setting.accum_grad if system == "codecformer" else 1
 
-    def step() -> float:
-        started = perf_counter()
-        parts = _parts(read(), num_parts)
-        reading = perf_counter() - started
+    def train(batch: Batch) -> None:
+        parts = _parts(batch, num_parts)
         optimizer.zero_grad(set_to_none=True)
         for part in parts:
             (model(**part)[0] / len(parts)).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimizer.step()
+
+    if system != "codecformer_el_stored":
+        return not_reading(partial(train, _with_lengths(speech, lengths)))
+    read = _reader(codec, speech, lengths, folder)
+
+    def step() -> float:
+        started = perf_counter()
+        batch = read()
+        reading = perf_counter() - started
+        train(batch)
         return reading
 
     return step

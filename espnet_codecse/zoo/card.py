@@ -57,8 +57,11 @@ def model_card(manifest: dict[str, Any], config: dict[str, Any], body: str = "")
 
 
 def _description(manifest: dict[str, Any], config: dict[str, Any]) -> list[str]:
-    codec = manifest["codec"]
-    work = "Speech enhancement" if manifest["num_spk"] == 1 else f"Separation of {manifest['num_spk']} speakers"
+    codec, num_spk = manifest["codec"], manifest["num_spk"]
+    work, interface, call = "Speech enhancement", "SpeechEnhancer", 'speech = model.enhance("noisy.wav")'
+    if num_spk > 1:
+        work, interface = f"Separation of {num_spk} speakers", "SpeechSeparator"
+        call = ", ".join(f"speech{number}" for number in range(1, num_spk + 1)) + ' = model.separate("noisy.wav")'
     losses = ", ".join(str(item.get("name")) for item in config.get("criterions") or [])
     name, version = manifest["name"], manifest["package"]["version"]
     domain = "on the embeddings of an audio codec" if "separator" in manifest else f"by `{manifest['task']}`"
@@ -82,10 +85,10 @@ def _description(manifest: dict[str, Any], config: dict[str, Any]) -> list[str]:
         "```",
         "",
         "```python",
-        "from espnet_codecse import SpeechEnhancer",
+        f"from espnet_codecse import {interface}",
         "",
-        f'enhancer = SpeechEnhancer.from_pretrained("{name}.zip")  # or the id of this page',
-        "speech, = enhancer(noisy, fs=48000)  # (batch, sample) in and out",
+        f'model = {interface}.from_pretrained("{name}.zip")  # or the id of this page',
+        f"{call}  # or an array of samples and its rate, fs=48000",
         "```",
         "",
     ]

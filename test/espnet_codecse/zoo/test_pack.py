@@ -1,6 +1,7 @@
 """What a pack holds and what it leaves out; the model zoo's own downloader takes it."""
 
 import io
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 import yaml
 from tiny_codecs import save_codec
@@ -105,6 +107,18 @@ def test_card(pack):
     assert header["license"] == "apache-2.0" and header["datasets"] == ["made up"]
     assert header["metrics"] == ["si-sdr", "pesq"] and header["library_name"]
     assert "| enhanced | 11.000 | 2.000 |" in card
+
+
+@pytest.mark.parametrize("num_spk", [1, 2])
+def test_the_example_in_the_card_runs(num_spk, codec_folder, voice, tmp_path, monkeypatch):
+    model = find_model(str(save_experiment(tmp_path / "model", codec_folder, num_spk=num_spk)))
+    pack_model(model, tmp_path / "m.zip", PackOptions())
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("noisy.wav", voice(4000), 16000)
+    names: dict = {}
+    exec(re.search("```python\n(.*?)```", read_members(Path("m.zip"))["README.md"].decode(), re.DOTALL).group(1), names)
+    speech = [names[name] for name in (["speech"] if num_spk == 1 else ["speech1", "speech2"])]
+    assert [part.shape for part in speech] == [(4000,)] * num_spk
 
 
 DOWNLOADER = """

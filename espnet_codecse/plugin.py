@@ -30,8 +30,6 @@ POSTPONED = {
     "espnet2.enh.diffusion.sampling": ("scipy.integrate",),
     "espnet2.tasks.abs_task": ("espnet2.layers.create_adapter:create_adapter",),
     "espnet2.train.trainer": ("espnet2.main_funcs.calculate_all_attentions:calculate_all_attentions",),
-    "espnet2.train.dataset": ("h5py",),
-    "espnet2.enh.espnet_model": ("torchaudio",),
     "espnet2.enh.loss.criterions.time_domain": ("fast_bss_eval",),
 }
 # ESPnet's modules whose functions typeguard leaves as they are. It would parse a module once for each of its functions,

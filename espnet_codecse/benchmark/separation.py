@@ -97,12 +97,7 @@ def training_step(system: str, setting: Setting, folder: Path) -> Callable[[], f
     num_parts = setting.accum_grad if system == "codecformer" else 1
 
     def train(batch: Batch) -> None:
-        parts = _parts(batch, num_parts)
-        optimizer.zero_grad(set_to_none=True)
-        for part in parts:
-            (model(**part)[0] / len(parts)).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimizer.step()
+        _update(model, optimizer, _parts(batch, num_parts), lambda part: model(**part)[0])
 
     if system != "codecformer_el_stored":
         return not_reading(partial(train, _with_lengths(speech, lengths)))
@@ -116,6 +111,20 @@ def training_step(system: str, setting: Setting, folder: Path) -> Callable[[], f
         return reading
 
     return step
+
+
+def _update(
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    parts: list[Batch],
+    loss: Callable[[Batch], torch.Tensor],
+) -> None:
+    """Take one step of the optimiser on the mean loss of ``parts``."""
+    optimizer.zero_grad(set_to_none=True)
+    for part in parts:
+        (loss(part) / len(parts)).backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+    optimizer.step()
 
 
 def _parts(batch: Batch, number: int) -> list[Batch]:
@@ -192,12 +201,8 @@ def _sepformer_step(setting: Setting) -> Callable[[], float]:
     parts = _parts(_speech(setting, round(setting.seconds * SAMPLE_RATE)), setting.accum_grad)
     loss = ThresholdPITSolver(SISNRLoss(eps=1e-7))
 
-    def step() -> None:
-        optimizer.zero_grad(set_to_none=True)
-        for part in parts:
-            mixture, *speech = part.values()
-            (loss(speech, model(mixture))[0] / len(parts)).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimizer.step()
+    def loss_of(part: Batch) -> torch.Tensor:
+        mixture, *speech = part.values()
+        return loss(speech, model(mixture))[0]
 
-    return not_reading(step)
+    return not_reading(partial(_update, model, optimizer, parts, loss_of))

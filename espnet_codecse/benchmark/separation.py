@@ -114,10 +114,7 @@ def training_step(system: str, setting: Setting, folder: Path) -> Callable[[], f
 
 
 def _update(
-    model: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
-    parts: list[Batch],
-    loss: Callable[[Batch], torch.Tensor],
+    model: torch.nn.Module, optimizer: torch.optim.Optimizer, parts: list[Batch], loss: Callable[[Batch], torch.Tensor]
 ) -> None:
     """Take one step of the optimiser on the mean loss of ``parts``."""
     optimizer.zero_grad(set_to_none=True)

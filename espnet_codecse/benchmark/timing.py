@@ -9,6 +9,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import torch
 
+from espnet_codecse.progress import Progress
+
 Name = TypeVar("Name", bound=Hashable)
 
 
@@ -44,6 +46,7 @@ def measure_in_turns(
     seconds: dict[Name, list[float]] = {name: [] for name in steps}
     waited = dict.fromkeys(steps, 0.0)
     peaks = dict.fromkeys(steps, 0)
+    progress = Progress(num_rounds + 1, "rounds, with one to warm up")
     for number in range(num_rounds + 1):
         for name, step in steps.items():
             before = start_peak(device)
@@ -56,6 +59,8 @@ def measure_in_turns(
                     seconds[name].append(perf_counter() - started)
                     waited[name] += reading
             peaks[name] = max(peaks[name], peak_memory(device) - before)
+        progress.update(1)
+    progress.close()
     return {name: Cost(seconds[name], waited[name] / sum(seconds[name]), peaks[name]) for name in steps}
 
 

@@ -1,7 +1,8 @@
-"""Store VAE latents or guidance features, which the training of a diffusion model would compute in every epoch.
+"""Store VAE latents or features of a frozen model, which training would compute in every epoch.
 
     codecse extract_latents --vae exp/fuse/1_vae/valid.loss.best.pth dump/raw/train dump/fuse/latents/train
     codecse extract_latents --guidance beats:/models/BEATs_iter3_plus_AS2M.pt dump/raw/train dump/fuse/beats/train
+    codecse extract_latents --guidance distillmos:v7 --references dump/raw/train dump/distillmos/train
 
 The same command resumes where it stopped. Codec embeddings written by codecse extract can guide without conversion.
 """
@@ -21,10 +22,11 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("data_dir", type=Path, help="data directory with wav.scp, spk1.scp, ...")
-    add("out_dir", type=Path, help="output: emb_mix.scp, utt2num_frames, codec.yaml, parts/; with --vae emb_ref1.scp")
+    add("out_dir", type=Path, help="output: emb_mix.scp, utt2num_frames, codec.yaml, parts/; with references emb_ref1.scp")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--vae", help="checkpoint of the step 1_vae, beside its config.yaml")
-    what.add_argument("--guidance", help="KIND:MODEL: beats:FILE, transformers:ID_OR_FOLDER or codec:NAME")
+    what.add_argument("--guidance", help="KIND:MODEL: beats:FILE, transformers:ID_OR_FOLDER, codec:NAME or distillmos:v7")
+    add("--references", action="store_true", help="also of the references, for a teacher; --vae always stores them")
     add_ark_options(parser)
     return parser
 
@@ -53,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
             device=args.device,
             part_seconds=args.part_seconds,
             share=args.part,
-            only_mixtures=not args.vae,
+            only_mixtures=not (args.vae or args.references),
             loader=loader,
             submit=submitter("extract_latents", args, argv, args.out_dir / "log", nj),
         )

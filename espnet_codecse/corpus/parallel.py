@@ -14,6 +14,7 @@ from typing import Any
 from espnet_codecse.fileio import atomic_path, read_marker
 from espnet_codecse.job.array import Share, Submit
 from espnet_codecse.job.pool import map_unordered
+from espnet_codecse.progress import Progress
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -38,32 +39,6 @@ def _read_result(path: Path, num_items: int) -> list[Any] | None:
     except (ValueError, RecursionError):
         return None
     return values if isinstance(values, list) and len(values) == num_items else None
-
-
-class Progress:
-    """A tqdm bar on a terminal; elsewhere (a log file) one line for every tenth of the work."""
-
-    def __init__(self, total: int, description: str, done: int = 0):
-        self.total, self.description, self.count = total, description, done
-        self.bar = None
-        if sys.stderr.isatty():
-            from tqdm import tqdm
-
-            self.bar = tqdm(total=total, initial=done, desc=description, leave=False)
-
-    def update(self, number: int) -> None:
-        """Count ``number`` more items."""
-        before = self.count * 10 // max(self.total, 1)
-        self.count += number
-        if self.bar is not None:
-            self.bar.update(number)
-        elif self.count * 10 // max(self.total, 1) > before:
-            print(f"{self.description}: {self.count}/{self.total}", file=sys.stderr, flush=True)
-
-    def close(self) -> None:
-        """Remove the bar."""
-        if self.bar is not None:
-            self.bar.close()
 
 
 def _run_part(function: Callable[[Any], Any], part: tuple[int, Sequence[Any], Path]) -> tuple[int, list[Any]]:

@@ -48,6 +48,7 @@ def register_enhancement() -> None:
     from espnet_codecse.enh.loss.wrappers.pit_threshold import ThresholdPITSolver
     from espnet_codecse.enh.separator.choices import SEPARATORS, separator_class
     from espnet_codecse.fuse.espnet_diffusion import FuseDiffusion
+    from espnet_codecse.fuse.score_average import AveragedScoreModel
     from espnet_codecse.task.old_names import CRITERIONS
 
     for name, encoder in ENCODERS.items():
@@ -58,6 +59,7 @@ def register_enhancement() -> None:
     for name, separator in CAUSAL_SEPARATORS.items():
         _add(enh.separator_choices, name, separator)
     _add(enh.diffusion_choices, "fuse", FuseDiffusion)
+    _add(enh.diffusion_choices, "sgmse_average", AveragedScoreModel)
     _add(enh.loss_wrapper_choices, "pit_threshold", ThresholdPITSolver)
     _add(enh.criterion_choices, "embedding_mse", EmbeddingMSE)
     _add(enh.criterion_choices, "code_cross_entropy", CodeCrossEntropy)

@@ -125,26 +125,24 @@ def test_a_pretrained_predictor_is_fine_tuned(trained, tmp_path):
 @pytest.mark.slow
 def test_stored_features_as_on_the_fly(trained, tmp_path, codec):
     """The same seed and data, and recordings taken whole: a teacher hears the ends of a segment otherwise."""
+    features = f"{tmp_path}/emb"
     losses = []
-    for folders in ([], ["--folder", f"features={tmp_path}/emb/train,{tmp_path}/emb/valid"]):
-        if folders:
+    for command in (
+        [],
+        ["extract", "--codec", codec],
+        ["extract_latents", "--guidance", f"codec:{codec}", "--references"],
+    ):
+        options = []
+        if command:
             for name, data in zip(("train", "valid"), trained.data):
-                arguments = ["--codec", codec, "--compression", "none", "--nj", "1"]
-                assert main(["extract", *arguments, str(data), f"{tmp_path}/emb/{name}"]) == 0
-        tag = "stored" if folders else "made"
-        folder = trained(
-            "ssl_gcrn",
-            "1_enhance",
-            "distill_clean",
-            *folders,
-            "--crop_seconds",
-            "2",
-            "--output_dir",
-            f"{tmp_path}/exp/{tag}",
-        )
-        losses.append(_valid_loss(tmp_path / "exp" / tag))
-        assert folder
-    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+                stored = f"{features}_{command[0]}/{name}"
+                assert main([*command, "--compression", "none", "--nj", "1", str(data), stored]) == 0
+            options = ["--folder", f"features={features}_{command[0]}/train,{features}_{command[0]}/valid"]
+        folder = tmp_path / "exp" / "_".join(["features", *command[:1]])
+        options += ["--crop_seconds", "2", "--output_dir", str(folder)]
+        trained("ssl_gcrn", "1_enhance", "distill_clean", *options)
+        losses.append(_valid_loss(folder))
+    assert losses[1:] == pytest.approx([losses[0]] * 2, rel=1e-4)
 
 
 def _valid_loss(folder: Path) -> float:

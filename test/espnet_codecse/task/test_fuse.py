@@ -190,7 +190,7 @@ def test_features_of_another_model_are_refused(data, codec, tmp_path):
 def test_the_baseline(data, tmp_path, voice):
     configuration = {
         **{key: value for key, value in COMMON.items() if key not in ("vae_conf", "denoiser_conf")}, "task": "sgmse",
-        "encoder": "stft", "decoder": "stft", "diffusion_model": "sgmse", "model_conf": {"num_spk": 1},
+        "encoder": "stft", "decoder": "stft", "diffusion_model": "sgmse_average", "model_conf": {"num_spk": 1},
         "encoder_conf": {"n_fft": 510, "hop_length": 128, "spec_transform_type": "exponent"},
         "decoder_conf": {"n_fft": 510, "hop_length": 128, "spec_transform_type": "exponent"},
         "diffusion_model_conf": {
@@ -200,9 +200,22 @@ def test_the_baseline(data, tmp_path, voice):
     }  # fmt: skip
     best = run(SGMSETask, tmp_path / "sgmse", configuration, data)
     model, training = rebuilt(SGMSETask, best)
+    average = model.diffusion.average
+    assert average.n_averaged == 2
     enhancer = SGMSEEnhancer.from_model(model, training, RunSettings(options={"num_steps": 1}))
     result = enhancer.enhance_batch([voice(3000)])[0]["waveform"]
     assert result.shape == (1, 3000) and np.isfinite(result).all()
+    # Sampling and validation use the average, and validation is the same every time.
+    spectra = [torch.randn(1, 8, 256, dtype=torch.complex64) for _ in range(2)]
+    with torch.no_grad():
+        loss = model.diffusion(*spectra)
+        assert torch.equal(model.diffusion(*spectra), loss)
+        for weight in model.diffusion.dnn.parameters():
+            weight.zero_()
+        assert torch.equal(model.diffusion(*spectra), loss)
+        for weight in average.parameters():
+            weight.zero_()
+        assert not torch.equal(model.diffusion(*spectra), loss)
 
 
 @pytest.mark.slow

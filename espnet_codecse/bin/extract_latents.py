@@ -22,10 +22,16 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("data_dir", type=Path, help="data directory with wav.scp, spk1.scp, ...")
-    add("out_dir", type=Path, help="output: emb_mix.scp, utt2num_frames, codec.yaml, parts/; with references emb_ref1.scp")
+    add(
+        "out_dir",
+        type=Path,
+        help="output: emb_mix.scp, utt2num_frames, codec.yaml, parts/; with references emb_ref1.scp",
+    )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--vae", help="checkpoint of the step 1_vae, beside its config.yaml")
-    what.add_argument("--guidance", help="KIND:MODEL: beats:FILE, transformers:ID_OR_FOLDER, codec:NAME or distillmos:v7")
+    what.add_argument(
+        "--guidance", help="KIND:MODEL: beats:FILE, transformers:ID_OR_FOLDER, codec:NAME or distillmos:v7"
+    )
     add("--references", action="store_true", help="also of the references, for a teacher; --vae always stores them")
     add_ark_options(parser)
     return parser

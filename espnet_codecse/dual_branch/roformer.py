@@ -1,7 +1,8 @@
 """A pre-norm transformer with rotary position embeddings: RoFormer (Su et al., 2024)."""
 
 import torch
-from torch.nn import functional as F
+
+from espnet_codecse.dropout import Dropout, attention, dropout
 
 OUTPUTS = ("direct", "residual", "gate")
 
@@ -40,9 +41,9 @@ class RoFormerLayer(torch.nn.Module):
         self.ffn = torch.nn.Sequential(
             torch.nn.Linear(width, ffn_width),
             torch.nn.GELU(),
-            torch.nn.Dropout(dropout),
+            Dropout(dropout),
             torch.nn.Linear(ffn_width, width),
-            torch.nn.Dropout(dropout),
+            Dropout(dropout),
         )
 
     def forward(
@@ -52,15 +53,10 @@ class RoFormerLayer(torch.nn.Module):
         batch, num_frames, width = hidden.shape
         qkv = self.qkv(self.norm1(hidden)).view(batch, num_frames, 3, self.num_heads, width // self.num_heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
-        attended = F.scaled_dot_product_attention(
-            rotate(query, cosine, sine),
-            rotate(key, cosine, sine),
-            value,
-            attn_mask=mask,
-            dropout_p=self.dropout if self.training else 0.0,
-        )
+        query, key = rotate(query, cosine, sine), rotate(key, cosine, sine)
+        attended = attention(query, key, value, mask, self.dropout, self.training)
         attended = self.project(attended.transpose(1, 2).reshape(batch, num_frames, width))
-        hidden = hidden + F.dropout(attended, self.dropout, self.training)
+        hidden = hidden + dropout(attended, self.dropout, self.training)
         return hidden + self.ffn(self.norm2(hidden))
 
 

@@ -4,6 +4,7 @@ import math
 
 import torch
 
+from espnet_codecse.dropout import Dropout, SelfAttention
 from espnet_codecse.length_mask import has_padding, length_mask
 
 
@@ -15,6 +16,19 @@ def sinusoidal_positions(num_frames: int, width: int, device: torch.device) -> t
     table[:, 0::2] = torch.sin(position * rate)
     table[:, 1::2] = torch.cos(position * rate)[:, : width // 2]
     return table
+
+
+class TransformerLayer(torch.nn.TransformerEncoderLayer):
+    """PyTorch's pre-norm layer, with dropout that is fast on a CPU.
+
+    Args:
+        width, num_heads, ffn_width, dropout: see :class:`TransformerStack`.
+    """
+
+    def __init__(self, width: int, num_heads: int, ffn_width: int, dropout: float):
+        super().__init__(width, num_heads, ffn_width, dropout, batch_first=True, norm_first=True)
+        self.self_attn = SelfAttention(width, num_heads, dropout, batch_first=True)
+        self.dropout, self.dropout1, self.dropout2 = (Dropout(dropout) for _ in range(3))
 
 
 class TransformerStack(torch.nn.Module):
@@ -30,9 +44,7 @@ class TransformerStack(torch.nn.Module):
 
     def __init__(self, width: int, num_layers: int, num_heads: int, ffn_width: int, dropout: float):
         super().__init__()
-        layer = torch.nn.TransformerEncoderLayer(
-            width, num_heads, ffn_width, dropout, batch_first=True, norm_first=True
-        )
+        layer = TransformerLayer(width, num_heads, ffn_width, dropout)
         self.layers = torch.nn.TransformerEncoder(
             layer, num_layers, norm=torch.nn.LayerNorm(width), enable_nested_tensor=False
         )

@@ -73,16 +73,17 @@ def training_report(
     lines += [
         f"{describe_device(device, num_threads)}; {config.name}: {size} recordings of {audio_seconds / size:g} s a "
         f"step, {what}; {num_parameters(training.model) / 1e6:.2f} M trained parameters, {flops / 1e9:.3g} GFLOP a "
-        f"step; mean of {num_rounds * num_steps} steps.",
+        f"step; median of {num_rounds * num_steps} steps.",
         "",
-        "|type of number|steps per second [slowest, fastest]|real-time factor|TFLOP/s|peak, TFLOP/s|MFU, %|memory, MB|",
+        "|type of number|steps per second, median [slowest, fastest]|real-time factor|TFLOP/s|peak, TFLOP/s|MFU, %"
+        "|memory, MB|",
         "|---|---|---|---|---|---|---|",
     ]
     for dtype, cost in costs.items():
-        mean, peak = statistics.fmean(cost.seconds), find_peak(device, DTYPES[dtype], peak_tflops)
-        speed = f"{1 / mean:.3g} [{1 / max(cost.seconds):.3g}, {1 / min(cost.seconds):.3g}]"
-        cells = [dtype, speed, f"{mean / audio_seconds:.3g}", f"{flops / mean / 1e12:.3g}"]
-        cells += [f"{peak.flops / 1e12:.3g} ({peak.source})", f"{100 * flops / mean / peak.flops:.3g}"]
+        median, peak = statistics.median(cost.seconds), find_peak(device, DTYPES[dtype], peak_tflops)
+        speed = f"{1 / median:.3g} [{1 / max(cost.seconds):.3g}, {1 / min(cost.seconds):.3g}]"
+        cells = [dtype, speed, f"{median / audio_seconds:.3g}", f"{flops / median / 1e12:.3g}"]
+        cells += [f"{peak.flops / 1e12:.3g} ({peak.source})", f"{100 * flops / median / peak.flops:.3g}"]
         lines.append(f"|{'|'.join(cells)}|{cost.peak_bytes / 1e6:.0f}|")
     return "\n".join([*lines, "", NOTE])
 

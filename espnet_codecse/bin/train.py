@@ -79,7 +79,8 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError("--train_embeddings and --valid_embeddings go together; pass both or neither")
     if args.train_embeddings is not None:
         folders["embeddings"] = args.train_embeddings, args.valid_embeddings
-    options = training_options(args.config, (args.train_dir, args.valid_dir), folders, args.batch_size)
+    data_dirs = args.train_dir, args.valid_dir
+    options = training_options(args.config, data_dirs, folders, args.batch_size, espnet_options)
     # ESPnet's name for it; what it plots by default, attention, separators do not have.
     options += ["--num_att_plot", str(args.log_audio)]
     if args.batch_size is not None:

@@ -1,8 +1,11 @@
 """Make ESPnet's data options from data directories."""
 
-from collections.abc import Mapping
+import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from espnet_codecse.documents import read_yaml
 from espnet_codecse.errors import UserError
@@ -13,7 +16,11 @@ Pair = tuple[Path, Path]  # training and validation
 
 
 def training_options(
-    config: Path, data_dirs: Pair, folders: Mapping[str, Pair] | None = None, batch_size: int | None = None
+    config: Path,
+    data_dirs: Pair,
+    folders: Mapping[str, Pair] | None = None,
+    batch_size: int | None = None,
+    espnet_options: Sequence[str] = (),
 ) -> list[str]:
     """Return ESPnet's data options for train and valid, such as ``--train_data_path_and_name_and_type``.
 
@@ -22,11 +29,12 @@ def training_options(
         data_dirs: formatted data directories.
         folders: further folders that the model type reads, by name, such as ``embeddings``.
         batch_size: mixtures per step; None: the configuration's.
+        espnet_options: see :func:`read_configuration`.
 
     Raises:
         UserError: ``config`` is not the configuration of a training, or the data do not fit it.
     """
-    configuration = read_configuration(config)
+    configuration = read_configuration(config, espnet_options)
     if batch_size is not None:
         configuration["batch_size"] = batch_size
     try:
@@ -36,13 +44,37 @@ def training_options(
         raise UserError(f"{config}: not written by codecse config (missing {reason}); write it again") from None
 
 
-def read_configuration(config: Path) -> dict[str, Any]:
-    """Read the yaml of a training.
+def read_configuration(config: Path, espnet_options: Sequence[str] = ()) -> dict[str, Any]:
+    """Read the yaml of a training, and replace what the command line sets.
+
+    Args:
+        config: the yaml.
+        espnet_options: options as ESPnet takes them, such as ``--teacher_conf kind=distillmos``; those that are not in
+            the yaml are left out.
 
     Raises:
         UserError: the file is missing or has no keys.
     """
-    return read_yaml(config, "codecse config writes it")
+    configuration = read_yaml(config, "codecse config writes it")
+    if not espnet_options:
+        return configuration
+    from espnet2.utils.nested_dict_action import NestedDictAction
+
+    parser = argparse.ArgumentParser(prog="codecse train", add_help=False, allow_abbrev=False)
+    for name, value in configuration.items():
+        if isinstance(value, dict) or name.endswith("_conf"):
+            parser.add_argument(f"--{name}", action=NestedDictAction, default=value)
+        elif not isinstance(value, list):
+            parser.add_argument(f"--{name}", type=_scalar, default=value)
+    return {**configuration, **vars(parser.parse_known_args(list(espnet_options))[0])}
+
+
+def _scalar(text: str) -> Any:
+    """Return the value of ``text`` in yaml."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
 
 
 def data_entry(file: Path, name: str, kind: str) -> str:

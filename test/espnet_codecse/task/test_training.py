@@ -9,7 +9,7 @@ from tiny_codecs import save_mdct
 from espnet_codecse.codec import load_codec
 from espnet_codecse.embedding.extract import extract
 from espnet_codecse.errors import UserError
-from espnet_codecse.task.training import training_options
+from espnet_codecse.task.training import read_configuration, training_options
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,24 @@ def refused(*arguments) -> str:
         training_options(*arguments)
     assert "\n" not in str(caught.value)
     return str(caught.value)
+
+
+def test_options_of_the_command_line_count(stored, codec, tmp_path):
+    """What is checked is the training that runs, not the yaml alone."""
+    config, data, folders = stored
+    options = ["--separator_conf", "num_spk=2", "--batch_size", "4", "--optim", "adam", "--encoder_conf", "a.b=c"]
+    configuration = read_configuration(config, options)
+    assert configuration == {
+        **read_configuration(config),
+        "encoder_conf": {"codec": codec, "a": {"b": "c"}},
+        "separator_conf": {"num_spk": 2},
+        "batch_size": 4,
+    }
+    other = str(save_mdct(tmp_path / "other", seed=5))
+    with pytest.raises(UserError, match="the embeddings come from codec"):
+        training_options(config, data, folders, None, ["--encoder_conf", f"codec={other}"])
+    with pytest.raises(UserError, match="emb_ref2.scp: missing"):
+        training_options(config, data, folders, None, ["--separator_conf", "num_spk=2"])
 
 
 def test_stored_embeddings(stored):

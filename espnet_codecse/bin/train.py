@@ -68,10 +68,15 @@ def _named_pair(text: str) -> tuple[str, tuple[Path, Path]]:
 def main(argv: list[str] | None = None) -> None:
     """Check that data and codec belong together, and run ESPnet's trainer."""
     args, espnet_options = get_parser().parse_known_args(sys.argv[1:] if argv is None else argv)
+    import yaml
+
     from espnet_codecse.errors import UserError
+    from espnet_codecse.fileio import atomic_path
     from espnet_codecse.job.lock import exclusive
     from espnet_codecse.job.resources import allow_open_files
+    from espnet_codecse.task.configuration import STARTED, check_unchanged
     from espnet_codecse.task.model_types import model_type_of
+    from espnet_codecse.task.old_names import with_current_names
     from espnet_codecse.task.training import read_configuration, training_options
 
     folders = dict(args.folder)
@@ -81,6 +86,8 @@ def main(argv: list[str] | None = None) -> None:
         folders["embeddings"] = args.train_embeddings, args.valid_embeddings
     data_dirs = args.train_dir, args.valid_dir
     options = training_options(args.config, data_dirs, folders, args.batch_size, espnet_options)
+    configuration = with_current_names(read_configuration(args.config, espnet_options))
+    check_unchanged(args.output_dir / STARTED, configuration)
     # ESPnet's name for it; what it plots by default, attention, separators do not have.
     options += ["--num_att_plot", str(args.log_audio)]
     if args.batch_size is not None:
@@ -91,12 +98,15 @@ def main(argv: list[str] | None = None) -> None:
     check_sync_debug(args.sync_debug, [*on_devices, *espnet_options])
     options += ["--sync_debug", args.sync_debug] if args.sync_debug != "none" else []
     _check_initial_weights(args.config, espnet_options)
-    task = model_type_of(read_configuration(args.config)).load("task")
+    task = model_type_of(configuration).load("task")
     command = ["--config", str(args.config), "--output_dir", str(args.output_dir), "--resume", "true"]
     allow_open_files(_num_workers(args.config, espnet_options))
     # Processes that train together share the folder; the first one holds it.
-    rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or "0"
-    with exclusive(args.output_dir) if rank == "0" else nullcontext():
+    first = (os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or "0") == "0"
+    with exclusive(args.output_dir) if first else nullcontext():
+        if first:
+            with atomic_path(args.output_dir / STARTED) as temporary:
+                temporary.write_text(yaml.safe_dump(configuration, sort_keys=False))
         task.main(cmd=[*command, *on_devices, *options, *espnet_options])
 
 

@@ -117,6 +117,9 @@ def _with_speakers(configuration: dict[str, Any], num_spk: int) -> dict[str, Any
     return merge(configuration, {"separator_conf": {"num_spk": num_spk}, "criterions": criterions})
 
 
+STARTED = "started.yaml"  # in the folder of a training: its configuration with the options of the command line
+
+
 def check_unchanged(file: Path, configuration: Mapping[str, Any]) -> None:
     """Compare a configuration with the one that an experiment was started with.
 
@@ -124,7 +127,7 @@ def check_unchanged(file: Path, configuration: Mapping[str, Any]) -> None:
     silently resume with a different network or loss.
 
     Args:
-        file: the experiment's ``train.yaml``; if it or the ``checkpoint.pth`` beside it is missing, nothing is checked.
+        file: the experiment's ``train.yaml`` or :data:`STARTED`; if it or the ``checkpoint.pth`` beside it is missing, nothing is checked.
         configuration: the new configuration.
 
     Raises:

@@ -46,7 +46,7 @@ def training(folder: Path, output: str, *options: str) -> list:
 
 
 @pytest.mark.slow
-def test_two_steps_then_resume_then_enhance(prepared, monkeypatch):
+def test_two_steps_then_resume_then_enhance(prepared, monkeypatch, capsys):
     monkeypatch.chdir(prepared)
     experiment = prepared / "exp"
     assert main(training(prepared, "exp")) == 0
@@ -57,6 +57,10 @@ def test_two_steps_then_resume_then_enhance(prepared, monkeypatch):
     for path in [*experiment.glob("*epoch.pth"), *experiment.glob("*best.pth"), experiment / "latest.pth"]:
         path.unlink()
     assert main(training(prepared, "exp", "--max_epoch", "2", "--keep_nbest_models", "2")) == 0
+    # Length may change on the command line, the network may not.
+    capsys.readouterr()
+    assert main(training(prepared, "exp", "--max_epoch", "3", "--separator_conf", "num_layers=2")) == 1
+    assert "was trained with another separator_conf" in capsys.readouterr().err
     again = torch.load(experiment / "1epoch.pth")
     assert all(torch.equal(value, again[key]) for key, value in first.items())
     second = torch.load(experiment / "2epoch.pth")

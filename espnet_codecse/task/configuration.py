@@ -127,7 +127,8 @@ def check_unchanged(file: Path, configuration: Mapping[str, Any]) -> None:
     silently resume with a different network or loss.
 
     Args:
-        file: the experiment's ``train.yaml`` or :data:`STARTED`; if it or the ``checkpoint.pth`` beside it is missing, nothing is checked.
+        file: the experiment's ``train.yaml`` or :data:`STARTED`; if it or the ``checkpoint.pth`` beside it is missing,
+            nothing is checked.
         configuration: the new configuration.
 
     Raises:

@@ -17,6 +17,7 @@ import os
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 from espnet_codecse.bin.numbers import natural, positive
 
@@ -97,10 +98,10 @@ def main(argv: list[str] | None = None) -> None:
     on_devices = device_options(espnet_options)
     check_sync_debug(args.sync_debug, [*on_devices, *espnet_options])
     options += ["--sync_debug", args.sync_debug] if args.sync_debug != "none" else []
-    _check_initial_weights(args.config, espnet_options)
+    _check_initial_weights(configuration, espnet_options)
     task = model_type_of(configuration).load("task")
     command = ["--config", str(args.config), "--output_dir", str(args.output_dir), "--resume", "true"]
-    allow_open_files(_num_workers(args.config, espnet_options))
+    allow_open_files(_num_workers(configuration, espnet_options))
     # Processes that train together share the folder; the first one holds it.
     first = (os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or "0") == "0"
     with exclusive(args.output_dir) if first else nullcontext():
@@ -110,30 +111,26 @@ def main(argv: list[str] | None = None) -> None:
         task.main(cmd=[*command, *on_devices, *options, *espnet_options])
 
 
-def _num_workers(config: Path, espnet_options: list[str]) -> int:
-    from espnet_codecse.task.training import read_configuration
-
+def _num_workers(configuration: dict[str, Any], espnet_options: list[str]) -> int:
     parser = argparse.ArgumentParser(add_help=False)
-    default = read_configuration(config).get("num_workers", 1)  # 1 is ESPnet's default
-    parser.add_argument("--num_workers", default=default)
+    parser.add_argument("--num_workers", default=configuration.get("num_workers", 1))  # 1 is ESPnet's default
     try:
         return int(parser.parse_known_args(espnet_options)[0].num_workers)
     except (TypeError, ValueError):
         return 0  # ESPnet refuses it
 
 
-def _check_initial_weights(config: Path, espnet_options: list[str]) -> None:
+def _check_initial_weights(configuration: dict[str, Any], espnet_options: list[str]) -> None:
     """Check that every file of ``--init_param`` holds only plain tensors, since ESPnet would run the code of a pickle.
 
     Raises:
         UserError: a file holds anything else.
     """
     from espnet_codecse.checkpoint import load_checkpoint
-    from espnet_codecse.task.training import read_configuration
 
     parser = argparse.ArgumentParser(add_help=False)  # with abbreviations, which ESPnet's parser accepts
     parser.add_argument("--init")  # another option of ESPnet's
-    parser.add_argument("--init_param", nargs="*", default=read_configuration(config).get("init_param") or [])
+    parser.add_argument("--init_param", nargs="*", default=configuration.get("init_param") or [])
     for value in parser.parse_known_args(espnet_options)[0].init_param:
         load_checkpoint(Path(value.split(":")[0]))
 

@@ -77,10 +77,23 @@ def get_parser() -> argparse.ArgumentParser:
     add("--train_copies", type=positive, default=4, help="mixtures per train utterance (default: 4)")
     add("--num_extra_noises", type=natural, default=0, help="synthesised noises added to the train noises (default: 0)")
     add(
+        "--extra_noise_kinds",
+        nargs="+",
+        metavar="KIND",
+        help="their kinds, in turn, of white, pink, brown, hum, modulated, impulses, babble, fan, engine, crowd "
+        "(default: all but the last three)",
+    )
+    add(
         "--num_altered_noises",
         type=natural,
         default=0,
         help="altered train noises added to the train noises (default: 0)",
+    )
+    add(
+        "--drift_probability",
+        type=float,
+        default=0.0,
+        help="share of altered noises whose colour and level change over time (default: 0)",
     )
     add(
         "--num_rooms",
@@ -104,16 +117,20 @@ def main(argv: list[str] | None = None) -> int:
     args = get_parser().parse_args(argv)
     from espnet_codecse.corpus.mini import MiniSettings, prepare
     from espnet_codecse.corpus.mixtures import MixtureSettings
+    from espnet_codecse.corpus.noise import noise_kinds, training_noise_kinds
     from espnet_codecse.job.resources import num_cores
 
     for name in ("snr_range", "ratio_range", "level_range", "rt60_range"):
         low, high = getattr(args, name)
         if low > high:
             raise UserError(f"--{name}: {low:g} is above {high:g}; give the lower value first")
-    for name in ("noise_probability", "reverb_probability", "test_reverb_probability"):
+    for name in ("noise_probability", "reverb_probability", "test_reverb_probability", "drift_probability"):
         value = getattr(args, name)
         if value is not None and not 0 <= value <= 1:
             raise UserError(f"--{name}: {value:g} is not between 0 and 1")
+    kinds = args.extra_noise_kinds or noise_kinds()
+    if unknown := sorted(set(kinds) - set(training_noise_kinds())):
+        raise UserError(f"--extra_noise_kinds: {', '.join(unknown)} not in {', '.join(training_noise_kinds())}")
     # As in WSJ0-2mix, mixtures of several speakers have no noise by default.
     noise_probability = args.noise_probability
     if noise_probability is None:
@@ -139,7 +156,9 @@ def main(argv: list[str] | None = None) -> int:
         train_copies=args.train_copies,
         test_reverb_probability=args.test_reverb_probability,
         num_extra_noises=args.num_extra_noises,
+        extra_noise_kinds=tuple(kinds),
         num_altered_noises=args.num_altered_noises,
+        drift_probability=args.drift_probability,
         num_rooms=args.num_rooms,
     )
     num_jobs = args.nj or num_cores()

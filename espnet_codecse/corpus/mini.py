@@ -12,6 +12,7 @@ from espnet_codecse.corpus.augmentation import altered_noises, extra_noises, roo
 from espnet_codecse.corpus.convert import Source, convert_groups
 from espnet_codecse.corpus.data_dir import validate_data_dir, write_data_dir
 from espnet_codecse.corpus.mixtures import Mixture, MixtureSettings, RenderJob, plan_mixtures, render_mixture
+from espnet_codecse.corpus.noise import noise_kinds
 from espnet_codecse.corpus.parallel import read_done, run_parts, write_json
 from espnet_codecse.corpus.prepared_set import key_of
 from espnet_codecse.corpus.sources import SPLITS, SourceRecording, Sources, find_sources, scan
@@ -36,7 +37,9 @@ class MiniSettings:
         train_copies, valid_copies: mixtures of each utterance.
         test_reverb_probability: portion of the test mixtures in a simulated room.
         num_extra_noises: synthesised noises that join the train noises.
+        extra_noise_kinds: their kinds, in turn.
         num_altered_noises: variants of the train noises that join them.
+        drift_probability: share of these whose colour and level change over time.
         num_rooms: simulated room responses for dynamic mixing.
     """
 
@@ -47,7 +50,9 @@ class MiniSettings:
     valid_copies: int = 2
     test_reverb_probability: float = 0.0
     num_extra_noises: int = 0
+    extra_noise_kinds: Sequence[str] = tuple(noise_kinds())
     num_altered_noises: int = 0
+    drift_probability: float = 0.0
     num_rooms: int = 0
 
 
@@ -107,18 +112,13 @@ def _augment(
 ) -> list[str]:
     """Add altered and synthesised noises to the train noises of ``sources``, write ``target/rooms_train``, as asked."""
     common, lines = settings.mixtures, []
-    audio = target / "audio"
+    audio, how = target / "audio", (common.rate, common.seed, num_jobs)
     if settings.num_altered_noises:
-        sources.noise["train"].extend(
-            altered_noises(
-                audio, sources.noise["train"], settings.num_altered_noises, common.rate, common.seed, num_jobs
-            )
-        )
+        noise, count = sources.noise["train"], settings.num_altered_noises
+        noise.extend(altered_noises(audio, noise, settings.drift_probability, count, *how))
     if settings.num_extra_noises:
-        speech = sources.speech["train"]
-        sources.noise["train"].extend(
-            extra_noises(audio, speech, settings.num_extra_noises, common.rate, common.seed, num_jobs)
-        )
+        speech, kinds, count = sources.speech["train"], settings.extra_noise_kinds, settings.num_extra_noises
+        sources.noise["train"].extend(extra_noises(audio, speech, kinds, count, *how))
     rooms = _at_rate(audio, "rooms", recorded_rooms, common.rate, num_jobs)
     if settings.num_rooms:
         rooms += room_responses(audio, settings.num_rooms, common.rate, common.rt60_range, common.seed, num_jobs)

@@ -7,6 +7,7 @@ import numpy as np
 
 from espnet_codecse.audio import resample
 from espnet_codecse.corpus.mixing import fit_length, rms
+from espnet_codecse.corpus.reverberation import random_room_response, reverberate
 from espnet_codecse.equalization import equalised, random_gains_db
 
 # Exponent of the power spectral density, 1 / f ** exponent.
@@ -15,6 +16,8 @@ LEVEL = 0.1  # root mean square of every noise, full scale is 1
 # Of an altered noise: its fastest speed and the slowest's inverse, the deviation of its colour, how much one of two
 # may be louder.
 SPEED, COLOUR_DB, BALANCE_DB = 1.5, 5.0, 12.0
+# Of a drifting noise: how often it changes, seconds; deviation of its level.
+DRIFT_SECONDS, DRIFT_DB = (1.0, 4.0), 4.0
 
 
 def _level(signal: np.ndarray) -> np.ndarray:
@@ -74,6 +77,66 @@ def babble(rng: np.random.Generator, num_samples: int, speech: Sequence[np.ndarr
     return _level(signal)
 
 
+def fan(rng: np.random.Generator, num_samples: int, rate: int) -> np.ndarray:
+    """A fan: turbulent air of one colour, whose level follows the rotation, and harmonics of the passing blades."""
+    rotation = rng.uniform(8.0, 40.0)
+    blades = int(rng.integers(3, 12))
+    time = np.arange(num_samples) / rate
+    wobble = 0.01 * rng.uniform() * np.sin(2 * np.pi * rng.uniform(0.1, 0.5) * time)
+    phase = 2 * np.pi * rotation * np.cumsum(1.0 + wobble) / rate
+    air = coloured(rng, num_samples, rate, rng.uniform(0.5, 2.0))
+    air = air * (1.0 + rng.uniform(0.0, 0.3) * np.sin(phase) + rng.uniform(0.0, 0.3) * np.sin(blades * phase))
+    tones = _harmonics(rng, blades * phase, blades * rotation * 1.01, rate, rng.uniform(0.7, 1.5))
+    return _level(_level(air) + rng.uniform(0.1, 1.0) * _level(tones))
+
+
+def engine(rng: np.random.Generator, num_samples: int, rate: int) -> np.ndarray:
+    """An engine: harmonics of a drifting speed, strokes of unequal strength, a random colour, and the road's noise."""
+    lowest, highest = np.sort(rng.uniform(10.0, 60.0, 2))  # turns of the cycle per second
+    speed = _drift(rng, num_samples, rate, lowest, highest)
+    phase = 2 * np.pi * np.cumsum(speed) / rate
+    strokes = int(rng.choice([1, 2, 3, 4, 6]))  # of a cycle; the harmonics between are those of unequal strokes
+    tones = _harmonics(rng, strokes * phase, strokes * highest, rate, rng.uniform(0.5, 1.2))
+    tones = _level(tones) + rng.uniform(0.05, 0.4) * _level(_harmonics(rng, phase, highest, rate, 0.8))
+    tones = equalised(tones, rate, random_gains_db(rng, rate, COLOUR_DB))
+    road = coloured(rng, num_samples, rate, rng.uniform(1.0, 2.0)) * speed / highest
+    return _level(tones + rng.uniform(0.1, 1.5) * _level(road))
+
+
+def crowd(rng: np.random.Generator, num_samples: int, rate: int, speech: Sequence[np.ndarray]) -> np.ndarray:
+    """Babble whose voices each stand somewhere in a room that rings as long for all of them."""
+    rt60 = rng.uniform(0.2, 0.8)
+    voices = []
+    for voice in speech:
+        response, direct = random_room_response(rng, rate, (rt60, rt60))
+        voices.append(reverberate(fit_length(voice, num_samples, rng), response, direct, rate)[0])
+    return babble(rng, num_samples, voices)
+
+
+def drifting(rng: np.random.Generator, num_samples: int, rate: int, recordings: Sequence[np.ndarray]) -> np.ndarray:
+    """An altered noise (:func:`altered`) that moves between two colours, and whose level changes, over seconds."""
+    noise = altered(rng, num_samples, rate, recordings)
+    share = _drift(rng, num_samples, rate, 0.0, 1.0)
+    first, second = (equalised(noise, rate, random_gains_db(rng, rate, COLOUR_DB)) for _ in range(2))
+    gain = 10.0 ** (_drift(rng, num_samples, rate, -2.0, 2.0) * DRIFT_DB / 20.0)
+    return _level(gain * (share * first + (1.0 - share) * second))
+
+
+def _drift(rng: np.random.Generator, num_samples: int, rate: int, low: float, high: float) -> np.ndarray:
+    """Return a curve ``(num_samples,)`` of straight lines between values from ``low`` to ``high``."""
+    corners = rng.uniform(low, high, 2 + int(num_samples / rate / rng.uniform(*DRIFT_SECONDS)))
+    return np.interp(np.linspace(0, len(corners) - 1, num_samples), np.arange(len(corners)), corners)
+
+
+def _harmonics(rng: np.random.Generator, phase: np.ndarray, highest_hz: float, rate: int, slope: float) -> np.ndarray:
+    """Return harmonics of a tone of ``phase (num_samples,)``, up to ``highest_hz``, with amplitudes of n^-``slope``."""
+    signal = np.zeros(len(phase))
+    for harmonic in range(1, max(2, min(41, int(0.45 * rate / highest_hz)))):
+        amplitude = rng.uniform(0.2, 1.0) * harmonic**-slope
+        signal += amplitude * np.sin(harmonic * phase + rng.uniform(0, 2 * np.pi))
+    return signal
+
+
 def altered(rng: np.random.Generator, num_samples: int, rate: int, recordings: Sequence[np.ndarray]) -> np.ndarray:
     """Sum of noise ``recordings``, one array of any length each: another stretch, speed, direction, colour and balance.
 
@@ -102,5 +165,10 @@ def simple_noises() -> dict[str, Callable[[np.random.Generator, int, int], np.nd
 
 
 def noise_kinds() -> list[str]:
-    """Names of all kinds of noise, babble included."""
+    """Names of the kinds of a synthesised corpus."""
     return [*simple_noises(), "babble"]
+
+
+def training_noise_kinds() -> list[str]:
+    """Names of all kinds that can be synthesised for training; the further ones are in no set that models are scored on."""
+    return [*noise_kinds(), "fan", "engine", "crowd"]

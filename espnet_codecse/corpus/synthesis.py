@@ -15,7 +15,7 @@ import numpy as np
 
 from espnet_codecse.audio import resample, write_audio
 from espnet_codecse.corpus.espeak import SAMPLE_RATE
-from espnet_codecse.corpus.noise import altered, babble, noise_kinds, simple_noises
+from espnet_codecse.corpus.noise import altered, babble, crowd, drifting, engine, fan, noise_kinds, simple_noises
 from espnet_codecse.corpus.parallel import run_parts
 from espnet_codecse.corpus.recording import read_recording_channel
 from espnet_codecse.errors import UserError
@@ -33,6 +33,7 @@ SIZES = {"train": (36, 4, 28), "valid": (6, 3, 7), "test": (8, 5, 14)}
 SPLIT_SEED = {"train": 1, "valid": 2, "test": 3}
 NOISE_SECONDS = 8.0
 NUM_BABBLE_VOICES = 5
+MADE_OF_RECORDINGS = {"crowd": crowd, "altered": altered, "drifting": drifting}
 
 _WHO = (
     "the captain, my sister, an old farmer, the young doctor, nobody, every child, our neighbour, the tall man, "
@@ -135,10 +136,10 @@ def write_noise(job: NoiseJob) -> str:
     recordings = [read_recording_channel(path, job.rate) for path in job.recordings]
     if job.kind == "babble":
         noise = babble(rng, num_samples, recordings)
-    elif job.kind == "altered":
-        noise = altered(rng, num_samples, job.rate, recordings)
+    elif job.kind in MADE_OF_RECORDINGS:
+        noise = MADE_OF_RECORDINGS[job.kind](rng, num_samples, job.rate, recordings)
     else:
-        noise = simple_noises()[job.kind](rng, num_samples, job.rate)
+        noise = {**simple_noises(), "fan": fan, "engine": engine}[job.kind](rng, num_samples, job.rate)
     write_audio(job.path, noise, job.rate)
     return job.path
 

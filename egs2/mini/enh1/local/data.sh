@@ -26,7 +26,9 @@ num_train=0                  # train mixtures; 0: 300 if synthesised, else train
 num_valid=0                  # valid mixtures; 0: 30 if synthesised, else 2 per utterance
 train_copies=4               # mixtures per train utterance
 num_extra_noises=0           # synthesised noises, including babble, added to the train noises
+extra_noise_kinds=           # their kinds, in turn; default: all that a synthesised corpus has, not fan, engine and crowd
 num_altered_noises=0         # altered train noises (speed, colour, direction, sums of two) added to the train noises
+drift_probability=0          # share of altered noises whose colour and level change over time
 num_rooms=0                  # simulated room responses that join them
 max_duration=8               # longer train and valid speech is cut, seconds
 seed=0                       # seed of train and valid; the test set never changes
@@ -39,7 +41,8 @@ Writes <datadir>/{train,valid,test} and <datadir>/{clean,noise}_{train,valid,tes
   --noise_probability P  --reverb_probability ${reverb_probability}
   --test_reverb_probability ${test_reverb_probability}  --rt60_range \"${rt60_range}\"  --reverb_target ${reverb_target}
   --num_train ${num_train}  --num_valid ${num_valid}  --train_copies ${train_copies}
-  --num_extra_noises ${num_extra_noises}  --num_altered_noises ${num_altered_noises}  --num_rooms ${num_rooms}
+  --num_extra_noises ${num_extra_noises}  --extra_noise_kinds \"KIND ...\"  --num_altered_noises ${num_altered_noises}
+  --drift_probability ${drift_probability}  --num_rooms ${num_rooms}
   --max_duration ${max_duration}  --seed ${seed}"
 
 log "$0 $*"
@@ -62,7 +65,8 @@ codecse prepare_mini --dst "${datadir}" --downloads "${MINI}" --fs "${fs}" --nj 
     --reverb_probability "${reverb_probability}" --test_reverb_probability "${test_reverb_probability}" \
     --reverb_target "${reverb_target}" --num_train "${num_train}" --num_valid "${num_valid}" \
     --train_copies "${train_copies}" --num_extra_noises "${num_extra_noises}" \
-    --num_altered_noises "${num_altered_noises}" --num_rooms "${num_rooms}" \
+    ${extra_noise_kinds:+--extra_noise_kinds ${extra_noise_kinds}} --num_altered_noises "${num_altered_noises}" \
+    --drift_probability "${drift_probability}" --num_rooms "${num_rooms}" \
     --max_duration "${max_duration}" --seed "${seed}"
 
 log "Successfully finished. [elapsed=${SECONDS}s]"

@@ -45,6 +45,7 @@ def register_enhancement() -> None:
     from espnet_codecse.enh.loss.criterions.dnsmos import DNSMOSLoss
     from espnet_codecse.enh.loss.criterions.embedding import EmbeddingMSE
     from espnet_codecse.enh.loss.criterions.pesq import PESQLoss
+    from espnet_codecse.enh.loss.criterions.residual_noise import ResidualNoiseLoss
     from espnet_codecse.enh.loss.wrappers.pit_threshold import ThresholdPITSolver
     from espnet_codecse.enh.separator.choices import SEPARATORS, separator_class
     from espnet_codecse.fuse.espnet_diffusion import FuseDiffusion
@@ -68,3 +69,4 @@ def register_enhancement() -> None:
     for name in ("pesq", *(old for old, new in CRITERIONS.items() if new == "pesq")):
         _add(enh.criterion_choices, name, PESQLoss)
     _add(enh.criterion_choices, "dnsmos", DNSMOSLoss)
+    _add(enh.criterion_choices, "residual_noise", ResidualNoiseLoss)

@@ -36,6 +36,11 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add("--noise_dir", type=Path, help="folder of noise recordings")
     add("--room_dir", type=Path, help="folder of recorded room responses for dynamic mixing, <dst>/rooms_train")
+    add(
+        "--test_room_dir",
+        type=Path,
+        help="folder of recorded room responses for the test mixtures (default: their rooms are simulated)",
+    )
     add("--fs", type=sample_rate, default=16000, help="sample rate, such as 16000 or 16k (default: 16000)")
     add("--num_speakers", type=int, choices=(1, 2, 3), default=1, help="speakers in a mixture (default: 1)")
     add("--snr_range", **_range("LOW", "HIGH"), default=(-5.0, 20.0), help="train and valid, dB (default: -5 20)")
@@ -128,6 +133,8 @@ def main(argv: list[str] | None = None) -> int:
         value = getattr(args, name)
         if value is not None and not 0 <= value <= 1:
             raise UserError(f"--{name}: {value:g} is not between 0 and 1")
+    if args.test_room_dir and not args.test_reverb_probability:
+        raise UserError("--test_room_dir: no test mixture is in a room; give --test_reverb_probability, such as 1, too")
     kinds = args.extra_noise_kinds or noise_kinds()
     if unknown := sorted(set(kinds) - set(training_noise_kinds())):
         raise UserError(f"--extra_noise_kinds: {', '.join(unknown)} not in {', '.join(training_noise_kinds())}")
@@ -162,7 +169,8 @@ def main(argv: list[str] | None = None) -> int:
         num_rooms=args.num_rooms,
     )
     num_jobs = args.nj or num_cores()
-    for line in prepare(args.dst, settings, num_jobs, args.clean_dir, args.noise_dir, args.downloads, args.room_dir):
+    folders = args.clean_dir, args.noise_dir, args.downloads, args.room_dir, args.test_room_dir
+    for line in prepare(args.dst, settings, num_jobs, *folders):
         print(line)
     return 0
 

@@ -35,7 +35,7 @@ class MiniSettings:
         mixtures: how train and valid mixtures are drawn; the test set takes rate, speakers and reverb_target of it.
         num_train, num_valid: mixtures; 0 for ``train_copies`` of each utterance and ``valid_copies``.
         train_copies, valid_copies: mixtures of each utterance.
-        test_reverb_probability: portion of the test mixtures in a simulated room.
+        test_reverb_probability: portion of the test mixtures in a room.
         num_extra_noises: synthesised noises that join the train noises.
         extra_noise_kinds: their kinds, in turn.
         num_altered_noises: variants of the train noises that join them.
@@ -64,6 +64,7 @@ def prepare(
     noise_dir: Path | None = None,
     downloads: Path = Path("downloads"),
     room_dir: Path | None = None,
+    test_room_dir: Path | None = None,
 ) -> list[str]:
     """Write ``target/{train,valid,test}`` and ``target/{clean,noise}_{train,valid,test}``; returns a line for each set.
 
@@ -77,6 +78,7 @@ def prepare(
         noise_dir: folder of noise recordings; not needed with a given split that has noise, or if none is mixed.
         downloads: where the synthesised corpus is written.
         room_dir: folder of recorded room responses for dynamic mixing.
+        test_room_dir: folder of recorded room responses for the test mixtures; without it, their rooms are simulated.
 
     Raises:
         UserError: no usable recordings, too few speakers or noises, or nothing could be mixed.
@@ -92,6 +94,7 @@ def prepare(
     with_noise = settings.mixtures.noise_probability > 0 or settings.num_altered_noises > 0
     sources = find_sources(clean_dir, noise_dir, settings.mixtures.num_speakers, with_noise)
     recorded_rooms = scan(room_dir, False, sources.skipped) if room_dir else []
+    test_rooms = tuple(item.path for item in scan(test_room_dir, False, sources.skipped)) if test_room_dir else ()
     if sources.skipped:
         _write_skipped(target / "audio" / "skipped.tsv", sources)
     lines = _augment(target, settings, sources, recorded_rooms, num_jobs)
@@ -101,6 +104,8 @@ def prepare(
         if noise:
             _write_recordings(target / f"noise_{split}", noise, prefix_of_name=False)
         mixtures, count = _split_settings(settings, split, len(sources.speech[split]))
+        if split == "test":
+            mixtures = replace(mixtures, rooms=test_rooms)
         plan = plan_mixtures(sources.speech[split], sources.noise[split], mixtures, count)
         speakers = {item.path: item.group for item in sources.speech[split]}
         lines.append(_make_set(target, split, plan, mixtures, speakers, num_jobs))

@@ -38,7 +38,8 @@ class MixtureSettings:
         ratio_range: first to each other speaker, dB, uniform.
         level_range: level of the mixture, dBFS (root mean square), uniform.
         noise_probability: portion of mixtures that have noise.
-        reverb_probability: portion of mixtures in a simulated room.
+        reverb_probability: portion of mixtures in a room.
+        rooms: paths of recorded room responses; without any, rooms are simulated.
         rt60_range: seconds.
         reverb_target: ``dry`` or ``early``, see reverberation.py.
         max_duration: longer speech is cut at a random position, seconds; 0 for no limit.
@@ -54,6 +55,7 @@ class MixtureSettings:
     level_range: tuple[float, float] = (-35.0, -15.0)
     noise_probability: float = 1.0
     reverb_probability: float = 0.0
+    rooms: tuple[str, ...] = ()
     rt60_range: tuple[float, float] = (0.15, 0.6)
     reverb_target: str = "dry"
     max_duration: float = 0.0
@@ -186,6 +188,15 @@ def _read(stretch: Stretch, settings: MixtureSettings) -> np.ndarray:
     return (samples if settings.cycle else remove_rumble(samples, settings.rate)).astype(np.float64)
 
 
+def _room_response(rng: np.random.Generator, settings: MixtureSettings) -> tuple[np.ndarray, int]:
+    """Return a response with a direct path of 1, and the sample of the direct path."""
+    if not settings.rooms:
+        return random_room_response(rng, settings.rate, settings.rt60_range)
+    response = read_recording_channel(settings.rooms[int(rng.integers(len(settings.rooms)))], settings.rate)
+    direct = int(np.abs(response).argmax())
+    return response / response[direct], direct
+
+
 def render_mixture(job: RenderJob) -> dict[str, Any]:
     """Write ``<audio_dir>/{mix,spk1,spk2,noise1}/<name>.flac``; mixture = references + noise unless reverberant.
 
@@ -205,7 +216,7 @@ def render_mixture(job: RenderJob) -> dict[str, Any]:
         if mixture.reverberant:
             pairs = []
             for signal in signals:
-                response, direct = random_room_response(rng, settings.rate, settings.rt60_range)
+                response, direct = _room_response(rng, settings)
                 pairs.append(reverberate(signal, response, direct, settings.rate, settings.reverb_target))
             heard, references = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
         total = np.sum(heard, axis=0)

@@ -170,5 +170,5 @@ def noise_kinds() -> list[str]:
 
 
 def training_noise_kinds() -> list[str]:
-    """Names of all kinds that can be synthesised for training; the further ones are in no set that models are scored on."""
+    """Names of all kinds that can be synthesised for training; no test set has the further ones."""
     return [*noise_kinds(), "fan", "engine", "crowd"]

@@ -20,6 +20,7 @@ FAMILY_MODULES = (
     "distillmos",
     "utmos",
     "nisqa",
+    "reverberation",
     "speaker",
     "recognition",
 )

@@ -29,6 +29,9 @@ def test_default_needs_no_recordings(tmp_path, monkeypatch, capsys):
     [
         (["--snr_range", "5", "-5"], "--snr_range: 5 is above -5"),
         (["--reverb_probability", "2"], "--reverb_probability: 2 is not between 0 and 1"),
+        (["--drift_probability", "2"], "--drift_probability: 2 is not between 0 and 1"),
+        (["--test_room_dir", "."], "--test_room_dir: no test mixture is in a room"),
+        (["--extra_noise_kinds", "fan", "jet"], "--extra_noise_kinds: jet not in white, pink"),
         (["--clean_dir", "nowhere"], "nowhere: no such folder"),
         (["--noise_dir", "."], "--noise_dir: it needs --clean_dir"),
     ],

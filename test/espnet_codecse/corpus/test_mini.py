@@ -282,3 +282,20 @@ def test_recorded_rooms_join_the_simulated_ones_at_the_rate(corpus, tmp_path):
     response, rate = soundfile.read(written["wav.scp"]["hall_1"])
     assert rate == RATE and len(response) == RATE and np.argmax(np.abs(response)) == 0
     assert "broken.wav" in (tmp_path / "data/audio/skipped.tsv").read_text()
+
+
+def test_test_mixtures_are_in_recorded_rooms(corpus, tmp_path):
+    rooms = tmp_path / "rooms"
+    rooms.mkdir()
+    response = np.zeros(RATE)
+    response[[100, 4100]] = 0.5, 0.25  # an echo after a quarter of a second
+    soundfile.write(rooms / "echo.wav", response, RATE)
+    settings = MiniSettings(MixtureSettings(rate=RATE), num_train=4, num_valid=2, test_reverb_probability=1.0)
+    prepare(tmp_path / "data", settings, 1, clean_dir=corpus, test_room_dir=rooms)
+    tables = read_data_dir(tmp_path / "data" / "test")
+    for name, path in tables["wav.scp"].items():
+        mixture, speech, noise = (
+            soundfile.read(table)[0] for table in (path, tables["spk1.scp"][name], tables["noise1.scp"][name])
+        )
+        echo = (mixture - noise - speech)[4000:]
+        np.testing.assert_allclose(echo, 0.5 * speech[:-4000], atol=2e-3)

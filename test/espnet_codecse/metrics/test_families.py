@@ -64,6 +64,18 @@ def test_distillmos_agrees_with_its_package(seconds, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_srmr_agrees_with_torchmetrics(recwarn):
+    pytest.importorskip("gammatone")
+    package = pytest.importorskip("torchmetrics.functional.audio")
+    speech = speech_like(2.0)
+    value = score("SRMR", None, speech)
+    assert not recwarn.list
+    expected = package.speech_reverberation_modulation_energy_ratio(torch.from_numpy(speech), RATE, fast=True)
+    assert value == pytest.approx(float(expected), abs=1e-6)
+    assert np.isnan(score("SRMR", None, np.zeros_like(speech))) and np.isnan(score("SRMR", None, speech[:4000]))
+    assert score("SRMR", None, speech[:4200]) > 0
+
+
 @pytest.mark.parametrize("name", ["SI_SDR", "SDR", "PESQ", "STOI", "ESTOI"])
 def test_silence_has_no_score(name):
     speech = speech_like(1.0)

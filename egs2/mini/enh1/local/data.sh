@@ -12,6 +12,7 @@ nj=0                         # processes; 0: one per core
 clean_dir=                   # clean recordings, one folder per speaker, or train/valid/test folders; default: synthesised
 noise_dir=                   # noise recordings
 room_dir=                    # recorded room responses for dynamic mixing: <datadir>/rooms_train
+test_room_dir=               # recorded room responses for the test mixtures; default: their rooms are simulated
 num_speakers=1               # speakers in a mixture, 1 to 3; --num_spk of run.sh sets it
 snr_range="-5 20"            # SNR, dB (train and valid)
 test_snrs="-5 0 5 10 15"     # SNRs of the test mixtures, in turn, dB
@@ -36,7 +37,8 @@ seed=0                       # seed of train and valid; the test set never chang
 help_message="Usage: local/data.sh [options]
 Writes <datadir>/{train,valid,test} and <datadir>/{clean,noise}_{train,valid,test}. Options (defaults):
   --datadir ${datadir}
-  --fs ${fs}  --nj ${nj}  --clean_dir DIR  --noise_dir DIR  --room_dir DIR  --num_speakers ${num_speakers}
+  --fs ${fs}  --nj ${nj}  --num_speakers ${num_speakers}
+  --clean_dir DIR  --noise_dir DIR  --room_dir DIR  --test_room_dir DIR
   --snr_range \"${snr_range}\"  --test_snrs \"${test_snrs}\"  --ratio_range \"${ratio_range}\"  --level_range \"${level_range}\"
   --noise_probability P  --reverb_probability ${reverb_probability}
   --test_reverb_probability ${test_reverb_probability}  --rt60_range \"${rt60_range}\"  --reverb_target ${reverb_target}
@@ -60,7 +62,8 @@ fi
 # shellcheck disable=SC2086
 codecse prepare_mini --dst "${datadir}" --downloads "${MINI}" --fs "${fs}" --nj "${nj}" --num_speakers "${num_speakers}" \
     ${clean_dir:+--clean_dir "${clean_dir}"} ${noise_dir:+--noise_dir "${noise_dir}"} \
-    ${room_dir:+--room_dir "${room_dir}"} ${noise_probability:+--noise_probability "${noise_probability}"} \
+    ${room_dir:+--room_dir "${room_dir}"} ${test_room_dir:+--test_room_dir "${test_room_dir}"} \
+    ${noise_probability:+--noise_probability "${noise_probability}"} \
     --snr_range ${snr_range} --test_snrs ${test_snrs} --ratio_range ${ratio_range} --level_range ${level_range} --rt60_range ${rt60_range} \
     --reverb_probability "${reverb_probability}" --test_reverb_probability "${test_reverb_probability}" \
     --reverb_target "${reverb_target}" --num_train "${num_train}" --num_valid "${num_valid}" \

@@ -20,7 +20,7 @@ class ResidualNoiseLoss(TimeDomainLoss):
         name: name of the value in logs.
     """
 
-    def __init__(self, threshold_db: float = 35.0, floor_db: float = -60.0, name: str = "", only_for_test: bool = False):
+    def __init__(self, threshold_db: float = 35.0, floor_db: float = -60.0, name: str = "", only_for_test=False):
         super().__init__(name or "residual_noise_loss", only_for_test=only_for_test)
         self.threshold, self.floor = 10.0 ** (-threshold_db / 10.0), 10.0 ** (floor_db / 10.0)
 

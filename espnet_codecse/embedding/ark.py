@@ -106,7 +106,14 @@ def check_arks(scp: Path) -> None:
                             f"{scp}: '{key}' is no matrix at byte {start} of {path}; extract the embeddings again"
                         )
         except OSError as error:
-            raise UserError(f"{path}: cannot be read ({error.strerror}); extract the embeddings again") from None
+            raise UserError(
+                f"{path}: cannot be read ({error.strerror}); extract the embeddings again{_or_move(path)}"
+            ) from None
+
+
+def _or_move(path: str) -> str:
+    """Return further advice for a relative path, which a list holds if it was extracted to a relative folder."""
+    return "" if os.path.isabs(path) else ", or work in the folder in which they were extracted: the path is relative"
 
 
 def read_ark(location: str) -> np.ndarray:
@@ -129,7 +136,8 @@ def read_ark(location: str) -> np.ndarray:
             stream.seek(offset)
             return np.require(read_kaldi(stream), requirements=["C", "W"])  # torch warns of read-only arrays
     except FileNotFoundError:
-        raise UserError(f"{path}: no such ark; extract the embeddings again, only what is missing is made") from None
+        advice = f"extract the embeddings again, only what is missing is made{_or_move(path)}"
+        raise UserError(f"{path}: no such ark; {advice}") from None
     except Exception as error:  # kaldiio raises whatever its parsing stumbles over
         raise UserError(
             f"{path}: cut short or damaged at byte {offset} ({type(error).__name__}); "

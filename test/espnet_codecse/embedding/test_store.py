@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -62,8 +63,19 @@ def test_every_cut_of_an_ark_is_told(tmp_path):
             with pytest.raises(UserError, match=r"emb_mix.1.ark.*(cut short or damaged|shape).*again"):
                 EmbeddingReader(tmp_path)["x"]
     ark.unlink()
-    with pytest.raises(UserError, match="no such ark"):
+    with pytest.raises(UserError, match="no such ark; extract the embeddings again, only what is missing is made$"):
         EmbeddingReader(tmp_path)["x"]
+
+
+def test_a_relative_list_read_from_another_folder_says_so(tmp_path, monkeypatch):
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path)
+    write_store(Path("there"), {"x": np.zeros((6, 4), np.float32)}, None)
+    monkeypatch.chdir(tmp_path / "there")
+    with pytest.raises(UserError, match="work in the folder in which they were extracted: the path is relative"):
+        EmbeddingReader(Path("."))["x"]
+    with pytest.raises(UserError, match="work in the folder in which they were extracted: the path is relative"):
+        check_arks(Path("emb_mix.scp"))
 
 
 def test_a_pickle_in_an_ark_is_not_run(tmp_path):

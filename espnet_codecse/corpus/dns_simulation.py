@@ -15,9 +15,8 @@ import numpy as np
 from espnet_codecse.audio import resample, write_audio
 from espnet_codecse.corpus.dns_layout import Room
 from espnet_codecse.corpus.dns_rules import Filled, activity, fill, mix
-from espnet_codecse.corpus.mixing import rms
 from espnet_codecse.corpus.recording import read_recording
-from espnet_codecse.corpus.reverberation import reverberate
+from espnet_codecse.corpus.reverberation import reverberate, with_unit_direct_path
 from espnet_codecse.corpus.sources import SourceRecording
 from espnet_codecse.errors import UserError
 
@@ -184,9 +183,7 @@ def _in_room(speech: np.ndarray, room: Room, settings: DnsSimulation) -> tuple[n
     if samples.shape[1] <= room.channel:
         raise UserError(f"{room.path}: has {samples.shape[1]} channels, channel {room.channel + 1} is wanted")
     response = resample(samples[:, room.channel], rate, settings.rate).astype(np.float64)
-    if rms(response) == 0:
-        raise UserError(f"{room.path}: the room response is silent")
-    direct = int(np.argmax(np.abs(response)))
+    response, direct = with_unit_direct_path(response, room.path)
     target = "dry" if settings.reverb_target == "reverberant" else settings.reverb_target
-    heard, reference = reverberate(speech, response / response[direct], direct, settings.rate, target)
+    heard, reference = reverberate(speech, response, direct, settings.rate, target)
     return heard, heard if settings.reverb_target == "reverberant" else reference

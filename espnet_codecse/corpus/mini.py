@@ -103,9 +103,7 @@ def prepare(
         noise = _at_rate(target / "audio", "noise", sources.noise[split], settings.mixtures.rate, num_jobs)
         if noise:
             _write_recordings(target / f"noise_{split}", noise, prefix_of_name=False)
-        mixtures, count = _split_settings(settings, split, len(sources.speech[split]))
-        if split == "test":
-            mixtures = replace(mixtures, rooms=test_rooms)
+        mixtures, count = _split_settings(settings, split, len(sources.speech[split]), test_rooms)
         plan = plan_mixtures(sources.speech[split], sources.noise[split], mixtures, count)
         speakers = {item.path: item.group for item in sources.speech[split]}
         lines.append(_make_set(target, split, plan, mixtures, speakers, num_jobs))
@@ -152,7 +150,9 @@ def _at_rate(
     return result
 
 
-def _split_settings(settings: MiniSettings, split: str, num_utterances: int) -> tuple[MixtureSettings, int]:
+def _split_settings(
+    settings: MiniSettings, split: str, num_utterances: int, test_rooms: tuple[str, ...]
+) -> tuple[MixtureSettings, int]:
     common = settings.mixtures
     if split == "train":
         return common, settings.num_train or settings.train_copies * num_utterances
@@ -164,6 +164,7 @@ def _split_settings(settings: MiniSettings, split: str, num_utterances: int) -> 
         level_range=TEST_LEVELS,
         noise_probability=1.0 if common.noise_probability > 0 else 0.0,
         reverb_probability=settings.test_reverb_probability,
+        rooms=test_rooms,
         reverb_target=common.reverb_target,
         cycle=True,
         test_snrs=common.test_snrs,

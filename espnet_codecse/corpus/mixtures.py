@@ -15,7 +15,7 @@ import numpy as np
 from espnet_codecse.audio import write_audio
 from espnet_codecse.corpus.mixing import add_noise, add_speaker, rms, set_level
 from espnet_codecse.corpus.recording import read_recording_channel
-from espnet_codecse.corpus.reverberation import random_room_response, reverberate
+from espnet_codecse.corpus.reverberation import random_room_response, reverberate, with_unit_direct_path
 from espnet_codecse.corpus.sources import SourceRecording
 from espnet_codecse.errors import UserError
 from espnet_codecse.rumble import remove_rumble
@@ -192,9 +192,8 @@ def _room_response(rng: np.random.Generator, settings: MixtureSettings) -> tuple
     """Return a response with a direct path of 1, and the sample of the direct path."""
     if not settings.rooms:
         return random_room_response(rng, settings.rate, settings.rt60_range)
-    response = read_recording_channel(settings.rooms[int(rng.integers(len(settings.rooms)))], settings.rate)
-    direct = int(np.abs(response).argmax())
-    return response / response[direct], direct
+    path = settings.rooms[int(rng.integers(len(settings.rooms)))]
+    return with_unit_direct_path(read_recording_channel(path, settings.rate), path)
 
 
 def render_mixture(job: RenderJob) -> dict[str, Any]:

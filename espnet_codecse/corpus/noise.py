@@ -16,8 +16,8 @@ LEVEL = 0.1  # root mean square of every noise, full scale is 1
 # Of an altered noise: its fastest speed and the slowest's inverse, the deviation of its colour, how much one of two
 # may be louder.
 SPEED, COLOUR_DB, BALANCE_DB = 1.5, 5.0, 12.0
-# Of a drifting noise: how often it changes, seconds; deviation of its level.
-DRIFT_SECONDS, DRIFT_DB = (1.0, 4.0), 4.0
+# Of a drifting noise: how often it changes, seconds; how far its level goes up and down.
+DRIFT_SECONDS, DRIFT_DB = (1.0, 4.0), 8.0
 
 
 def _level(signal: np.ndarray) -> np.ndarray:
@@ -39,10 +39,7 @@ def hum(rng: np.random.Generator, num_samples: int, rate: int) -> np.ndarray:
     time = np.arange(num_samples) / rate
     drift = 1.0 + 0.002 * np.sin(2 * np.pi * rng.uniform(0.05, 0.3) * time + rng.uniform(0, 2 * np.pi))
     phase = 2 * np.pi * mains * np.cumsum(drift) / rate
-    signal = np.zeros(num_samples)
-    for harmonic in range(1, min(31, int(0.45 * rate / mains))):
-        signal += rng.uniform(0.2, 1.0) / harmonic**0.7 * np.sin(harmonic * phase + rng.uniform(0, 2 * np.pi))
-    return _level(signal + 0.05 * rng.standard_normal(num_samples))
+    return _level(_harmonics(rng, phase, mains, rate, 0.7, 30) + 0.05 * rng.standard_normal(num_samples))
 
 
 def modulated(rng: np.random.Generator, num_samples: int, rate: int) -> np.ndarray:
@@ -52,8 +49,8 @@ def modulated(rng: np.random.Generator, num_samples: int, rate: int) -> np.ndarr
     depth = rng.uniform(0.5, 0.95)
     sine = 1.0 + depth * np.sin(2 * np.pi * frequency * time + rng.uniform(0, 2 * np.pi))
     corners = rng.uniform(0.2, 1.0, size=max(2, int(num_samples / rate) + 1))
-    swell = np.interp(np.linspace(0, len(corners) - 1, num_samples), np.arange(len(corners)), corners)
-    return _level(coloured(rng, num_samples, rate, rng.uniform(0.0, 2.0)) * sine * swell)
+    noise = coloured(rng, num_samples, rate, rng.uniform(0.0, 2.0))
+    return _level(noise * sine * _joined(corners, num_samples))
 
 
 def impulses(rng: np.random.Generator, num_samples: int, rate: int) -> np.ndarray:
@@ -118,22 +115,31 @@ def drifting(rng: np.random.Generator, num_samples: int, rate: int, recordings: 
     noise = altered(rng, num_samples, rate, recordings)
     share = _drift(rng, num_samples, rate, 0.0, 1.0)
     first, second = (equalised(noise, rate, random_gains_db(rng, rate, COLOUR_DB)) for _ in range(2))
-    gain = 10.0 ** (_drift(rng, num_samples, rate, -2.0, 2.0) * DRIFT_DB / 20.0)
+    gain = 10.0 ** (_drift(rng, num_samples, rate, -DRIFT_DB, DRIFT_DB) / 20.0)
     return _level(gain * (share * first + (1.0 - share) * second))
 
 
 def _drift(rng: np.random.Generator, num_samples: int, rate: int, low: float, high: float) -> np.ndarray:
     """Return a curve ``(num_samples,)`` of straight lines between values from ``low`` to ``high``."""
     corners = rng.uniform(low, high, 2 + int(num_samples / rate / rng.uniform(*DRIFT_SECONDS)))
+    return _joined(corners, num_samples)
+
+
+def _joined(corners: np.ndarray, num_samples: int) -> np.ndarray:
+    """Return straight lines ``(num_samples,)`` between equally spaced ``corners``."""
     return np.interp(np.linspace(0, len(corners) - 1, num_samples), np.arange(len(corners)), corners)
 
 
-def _harmonics(rng: np.random.Generator, phase: np.ndarray, highest_hz: float, rate: int, slope: float) -> np.ndarray:
-    """Return harmonics of a tone of ``phase (num_samples,)``, up to ``highest_hz``, with amplitudes of n^-``slope``."""
+def _harmonics(
+    rng: np.random.Generator, phase: np.ndarray, highest_hz: float, rate: int, slope: float, most: int = 40
+) -> np.ndarray:
+    """Return a tone of ``phase (num_samples,)`` and its harmonics, the nth of amplitude n^-``slope`` or less.
+
+    There are at most ``most``, all below the Nyquist frequency for a fundamental of up to ``highest_hz``.
+    """
     signal = np.zeros(len(phase))
-    for harmonic in range(1, max(2, min(41, int(0.45 * rate / highest_hz)))):
-        amplitude = rng.uniform(0.2, 1.0) * harmonic**-slope
-        signal += amplitude * np.sin(harmonic * phase + rng.uniform(0, 2 * np.pi))
+    for harmonic in range(1, min(most + 1, int(0.45 * rate / highest_hz))):
+        signal += rng.uniform(0.2, 1.0) / harmonic**slope * np.sin(harmonic * phase + rng.uniform(0, 2 * np.pi))
     return signal
 
 
@@ -164,6 +170,11 @@ def simple_noises() -> dict[str, Callable[[np.random.Generator, int, int], np.nd
     return noises
 
 
+def machines() -> dict[str, Callable[[np.random.Generator, int, int], np.ndarray]]:
+    """Further noises that need no speech, for training alone: ``{kind: function(rng, num_samples, rate)}``."""
+    return {"fan": fan, "engine": engine}
+
+
 def noise_kinds() -> list[str]:
     """Names of the kinds of a synthesised corpus."""
     return [*simple_noises(), "babble"]
@@ -171,4 +182,4 @@ def noise_kinds() -> list[str]:
 
 def training_noise_kinds() -> list[str]:
     """Names of all kinds that can be synthesised for training; no test set has the further ones."""
-    return [*noise_kinds(), "fan", "engine", "crowd"]
+    return [*noise_kinds(), *machines(), "crowd"]

@@ -8,6 +8,8 @@ often left in the target.
 
 import numpy as np
 
+from espnet_codecse.errors import UserError
+
 TARGETS = ("dry", "early")
 EARLY_SECONDS = 0.05
 MAX_ORDER = 40
@@ -64,6 +66,21 @@ def random_room_response(
     start = max(0, direct - 8)
     direct = start + int(np.argmax(np.abs(response[start : direct + 9])))
     return (response / response[direct]).astype(np.float32), direct
+
+
+def with_unit_direct_path(response: np.ndarray, path: str) -> tuple[np.ndarray, int]:
+    """Scale a recorded ``response (num_samples,)`` to a direct path of 1, taken to be its largest sample.
+
+    Returns:
+        ``(response (num_samples,), sample of the direct path)``.
+
+    Raises:
+        UserError: the response, recorded in the file ``path``, is silent.
+    """
+    if not np.any(response):
+        raise UserError(f"{path}: the room response is silent")
+    direct = int(np.argmax(np.abs(response)))
+    return response / response[direct], direct
 
 
 def reverberate(

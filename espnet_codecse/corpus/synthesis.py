@@ -15,7 +15,7 @@ import numpy as np
 
 from espnet_codecse.audio import resample, write_audio
 from espnet_codecse.corpus.espeak import SAMPLE_RATE
-from espnet_codecse.corpus.noise import altered, babble, crowd, drifting, engine, fan, noise_kinds, simple_noises
+from espnet_codecse.corpus.noise import altered, babble, crowd, drifting, machines, noise_kinds, simple_noises
 from espnet_codecse.corpus.parallel import run_parts
 from espnet_codecse.corpus.recording import read_recording_channel
 from espnet_codecse.errors import UserError
@@ -139,7 +139,7 @@ def write_noise(job: NoiseJob) -> str:
     elif job.kind in MADE_OF_RECORDINGS:
         noise = MADE_OF_RECORDINGS[job.kind](rng, num_samples, job.rate, recordings)
     else:
-        noise = {**simple_noises(), "fan": fan, "engine": engine}[job.kind](rng, num_samples, job.rate)
+        noise = (simple_noises() | machines())[job.kind](rng, num_samples, job.rate)
     write_audio(job.path, noise, job.rate)
     return job.path
 

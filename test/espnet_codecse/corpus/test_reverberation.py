@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from espnet_codecse.corpus.reverberation import random_room_response, reverberate
+from espnet_codecse.corpus.reverberation import random_room_response, reverberate, with_unit_direct_path
+from espnet_codecse.errors import UserError
 
 RATE = 16000
 
@@ -49,3 +50,12 @@ def test_longer_rt60_rings_longer():
         return np.sum(response[direct + RATE // 10 :] ** 2) / np.sum(response**2)
 
     assert tail(0.6) > 10 * tail(0.2)
+
+
+def test_recorded_response_is_scaled_to_its_direct_path_and_silence_is_named():
+    response, direct = with_unit_direct_path(np.array([0.0, -0.5, 0.25]), "room.wav")
+    assert direct == 1
+    np.testing.assert_allclose(response, [0.0, 1.0, -0.5])
+    for silent in (np.zeros(10), np.zeros(0)):
+        with pytest.raises(UserError, match="room.wav: the room response is silent"):
+            with_unit_direct_path(silent, "room.wav")

@@ -10,7 +10,7 @@ import pytest
 
 from espnet_codecse.audio import audio_info, read_audio
 from espnet_codecse.corpus.mixing import rms
-from espnet_codecse.corpus.noise import engine, fan, noise_kinds, simple_noises
+from espnet_codecse.corpus.noise import machines, noise_kinds, simple_noises
 from espnet_codecse.corpus.synthesis import ACCENTS, VARIANTS, sentence, speakers, synthesise, write_corpus
 from espnet_codecse.errors import UserError
 
@@ -54,8 +54,9 @@ def test_speakers_are_disjoint_and_reproducible():
     assert len({sentence(rng) for _ in range(50)}) > 45
 
 
-@pytest.mark.parametrize("function", [*simple_noises().values(), fan, engine], ids=[*simple_noises(), "fan", "engine"])
-def test_noises(function):
+@pytest.mark.parametrize("kind", sorted(simple_noises() | machines()))
+def test_noises(kind):
+    function = (simple_noises() | machines())[kind]
     noise = function(np.random.default_rng(0), 2 * RATE, RATE)
     assert noise.shape == (2 * RATE,) and noise.dtype == np.float32
     assert 0.005 < rms(noise) <= 0.11 and np.abs(noise).max() <= 0.901

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from espnet_codecse.causal.abs_network import AbsCausalNetwork
+from espnet_codecse.codec.mdct.layers import zero_initialised
 from espnet_codecse.precision import LSTM
 
 NUM_FEATURES = 3  # real part, imaginary part, magnitude
@@ -18,7 +19,8 @@ class DPCRN(AbsCausalNetwork):
     DPCRN's recurrence along the bands of a frame runs in both directions, and that along the frames of a band forwards
     only. Differences to the paper: the network estimates a filter over neighbouring frames and bins of the noisy
     spectrum (deep filtering, Mack and Habets, 2020, 1904.08369) where the paper estimates a mask; the decoder's
-    convolutions cover a single frame; bands have a learned position; and all layers are smaller.
+    convolutions cover a single frame; bands have a learned position; LSTMs that hear all bands at once may follow the
+    blocks; and all layers are smaller.
 
     Args:
         num_bins: bins of the spectrum.
@@ -28,6 +30,9 @@ class DPCRN(AbsCausalNetwork):
         band_hidden_size: size of each direction of the LSTMs along bands.
         frame_hidden_size: size of the LSTMs along frames.
         filter_size: number of frames, up to the present one, and odd number of bins of the filter.
+        full_band_size: size of the LSTMs over all bands, after the dual-path blocks; 0: none. They add few operations
+            per frame, because the others run once per band.
+        num_full_band_layers: number of these LSTMs.
 
     Raises:
         ValueError: a number of bins is even, or the spectrum cannot be halved that often.
@@ -42,6 +47,8 @@ class DPCRN(AbsCausalNetwork):
         band_hidden_size: int = 32,
         frame_hidden_size: int = 64,
         filter_size: Sequence[int] = (3, 3),
+        full_band_size: int = 0,
+        num_full_band_layers: int = 2,
     ):
         super().__init__()
         num_frames, filter_bins = filter_size
@@ -53,9 +60,13 @@ class DPCRN(AbsCausalNetwork):
         self.num_bins, self.filter_frames, self.filter_bins = num_bins, num_frames, filter_bins
         planes = [NUM_FEATURES, *channels]
         self.encoder = nn.ModuleList(_Down(*pair, kernel_bins) for pair in itertools.pairwise(planes))
-        self.position = nn.Parameter(torch.zeros(channels[-1], 1, (num_bins - 1) // 2 ** len(channels) + 1))
+        num_bands = (num_bins - 1) // 2 ** len(channels) + 1
+        self.position = nn.Parameter(torch.zeros(channels[-1], 1, num_bands))
         self.blocks = nn.ModuleList(
             _DualPathBlock(channels[-1], band_hidden_size, frame_hidden_size) for _ in range(num_blocks)
+        )
+        self.full_band = (
+            _FullBand(channels[-1] * num_bands, full_band_size, num_full_band_layers) if full_band_size else None
         )
         self.decoder = nn.ModuleList(
             _Up(2 * outer, inner, kernel_bins) for inner, outer in zip([channels[0], *channels[:-1]], channels)
@@ -86,6 +97,10 @@ class DPCRN(AbsCausalNetwork):
         for block in self.blocks:
             memory = next_state(), next_state()
             hidden, memory = block(hidden, None if memory[0] is None else memory)
+            following += memory
+        if self.full_band is not None:
+            memory = next_state(), next_state()
+            hidden, memory = self.full_band(hidden, None if memory[0] is None else memory)
             following += memory
         for up, skip in zip(reversed(self.decoder), reversed(skips)):
             hidden = up(torch.cat([hidden, skip], dim=1))
@@ -184,3 +199,24 @@ class _DualPathBlock(nn.Module):
         along_frames, memory = self.frame_lstm(along_frames, memory)
         features = features + self.frame_out(along_frames).view(batch, num_bands, num_frames, -1).transpose(1, 2)
         return features.permute(0, 3, 1, 2), memory
+
+
+class _FullBand(nn.Module):
+    """LSTMs over frames whose features are all planes of all bands; residual, and the identity before training."""
+
+    def __init__(self, num_features: int, size: int, num_layers: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(num_features)
+        self.linear_in = nn.Linear(num_features, size)
+        self.lstm = LSTM(size, size, num_layers, batch_first=True)
+        self.linear_out = zero_initialised(nn.Linear(size, num_features))
+
+    def forward(
+        self, planes: torch.Tensor, memory: tuple[torch.Tensor, torch.Tensor] | None
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+        """See :meth:`_DualPathBlock.forward`."""
+        batch, num_planes, num_frames, num_bands = planes.shape
+        features = self.linear_in(self.norm(planes.transpose(1, 2).flatten(2)))
+        recalled, memory = self.lstm(features, memory)
+        change = self.linear_out(features + recalled)
+        return planes + change.view(batch, num_frames, num_planes, num_bands).transpose(1, 2), memory

@@ -96,7 +96,8 @@ class DPCRNSeparator(CausalSeparator):
     Args:
         input_dim: number of bins of the encoder's spectrum.
         num_spk: number of speakers; must be 1.
-        channels, kernel_bins, num_blocks, band_hidden_size, frame_hidden_size, filter_size: see :class:`DPCRN`.
+        channels, kernel_bins, num_blocks, band_hidden_size, frame_hidden_size, filter_size, full_band_size,
+            num_full_band_layers: see :class:`DPCRN`.
 
     Raises:
         ValueError: the number of speakers is wrong, or see :class:`DPCRN`.
@@ -112,8 +113,20 @@ class DPCRNSeparator(CausalSeparator):
         band_hidden_size: int = 32,
         frame_hidden_size: int = 64,
         filter_size: Sequence[int] = (3, 3),
+        full_band_size: int = 0,
+        num_full_band_layers: int = 2,
     ):
-        network = DPCRN(input_dim, channels, kernel_bins, num_blocks, band_hidden_size, frame_hidden_size, filter_size)
+        network = DPCRN(
+            input_dim,
+            channels,
+            kernel_bins,
+            num_blocks,
+            band_hidden_size,
+            frame_hidden_size,
+            filter_size,
+            full_band_size,
+            num_full_band_layers,
+        )
         super().__init__(network, num_spk)
 
 

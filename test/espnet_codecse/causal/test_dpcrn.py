@@ -14,6 +14,14 @@ def network(**options) -> DPCRN:
     return DPCRN(**{**sizes, **options}).eval()
 
 
+def trained(model: DPCRN) -> DPCRN:
+    """Return the model after random changes, so that layers that start at zero take part."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    return model
+
+
 def test_the_default_network_is_small():
     model = DPCRN()
     assert sum(parameter.numel() for parameter in model.parameters()) < 0.15e6
@@ -22,8 +30,9 @@ def test_the_default_network_is_small():
     assert (macs[1] - macs[0]) / 50 * 62.5 < 0.35e9  # a second
 
 
-def test_the_future_changes_nothing_before():
-    model = network()
+@pytest.mark.parametrize("options", [{}, {"full_band_size": 6}])
+def test_the_future_changes_nothing_before(options):
+    model = trained(network(**options))
     spectrum = torch.randn(1, 2, 20, 33)
     changed = spectrum.clone()
     changed[:, :, 12:] += 1
@@ -33,9 +42,9 @@ def test_the_future_changes_nothing_before():
 
 
 @pytest.mark.parametrize("sizes", [[1] * 9, [4, 5], [9], [2, 1, 6]])
-@pytest.mark.parametrize("filter_size", [(1, 1), (3, 3), (4, 1)])
-def test_in_pieces_as_at_once(sizes, filter_size):
-    model, spectrum = network(filter_size=filter_size), torch.randn(2, 2, 9, 33)
+@pytest.mark.parametrize("options", [{"filter_size": (1, 1)}, {}, {"filter_size": (4, 1)}, {"full_band_size": 6}])
+def test_in_pieces_as_at_once(sizes, options):
+    model, spectrum = trained(network(**options)), torch.randn(2, 2, 9, 33)
     whole = model(spectrum)[0]
     state, pieces, start = None, [], 0
     for size in sizes:
@@ -62,9 +71,22 @@ def test_starts_near_the_identity_and_filters_neighbours_with_complex_weights():
     torch.testing.assert_close(torch.complex(*model(spectrum)[0].unbind(1)), expected)
 
 
+def test_a_full_band_path_starts_as_the_identity_and_hears_every_band():
+    torch.manual_seed(1)
+    narrow, wide, spectrum = network(), network(full_band_size=6, num_full_band_layers=1), torch.randn(1, 2, 5, 33)
+    assert wide.load_state_dict(narrow.state_dict(), strict=False).unexpected_keys == []
+    torch.testing.assert_close(wide(spectrum)[0], narrow(spectrum)[0])
+    trained(wide.full_band)
+    hidden = torch.randn(1, 6, 5, 9)
+    change = wide.full_band(hidden, None)[0] - hidden
+    hidden[0, 2, 1, 0] += 1.0  # one value of the lowest band
+    difference = (wide.full_band(hidden, None)[0] - hidden - change).abs().amax(dim=1)[0]
+    assert (difference[1:] > 1e-6).all() and not difference[0].any()  # every band from this frame on
+
+
 def test_every_parameter_learns_also_in_bfloat16():
     for enabled in (False, True):
-        model = network().train()
+        model = network(full_band_size=6).train()
         with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
             enhanced = model(torch.randn(2, 2, 6, 33))[0]
         assert enhanced.dtype == torch.float32

@@ -38,8 +38,9 @@ def build(vae_settings):
     return make
 
 
-def test_all_weights_learn(randomized):
-    network = randomized(denoiser())
+@pytest.mark.parametrize("bin_reduction", [0, 4])
+def test_all_weights_learn(bin_reduction, randomized):
+    network = randomized(denoiser(bin_reduction=bin_reduction))
     latent, noisy = latents(2, 4, 32, 16)
     output = network(latent, torch.tensor([5, 999]), noisy)
     assert output.shape == latent.shape
@@ -71,6 +72,18 @@ def test_time_and_frequency_matter(randomized):
     flat = torch.ones(1, 4, 32, 16)
     output = network(flat, torch.tensor([10]), flat)[0, :, 8:24:2, 8]
     assert not torch.allclose(output[:, :-1], output[:, 1:], atol=1e-4)
+
+
+def test_layers_along_bins_hear_the_whole_spectrum_of_a_frame(randomized):
+    plain, mixing = (denoiser(bin_reduction=reduction) for reduction in (0, 4))
+    assert not mixing.load_state_dict(plain.state_dict(), strict=False).unexpected_keys
+    inputs, times = torch.cat(latents(1, 4, 32, 8), 1), torch.tensor([10])
+    assert torch.equal(mixing._network(inputs, times), plain._network(inputs, times))  # nothing before training
+    layers = randomized(mixing).down[0][0].along_bins
+    layers.norm = torch.nn.Identity()
+    hidden = torch.randn(1, 8, 32, 8, requires_grad=True)
+    (reached,) = torch.autograd.grad((layers(hidden) - hidden)[0, 3, 31, 5], hidden)
+    assert reached[0, 3, :, 5].all() and reached.count_nonzero() == 32
 
 
 @pytest.mark.parametrize("injection", ["addition", "concatenation"])

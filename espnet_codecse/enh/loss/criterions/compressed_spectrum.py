@@ -34,21 +34,21 @@ class CompressedSpectrumLoss(TimeDomainLoss):
 
     def _errors(self, ref: torch.Tensor, inf: torch.Tensor, size: int) -> list[torch.Tensor]:
         """Return the errors of the magnitude and of the complex spectrum in dB, each ``(batch,)``."""
-        window = self.windows[size] = self.windows[size].to(ref.device)
-        reference, estimate = (
-            torch.view_as_real(
-                torch.stft(speech, size, size // 4, window=window, pad_mode="constant", return_complex=True)
-            )
-            for speech in (ref, inf)
-        )
+        reference, magnitude = self._compressed(ref, size)
+        estimate, estimated_magnitude = self._compressed(inf, size)
+        errors = (magnitude - estimated_magnitude).square(), _power(reference - estimate)
+        total = magnitude.square().mean((1, 2))
+        return [10 * torch.log10(error.mean((1, 2)) / total + 1e-4) for error in errors]
+
+    def _compressed(self, speech: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the compressed complex spectrum and its magnitude, each ``(batch, bin, frame)``."""
+        window = self.windows[size] = self.windows[size].to(speech.device)
+        spectrum = torch.stft(speech, size, size // 4, window=window, pad_mode="constant", return_complex=True)
         # The floor is far below 16-bit resolution. It keeps the gradient finite in silence.
-        reference_log, estimate_log = ((spectrum.square().sum(-1) + 1e-6).log() for spectrum in (reference, estimate))
-        reference_magnitude = (self.power / 2 * reference_log).exp()
-        magnitude = reference_magnitude - (self.power / 2 * estimate_log).exp()
-        factor = (self.power - 1) / 2
-        difference = reference * (factor * reference_log).exp().unsqueeze(-1) - estimate * (
-            factor * estimate_log
-        ).exp().unsqueeze(-1)
-        total = reference_magnitude.square().mean((1, 2))
-        errors = magnitude.square().mean((1, 2)), difference.square().sum(-1).mean((1, 2))
-        return [10 * torch.log10(error / total + 1e-4) for error in errors]
+        power = _power(spectrum) + 1e-6
+        gain = ((self.power - 1) / 2 * power.log()).exp()
+        return spectrum * gain, power.sqrt() * gain
+
+
+def _power(spectrum: torch.Tensor) -> torch.Tensor:
+    return spectrum.real.square() + spectrum.imag.square()

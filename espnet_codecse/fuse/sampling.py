@@ -5,7 +5,8 @@ scheduler's own ``step`` always goes ``num_train_timesteps // num_steps`` times 
 not divide the number of times, it misses the next time, and a last noise of -40 dB remains.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from diffusers import DDIMScheduler
@@ -124,5 +125,18 @@ def seeded_noise(seed: int, number: int, shape, device) -> torch.Tensor:
 
     It is drawn on the CPU, so that it does not depend on the device or on the batch.
     """
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + number)
+    generator = torch.Generator().manual_seed(window_seed(seed, number))
     return on_device(torch.randn(shape, generator=generator), device)
+
+
+def window_seed(seed: int, number: int) -> int:
+    """Return the seed of a recording's window; ``seed`` is that of the recording."""
+    return seed * 1_000_003 + number
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Draw random numbers from ``seed``, for code that takes no generator; the generators are restored afterwards."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield

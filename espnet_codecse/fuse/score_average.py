@@ -6,6 +6,7 @@ import torch
 from espnet2.enh.diffusion.score_based_diffusion import ScoreModel
 
 from espnet_codecse.fuse.average import WeightAverage
+from espnet_codecse.fuse.sampling import seeded
 
 
 class AveragedScoreModel(ScoreModel):
@@ -38,7 +39,5 @@ class AveragedScoreModel(ScoreModel):
         if self.training:
             self.average.follow(self.dnn)
             return super().forward(feature_ref, feature_mix)
-        devices = [feature_mix.device] if feature_mix.is_cuda else []
-        with torch.random.fork_rng(devices):
-            torch.manual_seed(0)
+        with seeded(0, feature_mix.device):
             return super().forward(feature_ref, feature_mix)

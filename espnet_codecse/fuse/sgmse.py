@@ -6,6 +6,7 @@ import torch
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.fuse.enhancer import WindowEnhancer
+from espnet_codecse.fuse.sampling import seeded, window_seed
 from espnet_codecse.fuse.spectrogram import CompressedSpectrogram
 
 
@@ -46,15 +47,13 @@ class SGMSEEnhancer(WindowEnhancer):
 
     def enhance_windows(self, windows: torch.Tensor, speech: torch.Tensor, numbers: list[int]) -> torch.Tensor:
         """See the base class."""
-        devices = [windows.device] if windows.is_cuda else []
         outputs = []
         for window, number in zip(windows, numbers):
             noisy = torch.complex(window[0], window[1]).T[None]
             with (
-                torch.random.fork_rng(devices),
+                seeded(window_seed(self.seed, number), windows.device),
                 torch.autocast(windows.device.type, self.dtype, enabled=self.dtype != torch.float32),
             ):
-                torch.manual_seed(self.seed * 1_000_003 + number)
                 enhanced = self.network.enhance(noisy, N=self.num_steps)
             outputs.append(torch.view_as_real(enhanced[0].T).permute(2, 0, 1))
         return torch.stack(outputs)

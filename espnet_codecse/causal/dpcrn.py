@@ -31,7 +31,8 @@ class DPCRN(AbsCausalNetwork):
         frame_hidden_size: size of the LSTMs along frames.
         filter_size: number of frames, up to the present one, and odd number of bins of the filter.
         full_band_size: size of the LSTMs over all bands, after the dual-path blocks; 0: none. They add few operations
-            per frame, because the others run once per band.
+            per frame, because the others run once per band, but as much time as they do
+            in PyTorch, frame by frame.
         num_full_band_layers: number of these LSTMs.
 
     Raises:
@@ -94,13 +95,9 @@ class DPCRN(AbsCausalNetwork):
             following.append(past)
             skips.append(hidden)
         hidden = hidden + self.position
-        for block in self.blocks:
+        for layer in self.blocks if self.full_band is None else [*self.blocks, self.full_band]:
             memory = next_state(), next_state()
-            hidden, memory = block(hidden, None if memory[0] is None else memory)
-            following += memory
-        if self.full_band is not None:
-            memory = next_state(), next_state()
-            hidden, memory = self.full_band(hidden, None if memory[0] is None else memory)
+            hidden, memory = layer(hidden, None if memory[0] is None else memory)
             following += memory
         for up, skip in zip(reversed(self.decoder), reversed(skips)):
             hidden = up(torch.cat([hidden, skip], dim=1))

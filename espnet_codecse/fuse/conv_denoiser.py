@@ -29,7 +29,7 @@ class ConvDenoiser(AbsDenoiser):
 
     Convolutions are blind to the absolute frequency, so each level adds a learned value for every bin. With
     ``bin_reduction``, fully connected layers along the bins follow each residual block (Choi et al., 2020, 1912.02591):
-    a block then hears the whole spectrum of a frame, for a tenth of the operations.
+    a block then hears the whole spectrum of a frame, for a few per cent of its operations.
 
     Args:
         latent_channels, latent_bins: number of channels and bins of the latent.

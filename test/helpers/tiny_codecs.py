@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 import yaml
+from random_weights import randomized
 
 
 def save_dac(folder: Path, seed: int = 0) -> Path:
@@ -90,9 +91,7 @@ def save_mdct(folder: Path, seed: int = 0) -> Path:
     net = MDCTCodecNet(
         num_channels=32, widths=(8, 8), num_refiners=1, num_codebooks=3, codebook_size=16, codebook_dim=8
     )
-    for parameter in net.parameters():
-        if not parameter.any():
-            torch.nn.init.normal_(parameter, std=0.05)
+    randomized(net, std=0.05)
     for name, buffer in net.quantizer.named_buffers():
         # Fitted, not trained: at first all zeros, and every code the same.
         torch.nn.init.normal_(buffer, std=1.0 if name.endswith("codebook") else 0.3)

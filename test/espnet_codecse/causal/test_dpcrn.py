@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from random_weights import randomized
 
 from espnet_codecse.benchmark.macs import count_macs
 from espnet_codecse.causal.dpcrn import DPCRN
@@ -14,14 +15,6 @@ def network(**options) -> DPCRN:
     return DPCRN(**{**sizes, **options}).eval()
 
 
-def trained(model: DPCRN) -> DPCRN:
-    """Return the model after random changes, so that layers that start at zero take part."""
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.05 * torch.randn_like(parameter))
-    return model
-
-
 def test_the_default_network_is_small():
     model = DPCRN()
     assert sum(parameter.numel() for parameter in model.parameters()) < 0.15e6
@@ -32,7 +25,7 @@ def test_the_default_network_is_small():
 
 @pytest.mark.parametrize("options", [{}, {"full_band_size": 6}])
 def test_the_future_changes_nothing_before(options):
-    model = trained(network(**options))
+    model = randomized(network(**options))
     spectrum = torch.randn(1, 2, 20, 33)
     changed = spectrum.clone()
     changed[:, :, 12:] += 1
@@ -44,7 +37,7 @@ def test_the_future_changes_nothing_before(options):
 @pytest.mark.parametrize("sizes", [[1] * 9, [4, 5], [9], [2, 1, 6]])
 @pytest.mark.parametrize("options", [{"filter_size": (1, 1)}, {}, {"filter_size": (4, 1)}, {"full_band_size": 6}])
 def test_in_pieces_as_at_once(sizes, options):
-    model, spectrum = trained(network(**options)), torch.randn(2, 2, 9, 33)
+    model, spectrum = randomized(network(**options)), torch.randn(2, 2, 9, 33)
     whole = model(spectrum)[0]
     state, pieces, start = None, [], 0
     for size in sizes:
@@ -76,7 +69,7 @@ def test_a_full_band_path_starts_as_the_identity_and_hears_every_band():
     narrow, wide, spectrum = network(), network(full_band_size=6, num_full_band_layers=1), torch.randn(1, 2, 5, 33)
     assert wide.load_state_dict(narrow.state_dict(), strict=False).unexpected_keys == []
     torch.testing.assert_close(wide(spectrum)[0], narrow(spectrum)[0])
-    trained(wide.full_band)
+    randomized(wide.full_band)
     hidden = torch.randn(1, 6, 5, 9)
     change = wide.full_band(hidden, None)[0] - hidden
     hidden[0, 2, 1, 0] += 1.0  # one value of the lowest band

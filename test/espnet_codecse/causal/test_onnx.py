@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from random_weights import randomized
 
 from espnet_codecse.causal.dpcrn import DPCRN
 from espnet_codecse.causal.framing import STFTSettings
@@ -25,10 +26,7 @@ def gcrn(**options) -> GCRN:
 
 def dpcrn(**options) -> DPCRN:
     torch.manual_seed(0)
-    model = DPCRN(channels=(2, 4), num_blocks=2, band_hidden_size=4, frame_hidden_size=5, **options).eval()
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.1)  # layers that start at zero would hide errors
-    return model
+    return randomized(DPCRN(channels=(2, 4), num_blocks=2, band_hidden_size=4, frame_hidden_size=5, **options).eval())
 
 
 NETWORKS = {

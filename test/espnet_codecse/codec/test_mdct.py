@@ -5,6 +5,7 @@ import torch
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from random_weights import randomized
 from tiny_codecs import save_mdct
 
 from espnet_codecse.codec import load_codec
@@ -191,9 +192,7 @@ def test_training_moves_the_refiner_and_lowers_the_error():
 
 def test_decoding_a_low_band_alone(tmp_path):
     net = tiny_net(num_channels=256)
-    for parameter in net.decoder.parameters():
-        if not parameter.any():
-            torch.nn.init.normal_(parameter, std=0.1)
+    randomized(net.decoder)
     save_mdct_codec(net, tmp_path)
     codec = MDCTCodec(tmp_path, "tiny")
     embedding, num_samples = draw(2, 40, 256), 40 * 320

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from random_weights import randomized
 from tiny_codecs import save_mdct
 
 from espnet_codecse.fuse.build import build_fuse_model, build_vae_model
@@ -9,24 +10,6 @@ from espnet_codecse.fuse.build import build_fuse_model, build_vae_model
 VAE = {"channels": [8, 16], "layers_per_block": 1, "latent_channels": 4, "norm_groups": 4, "mid_attention": False}
 DENOISER = {"channels": [16, 16], "attention_levels": [1], "layers_per_block": 1, "norm_groups": 4, "head_channels": 8}
 WINDOW = 32  # frames
-
-
-def randomize(module: torch.nn.Module) -> None:
-    """Give what starts at zero random values: zeros would hide errors."""
-    for parameter in module.parameters():
-        if not parameter.any():
-            torch.nn.init.normal_(parameter, std=0.1)
-
-
-@pytest.fixture
-def randomized():
-    """Return a function that gives a network's zeros random values and returns it."""
-
-    def give(module: torch.nn.Module) -> torch.nn.Module:
-        randomize(module)
-        return module
-
-    return give
 
 
 @pytest.fixture
@@ -56,7 +39,7 @@ def make_fuse(codec_folder):
             {}, VAE, DENOISER, diffusion or {}, guidance if guidance is not None else {"kind": "none"}, **given
         )
         model.vae.num_batches += 1
-        randomize(model.denoiser)
+        randomized(model.denoiser)
         model.average.follow(model.denoiser)
         return model.eval()
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from random_weights import randomized
 
 from espnet_codecse.errors import UserError
 from espnet_codecse.fuse.build import build_fuse_model
@@ -39,7 +40,7 @@ def build(vae_settings):
 
 
 @pytest.mark.parametrize("bin_reduction", [0, 4])
-def test_all_weights_learn(bin_reduction, randomized):
+def test_all_weights_learn(bin_reduction):
     network = randomized(denoiser(bin_reduction=bin_reduction))
     latent, noisy = latents(2, 4, 32, 16)
     output = network(latent, torch.tensor([5, 999]), noisy)
@@ -63,7 +64,7 @@ def test_velocity_of_the_best_gaussian_estimate(frames):
     assert torch.allclose(velocity[1:].double(), expected[1:], atol=1e-4)
 
 
-def test_time_and_frequency_matter(randomized):
+def test_time_and_frequency_matter():
     network = randomized(denoiser())
     latent, noisy = latents(1, 4, 32, 16)
     early, late = (network._network(torch.cat([latent, noisy], 1), torch.tensor([time])) for time in (10, 900))
@@ -74,7 +75,7 @@ def test_time_and_frequency_matter(randomized):
     assert not torch.allclose(output[:, :-1], output[:, 1:], atol=1e-4)
 
 
-def test_layers_along_bins_hear_the_whole_spectrum_of_a_frame(randomized):
+def test_layers_along_bins_hear_the_whole_spectrum_of_a_frame():
     plain, mixing = (denoiser(bin_reduction=reduction) for reduction in (0, 4))
     assert not mixing.load_state_dict(plain.state_dict(), strict=False).unexpected_keys
     inputs, times = torch.cat(latents(1, 4, 32, 8), 1), torch.tensor([10])
@@ -87,7 +88,7 @@ def test_layers_along_bins_hear_the_whole_spectrum_of_a_frame(randomized):
 
 
 @pytest.mark.parametrize("injection", ["addition", "concatenation"])
-def test_guidance(injection, randomized):
+def test_guidance(injection):
     network = randomized(denoiser(guidance={"injection": injection, **GUIDANCE}))
     latent, noisy = latents(2, 4, 32, 16)
     times, kept = torch.tensor([10, 10]), torch.tensor([True, False])

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from espnet2.enh.loss.criterions.time_domain import TimeDomainLoss
 
+from espnet_codecse.enh.loss.power import power
+
 
 class CompressedSpectrumLoss(TimeDomainLoss):
     """Relative error of power-law compressed spectra, in dB, averaged over several resolutions.
@@ -36,7 +38,7 @@ class CompressedSpectrumLoss(TimeDomainLoss):
         """Return the errors of the magnitude and of the complex spectrum in dB, each ``(batch,)``."""
         reference, magnitude = self._compressed(ref, size)
         estimate, estimated_magnitude = self._compressed(inf, size)
-        errors = (magnitude - estimated_magnitude).square(), _power(reference - estimate)
+        errors = (magnitude - estimated_magnitude).square(), power(reference - estimate)
         total = magnitude.square().mean((1, 2))
         return [10 * torch.log10(error.mean((1, 2)) / total + 1e-4) for error in errors]
 
@@ -45,10 +47,6 @@ class CompressedSpectrumLoss(TimeDomainLoss):
         window = self.windows[size] = self.windows[size].to(speech.device)
         spectrum = torch.stft(speech, size, size // 4, window=window, pad_mode="constant", return_complex=True)
         # The floor is far below 16-bit resolution. It keeps the gradient finite in silence.
-        power = _power(spectrum) + 1e-6
-        gain = ((self.power - 1) / 2 * power.log()).exp()
-        return spectrum * gain, power.sqrt() * gain
-
-
-def _power(spectrum: torch.Tensor) -> torch.Tensor:
-    return spectrum.real.square() + spectrum.imag.square()
+        floored = power(spectrum) + 1e-6
+        gain = ((self.power - 1) / 2 * floored.log()).exp()
+        return spectrum * gain, floored.sqrt() * gain

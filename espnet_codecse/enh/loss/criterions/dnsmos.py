@@ -7,6 +7,7 @@ import torch
 from espnet2.enh.loss.criterions.time_domain import TimeDomainLoss
 from torch.nn import functional as F
 
+from espnet_codecse.enh.loss.power import power
 from espnet_codecse.errors import UserError
 from espnet_codecse.metrics.dnsmos import FIT, SAMPLE_RATE
 from espnet_codecse.metrics.mel import mel_filterbank
@@ -154,6 +155,6 @@ class DNSMOSLoss(TimeDomainLoss):
         spectrum = torch.stft(
             speech[:, :-HOP], MEL_WINDOW, HOP, window=self.window, pad_mode="constant", return_complex=True
         )
-        power = torch.view_as_real(spectrum).square().sum(-1).transpose(1, 2) @ self.filterbank.T
-        level = 10 * power.clamp(min=1e-10).log10()
+        bands = power(spectrum).transpose(1, 2) @ self.filterbank.T
+        level = 10 * bands.clamp(min=1e-10).log10()
         return ((level - level.amax((1, 2), keepdim=True)).clamp(min=-80) + 40) / 40

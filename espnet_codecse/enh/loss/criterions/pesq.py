@@ -3,6 +3,8 @@
 import torch
 from espnet2.enh.loss.criterions.time_domain import TimeDomainLoss
 
+from espnet_codecse.enh.loss.power import power
+
 FRAME_SIZE, FRAME_SHIFT = 512, 256  # samples at 16 kHz, as in P.862.2
 NUM_BANDS = 49
 TARGET_POWER = 1e7  # power of 16-bit samples between 350 and 3250 Hz to which both signals are scaled
@@ -104,11 +106,11 @@ class PESQLoss(TimeDomainLoss):
         spectrum = torch.stft(
             speech, FRAME_SIZE, FRAME_SHIFT, window=self.window, pad_mode="constant", return_complex=True
         )
-        power = torch.view_as_real(spectrum).square().sum(-1).transpose(1, 2) * self.high_pass
+        passed = power(spectrum).transpose(1, 2) * self.high_pass
         # Parseval's theorem gives the power of the samples: the window's mean square is 3/8, and the factor 2 accounts
         # for the other half of the spectrum.
-        mean = (power * self.speech_band).sum(-1).mean(-1) * 2 / (FRAME_SIZE**2 * 0.375)
-        return (power * (TARGET_POWER / (mean + 1e-8))[:, None, None]) @ self.bands
+        mean = (passed * self.speech_band).sum(-1).mean(-1) * 2 / (FRAME_SIZE**2 * 0.375)
+        return (passed * (TARGET_POWER / (mean + 1e-8))[:, None, None]) @ self.bands
 
     def _filtered_alike(self, reference: torch.Tensor, estimate: torch.Tensor) -> torch.Tensor:
         """Return the reference's band powers after the estimate's linear filter, limited to 20 dB."""

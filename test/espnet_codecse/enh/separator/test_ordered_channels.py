@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from random_weights import randomized
 
 from espnet_codecse.enh.separator.dual_path import BidirectionalLSTM, EmbeddingDualPathSeparator
 from espnet_codecse.enh.separator.ordered_channels import FILTER_SCALE, local_features
@@ -34,11 +35,7 @@ def small(kind, num_channels: int = 16, num_spk: int = 1, **options):
 
 def trained(kind, **options):
     """Return a small one whose zero-initialised layers, which would hide what the others do, are not zero."""
-    separator = small(kind, **options)
-    for parameter in separator.parameters():
-        if not parameter.any():
-            torch.nn.init.normal_(parameter, std=0.1)
-    return separator
+    return randomized(small(kind, **options))
 
 
 def test_starts_from_the_mixture(kind):
